@@ -1,0 +1,32 @@
+"""The message for a missing optional dependency."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
+    "cli": ("typer", "rich"),
+    "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
+    "ingest": ("qdrant_client", "semantic_text_splitter"),
+}
+"""The importable packages each extra of pyproject.toml brings."""
+
+
+def import_part(module: str, *, extra: str) -> ModuleType:
+    """Import a module of this package that needs an extra.
+
+    Raises:
+        MissingExtraError: a package of that extra is not installed; names it and the install command.
+    """
+    missing = [package for package in PACKAGES_OF_EXTRA[extra] if find_spec(package) is None]
+    if missing:
+        message = f"{module} needs {', '.join(missing)}: run  pip install 'embed-plugin[{extra}]'"
+        raise MissingExtraError(message, name=missing[0])
+    return import_module(module)

@@ -1,0 +1,56 @@
+"""A test double for everything that takes an encoder; no model, no engine."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from embed_plugin.contracts import Role, Vectors
+
+
+class FakeEncoder:
+    """A :class:`~embed_plugin.contracts.TextEncoder` whose vectors are drawn from a hash of the text.
+
+    Equal texts have equal vectors, different texts nearly orthogonal ones; nothing means anything. Tokens are the
+    words of a text plus two. ``encoded`` keeps every document that was encoded, so that a test can say what was
+    embedded and what was not.
+    """
+
+    def __init__(self, dimension: int = 32, *, max_tokens: int = 64, fingerprint: str = "fake") -> None:
+        self.dimension = dimension
+        self.max_tokens = max_tokens
+        self.fingerprint = fingerprint
+        self.encoded: list[str] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Encode documents to ``(n, dimension)``."""
+        self.encoded.extend(texts)
+        return self._vectors(texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries to ``(n, dimension)``; a query's vector equals the same text's as a document."""
+        return self._vectors(texts)
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield one vector per document."""
+        for text in texts:
+            yield self.encode_documents([text])[0]
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Words plus two, for either role."""
+        del role
+        return np.array([len(text.split()) + 2 for text in texts], dtype=np.int64)
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
+        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+            row[:] = np.random.default_rng(seed).standard_normal(self.dimension)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
