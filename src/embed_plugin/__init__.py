@@ -1,0 +1,46 @@
+"""Text embeddings on ordinary CPUs with onnxruntime, and from there into Qdrant, LangChain and LlamaIndex."""
+
+from embed_plugin.contracts import ModelSpec, Pooling, Precision, Role, TextEncoder, Vectors
+from embed_plugin.encode import Encoder, EncoderSettings
+from embed_plugin.errors import (
+    EmbedPluginError,
+    ExportError,
+    InvalidInputError,
+    InvalidTextError,
+    MissingExtraError,
+    ModelFolderError,
+    QualityFloorError,
+    RecordError,
+    SourceError,
+    SpaceMismatchError,
+    TargetError,
+    UnknownArchitectureError,
+)
+from embed_plugin.model_folder import read_model_folder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EmbedPluginError",
+    "Encoder",
+    "EncoderSettings",
+    "ExportError",
+    "InvalidInputError",
+    "InvalidTextError",
+    "MissingExtraError",
+    "ModelFolderError",
+    "ModelSpec",
+    "Pooling",
+    "Precision",
+    "QualityFloorError",
+    "RecordError",
+    "Role",
+    "SourceError",
+    "SpaceMismatchError",
+    "TargetError",
+    "TextEncoder",
+    "UnknownArchitectureError",
+    "Vectors",
+    "__version__",
+    "read_model_folder",
+]

@@ -1,0 +1,23 @@
+"""The command line. Errors made on purpose are one line on stderr; anything else keeps its traceback."""
+
+from __future__ import annotations
+
+import sys
+
+from embed_plugin.errors import EmbedPluginError
+from embed_plugin.optional_imports import import_part
+
+FAILED = 1
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+
+
+def main() -> None:
+    """Run ``embed-plugin``. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 130 interrupted."""
+    try:
+        import_part("embed_plugin.cli.app", extra="cli").app()
+    except EmbedPluginError as error:
+        print(f"embed-plugin: {error}", file=sys.stderr)  # noqa: T201 - the command's message
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

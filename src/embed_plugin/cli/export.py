@@ -1,0 +1,68 @@
+"""``embed-plugin export``: a checkpoint becomes a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from embed_plugin.cli.info import facts_of
+from embed_plugin.cli.output import print_facts, progress_bar
+from embed_plugin.optional_imports import import_part
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from embed_plugin.export.export import OnProgress
+
+
+def export(
+    source: Annotated[str, typer.Argument(help="A checkpoint folder, a hub id (name@revision), or wheel:NAME.")],
+    out: Annotated[Path, typer.Option(help="The model folder to make.")],
+    precision: Annotated[Literal["int8", "fp32"], typer.Option(help="Number format.")] = "int8",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder.")
+    ] = None,
+    exporter: Annotated[
+        Literal["auto", "native"], typer.Option(help="How the graph is made; auto is native so far.")
+    ] = "auto",
+    query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None,
+    document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None,
+    min_cosine: Annotated[float | None, typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.")] = None,
+    weights_sha256: Annotated[str | None, typer.Option(help="What model.safetensors must hash to.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")] = False,
+) -> None:
+    """Export a checkpoint to a model folder: graph, calibration, INT8, comparison with fp32.
+
+    Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
+    """
+    del exporter  # one so far
+    part = import_part("embed_plugin.export.export", extra="export")
+    settings = part.ExportSettings(
+        precision=precision,
+        calibration=calibration,
+        query_prefix=query_prefix,
+        document_prefix=document_prefix,
+        max_tokens=max_tokens,
+        min_cosine=part.DEFAULT_FLOOR if min_cosine is None else min_cosine,
+        weights_sha256=weights_sha256,
+        overwrite=overwrite,
+    )
+    with progress_bar() as bar:
+        spec = part.export(source, out, settings, on_progress=_shown_on(bar))
+    print_facts({"folder": out, **facts_of(spec)})
+
+
+def _shown_on(bar: Progress) -> OnProgress:
+    """Show each step as a task of its own; a step ends where the next begins."""
+
+    def show(step: str, done: int, total: int) -> None:
+        if not bar.tasks or bar.tasks[-1].description != step:
+            for task in bar.tasks:
+                bar.update(task.id, completed=task.total)
+            bar.add_task(step, total=total, rate="")
+        bar.update(bar.tasks[-1].id, completed=done)
+
+    return show

@@ -1,0 +1,53 @@
+"""``embed-plugin info``: what a model folder holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embed_plugin.cli.output import print_facts, write_json
+from embed_plugin.model_folder import read_model_folder
+
+if TYPE_CHECKING:
+    from embed_plugin.contracts import ModelSpec
+
+
+def info(
+    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    json_target: Annotated[str | None, typer.Option("--json", help="Write JSON to this file, - for stdout.")] = None,
+) -> None:
+    """Verify a model folder and show what it holds.
+
+    Example:  embed-plugin info models/minilm-int8
+    """
+    spec = read_model_folder(folder)
+    if json_target:
+        write_json(asdict(spec), json_target)
+    else:
+        print_facts({**facts_of(spec), **{f"sha256 of {name}": digest for name, digest in spec.files.items()}})
+
+
+def facts_of(spec: ModelSpec) -> dict[str, object]:
+    """The facts about a model that a person asks for."""
+    facts: dict[str, object] = {
+        "source": spec.source,
+        "revision": spec.revision,
+        "architecture": spec.architecture,
+        "pooling": spec.pooling,
+        "dimension": spec.dimension,
+        "max tokens": spec.max_tokens,
+        "query prefix": repr(spec.query_prefix),
+        "document prefix": repr(spec.document_prefix),
+        "precision": spec.precision,
+        "fingerprint": spec.fingerprint,
+    }
+    calibration, comparison = spec.provenance.get("calibration"), spec.provenance.get("comparison")
+    if isinstance(calibration, dict) and isinstance(comparison, dict):
+        facts["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration)
+        facts["cosine to fp32"] = (
+            "mean {mean_cosine:.4f}, least {least_cosine:.4f}, on {texts} texts not calibrated on".format(**comparison)
+        )
+    return facts

@@ -1,0 +1,45 @@
+"""What the commands print: facts as a table or as JSON, and progress on stderr when a person is watching."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print name and value pairs, one a line, names aligned."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):<{width}}  {value}")  # noqa: T201 - the command's output
+
+
+def write_json(content: object, target: str) -> None:
+    """Write JSON to a file, or to stdout for ``-``."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    if target == "-":
+        print(text)  # noqa: T201 - the command's output
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+
+
+def progress_bar() -> Progress:
+    """A bar with count, elapsed and remaining time on stderr; silent when stderr is not a terminal."""
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )

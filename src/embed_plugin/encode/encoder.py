@@ -1,0 +1,216 @@
+"""The encoder: prefix -> tokenise -> equal-length batches -> onnxruntime -> unit vectors in input order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from embed_plugin.encode.batch_queue import BatchQueue
+from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.encode.settings import EncoderSettings
+from embed_plugin.encode.tokenizer import TextTokenizer
+from embed_plugin.encode.workers import available_workers
+from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.model_folder import GRAPH, TOKENIZER, read_model_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import numpy.typing as npt
+
+    from embed_plugin.contracts import ModelSpec, Role, Vectors
+
+Texts = TypeVar("Texts", bound="Iterable[str]")
+
+WINDOW_CHARACTERS = 4_000_000
+"""A window of texts closes here even when it holds fewer than ``window_texts``: long texts cost memory too."""
+
+
+class Encoder:
+    """Turns texts into unit vectors on CPU.
+
+    A text's vector depends on that text alone: it is the same, bit for bit, alone, in any batch, at any position and
+    for any number of workers. One encoder may be called from any number of threads and tasks at once; their texts
+    share batches. It pickles as its folder and settings, and builds a session of its own after a fork.
+
+    Example:
+        >>> encoder = Encoder.load("models/minilm-int8")  # doctest: +SKIP
+        >>> encoder.encode_queries(["how do I read a file?"]).shape  # doctest: +SKIP
+        (1, 384)
+    """
+
+    def __init__(self, folder: Path, settings: EncoderSettings) -> None:
+        """Load a model folder; :meth:`load` is the usual way."""
+        self.folder = folder
+        self.settings = settings
+        self.spec: ModelSpec = read_model_folder(folder)
+        self._tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens=self.spec.max_tokens)
+        self._lock = threading.Lock()
+        self._cut_texts = 0
+        self._queue = self._start()
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], settings: EncoderSettings | None = None) -> Encoder:
+        """Load a model folder made by ``embed-plugin export``.
+
+        Args:
+            folder: The model folder.
+            settings: How to run; the defaults suit the machine.
+
+        Raises:
+            ModelFolderError: the folder is missing, damaged, changed after export, or of another version.
+        """
+        return cls(Path(folder), settings or EncoderSettings())
+
+    def __reduce__(self) -> tuple[type[Encoder], tuple[Path, EncoderSettings]]:
+        """Pickle as folder and settings: the receiving process loads its own session."""
+        return type(self), (self.folder, self.settings)
+
+    def _start(self) -> BatchQueue:
+        self._process = os.getpid()
+        session = OnnxSession(self.folder / GRAPH)
+        workers = self.settings.workers or available_workers()
+        return BatchQueue(
+            session.run, dimension=self.dimension, workers=workers, token_budget=self.settings.token_budget
+        )
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self.spec.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """Token limit of one text, special tokens and prefix included."""
+        return self.spec.max_tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vector space: equal fingerprints mean comparable vectors."""
+        return self.spec.fingerprint
+
+    @property
+    def cut_texts(self) -> int:
+        """Texts cut at the token limit since this encoder was loaded."""
+        return self._cut_texts
+
+    @property
+    def tokenizer_json(self) -> str:
+        """The model's tokenizer in the ``tokenizer.json`` format, without truncation and padding."""
+        return self._tokenizer.to_json()
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Encode documents.
+
+        Args:
+            texts: Any number of texts; the document prefix is put before each.
+
+        Returns:
+            float32 ``(len(texts), dimension)``, rows in input order, unit length.
+
+        Raises:
+            InvalidTextError: a text is not a str, holds a lone surrogate, or, with ``on_long="error"``, is too long.
+        """
+        return self._encode(texts, "document")
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, with the query prefix."""
+        return self._encode(texts, "query")
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
+
+        At most two windows of texts are held: one is encoded while the next is read and tokenised.
+        """
+        return self._stream(texts, "document")
+
+    def stream_queries(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+        """:meth:`stream_documents` with the query prefix."""
+        return self._stream(texts, "query")
+
+    async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
+        """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
+        return await self._aencode(texts, "document")
+
+    async def aencode_queries(self, texts: Sequence[str]) -> Vectors:
+        """:meth:`encode_queries` for asyncio."""
+        return await self._aencode(texts, "query")
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
+        return self._tokenizer.count(list(_not_a_str(texts)), prefix=self.spec.prefix(role))
+
+    def _stream(self, texts: Iterable[str], role: Role) -> Iterator[npt.NDArray[np.float32]]:
+        for vectors in self._windows_of_vectors(_not_a_str(texts), role):
+            yield from vectors
+
+    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = np.empty((len(_not_a_str(texts)), self.dimension), dtype=np.float32)
+        row = 0
+        for window in self._windows_of_vectors(texts, role):
+            vectors[row : row + len(window)] = window
+            row += len(window)
+        return vectors
+
+    async def _aencode(self, texts: Sequence[str], role: Role) -> Vectors:
+        blocks = [np.empty((0, self.dimension), dtype=np.float32)]
+        first_index = 0
+        for window in self._windows(_not_a_str(texts)):
+            future = await asyncio.to_thread(self._submit, window, role, first_index)
+            blocks.append(await asyncio.wrap_future(future))
+            first_index += len(window)
+        return np.concatenate(blocks)
+
+    def _windows_of_vectors(self, texts: Iterable[str], role: Role) -> Iterator[Vectors]:
+        """Encode window by window, tokenising one while the one before it is encoded."""
+        encoding: deque[Future[Vectors]] = deque()
+        first_index = 0
+        try:
+            for window in self._windows(texts):
+                encoding.append(self._submit(window, role, first_index))
+                first_index += len(window)
+                if len(encoding) > 1:
+                    yield encoding.popleft().result()
+            while encoding:
+                yield encoding.popleft().result()
+        finally:
+            for future in encoding:
+                future.cancel()
+
+    def _windows(self, texts: Iterable[str]) -> Iterator[list[str]]:
+        window: list[str] = []
+        characters = 0
+        for text in texts:
+            window.append(text)
+            characters += len(text) if isinstance(text, str) else 0
+            if len(window) == self.settings.window_texts or characters >= WINDOW_CHARACTERS:
+                yield window
+                window, characters = [], 0
+        if window:
+            yield window
+
+    def _submit(self, texts: list[str], role: Role, first_index: int) -> Future[Vectors]:
+        """Tokenise a window and queue it."""
+        tokenised = self._tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
+        if tokenised.cut and self.settings.on_long == "error":
+            problem = f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
+            raise InvalidTextError(first_index + tokenised.cut[0], problem)
+        with self._lock:
+            self._cut_texts += len(tokenised.cut)
+            if os.getpid() != self._process:  # forked: threads do not survive it, and a session is not shared
+                self._queue = self._start()
+        return self._queue.submit(tokenised.ids)
+
+
+def _not_a_str(texts: Texts) -> Texts:
+    """Refuse a lone str, which is an iterable of its letters."""
+    if isinstance(texts, (str, bytes)):
+        raise InvalidInputError(f"expected a sequence of texts, found one {type(texts).__name__}: pass [text]")
+    return texts

@@ -1,0 +1,34 @@
+"""The choices of this machine and this program; facts about the model live in its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from embed_plugin.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How an encoder runs. None of these changes a vector.
+
+    Attributes:
+        workers: Texts encoded at the same time, one core each; None: as many CPUs as this process may use.
+        token_budget: Tokens of one onnxruntime run, at the most; a longer text runs alone.
+        window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
+        on_long: ``truncate`` cuts a text at the model's token limit and counts it, ``error`` refuses it.
+    """
+
+    workers: int | None = None
+    token_budget: int = 512
+    window_texts: int = 4096
+    on_long: Literal["truncate", "error"] = "truncate"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the field."""
+        for name in ("workers", "token_budget", "window_texts"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise InvalidInputError(f"{name} is {value!r}; expected a whole number of at least 1")
+        if self.on_long not in ("truncate", "error"):
+            raise InvalidInputError(f"on_long is {self.on_long!r}; expected 'truncate' or 'error'")

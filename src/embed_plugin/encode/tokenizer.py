@@ -1,0 +1,120 @@
+"""Texts to token ids, cut at the model's limit. The encode path's only use of tokenizers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+TokenIds = list[int]
+
+HEAD_CHARACTERS_PER_TOKEN = 32
+"""A longer text is tokenised by its head first: its tail would be cut anyway. English has 4 to 5 a token."""
+
+
+@dataclass(frozen=True)
+class TokenisedTexts:
+    """Token ids of each text, at most the limit, special tokens included; ``cut`` holds the texts that were cut."""
+
+    ids: list[TokenIds]
+    cut: list[int]
+
+
+class TextTokenizer:
+    """A model's tokenizer, free of the truncation and padding that ``tokenizer.json`` may carry."""
+
+    def __init__(self, path: Path, *, max_tokens: int) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises Exception itself
+            raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.max_tokens = max_tokens
+        self._trailing = self._trailing_special_tokens()
+
+    def _trailing_special_tokens(self) -> int:
+        """Special tokens the template puts after a text ([SEP] for BERT): what a cut text must still end with."""
+        empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
+        leading = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(empty, full, strict=False)))
+        return len(empty) - leading
+
+    def to_json(self) -> str:
+        """The tokenizer as JSON, without truncation and padding."""
+        return str(self._tokenizer.to_str())
+
+    def count(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
+        """Tokens of each text, special tokens and prefix included, not cut."""
+        return np.array([len(ids) for ids in self._encode(texts, prefix, 0)], dtype=np.int64)
+
+    def tokenise(self, texts: Sequence[str], *, prefix: str, first_index: int) -> TokenisedTexts:
+        """Put the prefix before each text, tokenise, and cut at the limit.
+
+        Args:
+            texts: The texts.
+            prefix: Put before each text, verbatim.
+            first_index: The caller's index of the first text, for error messages.
+
+        Raises:
+            InvalidTextError: a text is not a str, or holds a lone surrogate.
+        """
+        heads = [text if not isinstance(text, str) else text[: self._head_length] for text in texts]
+        ids = self._encode(heads, prefix, first_index)
+        for index, (text, head) in enumerate(zip(texts, heads, strict=True)):
+            if len(head) < len(text):
+                ids[index] = self._encode_long(text, prefix, first_index + index)
+        cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
+        for index in cut:
+            tokens = ids[index]
+            ids[index] = tokens[: self.max_tokens - self._trailing] + tokens[len(tokens) - self._trailing :]
+        return TokenisedTexts(ids, cut)
+
+    @property
+    def _head_length(self) -> int:
+        return HEAD_CHARACTERS_PER_TOKEN * self.max_tokens
+
+    def _encode_long(self, text: str, prefix: str, index: int) -> TokenIds:
+        """Tokenise a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
+
+        Heads end before white space, where every tokenizer known here starts a new word: the tokens kept are those
+        of the whole text.
+        """
+        length = self._head_length
+        while length < len(text):
+            end = next((at for at in range(length, 0, -1) if text[at].isspace()), 0)
+            ids = self._encode([text[:end]], prefix, index)[0]
+            if end and len(ids) > self.max_tokens:
+                return ids
+            length *= 4
+        return self._encode([text], prefix, index)[0]
+
+    def _encode(self, texts: Sequence[str], prefix: str, first_index: int) -> list[TokenIds]:
+        try:
+            prefixed = [prefix + text for text in texts] if prefix else list(texts)
+            return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+        except (TypeError, ValueError) as error:
+            _refuse_bad_text(texts, first_index)
+            raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
+
+
+def _refuse_bad_text(texts: Sequence[object], first_index: int) -> None:
+    """Find the text that the tokenizer could not take."""
+    for index, text in enumerate(texts, first_index):
+        if not isinstance(text, str):
+            raise InvalidTextError(index, f"is a {type(text).__name__}; expected a str")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            found = f"holds a lone surrogate (U+{ord(text[error.start]):04X} at character {error.start})"
+            raise InvalidTextError(index, f"{found}: decode it with errors='replace'") from None

@@ -1,0 +1,139 @@
+"""Texts to calibrate with, and the range each quantised activation takes on them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import onnx
+import onnxruntime
+
+from embed_plugin.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+Ranges = dict[str, tuple[float, float]]
+"""``(low, high)`` of each activation, by name."""
+
+BUILT_IN = "built-in"
+MOST_TEXTS = 512
+"""More are not read: 512 texts of 100 tokens show every activation some 50,000 rows."""
+
+FEWEST_TEXTS = 10
+HELD_OUT_EVERY = 5
+"""Every fifth text is kept from calibration, to compare the quantised model with the fp32 one."""
+
+CHARACTERS_OF_A_FILE = 2_000
+_SUFFIXES = {".txt", ".md", ".markdown", ".rst", ".jsonl"}
+
+
+@dataclass(frozen=True)
+class CalibrationTexts:
+    """Texts for calibration, and held-out texts for the comparison afterwards.
+
+    Attributes:
+        origin: ``built-in``, or the name of the file or folder they came from.
+        calibration: Texts whose activations set the quantisation ranges.
+        held_out: Texts that calibration never sees.
+    """
+
+    origin: str
+    calibration: list[str]
+    held_out: list[str]
+
+
+def read_calibration_texts(path: Path | None) -> CalibrationTexts:
+    """Read up to 512 texts: a file of lines, a ``.jsonl`` file (its ``text`` field), or a folder of such files.
+
+    Without a path, a small set written for this project and shipped with it.
+
+    Raises:
+        InvalidInputError: the path cannot be read, or holds fewer than 10 texts.
+    """
+    if path is None:
+        texts = files("embed_plugin.export").joinpath("calibration_texts.txt").read_text(encoding="utf-8").splitlines()
+        origin = BUILT_IN
+    else:
+        texts, origin = _read_texts(path), path.name
+    texts = list(dict.fromkeys(text for text in texts if text.strip()))
+    if len(texts) < FEWEST_TEXTS:
+        message = f"{path} holds {len(texts)} different texts; calibration needs at least {FEWEST_TEXTS}"
+        raise InvalidInputError(f"{message}, a few hundred of the kind you will encode are better")
+    texts = _spread(texts, MOST_TEXTS)
+    held_out = texts[::HELD_OUT_EVERY]
+    return CalibrationTexts(origin, [text for i, text in enumerate(texts) if i % HELD_OUT_EVERY], held_out)
+
+
+def _spread(texts: list[str], most: int) -> list[str]:
+    """At most ``most`` texts, taken evenly from the whole."""
+    if len(texts) <= most:
+        return texts
+    return [texts[i * len(texts) // most] for i in range(most)]
+
+
+def _read_texts(path: Path) -> list[str]:
+    try:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+            return [text for file in inside for text in _texts_of_file_in_folder(file)]
+        if path.suffix == ".jsonl":
+            return list(_jsonl_texts(path))
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"calibration texts {path} cannot be read ({error}); expected UTF-8 text") from error
+
+
+def _texts_of_file_in_folder(path: Path) -> Iterator[str]:
+    if path.suffix == ".jsonl":
+        yield from _jsonl_texts(path)
+    else:
+        yield path.read_text(encoding="utf-8")[:CHARACTERS_OF_A_FILE]
+
+
+def _jsonl_texts(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                text = json.loads(line)["text"]
+            except (ValueError, KeyError, TypeError) as error:
+                message = f"{path}, line {number}: not a JSON object with a field 'text' ({error!r})"
+                raise InvalidInputError(message) from error
+            yield str(text)
+
+
+def measure_ranges(
+    graph: Path,
+    activations: Sequence[str],
+    inputs: Sequence[npt.NDArray[np.int64]],
+    on_progress: Callable[[int], None],
+) -> Ranges:
+    """The smallest and largest value of each activation over all inputs, zero included (min-max calibration).
+
+    Args:
+        graph: The fp32 graph; a copy of it with more outputs is written beside it.
+        activations: Names of the values to watch.
+        inputs: One ``(1, length)`` array of token ids per text.
+        on_progress: Called after each text with the number done.
+    """
+    watched = onnx.load(graph, load_external_data=False)
+    present = {output.name for output in watched.graph.output}
+    watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in activations if name not in present)
+    watched_graph = graph.with_name(f"watched.{graph.name}")
+    onnx.save(watched, watched_graph)
+    session = onnxruntime.InferenceSession(str(watched_graph), providers=["CPUExecutionProvider"])
+    ranges = dict.fromkeys(activations, (0.0, 0.0))
+    for done, input_ids in enumerate(inputs, 1):
+        values = session.run(list(activations), {"input_ids": input_ids})
+        for name, value in zip(activations, values, strict=True):
+            low, high = ranges[name]
+            ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
+        on_progress(done)
+    return ranges

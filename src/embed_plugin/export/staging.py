@@ -1,0 +1,72 @@
+"""Make a folder in one step: build it beside its place, then move it there whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import ExportError
+from embed_plugin.model_folder import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def staged_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give an empty folder to fill; when the block ends without an error it becomes ``out``, else it is removed.
+
+    A killed process leaves a hidden ``.NAME.PID.partial`` beside ``out``, which the next export to ``out`` removes.
+
+    Raises:
+        ExportError: ``out`` exists and may not be replaced, or the disk refuses.
+    """
+    _check_free(out, overwrite=overwrite)
+    staging = out.parent / f".{out.name}.{os.getpid()}.partial"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(out)
+        staging.mkdir()
+        yield staging
+        _move(staging, out)
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written ({error}); nothing was left behind") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MANIFEST).is_file():
+        raise ExportError(f"{out} exists and is not a model folder; choose another --out")
+    if not overwrite:
+        raise ExportError(f"{out} is a model folder already; choose another --out, or replace it with --overwrite")
+
+
+def _move(staging: Path, out: Path) -> None:
+    replaced = staging.with_name(f"{staging.name}.replaced")
+    if out.exists():
+        out.rename(replaced)
+    staging.rename(out)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _remove_leftovers(out: Path) -> None:
+    for path in out.parent.glob(f".{out.name}.*.partial"):
+        process = path.name.removeprefix(f".{out.name}.").removesuffix(".partial")
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

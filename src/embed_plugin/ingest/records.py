@@ -1,0 +1,128 @@
+"""What ingest handles: a record is read, a chunk of it is stored, and both know what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from embed_plugin.errors import RecordError
+
+JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+"""Any JSON value."""
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "embed-plugin")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One text to be made findable.
+
+    Attributes:
+        source_id: Names the record, the same in every run; unique within a collection.
+        text: What is embedded.
+        metadata: Stored beside the text; any JSON object.
+        markdown: Whether the text is cut at Markdown's borders (headings, lists, code) where it must be cut.
+        place: Where it was read (``notes.jsonl:17``), for messages.
+
+    Raises:
+        RecordError: the id is empty, or id, text or metadata cannot be stored as UTF-8 JSON.
+    """
+
+    source_id: str
+    text: str
+    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    markdown: bool = field(default=False, kw_only=True)
+    place: str = field(default="", kw_only=True, compare=False)
+
+    def __post_init__(self) -> None:
+        name = self.place or f"record {self.source_id!r}"
+        if not self.source_id:
+            raise RecordError(f"{name}: the id is empty. Give every record a name of its own")
+        try:
+            _ = self.source_id.encode(), self.text.encode(), self.metadata_hash
+        except UnicodeEncodeError as error:
+            bad = error.object[error.start]
+            message = f"{name}: found the lone surrogate {bad!r}, which is no character. Repair or remove it"
+            raise RecordError(message) from error
+        except (TypeError, ValueError, RecursionError) as error:
+            message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
+            raise RecordError(message) from error
+
+    @cached_property
+    def metadata_hash(self) -> str:
+        """sha256 (hex) of the metadata as canonical JSON."""
+        return _sha256(canonical_json(self.metadata))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to embed: no text, or only whitespace and NUL characters."""
+        return not self.text.replace("\0", "").strip()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One piece of a record's text, as it is embedded and stored.
+
+    Attributes:
+        source_id: The record's.
+        index: Position among the record's chunks, from 0.
+        count: Number of the record's chunks.
+        text: The exact text that is embedded.
+        metadata: The record's.
+        metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        tokens: Tokens of the text, special tokens and prefix included.
+    """
+
+    source_id: str
+    index: int
+    count: int
+    text: str
+    metadata: Mapping[str, JSON]
+    metadata_hash: str
+    tokens: int
+
+    @cached_property
+    def text_hash(self) -> str:
+        """sha256 (hex) of the exact text."""
+        return _sha256(self.text)
+
+    def payload(self) -> dict[str, JSON]:
+        """What is stored with the vector."""
+        return {
+            "text": self.text,
+            "source_id": self.source_id,
+            "chunk_index": self.index,
+            "text_hash": self.text_hash,
+            **self.changeable_payload(),
+        }
+
+    def changeable_payload(self) -> dict[str, JSON]:
+        """The part of the payload that may change while text and vector stay."""
+        return {
+            "chunk_count": self.count,
+            "metadata_hash": self.metadata_hash,
+            "metadata": dict(self.metadata),
+        }
+
+
+def canonical_json(value: Mapping[str, JSON]) -> str:
+    """One spelling per value: sorted keys, no spaces, characters unescaped; NaN and infinities are refused."""
+    return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def point_id(collection: str, source_id: str, index: int) -> str:
+    """The id of a chunk in a collection: a UUID5, so the same in every run and on every machine."""
+    return str(uuid.uuid5(_collection_namespace(collection), f"{source_id}\x00{index}"))
+
+
+def _collection_namespace(collection: str) -> uuid.UUID:
+    return uuid.uuid5(_NAMESPACE, collection)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""A prepared model on disk: ``model.onnx``, ``tokenizer.json`` and ``embed_plugin.json``, which vouches for them.
+
+The manifest is ``{"schema_version": 1, <every field of ModelSpec>}``. Reading it checks every file's sha256 and the
+fingerprint, so that a changed byte is found before it changes a vector.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from embed_plugin.contracts import ModelSpec, Pooling, Precision
+from embed_plugin.errors import ModelFolderError
+from embed_plugin.fingerprint import file_sha256, fingerprint_of
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+SCHEMA_VERSION = 1
+MANIFEST = "embed_plugin.json"
+GRAPH = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("source", "revision", "architecture", "pooling", "query_prefix", "document_prefix"), str),
+    **dict.fromkeys(("precision", "fingerprint"), str),
+    **dict.fromkeys(("dimension", "max_tokens"), int),
+    **dict.fromkeys(("files", "provenance"), dict),
+}
+_CHOICES = {"pooling": get_args(Pooling), "precision": get_args(Precision)}
+_EXPORT_AGAIN = "make it again with  embed-plugin export"
+
+
+def write_manifest(folder: Path, spec: ModelSpec) -> ModelSpec:
+    """Hash every file in the folder, write ``embed_plugin.json`` and return the spec with files and fingerprint."""
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    spec = replace(spec, files=files)
+    spec = replace(spec, fingerprint=fingerprint_of(spec))
+    content = {"schema_version": SCHEMA_VERSION, **asdict(spec)}
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return spec
+
+
+def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:
+    """Read and verify a model folder.
+
+    Raises:
+        ModelFolderError: the folder or a file is missing, a byte was changed, or the manifest is of another version.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ModelFolderError(f"{path} is not a folder; expected a model folder: {_EXPORT_AGAIN} SOURCE --out {path}")
+    spec = _read_manifest(path / MANIFEST)
+    _verify_files(path, spec)
+    return spec
+
+
+def _read_manifest(path: Path) -> ModelSpec:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFolderError(f"{path} is missing, so this is not a model folder: {_EXPORT_AGAIN}") from error
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{path} cannot be read ({error}): {_EXPORT_AGAIN}") from error
+    version = content.pop("schema_version", None) if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        found = f"{path} has schema version {version}, this embed-plugin reads {SCHEMA_VERSION}"
+        raise ModelFolderError(f"{found}: {_EXPORT_AGAIN} of this version")
+    _check_fields(path, content)
+    spec = ModelSpec(**content)
+    if fingerprint_of(spec) != spec.fingerprint:
+        raise ModelFolderError(f"{path} was edited: its fingerprint does not match its content; {_EXPORT_AGAIN}")
+    return spec
+
+
+def _check_fields(path: Path, content: dict[str, Any]) -> None:
+    expected = {field.name for field in fields(ModelSpec)}
+    if content.keys() != expected:
+        odd = ", ".join(sorted(content.keys() ^ expected))
+        raise ModelFolderError(f"{path} has missing or unknown fields ({odd}): {_EXPORT_AGAIN}")
+    for name, kind in _TYPES.items():
+        value = content[name]
+        if type(value) is not kind or value not in _CHOICES.get(name, (value,)):
+            raise ModelFolderError(f"{path}: {name} is {value!r}, which this version cannot use: {_EXPORT_AGAIN}")
+
+
+def _verify_files(folder: Path, spec: ModelSpec) -> None:
+    for name in sorted({GRAPH, TOKENIZER, *spec.files}):
+        path = folder / name
+        if Path(name).name != name or name not in spec.files:
+            raise ModelFolderError(f"{folder / MANIFEST} does not vouch for {name}: {_EXPORT_AGAIN}")
+        if not path.is_file():
+            raise ModelFolderError(f"{path} is missing: copy the whole folder again, or {_EXPORT_AGAIN}")
+        if file_sha256(path) != spec.files[name]:
+            raise ModelFolderError(f"{path} was changed after export (its sha256 differs): {_EXPORT_AGAIN}")

