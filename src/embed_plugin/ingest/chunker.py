@@ -23,8 +23,8 @@ class Chunker:
     Borders are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters.
 
     Args:
-        encoder: Counts the tokens, special tokens and prefix included. Where it has a ``tokenizer_json`` (a string:
-            the tokenizer without truncation and padding), texts are cut without calling back into Python.
+        encoder: Counts the tokens, special tokens and prefix included. Where it has a ``tokenizer_json``
+            (a string: the tokenizer without truncation and padding), no cut calls back into Python.
         chunk_tokens: Most tokens of a chunk; the encoder's limit where that is lower, or by default.
         overlap_tokens: Most tokens that a chunk repeats of the one before it.
 
@@ -39,10 +39,10 @@ class Chunker:
         self._capacity = self.limit - self._overhead
         self._overlap = overlap_tokens
         if self._capacity < 1:
-            message = f"{self.limit} tokens a chunk, but {self._overhead} are the prefix's and the model's own: allow more"
+            message = f"{self.limit} tokens a chunk, {self._overhead} of them the model's own: allow more"
             raise InvalidInputError(message)
         if not 0 <= overlap_tokens < self._capacity:
-            message = f"an overlap of {overlap_tokens} tokens, expected 0 to {self._capacity - 1}: less than a chunk holds"
+            message = f"{overlap_tokens} tokens of overlap, expected 0 to {self._capacity - 1}"
             raise InvalidInputError(message)
         tokenizer_json = getattr(encoder, "tokenizer_json", None)
         self._tokenizer_json = tokenizer_json if isinstance(tokenizer_json, str) else None
@@ -51,8 +51,8 @@ class Chunker:
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk]]:
         """Cut records that are not empty; one list of chunks per record.
 
-        Tokens are counted in one call for all the records and in one more for all the pieces of those that do not
-        fit, so a record that fits costs no more than its tokens.
+        Tokens are counted in one call for all the records and in one more for all the pieces of those that do
+        not fit, so a record that fits costs no more than its tokens.
 
         Raises:
             RecordError: a single character takes more tokens than a chunk may have.
@@ -61,7 +61,7 @@ class Chunker:
         long = [number for number, count in enumerate(tokens) if count > self.limit]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
         return [
-            _chunks(record, pieces.get(number) or [(record.text, tokens[number])])
+            _chunks(record, pieces[number] if number in pieces else [(record.text, tokens[number])])
             for number, record in enumerate(records)
         ]
 
@@ -81,8 +81,8 @@ class Chunker:
         for text, count in pieces:
             if count > self.limit:
                 message = (
-                    f"{record.place or record.source_id}: {text[:20]!r} alone is {count} tokens, the limit is "
-                    f"{self.limit}. Allow longer chunks or take a model with a higher limit"
+                    f"{record.place or record.source_id}: {text[:20]!r} alone is {count} tokens, the limit "
+                    f"is {self.limit}. Allow longer chunks or take a model with a higher limit"
                 )
                 raise RecordError(message)
         return pieces

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
@@ -14,6 +13,7 @@ from embed_plugin.ingest.source_files import MARKDOWN_SUFFIXES, SourceFile, Sour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from embed_plugin.ingest.source_files import Format
 
@@ -27,8 +27,8 @@ class ReaderSettings:
     """How paths become records.
 
     Attributes:
-        format: ``text``: a file is one record; of stdin, a line is one. ``jsonl``: every line is a JSON object.
-            ``auto``: ``.jsonl`` and ``.ndjson`` files and stdin are JSON lines, every other file is text.
+        format: ``text``: a file is one record; of stdin, a line is one. ``jsonl``: every line is a JSON
+            object. ``auto``: ``.jsonl`` and ``.ndjson`` files and stdin are JSON lines, others are text.
         id_field: The field of a JSON line that names the record; without one, it is named by file and line.
         text_field: The field of a JSON line that is embedded; the other fields become the metadata.
     """
@@ -50,7 +50,11 @@ class RecordReader:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], *, settings: ReaderSettings | None = None, stdin: BinaryIO | None = None
+        self,
+        paths: Sequence[str | Path],
+        *,
+        settings: ReaderSettings | None = None,
+        stdin: BinaryIO | None = None,
     ) -> None:
         self.settings = settings or ReaderSettings()
         self.bytes_read = 0

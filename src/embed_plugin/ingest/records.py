@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeAlias
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 from embed_plugin.errors import RecordError
 
-JSON: TypeAlias = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """Any JSON value."""
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "embed-plugin")
@@ -111,7 +113,7 @@ class Chunk:
 
 
 def canonical_json(value: Mapping[str, JSON]) -> str:
-    """One spelling per value: sorted keys, no spaces, characters unescaped; NaN and infinities are refused."""
+    """One spelling per value: sorted keys, no spaces, nothing escaped; NaN and infinities refused."""
     return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -120,6 +122,7 @@ def point_id(collection: str, source_id: str, index: int) -> str:
     return str(uuid.uuid5(_collection_namespace(collection), f"{source_id}\x00{index}"))
 
 
+@cache
 def _collection_namespace(collection: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, collection)
 

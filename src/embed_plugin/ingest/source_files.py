@@ -31,8 +31,8 @@ class SourceFile:
 
     Attributes:
         path: Where it is.
-        name: What its records' ids are made of: relative to the folder that was named, with forward slashes, and
-            so the same from every working folder; a file that was named itself is called by the path as given.
+        name: What its records' ids are made of: relative to the folder that was named, with forward slashes,
+            and so the same from every working folder; a file named itself is called by the path as given.
         size: Its bytes.
         lines: Whether every line is a JSON record.
     """
@@ -59,8 +59,8 @@ class SourceFiles:
 def find_source_files(paths: Sequence[str | Path], *, format: Format = "auto") -> SourceFiles:  # noqa: A002 - the option's name
     """Find the files to read.
 
-    Folders are searched recursively, in sorted order; hidden files and folders are left out, symlinks are followed
-    unless they lead back to a folder they are in.
+    Folders are searched recursively, in sorted order; hidden files and folders are left out, symlinks are
+    followed unless they lead back to a folder they are in.
 
     Raises:
         RecordError: a path does not exist.

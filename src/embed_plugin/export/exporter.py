@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +15,7 @@ from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export.bert_graph import build_graph
 from embed_plugin.export.calibrate import CalibrationTexts, measure_ranges, read_calibration_texts
-from embed_plugin.export.checkpoint import (
-    Weights,
-    read_config,
-    read_max_tokens,
-    read_pooling,
-    refuse_other_modules,
-)
+from embed_plugin.export.checkpoint import Weights, read_config, read_max_tokens, read_pooling
 from embed_plugin.export.compare import DEFAULT_FLOOR, Comparison, compare, encode_all
 from embed_plugin.export.graph_file import save_graph
 from embed_plugin.export.quantise import quantise, quantised_activations
@@ -32,6 +25,7 @@ from embed_plugin.model_folder import GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -100,16 +94,13 @@ def export(
 class _Export:
     """One export, step by step."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress) -> None:
         self.checkpoint = checkpoint
         self.folder = folder
         self.settings = settings
         self.on_progress = on_progress
         self.config = read_config(checkpoint.folder)
         self.pooling = read_pooling(checkpoint.folder)
-        refuse_other_modules(checkpoint.folder)
         self.max_tokens = read_max_tokens(checkpoint.folder, self.config, settings.max_tokens)
         self.prefixes: Prefixes = choose_prefixes(
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
@@ -146,9 +137,7 @@ class _Export:
         """Calibrate, quantise, compare, and refuse what lost too much."""
         activations = quantised_activations(onnx.load(fp32, load_external_data=False))
         total = len(calibration)
-        ranges = measure_ranges(
-            fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total)
-        )
+        ranges = measure_ranges(fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total))
         self.on_progress("quantise", 0, 1)
         save_graph(quantise(onnx.load(fp32), ranges), self.folder / GRAPH)
         self.on_progress("compare", 0, 1)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embed_plugin.encode.batch_queue import BatchQueue
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from embed_plugin import Vectors
+
+
+class Recorder:
+    """Stands for the session: returns the sum of the ids, and keeps the shapes it was given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
+        self.gate.wait()
+        self.shapes.append(input_ids.shape)
+        if (input_ids == -1).any():
+            raise RuntimeError("the engine failed")
+        return np.asarray(input_ids.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def queue(self, *, workers: int = 1, token_budget: int = 16) -> BatchQueue:
+        return BatchQueue(self.run, dimension=1, workers=workers, token_budget=token_budget)
+
+
+texts = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=20), max_size=30)
+
+
+@given(jobs=st.lists(texts, max_size=5), workers=st.integers(1, 3), token_budget=st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_every_row_comes_back_in_place(jobs: list[list[list[int]]], workers: int, token_budget: int) -> None:
+    recorder = Recorder()
+    queue = recorder.queue(workers=workers, token_budget=token_budget)
+    futures = [queue.submit(job) for job in jobs]
+    for job, future in zip(jobs, futures, strict=True):
+        assert future.result(timeout=10)[:, 0].tolist() == [float(sum(ids)) for ids in job]
+    assert all(n == 1 or n * length <= token_budget for n, length in recorder.shapes)
+    assert sum(n for n, _ in recorder.shapes) == sum(map(len, jobs))
+
+
+def test_callers_with_texts_of_equal_length_share_a_batch() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue(token_budget=100)
+    futures = [queue.submit([[1] * 9]), queue.submit([[1] * 5, [1] * 3]), queue.submit([[2] * 3, [2] * 5])]
+    recorder.gate.set()
+    for future in futures:
+        future.result(timeout=10)
+    assert sorted(recorder.shapes) == [(1, 9), (2, 3), (2, 5)]
+
+
+def test_the_longest_text_of_a_job_runs_first() -> None:
+    recorder = Recorder()
+    recorder.queue().submit([[1] * 3, [1] * 12, [1] * 7]).result(timeout=10)
+    assert [length for _, length in recorder.shapes] == [12, 7, 3]
+
+
+def test_a_failure_reaches_its_callers_and_nobody_else() -> None:
+    recorder = Recorder()
+    queue = recorder.queue()
+    failing, fine = queue.submit([[-1] * 4, [1] * 2]), queue.submit([[1] * 3])
+    with pytest.raises(RuntimeError, match="the engine failed"):
+        failing.result(timeout=10)
+    assert fine.result(timeout=10).tolist() == [[3.0]]
+
+
+def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue()
+    blocking, gone = queue.submit([[1] * 2]), queue.submit([[1] * 15] * 50)
+    assert gone.cancel()
+    recorder.gate.set()
+    blocking.result(timeout=10)
+    queue.submit([[1]]).result(timeout=10)
+    assert (1, 15) not in recorder.shapes
+    assert not queue._waiting
+    with pytest.raises(CancelledError):
+        gone.result()

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from conftest import make_checkpoint
+from embed_plugin import Encoder, ExportError, InvalidInputError, QualityFloorError, UnknownArchitectureError
+from embed_plugin.export import ExportSettings, export, graph_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FP32 = ExportSettings(precision="fp32")
+TEXTS = ["the cat sat on the mat", "a dog", "read and write the file line of text"]
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    first, second = (export(str(tiny_checkpoint), tmp_path / name, ExportSettings(min_cosine=0.9)) for name in "ab")
+    assert first == second
+
+
+def test_int8_stays_near_fp32_and_is_smaller(tiny_model: Callable[..., Path]) -> None:
+    folders = [tiny_model(precision=precision) for precision in ("int8", "fp32")]
+    quantised, exact = (Encoder.load(folder).encode_documents(TEXTS) for folder in folders)
+    assert np.sum(quantised * exact, axis=1).min() > 0.97
+    assert (quantised != exact).any()
+    int8_size, fp32_size = ((folder / "model.onnx").stat().st_size for folder in folders)
+    assert int8_size < 0.7 * fp32_size
+
+
+def test_the_manifest_says_what_was_done(tiny_model: Callable[..., Path]) -> None:
+    manifest = json.loads((tiny_model() / "embed_plugin.json").read_text())
+    assert manifest["provenance"]["calibration"]["origin"] == "built-in"
+    assert manifest["provenance"]["comparison"]["texts"] > 10
+    assert manifest["query_prefix"] == "query: "
+    assert set(manifest["files"]) == {"model.onnx", "tokenizer.json"}
+
+
+def test_own_text_calibrates(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": f"the cat {n}"}) + "\n" for n in range(20)))
+    settings = ExportSettings(calibration=tmp_path / "texts.jsonl", min_cosine=0.9)
+    spec = export(str(tiny_checkpoint), tmp_path / "model", settings)
+    assert spec.provenance["calibration"] == {"origin": "texts.jsonl", "texts": 16, "method": "min-max"}
+
+
+def test_too_few_calibration_texts_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("one\ntwo\ntwo\n\n")
+    with pytest.raises(InvalidInputError, match=r"holds 2 different texts; calibration needs at least 10"):
+        export(str(tiny_checkpoint), tmp_path / "model", ExportSettings(calibration=tmp_path / "few.txt"))
+
+
+def test_below_the_floor_nothing_is_written(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(QualityFloorError, match=r"mean cosine to fp32 is .* below the floor of 1\.01"):
+        export(str(tiny_checkpoint), tmp_path / "out" / "model", ExportSettings(min_cosine=1.01))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_existing_model_is_replaced_only_when_asked(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    first = export(str(tiny_checkpoint), tmp_path / "model", FP32)
+    with pytest.raises(ExportError, match="--overwrite"):
+        export(str(tiny_checkpoint), tmp_path / "model", FP32)
+    again = export(
+        str(tiny_checkpoint),
+        tmp_path / "model",
+        ExportSettings(precision="fp32", max_tokens=9, overwrite=True),
+    )
+    assert (first.max_tokens, again.max_tokens) == (512, 9)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ExportError, match="is not a model folder"):
+        export(str(tiny_checkpoint), tmp_path, ExportSettings(overwrite=True))
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_killed_export_leaves_no_model_and_the_next_one_cleans_up(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    command = [sys.executable, "-m", "embed_plugin.cli", "export", str(tiny_checkpoint), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".model.*.partial/work")) and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    assert list(tmp_path.glob(".model.*.partial"))
+    export(str(tiny_checkpoint), out, FP32)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_clear_error(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def onto_full_disk(model: object, path: Path) -> None:
+        path.symlink_to("/dev/full")
+        with path.open("wb") as file:
+            file.write(model.SerializeToString())  # type: ignore[attr-defined]
+
+    monkeypatch.setattr("embed_plugin.export.exporter.save_graph", onto_full_disk)
+    with pytest.raises(ExportError, match=r"cannot be written .*No space left"):
+        export(str(tiny_checkpoint), tmp_path / "model", FP32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_too_large_for_one_protobuf_lie_beside_the_graph(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[..., Path]
+) -> None:
+    monkeypatch.setattr(graph_file, "LARGEST_PROTOBUF", 1000)
+    spec = export(str(tiny_checkpoint), tmp_path / "model", ExportSettings(precision="fp32", query_prefix="query: "))
+    assert "model.onnx.data" in spec.files
+    expected = Encoder.load(tiny_model(precision="fp32")).encode_documents(TEXTS)
+    np.testing.assert_array_equal(Encoder.load(tmp_path / "model").encode_documents(TEXTS), expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model_type": "mpnet"}, r"architecture 'mpnet' is not known .* optimum"),
+        ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
+        ({"hidden_act": "swish"}, "activation 'swish'"),
+    ],
+)
+def test_an_unknown_architecture_names_the_other_exporter(tmp_path: Path, config: dict[str, str], message: str) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    path = checkpoint / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
+    with pytest.raises(UnknownArchitectureError, match=message):
+        export(str(checkpoint), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_other_modules_and_poolings_are_refused(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", pooling="max")
+    with pytest.raises(ExportError, match="pooling_mode_max_tokens"):
+        export(str(checkpoint), tmp_path / "model")
+    (checkpoint / "1_Pooling" / "config.json").unlink()
+    (checkpoint / "2_Dense").mkdir()
+    (checkpoint / "2_Dense" / "config.json").write_text("{}")
+    (checkpoint / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]')
+    with pytest.raises(ExportError, match="lists Dense"):
+        export(str(checkpoint), tmp_path / "model")
+
+
+def test_weights_with_nan_are_refused(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["encoder.layer.1.output.dense.bias"][3] = np.nan
+    save_file(weights, checkpoint / "model.safetensors")
+    with pytest.raises(ExportError, match=r"encoder\.layer\.1\.output\.dense\.bias holds NaN"):
+        export(str(checkpoint), tmp_path / "model")
+
+
+def test_the_limit_comes_from_the_checkpoint_not_from_the_tokenizer(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    (checkpoint / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+    assert export(str(checkpoint), tmp_path / "a", FP32).max_tokens == 20
+    assert export(str(checkpoint), tmp_path / "b", ExportSettings(precision="fp32", max_tokens=300)).max_tokens == 300
+    with pytest.raises(ExportError, match="takes 3 to 512"):
+        export(str(checkpoint), tmp_path / "c", ExportSettings(max_tokens=513))

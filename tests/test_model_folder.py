@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from embed_plugin import Encoder, ModelFolderError, read_model_folder
+from embed_plugin.fingerprint import fingerprint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_model(), tmp_path / "model")
+
+
+def edit(folder: Path, **changes: Any) -> None:  # noqa: ANN401
+    path = folder / "embed_plugin.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_folder_that_was_moved_is_the_same(folder: Path, tiny_model: Callable[..., Path]) -> None:
+    assert read_model_folder(folder) == read_model_folder(tiny_model())
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelFolderError, match=rf"{name} was changed after export"):
+        Encoder.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "embed_plugin.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelFolderError, match=rf"{name} is missing"):
+        Encoder.load(folder)
+
+
+def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match=r"nowhere is not a folder.*embed-plugin export"):
+        Encoder.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema_version": 2}, "schema version 2, this embed-plugin reads 1"),
+        ({"query_prefix": "other: "}, "was edited"),
+        ({"max_tokens": "512"}, "max_tokens is '512'"),
+        ({"pooling": "max"}, "pooling is 'max'"),
+        ({"surprise": 1}, r"missing or unknown fields \(surprise\)"),
+    ],
+)
+def test_an_edited_manifest_is_refused(folder: Path, changes: dict[str, object], message: str) -> None:
+    edit(folder, **changes)
+    with pytest.raises(ModelFolderError, match=message):
+        Encoder.load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"schema_version": 1', "\udcff"])
+def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, content: str) -> None:
+    (folder / "embed_plugin.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelFolderError, match=r"embed_plugin\.json"):
+        Encoder.load(folder)
+
+
+def test_a_manifest_cannot_vouch_for_a_file_elsewhere(folder: Path) -> None:
+    spec = read_model_folder(folder)
+    files = {**spec.files, "../outside": "0" * 64}
+    edit(folder, files=files)
+    edit(folder, fingerprint=fingerprint_of(type(spec)(**{**spec.__dict__, "files": files})))
+    with pytest.raises(ModelFolderError, match=r"does not vouch for \.\./outside"):
+        Encoder.load(folder)
+
+
+def test_the_fingerprint_covers_all_that_changes_numbers(folder: Path) -> None:
+    spec = read_model_folder(folder)
+    for change in (
+        {"query_prefix": "q: "},
+        {"max_tokens": 9},
+        {"revision": "x"},
+        {"files": {"model.onnx": "0"}},
+    ):
+        assert fingerprint_of(type(spec)(**{**spec.__dict__, **change})) != spec.fingerprint
+    assert fingerprint_of(type(spec)(**{**spec.__dict__, "provenance": {"machine": "other"}})) == spec.fingerprint
