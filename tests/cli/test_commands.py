@@ -1,0 +1,85 @@
+"""The commands as a user runs them: real processes, real files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from embed_plugin import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def run(*arguments: str | Path, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "embed_plugin.cli", *map(str, arguments)]
+    raw = stdin if isinstance(stdin, bytes) else stdin.encode()
+    done = subprocess.run(command, input=raw, capture_output=True, check=False)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    exported = run("export", tiny_checkpoint, "--out", model, "--min-cosine", "0.9", "--query-prefix", "query: ")
+    assert (exported.returncode, exported.stderr) == (0, "")
+    assert "calibration" in exported.stdout
+    shown = run("info", model)
+    assert "query prefix" in shown.stdout
+    assert Encoder.load(model).fingerprint in shown.stdout
+    assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
+    encoded = run("encode", model, "--role", "query", stdin="the cat\na dog\n")
+    rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
+    np.testing.assert_array_equal(rows, Encoder.load(model).encode_queries(["the cat", "a dog"]))
+    assert encoded.stderr.startswith("2 texts in ")
+
+
+@pytest.mark.parametrize("lines", [0, 1, 11])
+def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Path, lines: int) -> None:
+    texts = [f"cat {n}" for n in range(lines)]
+    stdin = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    done = run("encode", tiny_model(), "--out", tmp_path / "vectors.npy", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), Encoder.load(tiny_model()).encode_documents(texts))
+    assert [path.name for path in tmp_path.iterdir()] == ["vectors.npy"]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        (b"fine\n\xff\xfe\n", "stdin, line 2 is not UTF-8"),
+        (b'{"text": "a"}\nnot json\n', "stdin, line 2 is not a JSON object with a field 'text'"),
+        (b'{"body": "a"}\n', "--text-field"),
+        (b'{"text": 3}\n', "field 'text' holds a int"),
+        (b'{"text": "\\ud800"}\n', "lone surrogate"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(
+    tiny_model: Callable[..., Path], tmp_path: Path, stdin: bytes, message: str
+) -> None:
+    done = run("encode", tiny_model(), "--out", tmp_path / "vectors.npy", stdin=stdin)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_model_and_wrong_usage_have_their_exit_codes(tmp_path: Path) -> None:
+    missing = run("info", tmp_path / "nowhere")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "embed-plugin export SOURCE" in missing.stderr
+    assert run("info").returncode == 2
+    assert run("encode", tmp_path, "--role", "poem").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["export", "info", "encode", "ingest", "search"])
+def test_help_has_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"embed-plugin {command}" in done.stdout
+    assert "Example" in done.stdout

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embed_plugin.errors import InvalidInputError, RecordError, SpaceMismatchError
+from embed_plugin.ingest import IngestSettings, IngestSummary, QdrantSink, Record, ingest, open_sink
+from embed_plugin.testing import FakeEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONG = " ".join(f"word{number}" for number in range(20))
+RECORDS = [Record("a", "first text"), Record("b", "second text", {"n": 1}), Record("c", LONG)]
+
+
+@pytest.fixture
+def sink() -> Iterator[QdrantSink]:
+    with open_sink(":memory:", "notes") as opened:
+        yield opened
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder(max_tokens=12)
+
+
+def counts(summary: IngestSummary) -> dict[str, int]:
+    done = asdict(summary)
+    return {name: done[name] for name in ("embedded", "metadata_only", "unchanged", "removed") if done[name]}
+
+
+def test_every_chunk_is_embedded_and_stored_with_its_own_vector(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    summary = ingest(RECORDS, encoder, sink)
+    assert (summary.records, summary.chunks, summary.tokens, summary.cut_texts) == (3, 4, 4 + 4 + 24, 0)
+    assert counts(summary) == {"embedded": 4}
+    for text in encoder.encoded:
+        ((score, payload),) = sink.search(encoder.encode_queries([text])[0], limit=1)
+        assert payload["text"] == text
+        assert score == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_second_run_embeds_nothing(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    encoder.encoded.clear()
+    assert counts(ingest(RECORDS, encoder, sink)) == {"unchanged": 4}
+    assert encoder.encoded == []
+
+
+def test_only_a_changed_text_is_embedded_again(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    encoder.encoded.clear()
+    changed = [Record("a", "another text"), *RECORDS[1:]]
+    assert counts(ingest(changed, encoder, sink)) == {"embedded": 1, "unchanged": 3}
+    assert encoder.encoded == ["another text"]
+    assert sink.count() == 4
+
+
+def test_new_metadata_is_stored_without_embedding(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    encoder.encoded.clear()
+    changed = [RECORDS[0], Record("b", "second text", {"n": 2}), RECORDS[2]]
+    assert counts(ingest(changed, encoder, sink)) == {"metadata_only": 1, "unchanged": 3}
+    assert encoder.encoded == []
+    ((_, payload),) = sink.search(encoder.encode_queries(["second text"])[0], limit=1)
+    assert payload["metadata"] == {"n": 2}
+
+
+def test_chunks_that_a_shortened_record_no_longer_has_are_removed(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    shorter = [Record("c", " ".join(LONG.split()[:10]))]
+    assert counts(ingest(shorter, encoder, sink)) == {"metadata_only": 1, "removed": 1}
+    assert sink.count() == 3
+
+
+def test_a_run_that_was_stopped_is_continued(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    def stopped() -> Iterator[Record]:
+        yield from RECORDS[:2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(stopped(), encoder, sink, settings=IngestSettings(window_records=1))
+    assert counts(ingest(RECORDS, encoder, sink)) == {"unchanged": 2, "embedded": 2}
+
+
+def test_equal_texts_in_a_window_are_embedded_once(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    summary = ingest([Record(str(number), "same text") for number in range(5)], encoder, sink)
+    assert (summary.embedded, encoder.encoded, sink.count()) == (5, ["same text"], 5)
+
+
+def test_empty_records_are_counted_and_left_out(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    summary = ingest([Record("a", " \n"), Record("z", "\0"), RECORDS[1]], encoder, sink)
+    assert (summary.records, summary.empty, summary.chunks) == (3, 2, 1)
+
+
+def test_no_records_make_an_empty_collection(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    assert ingest([], encoder, sink).records == 0
+    assert sink.count() == 0
+
+
+def test_a_dry_run_counts_and_writes_nothing(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    dry = IngestSettings(dry_run=True)
+    assert counts(ingest(RECORDS, encoder, sink, settings=dry)) == {"embedded": 4}
+    assert (encoder.encoded, sink.collections()) == ([], [])
+    ingest(RECORDS[:1], encoder, sink)
+    changed = [Record("a", "first text", {"new": 1}), *RECORDS[1:]]
+    assert counts(ingest(changed, encoder, sink, settings=dry)) == {"metadata_only": 1, "embedded": 3}
+    assert sink.count() == 1
+
+
+@pytest.mark.parametrize("window_records", [1, 10])
+def test_an_id_used_twice_is_refused_naming_both_places(
+    sink: QdrantSink, encoder: FakeEncoder, window_records: int
+) -> None:
+    twice = [Record("a", "one", place="x.jsonl:1"), Record("b", "two"), Record("a", "three", place="y.jsonl:9")]
+    with pytest.raises(RecordError, match=r"y\.jsonl:9: the id 'a' was already used at x\.jsonl:1"):
+        ingest(twice, encoder, sink, settings=IngestSettings(window_records=window_records))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_collection_of_another_model_is_refused_before_reading(
+    sink: QdrantSink, encoder: FakeEncoder, *, dry_run: bool
+) -> None:
+    ingest(RECORDS, encoder, sink)
+    other = FakeEncoder(fingerprint="other")
+    with pytest.raises(SpaceMismatchError):
+        ingest(iter(()), other, sink, settings=IngestSettings(dry_run=dry_run))
+
+
+@pytest.mark.parametrize("settings", [IngestSettings(window_records=2), IngestSettings(window_characters=12)])
+def test_progress_is_told_after_each_window(sink: QdrantSink, encoder: FakeEncoder, settings: IngestSettings) -> None:
+    told: list[int] = []
+    ingest(RECORDS, encoder, sink, settings=settings, on_progress=lambda summary: told.append(summary.records))
+    assert told == [2, 3]
+
+
+@pytest.mark.parametrize("window", [{"window_records": 0}, {"window_characters": 0}])
+def test_a_window_of_nothing_is_refused(window: dict[str, int]) -> None:
+    with pytest.raises(InvalidInputError):
+        IngestSettings(**window)  # type: ignore[arg-type]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "stdlib_docs.py"
+
+
+@pytest.fixture(scope="module")
+def entries() -> list[dict[str, str]]:
+    run = subprocess.run([sys.executable, EXAMPLE], capture_output=True, check=True, timeout=120)
+    assert run.stderr == b""
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_there_are_thousands_of_docstrings_and_no_name_twice(entries: list[dict[str, str]]) -> None:
+    assert len(entries) > 2000
+    assert len({entry["id"] for entry in entries}) == len(entries)
+    assert {entry["kind"] for entry in entries} == {"module", "class", "function", "method"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "starts"),
+    [
+        ("subprocess.run", "function", "subprocess.run(*popenargs, input=None, capture_output=False,"),
+        ("functools.reduce", "function", "functools.reduce("),
+        ("builtins.str.split", "method", "builtins.str.split(sep=None, maxsplit=-1)\n\nReturn a list"),
+        ("json", "module", "json\n\nJSON (JavaScript Object Notation)"),
+    ],
+)
+def test_python_and_c_are_both_there(entries: list[dict[str, str]], name: str, kind: str, starts: str) -> None:
+    (entry,) = (entry for entry in entries if entry["id"] == name)
+    assert entry["kind"] == kind
+    assert entry["text"].startswith(starts)
+
+
+def test_what_is_private_or_a_joke_is_not_there(entries: list[dict[str, str]]) -> None:
+    names = [entry["id"].split(".") for entry in entries]
+    assert {"antigravity", "idlelib", "test", "turtledemo"}.isdisjoint(first for first, *_ in names)
+    assert not any(part.startswith("_") for parts in names for part in parts)
