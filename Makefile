@@ -13,8 +13,8 @@ SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection
 demo: $(MODEL)/embed_plugin.json
 	$(BIN)/python examples/stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
 	    --model $(MODEL) --to $(STORE) --collection python-docs
-	@for question in "run a program and capture what it prints" "remove a directory with everything in it" \
-	    "pick random elements without repetition" "parse a date from a string" "wait for several threads to finish"; do \
+	@for question in "run a shell command and return its output" "parse a date from a string" \
+	    "pick random elements without repetition" "read a CSV file" "compress bytes"; do \
 	    echo; echo "\$$ embed-plugin search \"$$question\""; $(SEARCH) "$$question" || exit 1; done
 	@echo; echo "Ask your own:"; echo "  $(SEARCH) \"how do I ...\""
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
 
-from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
-from embed_plugin.ingest import Chunk, QdrantSink, open_client, open_sink
+from embed_plugin.errors import SpaceMismatchError, TargetError
+from embed_plugin.ingest import Chunk, QdrantSink, open_sink
 from embed_plugin.ingest import qdrant_sink as module
 from embed_plugin.testing import FakeEncoder
 
@@ -131,46 +131,6 @@ def test_points_and_identity_survive_closing_the_folder(tmp_path: Path) -> None:
         assert list(sink.lookup(ids)) == ids
         with pytest.raises(SpaceMismatchError):
             sink.check(FakeEncoder(fingerprint="other"))
-
-
-# qdrant-client leaves the lock file open when it cannot lock it
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
-    folder = str(tmp_path / "qdrant")
-    with open_sink(folder, "c"), pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
-        open_client(folder)
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/prefix"])
-def test_a_server_that_does_not_answer_is_named(url: str) -> None:
-    with pytest.raises(TargetError, match=rf"no Qdrant server answers at {url} .*Check that it runs"):
-        open_client(url)
-
-
-@pytest.mark.parametrize("target", ["", "localhost:6333", "grpc://localhost:6334"])
-def test_a_target_that_is_no_folder_and_no_url_is_refused(target: str) -> None:
-    with pytest.raises(InvalidInputError, match="http://localhost:6333"):
-        open_client(target)
-
-
-def test_a_folder_with_other_files_is_not_written_to(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
-    for create in (True, False):
-        with pytest.raises(TargetError, match="no Qdrant folder"):
-            open_client(str(tmp_path), create=create)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_a_damaged_folder_is_an_error_of_the_target(tmp_path: Path) -> None:
-    (tmp_path / "meta.json").write_text("")
-    with pytest.raises(TargetError, match=str(tmp_path)):
-        open_client(str(tmp_path))
-
-
-def test_a_missing_folder_is_not_made_when_that_is_not_wanted(tmp_path: Path) -> None:
-    with open_sink(str(tmp_path / "qdrant"), "c", create=False) as sink:
-        assert not sink.check(ENCODER)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_an_error_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
 import warnings
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY = ":memory:"
+_GRPC_PROBE_SECONDS = 2
 _TIMEOUT_SECONDS = 60  # qdrant-client's 5 are too few for a write that waits for a busy server
 
 
@@ -50,8 +52,9 @@ def open_client(target: str, *, api_key: str | None = None, create: bool = True)
 
 
 def _connect(url: str, api_key: str | None) -> QdrantClient:
-    grpc_port = (urlsplit(url).port or 6333) + 1
-    for prefer_grpc in (True, False):
+    parts = urlsplit(url)
+    grpc_port = (parts.port or 6333) + 1
+    for prefer_grpc in (True, False) if _listens(parts.hostname or "", grpc_port) else (False,):
         client = QdrantClient(
             url=url,
             api_key=api_key,
@@ -70,6 +73,15 @@ def _connect(url: str, api_key: str | None) -> QdrantClient:
         else:
             break
     return client
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether anything takes connections there; a gRPC request to a port behind a firewall would wait a minute."""
+    try:
+        with socket.create_connection((host, port), timeout=_GRPC_PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _is_qdrant_folder(target: str) -> bool:

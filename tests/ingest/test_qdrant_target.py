@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest import open_client, open_sink
+from embed_plugin.testing import FakeEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENCODER = FakeEncoder()
+
+
+@contextmanager
+def server(status: int, body: bytes = b"{}") -> Iterator[str]:
+    """An HTTP server that gives one answer to everything; there is no gRPC beside it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = Thread(target=listening.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+def test_http_is_used_where_grpc_does_not_answer() -> None:
+    body = b'{"result": {"collections": [{"name": "notes"}]}, "status": "ok", "time": 0}'
+    with server(200, body) as url, open_sink(url, "notes") as sink:
+        assert sink.collections() == ["notes"]
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "refuses the API key.*QDRANT_API_KEY"), (403, "--api-key"), (500, "refused: .*500")]
+)
+def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str) -> None:
+    with server(status) as url, pytest.raises(TargetError, match=f"{url} .*{says}"):
+        open_client(url)
+
+
+# qdrant-client leaves the lock file open when it cannot lock it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
+    folder = str(tmp_path / "qdrant")
+    with open_sink(folder, "c"), pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
+        open_client(folder)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/prefix"])
+def test_a_server_that_does_not_answer_is_named(url: str) -> None:
+    with pytest.raises(TargetError, match=rf"no Qdrant server answers at {url} .*Check that it runs"):
+        open_client(url)
+
+
+@pytest.mark.parametrize("target", ["", "localhost:6333", "grpc://localhost:6334"])
+def test_a_target_that_is_no_folder_and_no_url_is_refused(target: str) -> None:
+    with pytest.raises(InvalidInputError, match="http://localhost:6333"):
+        open_client(target)
+
+
+def test_a_folder_with_other_files_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    for create in (True, False):
+        with pytest.raises(TargetError, match="no Qdrant folder"):
+            open_client(str(tmp_path), create=create)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_folder_is_an_error_of_the_target(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text("")
+    with pytest.raises(TargetError, match=str(tmp_path)):
+        open_client(str(tmp_path))
+
+
+def test_a_missing_folder_is_not_made_when_that_is_not_wanted(tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "qdrant"), "c", create=False) as sink:
+        assert not sink.check(ENCODER)
+    assert list(tmp_path.iterdir()) == []
