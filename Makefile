@@ -11,7 +11,7 @@ SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection
 .PHONY: demo test test-server test-oldest lint types clean
 
 demo: $(MODEL)/embed_plugin.json
-	$(BIN)/python examples/stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
+	$(BIN)/python examples/1_stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
 	    --model $(MODEL) --to $(STORE) --collection python-docs
 	@for question in "run a shell command and return its output" "parse a date from a string" \
 	    "pick random elements without repetition" "read a CSV file" "compress bytes"; do \

@@ -32,7 +32,7 @@ TEXTS = 1000
 
 def standard_library_texts() -> list[str]:
     """An even selection of the docstrings that `make demo` searches."""
-    script = Path(__file__).parents[1] / "examples" / "stdlib_docs.py"
+    script = Path(__file__).parents[1] / "examples" / "1_stdlib_docs.py"
     lines = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout.splitlines()  # noqa: S603
     texts = [json.loads(line)["text"] for line in lines]
     return texts[:: max(1, len(texts) // TEXTS)][:TEXTS]

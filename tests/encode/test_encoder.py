@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import pickle
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from embed_plugin import Vectors
@@ -130,6 +132,11 @@ def test_one_str_is_not_a_sequence_of_texts(tiny_encoder: Encoder) -> None:
         tiny_encoder.encode_documents("the cat")
 
 
+def test_an_iterator_is_sent_to_the_stream(tiny_encoder: Encoder) -> None:
+    with pytest.raises(InvalidInputError, match="found a generator: use stream_documents"):
+        tiny_encoder.encode_documents(text for text in ["the cat"])  # type: ignore[arg-type]
+
+
 def test_queries_carry_the_query_prefix(tiny_encoder: Encoder) -> None:
     np.testing.assert_array_equal(
         tiny_encoder.encode_queries(["the cat"]), tiny_encoder.encode_documents(["query: the cat"])
@@ -158,6 +165,25 @@ def test_a_closed_stream_leaves_nothing_running(tiny_model: Callable[..., Path])
     next(stream)
     stream.close()
     assert encoder.encode_documents(["the cat"]).shape == (1, 32)
+
+
+def test_an_interrupted_call_drops_what_had_not_begun(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(workers=1))
+    submitted: list[Future[Vectors]] = []
+    submit = encoder._queue.submit
+
+    def interrupted(token_ids: list[list[int]]) -> Future[Vectors]:
+        future = submit(token_ids)
+        submitted.append(future)
+        monkeypatch.setattr(future, "result", lambda: signal.raise_signal(signal.SIGINT))
+        return future
+
+    monkeypatch.setattr(encoder._queue, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode_documents([f"cat {n} " * 100 for n in range(500)])
+    assert [future.cancelled() for future in submitted] == [True]
 
 
 def test_concurrent_threads_get_their_own_rows(tiny_encoder: Encoder) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -63,6 +64,7 @@ def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "qdrant")
     with open_sink(folder, "c"), pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
         open_client(folder)
+    gc.collect()  # its ResourceWarning belongs to this test, not to the next one
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/prefix"])

@@ -54,7 +54,6 @@ class Encoder:
         self.settings = settings
         self.spec: ModelSpec = read_model_folder(folder)
         self._tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens=self.spec.max_tokens)
-        self._lock = threading.Lock()
         self._cut_texts = 0
         self._queue = self._start()
 
@@ -76,7 +75,9 @@ class Encoder:
         return type(self), (self.folder, self.settings)
 
     def _start(self) -> BatchQueue:
+        """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
         self._process = os.getpid()
+        self._lock = threading.Lock()
         session = OnnxSession(self.folder / GRAPH)
         workers = self.settings.workers or available_workers()
         return BatchQueue(
@@ -154,7 +155,10 @@ class Encoder:
             yield from vectors
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
-        vectors = np.empty((len(_not_a_str(texts)), self.dimension), dtype=np.float32)
+        if not hasattr(_not_a_str(texts), "__len__"):
+            found = type(texts).__name__
+            raise InvalidInputError(f"expected a sequence of texts, found a {found}: use stream_documents")
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         row = 0
         for window in self._windows_of_vectors(texts, role):
             vectors[row : row + len(window)] = window
@@ -179,9 +183,11 @@ class Encoder:
                 encoding.append(self._submit(window, role, first_index))
                 first_index += len(window)
                 if len(encoding) > 1:
-                    yield encoding.popleft().result()
+                    yield encoding[0].result()
+                    encoding.popleft()
             while encoding:
-                yield encoding.popleft().result()
+                yield encoding[0].result()
+                encoding.popleft()
         finally:
             for future in encoding:
                 future.cancel()
@@ -191,7 +197,7 @@ class Encoder:
         characters = 0
         for text in texts:
             window.append(text)
-            characters += len(text) if type(text) is str else 0  # a bad text is refused by its index, later
+            characters += len(text) if isinstance(text, str) else 0  # type: ignore[redundant-expr]  # refused later
             if len(window) == self.settings.window_texts or characters >= WINDOW_CHARACTERS:
                 yield window
                 window, characters = [], 0
@@ -206,10 +212,10 @@ class Encoder:
                 f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
             )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
+        if os.getpid() != self._process:
+            self._queue = self._start()
         with self._lock:
             self._cut_texts += len(tokenised.cut)
-            if os.getpid() != self._process:  # forked: threads do not survive it, and a session is not shared
-                self._queue = self._start()
         return self._queue.submit(tokenised.ids)
 
 

@@ -69,7 +69,7 @@ class TextTokenizer:
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
-        heads = [text[: self._head_length] if type(text) is str else text for text in texts]
+        heads = [text[: self._head_length] if isinstance(text, str) else text for text in texts]  # type: ignore[redundant-expr]
         ids = self._encode(heads, prefix, first_index)
         for index, (text, head) in enumerate(zip(texts, heads, strict=True)):
             if head is not text and len(head) < len(text):

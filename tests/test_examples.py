@@ -4,15 +4,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "stdlib_docs.py"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
 def entries() -> list[dict[str, str]]:
-    run = subprocess.run([sys.executable, EXAMPLE], capture_output=True, check=True, timeout=120)
+    run = subprocess.run([sys.executable, EXAMPLES / "1_stdlib_docs.py"], capture_output=True, check=True, timeout=120)
     assert run.stderr == b""
     return [json.loads(line) for line in run.stdout.splitlines()]
 
@@ -42,3 +46,16 @@ def test_what_is_private_or_a_joke_is_not_there(entries: list[dict[str, str]]) -
     names = [entry["id"].split(".") for entry in entries]
     assert {"antigravity", "idlelib", "test", "turtledemo"}.isdisjoint(first for first, *_ in names)
     assert not any(part.startswith("_") for parts in names for part in parts)
+
+
+def test_the_nearest_text_comes_first(tiny_model: Callable[..., Path]) -> None:
+    command = [sys.executable, str(EXAMPLES / "2_similar_texts.py"), str(tiny_model()), "the cat"]
+    run = subprocess.run(command, capture_output=True, check=True, text=True)
+    scores = [float(line.split()[0]) for line in run.stdout.splitlines()]
+    assert len(scores) == 5
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_every_example_is_run_here() -> None:
+    here = Path(__file__).read_text("utf-8")
+    assert all(path.name in here for path in EXAMPLES.glob("*.py"))
