@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from conftest import tiny_tokenizer
 from embed_plugin import ModelFolderError
 from embed_plugin.encode.tokenizer import HEAD_CHARACTERS_PER_TOKEN, TextTokenizer
 
@@ -38,13 +40,58 @@ def test_the_prefix_counts_and_is_verbatim(tokenizer: TextTokenizer) -> None:
     assert len(prefixed[0]) == len(plain[0]) + 2
 
 
-@given(st.lists(st.sampled_from(["cat", "xyzzy", "图", " ", "\n\n", "...", "🙂", "ab" * 80]), max_size=400))
+WORDS = ["cat", "xyzzy", "图", " ", "\n\n", "...", "🙂", "ab" * 80, "e\u0301", "\u3000"]
+
+
+def unigram() -> Tokenizer:
+    """As XLM-RoBERTa has it: NFKC, a mark for each space, pieces by probability."""
+    pieces = [
+        ("<s>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", -9.0),
+        ("▁", -2.0),
+        ("▁cat", -3.0),
+        *((c, -4.0) for c in "abcxyz.é"),
+    ]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    return tokenizer
+
+
+def byte_level_bpe() -> Tokenizer:
+    """As RoBERTa has it: a space belongs to the word behind it, and runs of spaces may merge."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("c", "a"), ("ca", "t"), ("Ġ", "cat"), ("Ġ", "Ġ"), ("ĠĠ", "Ġ"), ("Ċ", "Ċ"), ("a", "b"), ("ab", "ab")]
+    symbols = ["<s>", "</s>", *alphabet, *(left + right for left, right in merges)]
+    tokenizer = Tokenizer(models.BPE({symbol: i for i, symbol in enumerate(symbols)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "unigram", "byte-level bpe"])
+def any_tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TextTokenizer:
+    if request.param == "wordpiece":
+        tokenizer, ends = tiny_tokenizer(), None
+    else:
+        tokenizer, ends = (unigram(), 1) if request.param == "unigram" else (byte_level_bpe(), 1)
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", ends)]
+        )
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    tokenizer.save(str(path))
+    return TextTokenizer(path, max_tokens=16)
+
+
+@given(words=st.lists(st.sampled_from(WORDS), max_size=400), separator=st.sampled_from([" ", "   ", "\n"]))
 @settings(max_examples=60, deadline=None)
-def test_tokenising_the_head_of_a_long_text_changes_nothing(tokenizer: TextTokenizer, words: list[str]) -> None:
-    text = " ".join(words)
-    whole = tokenizer._encode([text], "query: ", 0)[0]
-    expected = whole if len(whole) <= 16 else [*whole[:15], 3]
-    assert tokenizer.tokenise([text], prefix="query: ", first_index=0).ids == [expected]
+def test_tokenising_the_head_of_a_long_text_changes_nothing(
+    any_tokenizer: TextTokenizer, words: list[str], separator: str
+) -> None:
+    text = separator.join(words)
+    whole = any_tokenizer._encode([text], "query: ", 0)[0]
+    expected = whole if len(whole) <= 16 else [*whole[:15], whole[-1]]
+    assert any_tokenizer.tokenise([text], prefix="query: ", first_index=0).ids == [expected]
 
 
 def test_a_text_of_ten_megabytes_is_tokenised_by_its_head(

@@ -87,12 +87,12 @@ class TextTokenizer:
     def _encode_long(self, text: str, prefix: str, index: int) -> TokenIds:
         """Tokenise a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
 
-        Heads end before white space, where every tokenizer known here starts a new word: the tokens kept are those
-        of the whole text.
+        Heads end before white space, where WordPiece, Unigram and byte-level BPE start a new word: the tokens kept
+        are those of the whole text.
         """
         length = self._head_length
         while length < len(text):
-            end = next((at for at in range(length, 0, -1) if text[at].isspace()), 0)
+            end = next((at for at in range(length, 0, -1) if text[at].isspace() and not text[at - 1].isspace()), 0)
             ids = self._encode([text[:end]], prefix, index)[0]
             if end and len(ids) > self.max_tokens:
                 return ids
