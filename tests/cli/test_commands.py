@@ -69,6 +69,12 @@ def test_bad_input_is_one_line_and_exit_code_1(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_json_that_cannot_be_written_is_a_clear_error(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    done = run("info", tiny_model(), "--json", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be written (Is a directory)" in done.stderr
+
+
 def test_a_missing_model_and_wrong_usage_have_their_exit_codes(tmp_path: Path) -> None:
     missing = run("info", tmp_path / "nowhere")
     assert (missing.returncode, missing.stdout) == (1, "")
@@ -77,7 +83,7 @@ def test_a_missing_model_and_wrong_usage_have_their_exit_codes(tmp_path: Path) -
     assert run("encode", tmp_path, "--role", "poem").returncode == 2
 
 
-@pytest.mark.parametrize("command", ["export", "info", "encode", "ingest", "search"])
+@pytest.mark.parametrize("command", ["export", "info", "encode", "evaluate", "ingest", "search"])
 def test_help_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

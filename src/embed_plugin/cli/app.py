@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from embed_plugin.cli.encode import encode
+from embed_plugin.cli.evaluate import evaluate
 from embed_plugin.cli.export import export
 from embed_plugin.cli.info import info
 from embed_plugin.cli.ingest import ingest
@@ -18,5 +19,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, ingest, search):
+for command in (export, info, encode, evaluate, ingest, search):
     app.command()(command)

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from embed_plugin.errors import EmbedPluginError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,12 +31,19 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def write_json(content: object, target: str) -> None:
-    """Write JSON to a file, or to stdout for ``-``."""
+    """Write JSON to a file, or to stdout for ``-``.
+
+    Raises:
+        EmbedPluginError: the file cannot be written.
+    """
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if target == "-":
         print(text)  # noqa: T201 - the command's output
-    else:
+        return
+    try:
         Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EmbedPluginError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
 
 
 def progress_bar() -> Progress:

@@ -1,0 +1,45 @@
+"""How good a model folder is: retrieval and similarity metrics, and how sure a difference between two is.
+
+Example:
+    >>> from embed_plugin import Encoder
+    >>> from embed_plugin.evaluate import evaluate_retrieval, read_retrieval_dataset
+    >>> encoder = Encoder.load("models/minilm-int8")  # doctest: +SKIP
+    >>> evaluate_retrieval(encoder, read_retrieval_dataset("scifact")).means["ndcg@10"]  # doctest: +SKIP
+    0.6451
+"""
+
+from embed_plugin.evaluate.bootstrap import Interval, bootstrap_mean_difference, bootstrap_spearman_difference
+from embed_plugin.evaluate.comparison import Difference, compare_retrieval, compare_similarity, require_max_drop
+from embed_plugin.evaluate.datasets import Document, RetrievalDataset, read_retrieval_dataset
+from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
+from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
+from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
+from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
+
+__all__ = [
+    "Difference",
+    "Document",
+    "Interval",
+    "Qrels",
+    "RetrievalDataset",
+    "RetrievalResult",
+    "Run",
+    "SentencePair",
+    "SimilarityResult",
+    "bootstrap_mean_difference",
+    "bootstrap_spearman_difference",
+    "compare_retrieval",
+    "compare_similarity",
+    "evaluate_retrieval",
+    "evaluate_similarity",
+    "ndcg",
+    "rank_documents",
+    "read_retrieval_dataset",
+    "read_sentence_pairs",
+    "recall",
+    "reciprocal_rank",
+    "require_max_drop",
+    "score_run",
+    "search_corpus",
+    "spearman",
+]

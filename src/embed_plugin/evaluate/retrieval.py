@@ -1,0 +1,141 @@
+"""Exact search of a corpus that is encoded as it streams by, and the metrics of what was found."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed_plugin.errors import RecordError
+from embed_plugin.evaluate.metrics import score_run
+from embed_plugin.evaluate.top_k import TopK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy.typing as npt
+
+    from embed_plugin.contracts import TextEncoder, Vectors
+    from embed_plugin.evaluate.datasets import Document, RetrievalDataset
+
+DEPTH = 100
+"""Documents kept of each query: what recall@100 looks at."""
+
+BLOCK_DOCUMENTS = 1024
+"""Document vectors held at a time."""
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """How well a model found the judged documents.
+
+    Attributes:
+        per_query: Query id to metric name (``ndcg@10``, ``recall@100``, ``mrr@10``) to value, 0 to 1.
+        means: The mean of each metric over the judged queries.
+        documents: Documents in the corpus.
+        missing_documents: Relevant documents that the corpus lacks; each counts as not found.
+    """
+
+    per_query: Mapping[str, Mapping[str, float]]
+    means: Mapping[str, float]
+    documents: int
+    missing_documents: int
+
+
+def evaluate_retrieval(
+    encoder: TextEncoder, dataset: RetrievalDataset, *, on_progress: Callable[[int], None] | None = None
+) -> RetrievalResult:
+    """Encode the judged queries and the corpus, search exactly, and score what was found.
+
+    Args:
+        encoder: The model.
+        dataset: Queries, judgements and corpus.
+        on_progress: Called after each document with the number encoded so far.
+
+    Raises:
+        RecordError: the corpus is empty, cannot be read, or has one document id twice.
+    """
+    seen = 0
+    missing = {id_ for judged in dataset.qrels.values() for id_, relevance in judged.items() if relevance > 0}
+
+    def documents() -> Iterator[Document]:
+        nonlocal seen
+        for document in dataset.documents():
+            seen += 1
+            missing.discard(document.id)
+            yield document
+
+    run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
+    if not seen:
+        raise RecordError(f"{dataset.corpus} has no documents: expected one JSON object a line")
+    per_query = score_run(run, dataset.qrels)
+    names = next(iter(per_query.values()))
+    means = {name: float(np.mean([metrics[name] for metrics in per_query.values()])) for name in names}
+    return RetrievalResult(per_query, means, seen, len(missing))
+
+
+def search_corpus(
+    encoder: TextEncoder,
+    queries: Mapping[str, str],
+    documents: Iterable[Document],
+    *,
+    depth: int = DEPTH,
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[str, list[tuple[str, float]]]:
+    """Find the ``depth`` documents nearest to each query by cosine, in memory that does not grow with the corpus.
+
+    A document with the query's own id is not found, as in BEIR (in some of its datasets the queries are documents).
+
+    Returns:
+        Query id to (document id, cosine) pairs, best first.
+
+    Raises:
+        RecordError: one document id was found twice for a query.
+    """
+    vectors = encoder.encode_queries(list(queries.values())).astype(np.float64)
+    rows = {query: row for row, query in enumerate(queries)}
+    best = TopK(len(rows), k=depth)
+    for ids, block in _blocks(encoder, documents, on_progress):
+        # Summed in float64: a float32 product rounds a document differently by its place, and breaks ties by it.
+        scores = (vectors @ block.T.astype(np.float64)).astype(np.float32)
+        for column, document in enumerate(ids):
+            if document in rows:
+                scores[rows[document], column] = -np.inf
+        best.add(scores, ids)
+    run = {query: best.ranked(row) for query, row in rows.items()}
+    for found in run.values():
+        _refuse_repeated_ids([document for document, _ in found])
+    return run
+
+
+def _blocks(
+    encoder: TextEncoder, documents: Iterable[Document], on_progress: Callable[[int], None] | None
+) -> Iterator[tuple[list[str], Vectors]]:
+    """Encode the documents in blocks: their ids, and float32 ``(n, dimension)``."""
+    waiting: deque[str] = deque()
+
+    def texts() -> Iterator[str]:
+        for document in documents:
+            waiting.append(document.id)
+            yield document.text
+
+    ids: list[str] = []
+    vectors: list[npt.NDArray[np.float32]] = []
+    for done, vector in enumerate(encoder.stream_documents(texts()), 1):
+        ids.append(waiting.popleft())
+        vectors.append(vector)
+        if on_progress:
+            on_progress(done)
+        if len(vectors) == BLOCK_DOCUMENTS:
+            yield ids, np.stack(vectors)
+            ids, vectors = [], []
+    if vectors:
+        yield ids, np.stack(vectors)
+
+
+def _refuse_repeated_ids(ids: list[str]) -> None:
+    if len(set(ids)) < len(ids):
+        repeated = next(id_ for id_ in ids if ids.count(id_) > 1)
+        raise RecordError(f"the corpus has the document id {repeated!r} more than once: give each document its own")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embed_plugin import RecordError
+from embed_plugin.evaluate import SentencePair, read_sentence_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPECTED = [SentencePair(1.5, 'a "b, c', "d"), SentencePair(2.0, "e", "f")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'g\tf\t2012\t1\t1.5\ta "b, c\td\ng\tf\t2012\t2\t2\te\tf\tmore\n',
+        'score\tsentence1\tsentence2\n1.5\ta "b, c\td\r\n2\te\tf\r\n',
+        'sentence2,id,score,sentence1\nd,7,1.5,"a ""b, c"\n\nf,8,2,e\n',
+    ],
+)
+def test_the_three_layouts(tmp_path: Path, content: str) -> None:
+    (tmp_path / "pairs").write_bytes(content.encode())
+    assert read_sentence_pairs(tmp_path / "pairs") == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("score,sentence1,sentence2\n1,a,b\nx,c,d\n", r"pairs:3: the score is 'x'"),
+        ("score,sentence1,sentence2\nnan,c,d\n", r"pairs:2: the score is 'nan'"),
+        ("score,sentence1,sentence2\n1,c\n", r"pairs:2: found 2 columns, expected 3"),
+        ("a\tb\n", r"pairs:1: found 2 columns, expected 7: .* a header that names score, sentence1, sentence2"),
+        ('score,sentence1,sentence2\n1,a,"b"c\n', r"pairs:2: not a row of a table"),
+        ("score,sentence1,sentence2\n1,a,b\n1,c,d\n", r"pairs: all 2 scores are equal"),
+        ("", r"pairs is empty: expected"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "pairs").write_text(content)
+    with pytest.raises(RecordError, match=message):
+        read_sentence_pairs(tmp_path / "pairs")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"nowhere.csv cannot be read"):
+        read_sentence_pairs(tmp_path / "nowhere.csv")
+
+
+def test_the_sts_benchmark_is_read_whole(shared_data: Path) -> None:
+    pairs = read_sentence_pairs(shared_data / "stsb" / "sts-test.csv")
+    assert len(pairs) == 1379
+    assert pairs[0] == SentencePair(2.5, "A girl is styling her hair.", "A girl is brushing her hair.")
