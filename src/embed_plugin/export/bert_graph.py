@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OPSET = 20
 """The first opset with Gelu as one operator.
 
-Opset 23 has Attention as one operator, but onnxruntime runs it only from 1.23 on, and it gains little over
+Opset 23 has Attention as one operator, but onnxruntime 1.22 does not load it, and it gains little over
 com.microsoft's MultiHeadAttention: int8 all-MiniLM-L6-v2 took 20.2 ms for 5 texts of 50 tokens with the latter, 19.2
 with the former, 19.5 with plain MatMul and Softmax; for one text of 256 tokens 23.8, 23.6 and 24.7 (onnxruntime 1.32,
 Ice Lake, one core, medians of 60 in turn on a machine that was not idle).
