@@ -1,5 +1,7 @@
 # `make demo` runs the main job on real text, `make test` every test. Both set up .venv first.
 
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -13,7 +13,14 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from conftest import make_checkpoint
-from embed_plugin import Encoder, ExportError, InvalidInputError, QualityFloorError, UnknownArchitectureError
+from embed_plugin import (
+    Encoder,
+    ExportError,
+    InvalidInputError,
+    QualityFloorError,
+    SourceError,
+    UnknownArchitectureError,
+)
 from embed_plugin.export import ExportSettings, export, graph_file
 
 if TYPE_CHECKING:
@@ -147,6 +154,14 @@ def test_other_modules_and_poolings_are_refused(tmp_path: Path) -> None:
     (checkpoint / "2_Dense" / "config.json").write_text("{}")
     (checkpoint / "modules.json").write_text('[{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]')
     with pytest.raises(ExportError, match="lists Dense"):
+        export(str(checkpoint), tmp_path / "model")
+
+
+@pytest.mark.parametrize("content", ["{}x", '{"a": 1}', "3", '[{"type": "Pooling"}]', '["Pooling"]'])
+def test_modules_that_are_no_modules_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    (checkpoint / "modules.json").write_text(content)
+    with pytest.raises(SourceError, match=r"modules\.json is"):
         export(str(checkpoint), tmp_path / "model")
 
 

@@ -69,11 +69,10 @@ class TextTokenizer:
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
-        heads = [text[: self._head_length] if isinstance(text, str) else text for text in texts]  # type: ignore[redundant-expr]
-        ids = self._encode(heads, prefix, first_index)
-        for index, (text, head) in enumerate(zip(texts, heads, strict=True)):
-            if head is not text and len(head) < len(text):
-                ids[index] = self._encode_long(text, prefix, first_index + index)
+        long = {index for index, text in enumerate(texts) if _is_longer(text, self._head_length)}
+        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix, first_index)
+        for index in long:
+            ids[index] = self._encode_long(texts[index], prefix, first_index + index)
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:
             tokens = ids[index]
@@ -106,6 +105,11 @@ class TextTokenizer:
         except (TypeError, ValueError) as error:
             _refuse_bad_text(texts, first_index)
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
+
+
+def _is_longer(text: object, characters: int) -> bool:
+    """Whether it is a text of more characters; what is no text is refused where it is tokenised."""
+    return isinstance(text, str) and len(text) > characters
 
 
 def _refuse_bad_text(texts: Sequence[object], first_index: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from embed_plugin.errors import ExportError, SourceError, UnknownArchitectureError
-from embed_plugin.export.checkpoint_files import weight_files
+from embed_plugin.export.checkpoint_files import read_json, read_modules, weight_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,18 +96,8 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
         raise SourceError(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        SourceError: the file is missing, is not JSON, or holds no object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} is missing: the checkpoint is incomplete") from error
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} is not readable JSON ({error}); fetch the checkpoint again") from error
+def _read_object(path: Path) -> dict[str, Any]:
+    content = read_json(path)
     if not isinstance(content, dict):
         raise SourceError(f"{path} holds a {type(content).__name__}, expected a JSON object")
     return content
@@ -120,7 +109,7 @@ def read_config(folder: Path) -> BertConfig:
     Raises:
         UnknownArchitectureError: the native exporter has no graph for it; names the exporter that may.
     """
-    config = read_json(folder / "config.json")
+    config = _read_object(folder / "config.json")
     model_type = str(config.get("model_type"))
     if model_type not in NATIVE_ARCHITECTURES:
         _refuse(f"architecture {model_type!r}")
@@ -168,7 +157,7 @@ def read_pooling(folder: Path) -> Pooling:
     path = _pooling_folder(folder) / "config.json"
     if not path.exists():
         return "mean"
-    config = read_json(path)
+    config = _read_object(path)
     modes = [key for key, value in config.items() if key.startswith("pooling_mode") and value is True]
     modes += [config["pooling_mode"]] if isinstance(config.get("pooling_mode"), str) else []
     if len(modes) != 1 or modes[0] not in _POOLINGS:
@@ -179,14 +168,12 @@ def read_pooling(folder: Path) -> Pooling:
 
 
 def _pooling_folder(folder: Path) -> Path:
-    path = folder / "modules.json"
-    if not path.exists():
-        return folder / "1_Pooling"
-    modules = {str(module["type"]).rsplit(".", 1)[-1]: module for module in json.loads(path.read_text("utf-8"))}
+    modules = dict(read_modules(folder))
     others = modules.keys() - {"Transformer", "Pooling", "Normalize"}
     if others:
-        raise ExportError(f"{path} lists {', '.join(sorted(others))}, which the native exporter would leave out")
-    return folder / str(modules["Pooling"]["path"]) if "Pooling" in modules else folder / "1_Pooling"
+        names = ", ".join(sorted(others))
+        raise ExportError(f"{folder / 'modules.json'} lists {names}, which the native exporter would leave out")
+    return folder / modules.get("Pooling", "1_Pooling")
 
 
 def read_max_tokens(folder: Path, config: BertConfig, asked: int | None) -> int:
@@ -200,5 +187,5 @@ def read_max_tokens(folder: Path, config: BertConfig, asked: int | None) -> int:
             raise ExportError(f"max tokens is {asked}; this model takes {FEWEST_TOKENS} to {config.positions}")
         return asked
     path = folder / "sentence_bert_config.json"
-    stated = read_json(path).get("max_seq_length") if path.exists() else None
+    stated = _read_object(path).get("max_seq_length") if path.exists() else None
     return min(int(stated), config.positions) if stated else config.positions

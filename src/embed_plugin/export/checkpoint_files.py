@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import SourceError
 from embed_plugin.fingerprint import file_sha256
@@ -102,19 +102,26 @@ def _conversion(source: str) -> str:
 def _named_by_the_checkpoint(folder: Path) -> list[str]:
     """The files the checkpoint's own lists say it has: shards, settings of pooling and dense modules."""
     shards = [path.name for path in weight_files(folder)]
-    if not (folder / "modules.json").is_file():
-        return shards
-    modules = _read_json(folder / "modules.json")
-    settings = [
-        f"{module.get('path', '')}/config.json"
-        for module in (modules if isinstance(modules, list) else [])
-        if isinstance(module, dict) and str(module.get("type", "")).endswith((".Pooling", ".Dense"))
-    ]
-    return shards + settings
+    return shards + [f"{path}/config.json" for kind, path in read_modules(folder) if kind in {"Pooling", "Dense"}]
+
+
+def read_modules(folder: Path) -> list[tuple[str, str]]:
+    """Kind (``Pooling``) and folder (``1_Pooling``) of each step ``modules.json`` lists; none without that file.
+
+    Raises:
+        SourceError: the file is not what sentence-transformers writes.
+    """
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        return [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in read_json(path)]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise SourceError(f"{path} is no list of modules with type and path: fetch the checkpoint again") from error
 
 
 def _shards(folder: Path) -> list[str]:
-    index = _read_json(folder / SHARD_INDEX)
+    index = read_json(folder / SHARD_INDEX)
     weight_map = index.get("weight_map") if isinstance(index, dict) else None
     names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
     if not names or not all(fnmatchcase(name, "model-*.safetensors") and "/" not in name for name in names):
@@ -125,8 +132,13 @@ def _shards(folder: Path) -> list[str]:
     return names
 
 
-def _read_json(path: Path) -> object:
+def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
+    """Read a JSON file of a checkpoint.
+
+    Raises:
+        SourceError: it cannot be read, or is not JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SourceError(f"{path} is not JSON ({error}): fetch the checkpoint again") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} is not readable JSON ({error}): fetch the checkpoint again") from error
