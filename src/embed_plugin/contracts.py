@@ -20,8 +20,9 @@ Role: TypeAlias = Literal["document", "query"]
 Pooling: TypeAlias = Literal["cls", "mean"]
 """How token vectors become one text vector."""
 
-Precision: TypeAlias = Literal["fp32", "int8"]
-"""fp32: as trained. int8: int8 weights, statically calibrated uint8 activations."""
+Precision: TypeAlias = Literal["fp32", "int8", "int8-dynamic"]
+"""fp32: as trained. int8: int8 weights, uint8 activations in calibrated ranges. int8-dynamic: the same with ranges
+found anew for each text, which therefore runs alone."""
 
 
 @dataclass(frozen=True)

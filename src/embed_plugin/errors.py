@@ -6,8 +6,8 @@ EmbedPluginError
 ├── ModelFolderError         a model folder is missing, damaged, tampered with or of another version
 ├── SourceError              a checkpoint could not be found, fetched or trusted
 ├── ExportError              a checkpoint cannot become a model folder
-│   ├── UnknownArchitectureError
-│   └── QualityFloorError    the quantised model is too far from the fp32 one
+│   └── UnknownArchitectureError
+├── QualityFloorError        a model is too far from the fp32 one, or from its baseline
 ├── MissingExtraError        an optional dependency is not installed (also an ImportError)
 ├── RecordError              a record cannot be read, decoded or chunked
 └── TargetError              the vector store cannot be reached or refuses
@@ -60,8 +60,8 @@ class UnknownArchitectureError(ExportError):
     """The native exporter has no graph for this architecture."""
 
 
-class QualityFloorError(ExportError):
-    """The quantised model differs from the fp32 model by more than the stated floor."""
+class QualityFloorError(EmbedPluginError):
+    """A model is too far from the fp32 model, or loses more than was allowed against a baseline."""
 
 
 class MissingExtraError(EmbedPluginError, ImportError):

@@ -35,13 +35,17 @@ _EXPORT_AGAIN = "make it again with  embed-plugin export"
 
 def write_manifest(folder: Path, spec: ModelSpec) -> ModelSpec:
     """Hash every file in the folder, write ``embed_plugin.json`` and return the spec with files and fingerprint."""
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if _is_vouched_for(path)}
     spec = replace(spec, files=files)
     spec = replace(spec, fingerprint=fingerprint_of(spec))
     content = {"schema_version": SCHEMA_VERSION, **asdict(spec)}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     return spec
+
+
+def _is_vouched_for(path: Path) -> bool:
+    return path.is_file() and path.name != MANIFEST
 
 
 def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:

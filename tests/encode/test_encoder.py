@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, TextEncoder
+from embed_plugin.contracts import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def test_rows_are_unit_vectors_in_input_order(tiny_encoder: Encoder) -> None:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", get_args(Precision))
 @given(texts=texts_of_words, workers=st.integers(1, 3), token_budget=st.sampled_from([1, 64, 500, 4000]))
 @settings(max_examples=25, deadline=None)
 def test_a_vector_depends_on_its_text_alone(
@@ -59,18 +60,32 @@ def test_a_vector_depends_on_its_text_alone(
     assert [vector.tobytes() for vector in together.encode_documents(texts)] == expected
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_every_length_is_equal_alone_and_in_a_batch(tiny_model: Callable[..., Path], precision: str) -> None:
-    encoder = Encoder.load(tiny_model(precision=precision), EncoderSettings(token_budget=4096))
-    for tokens in [*range(70), 127, 128, 129, 255, 256, 509, 510]:
-        texts = [" ".join([word] * tokens) for word in ("cat", "dog", "red", "fire", "tree")]
-        together = encoder.encode_documents(texts)
-        alone = np.concatenate([encoder.encode_documents([text]) for text in texts])
-        np.testing.assert_array_equal(together, alone, err_msg=f"{tokens} tokens")
+@pytest.mark.parametrize("precision", get_args(Precision))
+@given(
+    tokens=st.integers(1, 512),
+    company=st.lists(st.integers(1, 512), max_size=6),
+    seed=st.integers(0, 99),
+    workers=st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_length_is_equal_alone_and_in_any_company(
+    tiny_model: Callable[..., Path], precision: str, tokens: int, company: list[int], seed: int, workers: int
+) -> None:
+    model = tiny_model(precision=precision)
+    rng = np.random.default_rng(seed)
+    texts = [
+        " ".join(rng.choice(["cat", "dog", "red", "fire", "tree"], length)) for length in [tokens, *company, tokens]
+    ]
+    together = Encoder.load(model, EncoderSettings(token_budget=4096, workers=workers)).encode_documents(texts)
+    alone = Encoder.load(model, EncoderSettings(workers=1))
+    for text, vector in zip(texts, together, strict=True):
+        assert alone.encode_documents([text])[0].tobytes() == vector.tobytes()
 
 
-def test_another_process_gives_the_same_bytes(tiny_model: Callable[..., Path]) -> None:
-    model, texts = tiny_model(), ["the cat sat", "a dog"]
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_another_process_gives_the_same_bytes(tiny_model: Callable[..., Path], precision: str) -> None:
+    model = tiny_model(precision=precision)
+    texts = [*ODD_TEXTS, *(" ".join(["cat"] * length) for length in (1, 7, 16, 100, 510))]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         other = pool.apply(encode_in_process, (model, texts))
     assert Encoder.load(model).encode_documents(texts).tobytes() == other

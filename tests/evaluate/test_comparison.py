@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin import EmbedPluginError, InvalidInputError
+from embed_plugin import InvalidInputError, QualityFloorError
 from embed_plugin.evaluate import (
     Difference,
     Interval,
@@ -54,9 +54,7 @@ def test_the_drop_is_in_per_cent_of_the_baseline(model: float, drop_percent: flo
 
 def test_a_drop_within_the_limit_passes_and_one_beyond_has_its_figures() -> None:
     require_max_drop(drop(0.5, 0.495), 1.5)
-    with pytest.raises(
-        EmbedPluginError, match=r"is 49.00, 2.00 % below the baseline's 50.00; at most 1.5 % is allowed"
-    ):
+    with pytest.raises(match=r"is 49.00, 2.00 % below the baseline's 50.00; at most 1.5 % is allowed"):
         require_max_drop(drop(0.5, 0.49), 1.5)
 
 
@@ -64,5 +62,5 @@ def test_a_drop_within_the_limit_passes_and_one_beyond_has_its_figures() -> None
     ("difference", "limit"), [(drop(0.5, float("nan")), 1), (drop(0.5, 0.5), float("nan")), (drop(0, -0.1), 99)]
 )
 def test_what_cannot_be_compared_does_not_pass(difference: Difference, limit: float) -> None:
-    with pytest.raises(EmbedPluginError, match="below the baseline"):
+    with pytest.raises(QualityFloorError, match="below the baseline"):
         require_max_drop(difference, limit)

@@ -18,6 +18,7 @@ from embed_plugin import (
     ExportError,
     InvalidInputError,
     QualityFloorError,
+    RecordError,
     SourceError,
     UnknownArchitectureError,
 )
@@ -71,6 +72,57 @@ def test_below_the_floor_nothing_is_written(tiny_checkpoint: Path, tmp_path: Pat
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_the_gate_puts_its_figures_into_the_manifest(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    settings = ExportSettings(min_cosine=0.9, gate=beir_folder(tmp_path / "cats"), max_drop=100)
+    spec = export(str(tiny_checkpoint), tmp_path / "model", settings, on_progress=lambda *step: steps.append(step))
+    figures = spec.provenance["gate"]
+    assert isinstance(figures, dict)
+    assert (figures["dataset"], figures["documents"], figures["queries"]) == ("cats", 6, 2)
+    assert figures["metrics"]["ndcg@10"].keys() == {"fp32", "quantised", "drop_percent", "low", "high"}
+    assert steps[-1] == ("gate", 12, 12)
+    assert Encoder.load(tmp_path / "model").spec == spec
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"embed_plugin.json", *spec.files}
+
+
+def test_a_model_that_fails_the_gate_is_not_written(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    settings = ExportSettings(min_cosine=0.9, gate=beir_folder(tmp_path / "cats"), max_drop=-5)
+    with pytest.raises(QualityFloorError, match=r"ndcg@10 is \d+\.\d\d, .* below the baseline's .* -5 % is allowed"):
+        export(str(tiny_checkpoint), tmp_path / "model", settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["cats"]
+
+
+def test_a_gate_that_cannot_be_read_costs_no_export(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="expected a BEIR folder"):
+        export("not/fetched", tmp_path / "model", ExportSettings(gate=tmp_path / "nothing"))
+
+
+def test_a_gate_needs_something_to_compare_with_fp32(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="a gate compares with fp32"):
+        export("not/fetched", tmp_path / "model", ExportSettings(precision="fp32", gate=beir_folder(tmp_path / "cats")))
+
+
+def beir_folder(folder: Path) -> Path:
+    """A dataset of six documents and two queries."""
+    (folder / "qrels").mkdir(parents=True)
+    texts = ["the cat sat on the mat", "a dog ran fast", "read the file", "water and fire", "open house", "red tree"]
+    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
+    queries = [{"_id": "q1", "text": "cat on mat"}, {"_id": "q2", "text": "read a line of the file"}]
+    for name, records in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td0\t1\nq2\td2\t1\n")
+    return folder
+
+
+def test_int8_dynamic_needs_no_calibration(tiny_model: Callable[..., Path]) -> None:
+    spec = Encoder.load(tiny_model(precision="int8-dynamic")).spec
+    assert spec.provenance["calibration"] is None
+    quantised, exact = (
+        Encoder.load(tiny_model(precision=precision)).encode_documents(TEXTS) for precision in ("int8-dynamic", "fp32")
+    )
+    assert np.sum(quantised * exact, axis=1).min() > 0.97
+
+
 def test_an_existing_model_is_replaced_only_when_asked(tiny_checkpoint: Path, tmp_path: Path) -> None:
     first = export(str(tiny_checkpoint), tmp_path / "model", FP32)
     with pytest.raises(ExportError, match="--overwrite"):
@@ -95,7 +147,7 @@ def test_a_killed_export_leaves_no_model_and_the_next_one_cleans_up(tiny_checkpo
     out = tmp_path / "model"
     command = [sys.executable, "-m", "embed_plugin.cli", "export", str(tiny_checkpoint), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".model.*.partial/work")) and process.poll() is None:
+    while not list(tmp_path.glob(".model.*.partial/fp32")) and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()

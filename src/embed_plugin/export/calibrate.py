@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 import onnxruntime
 
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
 
-Ranges = dict[str, tuple[float, float]]
-"""``(low, high)`` of each activation, by name."""
+@dataclass(frozen=True)
+class ChannelRange:
+    """The smallest and largest value of each channel of one activation, float32 ``(channels,)`` both."""
+
+    low: npt.NDArray[np.float32]
+    high: npt.NDArray[np.float32]
+
+
+Ranges = dict[str, ChannelRange]
+"""The range of each activation, by name."""
 
 BUILT_IN = "built-in"
 MOST_TEXTS = 512
@@ -115,7 +123,7 @@ def measure_ranges(
     inputs: Sequence[npt.NDArray[np.int64]],
     on_progress: Callable[[int], None],
 ) -> Ranges:
-    """The smallest and largest value of each activation over all inputs, zero included (min-max calibration).
+    """The smallest and largest value of each channel of each activation over all inputs (min-max calibration).
 
     Args:
         graph: The fp32 graph; a copy of it with more outputs is written beside it.
@@ -129,11 +137,19 @@ def measure_ranges(
     watched_graph = graph.with_name(f"watched.{graph.name}")
     onnx.save(watched, watched_graph)
     session = onnxruntime.InferenceSession(str(watched_graph), providers=["CPUExecutionProvider"])
-    ranges = dict.fromkeys(activations, (0.0, 0.0))
+    watched_graph.unlink()
+    ranges: Ranges = {}
     for done, input_ids in enumerate(inputs, 1):
         values = session.run(list(activations), {"input_ids": input_ids})
         for name, value in zip(activations, values, strict=True):
-            low, high = ranges[name]
-            ranges[name] = (min(low, float(value.min())), max(high, float(value.max())))
+            ranges[name] = _widened(ranges.get(name), value.reshape(-1, value.shape[-1]))
         on_progress(done)
     return ranges
+
+
+def _widened(known: ChannelRange | None, rows: npt.NDArray[np.float32]) -> ChannelRange:
+    """A range that holds these rows too, ``(tokens, channels)``."""
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    if known is None:
+        return ChannelRange(low, high)
+    return ChannelRange(np.minimum(known.low, low), np.maximum(known.high, high))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,16 @@ import numpy as np
 import onnx
 
 from embed_plugin.contracts import ModelSpec, Precision
+from embed_plugin.encode import Encoder
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.bert_graph import build_graph
-from embed_plugin.export.calibrate import CalibrationTexts, measure_ranges, read_calibration_texts
+from embed_plugin.export.calibrate import CalibrationTexts, Ranges, measure_ranges, read_calibration_texts
 from embed_plugin.export.checkpoint import Weights, read_config, read_max_tokens, read_pooling
 from embed_plugin.export.compare import DEFAULT_FLOOR, Comparison, compare, encode_all
+from embed_plugin.export.gate import pass_gate
 from embed_plugin.export.graph_file import save_graph
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.export.source import resolve
@@ -24,11 +29,12 @@ from embed_plugin.export.staging import staged_folder
 from embed_plugin.model_folder import GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.source import Checkpoint
 
     OnProgress = Callable[[str, int, int], None]
@@ -43,12 +49,14 @@ class ExportSettings:
     """How to make a model folder.
 
     Attributes:
-        precision: ``int8`` or ``fp32``.
+        precision: ``int8``, ``int8-dynamic`` or ``fp32``.
         calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.
         query_prefix: Overrides the checkpoint's and the known one; None does not.
         document_prefix: The same for documents.
         max_tokens: Token limit of one text; None: the checkpoint's.
         min_cosine: Mean cosine of INT8 to fp32 below which the export is refused.
+        gate: A BEIR folder on which both models are evaluated before the folder is made; None: no gate.
+        max_drop: How much lower nDCG@10 may be there, in per cent of the fp32 model's.
         weights_sha256: What ``model.safetensors`` must hash to; None: anything.
         overwrite: Replace an existing model folder.
     """
@@ -59,6 +67,8 @@ class ExportSettings:
     document_prefix: str | None = None
     max_tokens: int | None = None
     min_cosine: float = DEFAULT_FLOOR
+    gate: Path | None = None
+    max_drop: float = 1.0
     weights_sha256: str | None = None
     overwrite: bool = False
 
@@ -81,14 +91,24 @@ def export(
     Raises:
         SourceError: the checkpoint cannot be found, fetched or trusted.
         ExportError: it cannot become a model folder; QualityFloorError: INT8 lost too much.
-        InvalidInputError: the calibration texts cannot be used.
+        InvalidInputError: the calibration texts cannot be used, or there is nothing for a gate to compare.
+        RecordError: the gate's dataset cannot be read.
     """
     settings = settings or ExportSettings()
     texts = read_calibration_texts(settings.calibration)
+    gate = _read_gate(settings)
     with staged_folder(out, overwrite=settings.overwrite) as folder:
         on_progress("fetch", 0, 1)
         checkpoint = resolve(source, weights_sha256=settings.weights_sha256)
-        return _Export(checkpoint, folder, settings, on_progress).run(texts)
+        return _Export(checkpoint, folder, settings, on_progress).run(texts, gate)
+
+
+def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
+    if settings.gate is None:
+        return None
+    if settings.precision == "fp32":
+        raise InvalidInputError("a gate compares with fp32, and fp32 is what is exported: ask for int8, or for no gate")
+    return read_retrieval_dataset(settings.gate)
 
 
 class _Export:
@@ -106,25 +126,28 @@ class _Export:
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
         )
 
-    def run(self, texts: CalibrationTexts) -> ModelSpec:
+    def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
         tokenizer = TextTokenizer(self.checkpoint.folder / TOKENIZER, max_tokens=self.max_tokens)
         calibration, held_out = (self.token_ids(tokenizer, part) for part in (texts.calibration, texts.held_out))
         self.on_progress("build", 0, 1)
-        work = self.folder / "work"
-        work.mkdir()
-        fp32 = work / "fp32.onnx"
-        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.pooling), fp32)
+        exact = self.folder / "fp32"
+        exact.mkdir()
+        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.pooling), exact / GRAPH)
+        (exact / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         if self.settings.precision == "fp32":
-            comparison = None
-            save_graph(onnx.load(fp32), self.folder / GRAPH)
-            encode_all(self.folder / GRAPH, held_out)
+            encode_all(exact / GRAPH, held_out)
+            for path in exact.iterdir():
+                path.rename(self.folder / path.name)
+            spec = write_manifest(self.folder, self.spec({}))
         else:
-            comparison = self.quantise(fp32, calibration, held_out)
-        for path in work.iterdir():
-            path.unlink()
-        work.rmdir()
-        (self.folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
-        return write_manifest(self.folder, self.spec(texts, comparison))
+            comparison = self.quantise(exact / GRAPH, calibration, held_out)
+            shutil.copy(exact / TOKENIZER, self.folder)
+            done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
+            spec = write_manifest(self.folder, self.spec(done))
+        if gate:
+            spec = write_manifest(self.folder, self.passed(gate, spec, exact))
+        shutil.rmtree(exact)
+        return spec
 
     def token_ids(self, tokenizer: TextTokenizer, texts: list[str]) -> TokenIdArrays:
         """Token ids of the texts as documents, and of some as queries where that makes a difference."""
@@ -135,9 +158,7 @@ class _Export:
 
     def quantise(self, fp32: Path, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
         """Calibrate, quantise, compare, and refuse what lost too much."""
-        activations = quantised_activations(onnx.load(fp32, load_external_data=False))
-        total = len(calibration)
-        ranges = measure_ranges(fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total))
+        ranges = self.measure(fp32, calibration) if self.settings.precision == "int8" else None
         self.on_progress("quantise", 0, 1)
         save_graph(quantise(onnx.load(fp32), ranges), self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
@@ -145,9 +166,32 @@ class _Export:
         comparison.require(self.settings.min_cosine)
         return comparison
 
-    def spec(self, texts: CalibrationTexts, comparison: Comparison | None) -> ModelSpec:
-        """The manifest, without hashes and fingerprint."""
-        calibration = {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
+    def measure(self, fp32: Path, calibration: TokenIdArrays) -> Ranges:
+        """The range of every activation that is going to be quantised."""
+        activations = quantised_activations(onnx.load(fp32, load_external_data=False))
+        total = len(calibration)
+        return measure_ranges(fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total))
+
+    def passed(self, gate: RetrievalDataset, spec: ModelSpec, exact: Path) -> ModelSpec:
+        """The spec with the figures of the gate, where the model passes it."""
+        write_manifest(exact, replace(spec, precision="fp32"))
+        figures = pass_gate(
+            gate,
+            Encoder.load(exact),
+            Encoder.load(self.folder),
+            max_drop_percent=self.settings.max_drop,
+            on_progress=lambda done, total: self.on_progress("gate", done, total),
+        )
+        return replace(spec, provenance={**spec.provenance, "gate": figures})
+
+    def calibration(self, texts: CalibrationTexts) -> dict[str, object] | None:
+        """How the activations' ranges were found; None where every run finds its own."""
+        if self.settings.precision == "int8-dynamic":
+            return None
+        return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
+
+    def spec(self, done: Mapping[str, object]) -> ModelSpec:
+        """The manifest, without hashes and fingerprint; ``done`` goes into the provenance."""
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy")
         return ModelSpec(
             source=self.checkpoint.name,
@@ -164,8 +208,7 @@ class _Export:
             provenance={
                 "exporter": "native",
                 "machine": platform.machine(),
-                "calibration": calibration if comparison else None,
-                "comparison": asdict(comparison) if comparison else None,
+                **done,
                 "versions": {package: version(package) for package in packages},
             },
         )
