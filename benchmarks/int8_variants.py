@@ -1,0 +1,145 @@
+"""Ways to quantise that the library does not use, for `int8_choices.py` to compare it with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
+
+from embed_plugin.export.calibrate import ChannelRange, Ranges
+from embed_plugin.export.quantise import quantise_rows, quantised_activations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Inputs = Sequence[npt.NDArray[np.int64]]
+
+FLAT_METHODS = ("percentile 99.99", "percentile 99.999", "entropy", "MSE")
+"""Ways to choose one range for all channels other than their smallest and largest value."""
+
+
+def flat(ranges: Ranges) -> Ranges:
+    """The same ranges without a view of the channels: each activation's smallest and largest value."""
+    return {name: _flat(each.low.min(), each.high.max(), each) for name, each in ranges.items()}
+
+
+def _flat(low: float, high: float, like: ChannelRange) -> ChannelRange:
+    return ChannelRange(np.full_like(like.low, low), np.full_like(like.high, high))
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    def __init__(self, inputs: Inputs) -> None:
+        self.left = iter(inputs)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.int64]] | None:
+        ids = next(self.left, None)
+        return None if ids is None else {"input_ids": ids}
+
+
+def library_ranges(method: str, graph: Path, inputs: Inputs, like: Ranges) -> Ranges:
+    """Ranges found by onnxruntime's own calibrators, or by the least squared error."""
+    if method == "MSE":
+        return _least_squares(graph, inputs, like)
+    kind, options = CalibrationMethod.Entropy, {}
+    if method.startswith("percentile"):
+        kind, options = CalibrationMethod.Percentile, {"percentile": float(method.split()[1]), "num_bins": 8192}
+    calibrator = create_calibrator(
+        graph, ["MatMul"], str(graph.with_name("augmented.onnx")), kind, extra_options=options
+    )
+    for ids in inputs:  # one by one: it stacks what it reads, and texts have different lengths
+        calibrator.collect_data(_Reader([ids]))
+    found = calibrator.compute_data()
+    ranges = {}
+    for name in quantised_activations(onnx.load(graph)):
+        low, high = (float(np.asarray(end).item()) for end in found[name].range_value)
+        ranges[name] = _flat(low, high, like[name])
+    return ranges
+
+
+def _least_squares(graph: Path, inputs: Inputs, like: Ranges) -> Ranges:
+    """The part of the min-max range whose rounding and clipping have the least squared error together."""
+    values = _values(graph, inputs)
+    ranges = {}
+    for name, rows in values.items():
+        low, high = float(rows.min()), float(rows.max())
+        parts = np.linspace(0.1, 1, 46)
+        errors = [_squared_error(rows, low * part, high * part) for part in parts]
+        best = parts[int(np.argmin(errors))]
+        ranges[name] = _flat(low * best, high * best, like[name])
+    return ranges
+
+
+def _squared_error(values: npt.NDArray[np.float32], low: float, high: float) -> float:
+    scale = (high - low) / 255
+    rounded = np.clip(np.rint((values - low) / scale), 0, 255) * scale + low
+    return float(np.mean((rounded - values) ** 2))
+
+
+def _values(graph: Path, inputs: Inputs) -> dict[str, npt.NDArray[np.float32]]:
+    """All values of each quantised activation on the inputs, flat."""
+    model = onnx.load(graph)
+    names = quantised_activations(model)
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    runs = [session.run(names, {"input_ids": ids}) for ids in inputs]
+    return {name: np.concatenate([run[i].ravel() for run in runs]) for i, name in enumerate(names)}
+
+
+def smoothed(model: onnx.ModelProto, ranges: Ranges, exponent: float) -> onnx.ModelProto:
+    """Scale every activation's channels into the weights that read it (SmoothQuant, Xiao et al. 2022).
+
+    A Mul before each quantised activation does it, so that the residual branches keep their values.
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    scales: dict[str, npt.NDArray[np.float32]] = {}
+    for node in model.graph.node:
+        value = node.input[0]
+        if node.op_type == "MatMul" and value in ranges:
+            if value not in scales:
+                weights = [
+                    numpy_helper.to_array(tensors[other.input[1]])
+                    for other in model.graph.node
+                    if other.op_type == "MatMul" and other.input[0] == value
+                ]
+                scales[value] = _smoothing(ranges[value], np.concatenate(weights, axis=1), exponent)
+                model.graph.initializer.append(numpy_helper.from_array(1 / scales[value], f"{value}.smoothing"))
+                nodes.append(helper.make_node("Mul", [value, f"{value}.smoothing"], [f"{value}.smooth"]))
+            weight = tensors[node.input[1]]
+            weight.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(weight) * scales[value][:, None], weight.name)
+            )
+            node.input[0] = f"{value}.smooth"
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _smoothing(activation: ChannelRange, weight: npt.NDArray[np.float32], exponent: float) -> npt.NDArray[np.float32]:
+    """``max|x| ** exponent / max|w| ** (1 - exponent)`` of each channel."""
+    largest = np.maximum(np.maximum(-activation.low, activation.high), 1e-5)
+    return np.asarray(largest**exponent / np.abs(weight).max(axis=1) ** (1 - exponent), dtype=np.float32)
+
+
+def with_int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The fp32 graph with weights and word embeddings rounded as the INT8 graph's are."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    products = {node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
+    tables = {node.input[0] for node in model.graph.node if node.op_type == "Gather"}
+    for tensor in model.graph.initializer:
+        if tensor.name in products | tables:
+            rows = numpy_helper.to_array(tensor)
+            rounded, scales = quantise_rows(rows.T if tensor.name in products else rows)
+            values = rounded * scales[:, None]
+            values = values.T if tensor.name in products else values
+            tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+    return model
