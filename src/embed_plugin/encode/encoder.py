@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from embed_plugin.encode.batch_queue import BatchQueue
+from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
@@ -78,7 +79,7 @@ class Encoder:
         """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        session = OnnxSession(self.folder / GRAPH)
+        session = OnnxSession(self.folder / GRAPH, detect())
         workers = self.settings.workers or available_workers()
         # The ranges of int8-dynamic are those of a run, which therefore holds one text.
         token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime
 
+from embed_plugin.encode.instruction_set import detect
+from embed_plugin.encode.onnx_session import exact_options
 from embed_plugin.errors import ExportError, QualityFloorError
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def encode_all(graph: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Vectors:
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(graph), exact_options(detect()), providers=["CPUExecutionProvider"])
     vectors = np.concatenate([session.run(None, {"input_ids": input_ids})[0] for input_ids in inputs])
     if not np.isfinite(vectors).all():
         raise ExportError("the exported graph returns NaN or infinity: the checkpoint is damaged or of another kind")

@@ -1,0 +1,41 @@
+"""Weights are turned into uint8 where, and only where, int8 products would saturate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+import onnxruntime
+import pytest
+
+from embed_plugin.encode.instruction_set import detect, saturates
+from embed_plugin.encode.onnx_session import U8U8_KEY, exact_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("instruction_set", ["x86-64", "x86-64 avx2", "x86-64 avx512"])
+def test_uint8_weights_are_asked_for_where_int8_saturates(instruction_set: str) -> None:
+    assert exact_options(instruction_set).get_session_config_entry(U8U8_KEY) == "1"
+
+
+@pytest.mark.parametrize("instruction_set", ["x86-64 avx512-vnni", "x86-64 avx-vnni", "arm64", "arm64 i8mm"])
+def test_uint8_weights_are_not_asked_for_elsewhere(instruction_set: str) -> None:
+    with pytest.raises(RuntimeError, match=U8U8_KEY):
+        exact_options(instruction_set).get_session_config_entry(U8U8_KEY)
+
+
+@pytest.mark.skipif(detect() == "x86-64", reason="without AVX2 onnxruntime's int8 products do not saturate")
+def test_this_cpus_weights_have_the_form_that_is_exact(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    options = exact_options(detect())
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    onnxruntime.InferenceSession(str(tiny_model() / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(tmp_path / "loaded.onnx").graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert len(products) == 12
+    exact = onnx.TensorProto.UINT8 if saturates(detect()) else onnx.TensorProto.INT8
+    assert {kinds[node.input[1]] for node in products} == {exact}
