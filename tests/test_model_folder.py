@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from embed_plugin import Encoder, ModelFolderError, read_model_folder
+from embed_plugin.checked_on import CheckedOn
 from embed_plugin.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ def folder(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 def edit(folder: Path, **changes: Any) -> None:  # noqa: ANN401
     path = folder / "embed_plugin.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def vector(dimension: int, value: float = 0.1) -> str:
+    return base64.b64encode(np.full(dimension, value, "<f4").tobytes()).decode()
 
 
 def test_a_folder_that_was_moved_is_the_same(folder: Path, tiny_model: Callable[..., Path]) -> None:
@@ -56,6 +63,19 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"query_prefix": "other: "}, "was edited"),
         ({"max_tokens": "512"}, "max_tokens is '512'"),
         ({"pooling": "max"}, "pooling is 'max'"),
+        ({"checked_on": "x86-64"}, "checked_on is 'x86-64'"),
+        ({"checked_on": {}}, "checked_on cannot be read"),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": {}}}, "checked_on cannot be read .*no canary"),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": ["text"]}}, "checked_on cannot be read"),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": 1}}}, "checked_on cannot be read"),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": "AAAA"}}}, "vectors of 32 numbers"),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": vector(31)}}}, "vectors of 32 numbers"),
+        (
+            {"checked_on": {"instruction_set": "x86-64", "canaries": {"a": vector(31), "b": vector(33)}}},
+            "cannot be read",
+        ),
+        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
+        ({"checked_on": {"instruction_set": 86, "canaries": {"text": vector(32)}}}, "names the class of CPU 86"),
         ({"surprise": 1}, r"missing or unknown fields \(surprise\)"),
     ],
 )
@@ -91,3 +111,5 @@ def test_the_fingerprint_covers_all_that_changes_numbers(folder: Path) -> None:
     ):
         assert fingerprint_of(type(spec)(**{**spec.__dict__, **change})) != spec.fingerprint
     assert fingerprint_of(type(spec)(**{**spec.__dict__, "provenance": {"machine": "other"}})) == spec.fingerprint
+    checked_on = CheckedOn("arm64", {"text": vector(32)})
+    assert fingerprint_of(type(spec)(**{**spec.__dict__, "checked_on": checked_on})) == spec.fingerprint

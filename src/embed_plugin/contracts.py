@@ -11,6 +11,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from embed_plugin.checked_on import CheckedOn
+
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
 
@@ -41,6 +43,8 @@ class ModelSpec:
         precision: Number format of the weights and activations.
         files: sha256 (hex) of every other file in the folder, by name.
         fingerprint: Identity of the vector space; see :mod:`embed_plugin.fingerprint`.
+        checked_on: The class of CPU the folder was checked on, and canary texts with their vectors; it
+            says where the folder was made, not what it computes.
         provenance: How the folder was made (calibration, comparison, versions); changes no numbers.
     """
 
@@ -55,6 +59,7 @@ class ModelSpec:
     precision: Precision
     files: Mapping[str, str]
     fingerprint: str
+    checked_on: CheckedOn
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def prefix(self, role: Role) -> str:

@@ -13,7 +13,8 @@ EmbedPluginError
 └── TargetError              the vector store cannot be reached or refuses
     └── SpaceMismatchError   the collection holds vectors of another space
 
-A message says what was found, what was expected and what to do.
+A message says what was found, what was expected and what to do. The one warning of its own, OtherCpuWarning, is a
+UserWarning: the program runs on, with vectors that may be wrong.
 """
 
 from __future__ import annotations
@@ -78,3 +79,7 @@ class TargetError(EmbedPluginError):
 
 class SpaceMismatchError(TargetError):
     """The collection holds vectors of another space than the encoder's."""
+
+
+class OtherCpuWarning(UserWarning):
+    """A model folder gives other vectors on this class of CPU than on the one it was checked on."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.contracts import ModelSpec
 
-CHANGES_NO_NUMBERS = frozenset({"fingerprint", "provenance"})
+CHANGES_NO_NUMBERS = frozenset({"fingerprint", "checked_on", "provenance"})
 """Fields of :class:`ModelSpec` that are not part of the identity; every other field is."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from embed_plugin.checked_on import CheckedOn
 from embed_plugin.contracts import ModelSpec, Pooling, Precision
 from embed_plugin.errors import ModelFolderError
 from embed_plugin.fingerprint import file_sha256, fingerprint_of
@@ -27,7 +28,7 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("source", "revision", "architecture", "pooling", "query_prefix", "document_prefix"), str),
     **dict.fromkeys(("precision", "fingerprint"), str),
     **dict.fromkeys(("dimension", "max_tokens"), int),
-    **dict.fromkeys(("files", "provenance"), dict),
+    **dict.fromkeys(("files", "checked_on", "provenance"), dict),
 }
 _CHOICES = {"pooling": get_args(Pooling), "precision": get_args(Precision)}
 _EXPORT_AGAIN = "make it again with  embed-plugin export"
@@ -74,7 +75,7 @@ def _read_manifest(path: Path) -> ModelSpec:
         found = f"{path} has schema version {version}, this embed-plugin reads {SCHEMA_VERSION}"
         raise ModelFolderError(f"{found}: {_EXPORT_AGAIN} of this version")
     _check_fields(path, content)
-    spec = ModelSpec(**content)
+    spec = ModelSpec(**{**content, "checked_on": _checked_on(path, content)})
     if fingerprint_of(spec) != spec.fingerprint:
         raise ModelFolderError(f"{path} was edited: its fingerprint does not match its content; {_EXPORT_AGAIN}")
     return spec
@@ -89,6 +90,19 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
         value = content[name]
         if type(value) is not kind or value not in _CHOICES.get(name, (value,)):
             raise ModelFolderError(f"{path}: {name} is {value!r}, which this version cannot use: {_EXPORT_AGAIN}")
+
+
+def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
+    try:
+        checked_on = CheckedOn(**content["checked_on"])
+        checked_on.vectors(content["dimension"])
+    except (TypeError, ValueError, AttributeError) as error:
+        expected = f"expected a class of CPU and, by text, vectors of {content['dimension']} numbers"
+        raise ModelFolderError(f"{path}: checked_on cannot be read ({error}); {expected}: {_EXPORT_AGAIN}") from error
+    if type(checked_on.instruction_set) is not str:
+        found = f"checked_on names the class of CPU {checked_on.instruction_set!r}"
+        raise ModelFolderError(f"{path}: {found}, expected a text: {_EXPORT_AGAIN}")
+    return checked_on
 
 
 def _verify_files(folder: Path, spec: ModelSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder
+from embed_plugin.encode.instruction_set import detect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +34,20 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     shown = run("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
+    assert f"{detect()}, as this machine is" in shown.stdout
     assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
     encoded = run("encode", model, "--role", "query", stdin="the cat\na dog\n")
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
     np.testing.assert_array_equal(rows, Encoder.load(model).encode_queries(["the cat", "a dog"]))
     assert encoded.stderr.startswith("2 texts in ")
+
+
+def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model(), tmp_path / "model")
+    manifest = json.loads((folder / "embed_plugin.json").read_text())
+    manifest["checked_on"]["instruction_set"] = "another CPU"
+    (folder / "embed_plugin.json").write_text(json.dumps(manifest))
+    assert f"another CPU; this machine is {detect()}" in run("info", folder).stdout
 
 
 @pytest.mark.parametrize("lines", [0, 1, 11])

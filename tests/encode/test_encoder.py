@@ -265,7 +265,16 @@ def test_it_is_a_text_encoder(tiny_encoder: Encoder) -> None:
     assert isinstance(tiny_encoder, TextEncoder)
 
 
-@pytest.mark.parametrize("bad", [{"workers": 0}, {"token_budget": 1.5}, {"window_texts": -1}, {"on_long": "cut"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"workers": 0},
+        {"token_budget": 1.5},
+        {"window_texts": -1},
+        {"on_long": "cut"},
+        {"on_other_cpu": "stop"},
+    ],
+)
 def test_settings_that_cannot_work_are_refused_by_name(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
         EncoderSettings(**bad)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embed_plugin.cli.output import print_facts, write_json
+from embed_plugin.encode.instruction_set import detect
 from embed_plugin.model_folder import read_model_folder
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def info(
         print_facts({**facts_of(spec), **{f"sha256 of {name}": digest for name, digest in spec.files.items()}})
 
 
+def _checked_on(there: str, here: str) -> str:
+    if there == here:
+        return f"{there}, as this machine is"
+    return f"{there}; this machine is {here}, and the canary texts are compared when the model is loaded"
+
+
 def facts_of(spec: ModelSpec) -> dict[str, object]:
     """The facts about a model that a person asks for."""
     facts: dict[str, object] = {
@@ -43,6 +50,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "document prefix": repr(spec.document_prefix),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
+        "checked on": _checked_on(spec.checked_on.instruction_set, detect()),
     }
     calibration, comparison = spec.provenance.get("calibration"), spec.provenance.get("comparison")
     if isinstance(calibration, dict) and isinstance(comparison, dict):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from embed_plugin.encode.batch_queue import BatchQueue
+from embed_plugin.encode.canaries import check_moved
 from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.settings import EncoderSettings
@@ -57,6 +58,8 @@ class Encoder:
         self._tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens=self.spec.max_tokens)
         self._cut_texts = 0
         self._queue = self._start()
+        if settings.on_other_cpu != "ignore":
+            check_moved(self.spec, self._tokenizer, self._session, settings.on_other_cpu)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], settings: EncoderSettings | None = None) -> Encoder:
@@ -67,7 +70,8 @@ class Encoder:
             settings: How to run; the defaults suit the machine.
 
         Raises:
-            ModelFolderError: the folder is missing, damaged, changed after export, or of another version.
+            ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
+                ``on_other_cpu="error"``, gives other vectors on this class of CPU.
         """
         return cls(Path(folder), settings or EncoderSettings())
 
@@ -79,11 +83,11 @@ class Encoder:
         """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        session = OnnxSession(self.folder / GRAPH, detect())
+        self._session = OnnxSession(self.folder / GRAPH, detect())
         workers = self.settings.workers or available_workers()
         # The ranges of int8-dynamic are those of a run, which therefore holds one text.
         token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
-        return BatchQueue(session.run, dimension=self.dimension, workers=workers, token_budget=token_budget)
+        return BatchQueue(self._session.run, dimension=self.dimension, workers=workers, token_budget=token_budget)
 
     @property
     def dimension(self) -> int:

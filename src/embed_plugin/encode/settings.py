@@ -16,12 +16,15 @@ class EncoderSettings:
         workers: Texts encoded at the same time, one core each; None: as many CPUs as this process may use.
         token_budget: Tokens of one onnxruntime run, at the most; a longer text runs alone.
         window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
+        on_other_cpu: What to do when a folder that was checked on another class of CPU gives other vectors here:
+            ``warn``, refuse it (``error``), or do not look (``ignore``).
         on_long: ``truncate`` cuts a text at the model's token limit and counts it, ``error`` refuses it.
     """
 
     workers: int | None = None
     token_budget: int = 256
     window_texts: int = 4096
+    on_other_cpu: Literal["warn", "error", "ignore"] = "warn"
     on_long: Literal["truncate", "error"] = "truncate"
 
     def __post_init__(self) -> None:
@@ -32,3 +35,5 @@ class EncoderSettings:
                 raise InvalidInputError(f"{name} is {value!r}; expected a whole number of at least 1")
         if self.on_long not in ("truncate", "error"):
             raise InvalidInputError(f"on_long is {self.on_long!r}; expected 'truncate' or 'error'")
+        if self.on_other_cpu not in ("warn", "error", "ignore"):
+            raise InvalidInputError(f"on_other_cpu is {self.on_other_cpu!r}; expected 'warn', 'error' or 'ignore'")

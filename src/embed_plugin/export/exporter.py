@@ -13,6 +13,9 @@ import onnx
 
 from embed_plugin.contracts import ModelSpec, Precision
 from embed_plugin.encode import Encoder
+from embed_plugin.encode.canaries import check_here
+from embed_plugin.encode.instruction_set import detect
+from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from embed_plugin.checked_on import CheckedOn
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.source import Checkpoint
 
@@ -138,12 +142,14 @@ class _Export:
             encode_all(exact / GRAPH, held_out)
             for path in exact.iterdir():
                 path.rename(self.folder / path.name)
-            spec = write_manifest(self.folder, self.spec({}))
+            done = {}
         else:
             comparison = self.quantise(exact / GRAPH, calibration, held_out)
             shutil.copy(exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-            spec = write_manifest(self.folder, self.spec(done))
+        session = OnnxSession(self.folder / GRAPH, detect())
+        checked_on = check_here(tokenizer, session, prefix=self.prefixes.document)
+        spec = write_manifest(self.folder, self.spec(done, checked_on))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec, exact))
         shutil.rmtree(exact)
@@ -190,7 +196,7 @@ class _Export:
             return None
         return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
 
-    def spec(self, done: Mapping[str, object]) -> ModelSpec:
+    def spec(self, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest, without hashes and fingerprint; ``done`` goes into the provenance."""
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy")
         return ModelSpec(
@@ -205,6 +211,7 @@ class _Export:
             precision=self.settings.precision,
             files={},
             fingerprint="",
+            checked_on=checked_on,
             provenance={
                 "exporter": "native",
                 "machine": platform.machine(),

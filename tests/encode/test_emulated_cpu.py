@@ -1,0 +1,62 @@
+"""On a CPU with AVX2 and no VNNI, as QEMU emulates it: exact where the class is known, noticed where it is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from embed_plugin.encode.instruction_set import detect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from embed_plugin import Encoder, Vectors
+
+QEMU = shutil.which("qemu-x86_64")
+pytestmark = [
+    pytest.mark.skipif(QEMU is None, reason="needs qemu-x86_64 (Debian: qemu-user)"),
+    pytest.mark.skipif(not detect().startswith("x86-64"), reason="QEMU would need a Python for x86-64"),
+]
+TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "open 3 lines of text, close 4"]
+
+# QEMU shows the host's /proc/cpuinfo, so the class is stated: the CPU's own, or one it only claims to be.
+SCRIPT = """
+import sys
+from embed_plugin.encode import encoder
+encoder.detect = lambda: sys.argv[2]
+sys.stdout.buffer.write(encoder.Encoder.load(sys.argv[1]).encode_documents(sys.argv[3:]).tobytes())
+"""
+
+
+@pytest.fixture
+def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
+    folder = shutil.copytree(tiny_model(), tmp_path / "model")
+    manifest = json.loads((folder / "embed_plugin.json").read_text())
+    manifest["checked_on"]["instruction_set"] = "another CPU"
+    (folder / "embed_plugin.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def encode_on_haswell(folder: Path, instruction_set: str) -> tuple[Vectors, str]:
+    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", SCRIPT, str(folder), instruction_set, *TEXTS]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return np.frombuffer(done.stdout, np.float32).reshape(len(TEXTS), -1), done.stderr.decode()
+
+
+def test_a_known_class_is_exact(moved: Path, tiny_encoder: Encoder) -> None:
+    vectors, messages = encode_on_haswell(moved, "x86-64 avx2")
+    assert np.sum(vectors * tiny_encoder.encode_documents(TEXTS), axis=1).mean() > 0.9999
+    assert "OtherCpuWarning" not in messages
+
+
+def test_a_class_mistaken_for_vnni_is_noticed(moved: Path, tiny_encoder: Encoder) -> None:
+    vectors, messages = encode_on_haswell(moved, "x86-64 avx512-vnni")
+    assert np.sum(vectors * tiny_encoder.encode_documents(TEXTS), axis=1).mean() < 0.998
+    assert "OtherCpuWarning: this folder was checked on another CPU" in messages
