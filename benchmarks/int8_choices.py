@@ -25,6 +25,7 @@ import onnx
 import onnxruntime
 
 from embed_plugin import Encoder
+from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
@@ -32,7 +33,7 @@ from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.calibrate import Ranges, measure_ranges, read_calibration_texts
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.model_folder import write_manifest
-from int8_variants import FLAT_METHODS, flat, library_ranges, smoothed, with_int8_weights
+from int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_int8_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +77,7 @@ class Variants:
         yield "dynamic", quantise(self.model, None)
         yield "int8 weights alone", with_int8_weights(self.model)
         for method in FLAT_METHODS:
-            yield method, quantise(self.model, library_ranges(method, self.graph, self.inputs(built_in), ranges))
+            yield method, quantise(self.model, ranges_by(method, self.graph, self.inputs(built_in), ranges))
         for exponent in (0.5, 0.7):
             graph = self.graph.with_name("smoothed.onnx")
             onnx.save(smoothed(self.model, ranges, exponent), graph)
@@ -122,7 +123,7 @@ def measure(
 
 def relative_times(graphs: dict[str, Path], reference: str) -> dict[str, float]:
     """Median over rounds and shapes of each graph's time over the reference's."""
-    sessions = {name: OnnxSession(graph) for name, graph in graphs.items()}
+    sessions = {name: OnnxSession(graph, detect()) for name, graph in graphs.items()}
     rng = np.random.default_rng(0)
     ratios: dict[str, list[float]] = {name: [] for name in graphs}
     for round_number in range(ROUNDS + 3):

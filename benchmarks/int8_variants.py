@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
 
 from embed_plugin.export.calibrate import ChannelRange, Ranges
@@ -43,37 +43,39 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
         return None if ids is None else {"input_ids": ids}
 
 
-def library_ranges(method: str, graph: Path, inputs: Inputs, like: Ranges) -> Ranges:
-    """Ranges found by onnxruntime's own calibrators, or by the least squared error."""
-    if method == "MSE":
-        return _least_squares(graph, inputs, like)
-    kind, options = CalibrationMethod.Entropy, {}
-    if method.startswith("percentile"):
-        kind, options = CalibrationMethod.Percentile, {"percentile": float(method.split()[1]), "num_bins": 8192}
-    calibrator = create_calibrator(
-        graph, ["MatMul"], str(graph.with_name("augmented.onnx")), kind, extra_options=options
-    )
+def ranges_by(method: str, graph: Path, inputs: Inputs, like: Ranges) -> Ranges:
+    """One range for all channels of an activation, by one of ``FLAT_METHODS``."""
+    if method == "entropy":
+        ends = _entropy(graph, inputs)
+    elif method == "MSE":
+        ends = {name: _least_squares(values) for name, values in _values(graph, inputs).items()}
+    else:
+        top = float(method.split()[1])
+        parts = [100 - top, top]
+        ends = {name: np.percentile(values, parts).tolist() for name, values in _values(graph, inputs).items()}
+    return {name: _flat(ends[name][0], ends[name][1], each) for name, each in like.items()}
+
+
+def _entropy(graph: Path, inputs: Inputs) -> dict[str, Sequence[float]]:
+    """Onnxruntime's own: the range whose histogram is nearest to the whole one in Kullback-Leibler divergence."""
+    typed = onnx.load(graph)
+    names = quantised_activations(typed)
+    typed.graph.value_info.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    onnx.save(typed, graph.with_name("typed.onnx"))
+    augmented = str(graph.with_name("augmented.onnx"))
+    calibrator = create_calibrator(graph.with_name("typed.onnx"), ["MatMul"], augmented, CalibrationMethod.Entropy)
     for ids in inputs:  # one by one: it stacks what it reads, and texts have different lengths
         calibrator.collect_data(_Reader([ids]))
     found = calibrator.compute_data()
-    ranges = {}
-    for name in quantised_activations(onnx.load(graph)):
-        low, high = (float(np.asarray(end).item()) for end in found[name].range_value)
-        ranges[name] = _flat(low, high, like[name])
-    return ranges
+    return {name: [float(np.asarray(end).item()) for end in found[name].range_value] for name in names}
 
 
-def _least_squares(graph: Path, inputs: Inputs, like: Ranges) -> Ranges:
+def _least_squares(values: npt.NDArray[np.float32]) -> Sequence[float]:
     """The part of the min-max range whose rounding and clipping have the least squared error together."""
-    values = _values(graph, inputs)
-    ranges = {}
-    for name, rows in values.items():
-        low, high = float(rows.min()), float(rows.max())
-        parts = np.linspace(0.1, 1, 46)
-        errors = [_squared_error(rows, low * part, high * part) for part in parts]
-        best = parts[int(np.argmin(errors))]
-        ranges[name] = _flat(low * best, high * best, like[name])
-    return ranges
+    low, high = float(values.min()), float(values.max())
+    parts = np.linspace(0.1, 1, 46)
+    best = parts[int(np.argmin([_squared_error(values, low * part, high * part) for part in parts]))]
+    return low * best, high * best
 
 
 def _squared_error(values: npt.NDArray[np.float32], low: float, high: float) -> float:

@@ -1,15 +1,18 @@
-"""Weights are turned into uint8 where, and only where, int8 products would saturate."""
+"""Weights are turned into uint8 where, and only where, int8 products would saturate; what a session refuses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
+from embed_plugin import EmbedPluginError, ModelFolderError
 from embed_plugin.encode.instruction_set import detect, saturates
-from embed_plugin.encode.onnx_session import U8U8_KEY, exact_options
+from embed_plugin.encode.onnx_session import U8U8_KEY, OnnxSession, exact_options
+from embed_plugin.export.bert_graph import GraphBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,3 +42,19 @@ def test_this_cpus_weights_have_the_form_that_is_exact(tiny_model: Callable[...,
     assert len(products) == 12
     exact = onnx.TensorProto.UINT8 if saturates(detect()) else onnx.TensorProto.INT8
     assert {kinds[node.input[1]] for node in products} == {exact}
+
+
+def test_nan_from_a_graph_is_an_error_and_no_vector(tmp_path: Path) -> None:
+    graph = GraphBuilder()
+    graph.node("Sqrt", "embedding", graph.node("Cast", "floats", "input_ids", to=onnx.TensorProto.FLOAT))
+    onnx.save(graph.model("input_ids", "embedding", 2), tmp_path / "model.onnx")
+    session = OnnxSession(tmp_path / "model.onnx", detect())
+    assert session.run(np.array([[4, 9]])).tolist() == [[2, 3]]
+    with pytest.raises(EmbedPluginError, match="returned NaN or infinity: its folder is damaged"):
+        session.run(np.array([[4, -9]]))
+
+
+def test_a_graph_that_cannot_be_loaded_is_named_with_the_version(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ModelFolderError, match=rf"onnxruntime {onnxruntime.__version__} cannot load .*model\.onnx"):
+        OnnxSession(tmp_path / "model.onnx", detect())
