@@ -55,7 +55,7 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"schema_version": 2}, "schema version 2, this embed-plugin reads 1"),
         ({"query_prefix": "other: "}, "was edited"),
         ({"max_tokens": "512"}, "max_tokens is '512'"),
-        ({"pooling": "max"}, "pooling is 'max'"),
+        ({"pooling": "median"}, "pooling is 'median'"),
         ({"surprise": 1}, r"missing or unknown fields \(surprise\)"),
     ],
 )

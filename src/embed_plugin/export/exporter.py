@@ -15,12 +15,14 @@ from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export.bert_graph import build_graph
 from embed_plugin.export.calibrate import CalibrationTexts, measure_ranges, read_calibration_texts
-from embed_plugin.export.checkpoint import Weights, read_config, read_max_tokens, read_pooling
+from embed_plugin.export.checkpoint import Weights, read_config
+from embed_plugin.export.checkpoint_head import read_head
 from embed_plugin.export.compare import DEFAULT_FLOOR, Comparison, compare, encode_all
 from embed_plugin.export.graph_file import save_graph
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.export.source import resolve
 from embed_plugin.export.staging import staged_folder
+from embed_plugin.export.token_limit import read_max_tokens
 from embed_plugin.model_folder import GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
@@ -100,8 +102,8 @@ class _Export:
         self.settings = settings
         self.on_progress = on_progress
         self.config = read_config(checkpoint.folder)
-        self.pooling = read_pooling(checkpoint.folder)
-        self.max_tokens = read_max_tokens(checkpoint.folder, self.config, settings.max_tokens)
+        self.head = read_head(checkpoint.folder)
+        self.max_tokens = read_max_tokens(checkpoint.folder, self.config.positions, settings.max_tokens)
         self.prefixes: Prefixes = choose_prefixes(
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
         )
@@ -113,7 +115,7 @@ class _Export:
         work = self.folder / "work"
         work.mkdir()
         fp32 = work / "fp32.onnx"
-        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.pooling), fp32)
+        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.head), fp32)
         if self.settings.precision == "fp32":
             comparison = None
             save_graph(onnx.load(fp32), self.folder / GRAPH)
@@ -153,8 +155,8 @@ class _Export:
             source=self.checkpoint.name,
             revision=self.checkpoint.revision,
             architecture=self.config.model_type,
-            pooling=self.pooling,
-            dimension=self.config.hidden_size,
+            pooling=self.head.pooling,
+            dimension=self.head.dimension(self.config.hidden_size),
             max_tokens=self.max_tokens,
             query_prefix=self.prefixes.query,
             document_prefix=self.prefixes.document,
