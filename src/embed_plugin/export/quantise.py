@@ -141,8 +141,9 @@ class _Quantiser:
         ]
 
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
-        """Add a constant."""
-        self.added.append(numpy_helper.from_array(values, name))
+        """Add a constant, once: ALBERT's layers share their weights."""
+        if not any(tensor.name == name for tensor in self.added):
+            self.added.append(numpy_helper.from_array(values, name))
         return name
 
 
