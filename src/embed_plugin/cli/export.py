@@ -26,7 +26,8 @@ def export(
         typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder."),
     ] = None,
     exporter: Annotated[
-        Literal["auto", "native"], typer.Option(help="How the graph is made; auto is native so far.")
+        Literal["auto", "native", "optimum"],
+        typer.Option(help="native: the BERT family; optimum: what else it knows; auto: the first that knows it."),
     ] = "auto",
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None,
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,
@@ -39,10 +40,10 @@ def export(
 
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
-    del exporter  # one so far
     part = import_part("embed_plugin.export.exporter", extra="export")
     settings = part.ExportSettings(
         precision=precision,
+        exporter=exporter,
         calibration=calibration,
         query_prefix=query_prefix,
         document_prefix=document_prefix,

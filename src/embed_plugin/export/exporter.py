@@ -13,11 +13,12 @@ import onnx
 from embed_plugin.contracts import ModelSpec, Precision
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.export.bert_graph import build_graph
+from embed_plugin.errors import ExportError
 from embed_plugin.export.calibrate import CalibrationTexts, measure_ranges, read_calibration_texts
-from embed_plugin.export.checkpoint import Weights, read_config
 from embed_plugin.export.checkpoint_head import read_head
+from embed_plugin.export.choose_exporter import ExporterName, choose_exporter
 from embed_plugin.export.compare import DEFAULT_FLOOR, Comparison, compare, encode_all
+from embed_plugin.export.graph_builder import dimension_of
 from embed_plugin.export.graph_file import save_graph
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.export.source import resolve
@@ -46,6 +47,8 @@ class ExportSettings:
 
     Attributes:
         precision: ``int8`` or ``fp32``.
+        exporter: ``native`` needs no more than the extra ``export``, ``optimum`` knows more architectures; ``auto`` is
+            native where it knows the checkpoint.
         calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.
         query_prefix: Overrides the checkpoint's and the known one; None does not.
         document_prefix: The same for documents.
@@ -56,6 +59,7 @@ class ExportSettings:
     """
 
     precision: Precision = "int8"
+    exporter: ExporterName = "auto"
     calibration: Path | None = None
     query_prefix: str | None = None
     document_prefix: str | None = None
@@ -101,9 +105,9 @@ class _Export:
         self.folder = folder
         self.settings = settings
         self.on_progress = on_progress
-        self.config = read_config(checkpoint.folder)
+        self.exporter = choose_exporter(checkpoint.folder, settings.exporter)
         self.head = read_head(checkpoint.folder)
-        self.max_tokens = read_max_tokens(checkpoint.folder, self.config.positions, settings.max_tokens)
+        self.max_tokens = read_max_tokens(checkpoint.folder, self.exporter.positions, settings.max_tokens)
         self.prefixes: Prefixes = choose_prefixes(
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
         )
@@ -115,7 +119,9 @@ class _Export:
         work = self.folder / "work"
         work.mkdir()
         fp32 = work / "fp32.onnx"
-        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.head), fp32)
+        graph = self.exporter.build(self.head, self.max_tokens, work)
+        dimension = dimension_of(graph)
+        save_graph(graph, fp32)
         if self.settings.precision == "fp32":
             comparison = None
             save_graph(onnx.load(fp32), self.folder / GRAPH)
@@ -126,7 +132,7 @@ class _Export:
             path.unlink()
         work.rmdir()
         (self.folder / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
-        return write_manifest(self.folder, self.spec(texts, comparison))
+        return write_manifest(self.folder, self.spec(texts, dimension, comparison))
 
     def token_ids(self, tokenizer: TextTokenizer, texts: list[str]) -> TokenIdArrays:
         """Token ids of the texts as documents, and of some as queries where that makes a difference."""
@@ -138,6 +144,8 @@ class _Export:
     def quantise(self, fp32: Path, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
         """Calibrate, quantise, compare, and refuse what lost too much."""
         activations = quantised_activations(onnx.load(fp32, load_external_data=False))
+        if not activations:
+            raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
         total = len(calibration)
         ranges = measure_ranges(fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total))
         self.on_progress("quantise", 0, 1)
@@ -147,16 +155,16 @@ class _Export:
         comparison.require(self.settings.min_cosine)
         return comparison
 
-    def spec(self, texts: CalibrationTexts, comparison: Comparison | None) -> ModelSpec:
+    def spec(self, texts: CalibrationTexts, dimension: int, comparison: Comparison | None) -> ModelSpec:
         """The manifest, without hashes and fingerprint."""
         calibration = {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
-        packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy")
+        packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
             revision=self.checkpoint.revision,
-            architecture=self.config.model_type,
+            architecture=self.exporter.architecture,
             pooling=self.head.pooling,
-            dimension=self.head.dimension(self.config.hidden_size),
+            dimension=dimension,
             max_tokens=self.max_tokens,
             query_prefix=self.prefixes.query,
             document_prefix=self.prefixes.document,
@@ -164,7 +172,7 @@ class _Export:
             files={},
             fingerprint="",
             provenance={
-                "exporter": "native",
+                "exporter": self.exporter.name,
                 "machine": platform.machine(),
                 "calibration": calibration if comparison else None,
                 "comparison": asdict(comparison) if comparison else None,
