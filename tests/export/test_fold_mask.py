@@ -137,16 +137,17 @@ def test_a_sliding_window_stays() -> None:
     assert {"LessOrEqual", "Where", "Add"} <= set(kinds)
 
 
-def test_a_table_that_gets_its_batch_from_the_mask_keeps_it() -> None:
+@pytest.mark.parametrize("step", [("Add", "table mask.added"), ("Where", "padded.bool lowest table")])
+def test_a_table_that_gets_its_batch_from_the_mask_keeps_it(step: tuple[str, str]) -> None:
     steps = [
         *WINDOW[:3],
         ("Cast", "positions", "positions.float"),
         ("Unsqueeze", "positions.float axis0", "table"),
-        ("Add", "table mask.added", "with.batch"),
+        (*step, "with.batch"),
         ("Transpose", "with.batch", "columns"),
         ("MatMul", "columns with.batch", "out"),
     ]
-    assert "Add" in folded(make([*MASK, *steps], "input_ids", "attention_mask"))
+    assert step[0] in folded(make([*MASK, *steps], "input_ids", "attention_mask"))
 
 
 def test_one_segment_is_one_row() -> None:

@@ -84,6 +84,8 @@ def test_bfloat16_weights_are_widened(torch_checkpoint: Callable[..., Path], tmp
     export(str(torch_checkpoint("mpnet", dtype="bfloat16")), tmp_path / "rounded", OPTIMUM)
     cosines = np.sum(vectors(tmp_path / "exact") * vectors(tmp_path / "rounded"), axis=1)
     assert 0.99 < cosines.min() < 0.999999
+    with pytest.raises(ExportError, match=r"bfloat16, which numpy cannot read: .*--exporter optimum"):
+        export(str(torch_checkpoint("bert", dtype="bfloat16")), tmp_path / "native", NATIVE)
 
 
 def test_no_hub_is_asked(
@@ -128,6 +130,7 @@ def test_a_model_of_convolutions_has_no_int8(torch_checkpoint: Callable[..., Pat
             r"brings code for it \(auto_map\), which is never run",
         ),
         ({"model_type": "canine"}, "'canine' is not known to optimum"),
+        ({"model_type": "t5"}, "'t5' has a decoder"),
     ],
 )
 def test_what_nobody_knows_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:

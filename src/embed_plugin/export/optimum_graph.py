@@ -57,7 +57,7 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
     """Read ``config.json``, with what transformers takes for granted.
 
     Raises:
-        UnknownArchitectureError: transformers or optimum does not know the architecture; says which.
+        UnknownArchitectureError: transformers or optimum does not know the architecture, or it has a decoder.
         ExportError: transformers cannot read it.
     """
     _require_known(read_object(folder / "config.json"))
@@ -66,8 +66,10 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
             config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # whatever a config can be wrong in
             raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+    if config.is_encoder_decoder:
+        raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
     rows = getattr(config, "max_position_embeddings", None)
-    reserved = config.pad_token_id + 1 if config.model_type in _RESERVED_POSITIONS else 0
+    reserved = (config.pad_token_id or 0) + 1 if config.model_type in _RESERVED_POSITIONS else 0
     return BackboneConfig(config.model_type, rows - reserved if rows else None)
 
 

@@ -41,7 +41,7 @@ def read_tensor(path: Path, name: str) -> npt.NDArray[np.float32]:
 def _as_float32(file: Any, name: str) -> npt.NDArray[np.float32]:  # noqa: ANN401 - safetensors has no types
     if file.get_slice(name).get_dtype() == "BF16":
         message = f"tensor {name} is bfloat16, which numpy cannot read"
-        raise ExportError(f"{message}: save the checkpoint as float32 or float16 first")
+        raise ExportError(f"{message}: save the checkpoint as float32 or float16 first, or use --exporter optimum")
     return cast("npt.NDArray[np.float32]", file.get_tensor(name).astype(np.float32))
 
 
