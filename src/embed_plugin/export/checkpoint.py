@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 
-NATIVE_ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
+BERT_FAMILY = ("bert", "roberta", "xlm-roberta")
 
 OTHER_EXPORTER = (
     "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "
@@ -83,7 +83,7 @@ def read_config(folder: Path) -> BertConfig:
     """
     config = read_object(folder / "config.json")
     model_type = str(config.get("model_type"))
-    if model_type not in NATIVE_ARCHITECTURES:
+    if model_type not in BERT_FAMILY:
         _refuse(f"architecture {model_type!r}")
     if config.get("position_embedding_type", "absolute") != "absolute":
         _refuse(f"position_embedding_type {config['position_embedding_type']!r}")
@@ -107,6 +107,6 @@ def read_config(folder: Path) -> BertConfig:
 
 
 def _refuse(what: str) -> None:
-    known = ", ".join(NATIVE_ARCHITECTURES)
+    known = ", ".join((*BERT_FAMILY, "nomic_bert"))
     message = f"{what} is not known to the native exporter (it knows {known})"
     raise UnknownArchitectureError(f"{message}. {OTHER_EXPORTER}")

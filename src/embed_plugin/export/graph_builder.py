@@ -43,8 +43,12 @@ class GraphBuilder:
         )
         return name
 
+    def product(self, name: str, value: str, weight: npt.NDArray[np.float32]) -> str:
+        """``value @ weight.T``: the weight as torch stores it, ``(out, in)``."""
+        return self.node("MatMul", name, value, self.weight(f"{name}.weight", weight.T))
+
     def linear(self, name: str, value: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
-        """``value @ weight.T + bias``: the weight as torch stores it, ``(out, in)``."""
+        """``value @ weight.T + bias``."""
         product = self.node("MatMul", f"{name}.product", value, self.weight(f"{name}.weight", weight.T))
         return self.node("Add", name, product, self.weight(f"{name}.bias", bias))
 

@@ -1,4 +1,4 @@
-"""The exporter that needs no other package: the BERT family's graph, written from the weights."""
+"""The exporter that needs no other package: graphs written from the weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.export.bert_graph import build_graph
 from embed_plugin.export.checkpoint import Weights, read_config
+from embed_plugin.export.checkpoint_files import read_object
+from embed_plugin.export.nomic_graph import ARCHITECTURE as NOMIC
+from embed_plugin.export.nomic_graph import NomicConfig, NomicGraph, read_nomic_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +19,21 @@ if TYPE_CHECKING:
 
 
 class NativeExporter:
-    """BERT, RoBERTa and XLM-RoBERTa."""
+    """BERT, RoBERTa, XLM-RoBERTa and nomic-bert."""
 
     name = "native"
     packages: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
-        self.config = read_config(folder)
+        self.architecture = str(read_object(folder / "config.json").get("model_type"))
+        is_nomic = self.architecture == NOMIC
+        self.config = read_nomic_config(folder) if is_nomic else read_config(folder)
         self.weights = Weights(folder)
-        self.architecture = self.config.model_type
         self.positions = self.config.positions
 
     def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
         """Build the fp32 graph; it takes every length that the checkpoint does, and needs no files in between."""
         del max_tokens, work
+        if isinstance(self.config, NomicConfig):
+            return NomicGraph(self.config, self.weights, head).build()
         return build_graph(self.config, self.weights, head)
