@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from embed_plugin.export.bert_graph import build_graph
 from embed_plugin.export.checkpoint import Weights, read_config
 from embed_plugin.export.checkpoint_files import read_object
-from embed_plugin.export.nomic_graph import ARCHITECTURE as NOMIC
-from embed_plugin.export.nomic_graph import NomicConfig, NomicGraph, read_nomic_config
+from embed_plugin.export.nomic_config import ARCHITECTURE as NOMIC
+from embed_plugin.export.nomic_config import NomicConfig, read_nomic_config
+from embed_plugin.export.nomic_graph import NomicGraph
 
 if TYPE_CHECKING:
     from pathlib import Path
