@@ -10,7 +10,7 @@ WEIGHTS_SHA256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 STORE := demo/qdrant
 SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection python-docs --limit 3
 
-.PHONY: demo test test-server test-oldest lint types clean
+.PHONY: demo test test-server test-oldest test-optimum lint types clean
 
 demo: $(MODEL)/embed_plugin.json
 	$(BIN)/python examples/1_stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
@@ -34,6 +34,9 @@ test-oldest:
 	.venv-oldest/bin/python -m pip install -q -e '.[dev]' -c tests/oldest.txt
 	.venv-oldest/bin/python -m pytest -n auto
 
+test-optimum: .venv-optimum/dev
+	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
+
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -51,5 +54,10 @@ $(VENV)/dev: pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[dev]'
 	touch $@ $(VENV)/base
 
+.venv-optimum/dev: pyproject.toml
+	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
+	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-oldest models demo
+	rm -rf $(VENV) .venv-oldest .venv-optimum models demo

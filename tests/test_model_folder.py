@@ -62,7 +62,7 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"schema_version": 2}, "schema version 2, this embed-plugin reads 1"),
         ({"query_prefix": "other: "}, "was edited"),
         ({"max_tokens": "512"}, "max_tokens is '512'"),
-        ({"pooling": "max"}, "pooling is 'max'"),
+        ({"pooling": "median"}, "pooling is 'median'"),
         ({"checked_on": "x86-64"}, "checked_on is 'x86-64'"),
         ({"checked_on": {}}, "checked_on cannot be read"),
         ({"checked_on": {"instruction_set": "x86-64", "canaries": {}}}, "checked_on cannot be read .*no canary"),

@@ -19,7 +19,7 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 Role: TypeAlias = Literal["document", "query"]
 """What a text is for; it decides the prefix."""
 
-Pooling: TypeAlias = Literal["cls", "mean"]
+Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken"]
 """How token vectors become one text vector."""
 
 Precision: TypeAlias = Literal["fp32", "int8", "int8-dynamic"]

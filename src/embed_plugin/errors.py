@@ -58,7 +58,7 @@ class ExportError(EmbedPluginError):
 
 
 class UnknownArchitectureError(ExportError):
-    """The native exporter has no graph for this architecture."""
+    """No exporter that may be used here knows this architecture."""
 
 
 class QualityFloorError(EmbedPluginError):

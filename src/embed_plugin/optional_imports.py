@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "cli": ("typer", "rich"),
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
+    "optimum": ("optimum", "torch", "transformers"),
     "ingest": ("qdrant_client", "semantic_text_splitter"),
 }
 """The importable packages each extra of pyproject.toml brings."""

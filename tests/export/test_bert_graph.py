@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from conftest import make_checkpoint
+from conftest import add_dense, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint import BertConfig, Weights, read_config
+from embed_plugin.export.checkpoint_head import read_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,4 +81,17 @@ def test_the_graph_computes_what_the_weights_say(
     for ids, vector in zip(tokenizer.tokenise(texts, prefix="", first_index=0).ids, vectors, strict=True):
         tokens = reference.tokens(ids)
         pooled = tokens[0] if pooling == "cls" else tokens.mean(axis=0)
+        np.testing.assert_allclose(vector, pooled / np.linalg.norm(pooled), atol=2e-6)
+
+
+def test_dense_layers_follow_the_mean_not_the_sum(tmp_path: Path) -> None:
+    checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32, 48, 12)
+    export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32"))
+    tokenizer, reference = TextTokenizer(checkpoint / "tokenizer.json", max_tokens=512), Reference(checkpoint)
+    texts = ["the cat", "", "a slow red dog " * 40]
+    vectors = Encoder.load(tmp_path / "model").encode_documents(texts)
+    for ids, vector in zip(tokenizer.tokenise(texts, prefix="", first_index=0).ids, vectors, strict=True):
+        pooled = reference.tokens(ids).mean(axis=0)
+        for layer in read_head(checkpoint).dense:
+            pooled = np.tanh(layer.weight @ pooled + layer.bias)
         np.testing.assert_allclose(vector, pooled / np.linalg.norm(pooled), atol=2e-6)

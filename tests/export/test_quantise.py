@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from embed_plugin.export.bert_graph import GraphBuilder
 from embed_plugin.export.calibrate import ChannelRange
+from embed_plugin.export.graph_builder import GraphBuilder
 from embed_plugin.export.quantise import quantise, quantised_activations
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def feed_forward(*, outlier: int | None = None) -> onnx.ModelProto:
     summed = graph.node("ReduceSum", "pooled", looked_up, graph.weight("axis", [1], np.int64), keepdims=0)
     widened = graph.node("Gelu", "activation", graph.linear("widened", summed, widen, bias))
     graph.linear("embedding", widened, narrow, np.zeros(WIDTH, np.float32))
-    return graph.model("input_ids", "embedding", WIDTH)
+    return graph.model(WIDTH)
 
 
 def run(model: onnx.ModelProto, output: str = "embedding", rows: range = range(50)) -> Floats:

@@ -150,6 +150,7 @@ def test_a_module_without_its_settings_is_a_partial_copy(folder: Path, kind: str
         resolve(str(folder))
     (folder / f"1_{kind}").mkdir()
     (folder / f"1_{kind}" / "config.json").write_text("{}")
+    (folder / f"1_{kind}" / "model.safetensors").write_text("")
     assert resolve(str(folder)).name == "tiny-model"
 
 

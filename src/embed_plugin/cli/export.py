@@ -26,11 +26,13 @@ def export(
         typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder."),
     ] = None,
     exporter: Annotated[
-        Literal["auto", "native"], typer.Option(help="How the graph is made; auto is native so far.")
+        Literal["auto", "native", "optimum"],
+        typer.Option(help="native: the BERT family; optimum: what else it knows; auto: the first that knows it."),
     ] = "auto",
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None,
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None,
+    dimension: Annotated[int | None, typer.Option(help="Shorter vectors, of Matryoshka models.")] = None,
     min_cosine: Annotated[float | None, typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.")] = None,
     gate: Annotated[
         Path | None, typer.Option(help="A BEIR folder on which INT8 is compared with fp32 before it is kept.")
@@ -45,15 +47,16 @@ def export(
 
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
-    del exporter  # one so far
-    part = import_part("embed_plugin.export.exporter", extra="export")
+    part = import_part("embed_plugin.export", extra="export")
     settings = part.ExportSettings(
         precision=precision,
+        exporter=exporter,
         calibration=calibration,
         query_prefix=query_prefix,
         document_prefix=document_prefix,
         max_tokens=max_tokens,
-        min_cosine=part.DEFAULT_FLOOR if min_cosine is None else min_cosine,
+        dimension=dimension,
+        **({} if min_cosine is None else {"min_cosine": min_cosine}),
         gate=gate,
         max_drop=max_drop,
         weights_sha256=weights_sha256,

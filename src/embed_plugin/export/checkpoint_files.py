@@ -63,6 +63,9 @@ def require_complete(folder: Path, *, source: str) -> None:
             f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was "
             "copied or fetched in part: copy it again, or fetch it with the network at hand"
         )
+    for kind, path in read_modules(folder):
+        if kind == "Dense" and not (folder / path / WEIGHTS).is_file():
+            raise SourceError(_no_weights(folder / path, source))
 
 
 def hash_weights(folder: Path) -> str:
@@ -142,3 +145,15 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} is not readable JSON ({error}): fetch the checkpoint again") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a checkpoint that holds an object.
+
+    Raises:
+        SourceError: it cannot be read, or holds something else.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise SourceError(f"{path} holds a {type(content).__name__}, expected a JSON object")
+    return content

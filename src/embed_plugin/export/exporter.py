@@ -1,34 +1,38 @@
-"""Checkpoint -> graph -> calibrate -> quantise -> compare -> model folder."""
+"""Checkpoint -> graph -> calibrate -> quantise -> compare -> gate -> model folder."""
 
 from __future__ import annotations
 
 import platform
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 
-from embed_plugin.contracts import ModelSpec, Precision
+from embed_plugin.contracts import ModelSpec
 from embed_plugin.encode import Encoder
 from embed_plugin.encode.canaries import check_here
 from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.errors import ExportError, InvalidInputError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.bert_graph import build_graph
 from embed_plugin.export.calibrate import CalibrationTexts, Ranges, measure_ranges, read_calibration_texts
-from embed_plugin.export.checkpoint import Weights, read_config, read_max_tokens, read_pooling
-from embed_plugin.export.compare import DEFAULT_FLOOR, Comparison, compare, encode_all
+from embed_plugin.export.checkpoint_head import read_head
+from embed_plugin.export.choose_exporter import choose_exporter
+from embed_plugin.export.compare import Comparison, compare, encode_all
 from embed_plugin.export.gate import pass_gate
+from embed_plugin.export.graph_builder import dimension_of
 from embed_plugin.export.graph_file import save_graph
+from embed_plugin.export.matryoshka import require_matryoshka
 from embed_plugin.export.quantise import quantise, quantised_activations
+from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.source import resolve
 from embed_plugin.export.staging import staged_folder
+from embed_plugin.export.token_limit import read_max_tokens
 from embed_plugin.model_folder import GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.checked_on import CheckedOn
     from embed_plugin.evaluate import RetrievalDataset
+    from embed_plugin.export.head import Head
     from embed_plugin.export.source import Checkpoint
 
     OnProgress = Callable[[str, int, int], None]
@@ -46,35 +51,6 @@ if TYPE_CHECKING:
 
 QUERY_EVERY = 4
 """Every fourth calibration text is also read as a query, where queries have a prefix of their own."""
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """How to make a model folder.
-
-    Attributes:
-        precision: ``int8``, ``int8-dynamic`` or ``fp32``.
-        calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.
-        query_prefix: Overrides the checkpoint's and the known one; None does not.
-        document_prefix: The same for documents.
-        max_tokens: Token limit of one text; None: the checkpoint's.
-        min_cosine: Mean cosine of INT8 to fp32 below which the export is refused.
-        gate: A BEIR folder on which both models are evaluated before the folder is made; None: no gate.
-        max_drop: How much lower nDCG@10 may be there, in per cent of the fp32 model's.
-        weights_sha256: What ``model.safetensors`` must hash to; None: anything.
-        overwrite: Replace an existing model folder.
-    """
-
-    precision: Precision = "int8"
-    calibration: Path | None = None
-    query_prefix: str | None = None
-    document_prefix: str | None = None
-    max_tokens: int | None = None
-    min_cosine: float = DEFAULT_FLOOR
-    gate: Path | None = None
-    max_drop: float = 1.0
-    weights_sha256: str | None = None
-    overwrite: bool = False
 
 
 def _no_progress(step: str, done: int, total: int) -> None:
@@ -121,74 +97,81 @@ class _Export:
     def __init__(self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress) -> None:
         self.checkpoint = checkpoint
         self.folder = folder
+        self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.config = read_config(checkpoint.folder)
-        self.pooling = read_pooling(checkpoint.folder)
-        self.max_tokens = read_max_tokens(checkpoint.folder, self.config, settings.max_tokens)
+        self.exporter = choose_exporter(checkpoint.folder, settings.exporter)
+        self.head = self.read_head()
+        self.max_tokens = read_max_tokens(checkpoint.folder, self.exporter.positions, settings.max_tokens)
         self.prefixes: Prefixes = choose_prefixes(
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
         )
+        self.tokenizer = TextTokenizer(checkpoint.folder / TOKENIZER, max_tokens=self.max_tokens)
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
-        tokenizer = TextTokenizer(self.checkpoint.folder / TOKENIZER, max_tokens=self.max_tokens)
-        calibration, held_out = (self.token_ids(tokenizer, part) for part in (texts.calibration, texts.held_out))
-        self.on_progress("build", 0, 1)
-        exact = self.folder / "fp32"
-        exact.mkdir()
-        save_graph(build_graph(self.config, Weights(self.checkpoint.folder), self.pooling), exact / GRAPH)
-        (exact / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
+        calibration, held_out = (self.token_ids(part) for part in (texts.calibration, texts.held_out))
+        dimension = self.build()
+        done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(exact / GRAPH, held_out)
-            for path in exact.iterdir():
+            encode_all(self.exact / GRAPH, held_out)
+            for path in self.exact.iterdir():
                 path.rename(self.folder / path.name)
-            done = {}
         else:
-            comparison = self.quantise(exact / GRAPH, calibration, held_out)
-            shutil.copy(exact / TOKENIZER, self.folder)
+            comparison = self.quantise(calibration, held_out)
+            shutil.copy(self.exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
         session = OnnxSession(self.folder / GRAPH, detect())
-        checked_on = check_here(tokenizer, session, prefix=self.prefixes.document)
-        spec = write_manifest(self.folder, self.spec(done, checked_on))
+        checked_on = check_here(self.tokenizer, session, prefix=self.prefixes.document)
+        spec = write_manifest(self.folder, self.spec(dimension, done, checked_on))
         if gate:
-            spec = write_manifest(self.folder, self.passed(gate, spec, exact))
-        shutil.rmtree(exact)
+            spec = write_manifest(self.folder, self.passed(gate, spec))
+        shutil.rmtree(self.exact)
         return spec
 
-    def token_ids(self, tokenizer: TextTokenizer, texts: list[str]) -> TokenIdArrays:
+    def read_head(self) -> Head:
+        """The checkpoint's head, cut to the dimension that was asked for where the model is made for that."""
+        head = read_head(self.checkpoint.folder)
+        if self.settings.dimension is not None:
+            require_matryoshka(self.checkpoint, self.settings.dimension)
+        return replace(head, kept=self.settings.dimension)
+
+    def token_ids(self, texts: list[str]) -> TokenIdArrays:
         """Token ids of the texts as documents, and of some as queries where that makes a difference."""
-        ids = tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
+        ids = self.tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
         if self.prefixes.query != self.prefixes.document:
-            ids += tokenizer.tokenise(texts[::QUERY_EVERY], prefix=self.prefixes.query, first_index=0).ids
+            ids += self.tokenizer.tokenise(texts[::QUERY_EVERY], prefix=self.prefixes.query, first_index=0).ids
         return [np.array([tokens], dtype=np.int64) for tokens in ids]
 
-    def quantise(self, fp32: Path, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
+    def build(self) -> int:
+        """Make the folder of the fp32 model; the length of its vectors."""
+        self.on_progress("build", 0, 1)
+        self.exact.mkdir()
+        graph = self.exporter.build(self.head, self.max_tokens, self.exact)
+        dimension = dimension_of(graph)
+        save_graph(graph, self.exact / GRAPH)
+        (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        return dimension
+
+    def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
         """Calibrate, quantise, compare, and refuse what lost too much."""
-        ranges = self.measure(fp32, calibration) if self.settings.precision == "int8" else None
+        fp32, quantised = self.exact / GRAPH, self.folder / GRAPH
+        activations = quantised_activations(onnx.load(fp32, load_external_data=False))
+        if not activations:
+            raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
+        ranges = self.measure(activations, calibration) if self.settings.precision == "int8" else None
         self.on_progress("quantise", 0, 1)
-        save_graph(quantise(onnx.load(fp32), ranges), self.folder / GRAPH)
+        save_graph(quantise(onnx.load(fp32), ranges), quantised)
         self.on_progress("compare", 0, 1)
-        comparison = compare(fp32, self.folder / GRAPH, held_out)
+        comparison = compare(fp32, quantised, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 
-    def measure(self, fp32: Path, calibration: TokenIdArrays) -> Ranges:
+    def measure(self, activations: Sequence[str], calibration: TokenIdArrays) -> Ranges:
         """The range of every activation that is going to be quantised."""
-        activations = quantised_activations(onnx.load(fp32, load_external_data=False))
         total = len(calibration)
-        return measure_ranges(fp32, activations, calibration, lambda done: self.on_progress("calibrate", done, total))
-
-    def passed(self, gate: RetrievalDataset, spec: ModelSpec, exact: Path) -> ModelSpec:
-        """The spec with the figures of the gate, where the model passes it."""
-        write_manifest(exact, replace(spec, precision="fp32"))
-        figures = pass_gate(
-            gate,
-            Encoder.load(exact),
-            Encoder.load(self.folder),
-            max_drop_percent=self.settings.max_drop,
-            on_progress=lambda done, total: self.on_progress("gate", done, total),
+        return measure_ranges(
+            self.exact / GRAPH, activations, calibration, lambda done: self.on_progress("calibrate", done, total)
         )
-        return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def calibration(self, texts: CalibrationTexts) -> dict[str, object] | None:
         """How the activations' ranges were found; None where every run finds its own."""
@@ -196,15 +179,27 @@ class _Export:
             return None
         return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
 
-    def spec(self, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
+    def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
+        """The spec with the figures of the gate, where the model passes it."""
+        write_manifest(self.exact, replace(spec, precision="fp32"))
+        figures = pass_gate(
+            gate,
+            Encoder.load(self.exact),
+            Encoder.load(self.folder),
+            max_drop_percent=self.settings.max_drop,
+            on_progress=lambda done, total: self.on_progress("gate", done, total),
+        )
+        return replace(spec, provenance={**spec.provenance, "gate": figures})
+
+    def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest, without hashes and fingerprint; ``done`` goes into the provenance."""
-        packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy")
+        packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
             revision=self.checkpoint.revision,
-            architecture=self.config.model_type,
-            pooling=self.pooling,
-            dimension=self.config.hidden_size,
+            architecture=self.exporter.architecture,
+            pooling=self.head.pooling,
+            dimension=dimension,
             max_tokens=self.max_tokens,
             query_prefix=self.prefixes.query,
             document_prefix=self.prefixes.document,
@@ -213,7 +208,7 @@ class _Export:
             fingerprint="",
             checked_on=checked_on,
             provenance={
-                "exporter": "native",
+                "exporter": self.exporter.name,
                 "machine": platform.machine(),
                 **done,
                 "versions": {package: version(package) for package in packages},

@@ -22,6 +22,8 @@ from onnx import TensorProto, helper, numpy_helper
 from embed_plugin.export.uint8_range import Uint8Range, choose_range
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     import numpy.typing as npt
 
     from embed_plugin.export.calibrate import Ranges
@@ -38,7 +40,7 @@ def quantised_activations(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(node.input[0] for node in products))
 
 
-def _is_weight_product(node: onnx.NodeProto, weights: set[str]) -> bool:
+def _is_weight_product(node: onnx.NodeProto, weights: Container[str]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in weights
 
 
@@ -61,14 +63,17 @@ class _Quantiser:
         self.tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         self.nodes: list[onnx.NodeProto] = []
         self.added: dict[str, onnx.TensorProto] = {}
+        self.quantised: dict[str, tuple[str, str]] = {}
+        self.readers = Counter(name for node in model.graph.node for name in node.input)
         self.ranges = None if ranges is None else {name: choose_range(channels) for name, channels in ranges.items()}
         self.products = [node for node in model.graph.node if self._is_quantised(node)]
         self.bias_adds = self._find_bias_adds()
         self.copied_outputs = self._find_copied_outputs()
 
     def _is_quantised(self, node: onnx.NodeProto) -> bool:
-        known = self.ranges is None or node.input[0] in self.ranges
-        return _is_weight_product(node, set(self.tensors)) and known
+        if not _is_weight_product(node, self.tensors):
+            return False
+        return self.ranges is None or node.input[0] in self.ranges
 
     def _find_bias_adds(self) -> dict[str, onnx.NodeProto]:
         """The Add of a constant bias behind each weight product, by the product's output."""
@@ -76,19 +81,21 @@ class _Quantiser:
         return {
             node.input[0]: node
             for node in self.source.graph.node
-            if node.op_type == "Add" and node.input[0] in products and node.input[1] in self.tensors
+            if node.op_type == "Add"
+            and node.input[0] in products
+            and node.input[1] in self.tensors
+            and self.readers[node.input[0]] == 1
         }
 
     def _find_copied_outputs(self) -> dict[str, str]:
         """Values whose copies a product makes before the activation, at no cost; by the product's biased output."""
-        readers = Counter(name for node in self.source.graph.node for name in node.input)
         biased = {node.output[0] for node in self.bias_adds.values()}
         return {
             node.input[0]: node.output[0]
             for node in self.source.graph.node
             if node.op_type in RECTIFIERS
             and node.input[0] in biased
-            and readers[node.input[0]] == 1
+            and self.readers[node.input[0]] == 1
             and all(nth > 0 for _, nth in self.range_of(node.output[0]).copies)
         }
 
@@ -100,7 +107,7 @@ class _Quantiser:
         absorbed = {node.name for node in self.bias_adds.values()}
         products = {node.output[0] for node in self.products}
         for node in self.source.graph.node:
-            if node.output[0] in products:
+            if products.intersection(node.output):
                 self.product(node)
             elif node.op_type == "Gather" and node.input[0] in self.tensors:
                 self.embedding(node)
@@ -160,24 +167,27 @@ class _Quantiser:
 
     def activation(self, value: str) -> tuple[str, str]:
         """Names of the scale and zero point of a value, which is quantised where it is first needed."""
-        scale, zero, quantised = f"{value}.scale", f"{value}.zero", f"{value}.uint8"
-        if any(quantised in node.output for node in self.nodes):
-            return scale, zero
+        if value not in self.quantised:
+            self.quantised[value] = self.quantise_activation(value, f"{value}.uint8")
+        return self.quantised[value]
+
+    def quantise_activation(self, value: str, quantised: str) -> tuple[str, str]:
+        """Quantise a value; names of its scale and zero point."""
+        scale, zero = f"{value}.uint8.scale", f"{value}.uint8.zero"
         if self.ranges is None:
             self.nodes.append(helper.make_node("DynamicQuantizeLinear", [value], [quantised, scale, zero]))
             return scale, zero
         found = self.range_of(value)
-        self.constant(scale, np.array(found.scale, np.float32))
-        self.constant(zero, np.array(found.zero, np.uint8))
+        scale = self.constant(scale, np.array(found.scale, np.float32))
+        zero = self.constant(zero, np.array(found.zero, np.uint8))
         if found.copies and value not in self.copied_outputs.values():
-            self.with_copies(value, found)
+            self.with_copies(value, found, scale, zero)
         else:
             self.nodes.append(helper.make_node("QuantizeLinear", [value, scale, zero], [quantised]))
         return scale, zero
 
-    def with_copies(self, value: str, found: Uint8Range) -> None:
+    def with_copies(self, value: str, found: Uint8Range, scale: str, zero: str) -> None:
         """Quantise a value and, behind its channels, the copies of some."""
-        scale, zero = f"{value}.scale", f"{value}.zero"
         channels = self.constant(f"{value}.copied", np.array(found.channels, np.int64))
         offsets = self.constant(f"{value}.offsets", found.offsets)
         self.nodes += [
@@ -193,17 +203,20 @@ class _Quantiser:
         table, ids = node.input
         output = node.output[0]
         rows, scales = quantise_rows(numpy_helper.to_array(self.tensors[table]))
-        self.constant(f"{table}.int8", rows)
-        self.constant(f"{table}.scale", scales[:, None])
+        names = self.constant(f"{table}.int8", rows), self.constant(f"{table}.scale", scales[:, None])
         self.nodes += [
-            helper.make_node("Gather", [f"{table}.int8", ids], [f"{output}.int8"]),
-            helper.make_node("Gather", [f"{table}.scale", ids], [f"{output}.scale"]),
+            helper.make_node("Gather", [names[0], ids], [f"{output}.int8"]),
+            helper.make_node("Gather", [names[1], ids], [f"{output}.scale"]),
             helper.make_node("Cast", [f"{output}.int8"], [f"{output}.float"], to=TensorProto.FLOAT),
             helper.make_node("Mul", [f"{output}.float", f"{output}.scale"], [output], name=output),
         ]
 
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
-        """Add a constant."""
+        """Add a constant.
+
+        No product shares one with another, though ALBERT's layers share their weights: where onnxruntime turns int8
+        weights into uint8 (see :mod:`embed_plugin.encode.onnx_session`) it takes each for one product's own.
+        """
         self.added[name] = numpy_helper.from_array(values, name)
         return name
 

@@ -1,0 +1,66 @@
+"""Which exporter makes the graph of a checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
+
+from embed_plugin.errors import MissingExtraError, UnknownArchitectureError
+from embed_plugin.export.native_exporter import NativeExporter
+from embed_plugin.optional_imports import import_part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import onnx
+
+    from embed_plugin.export.head import Head
+
+ExporterName: TypeAlias = Literal["auto", "native", "optimum"]
+
+
+class Exporter(Protocol):
+    """Makes the fp32 graph of one checkpoint.
+
+    Attributes:
+        name: ``native`` or ``optimum``.
+        packages: The packages that change what it makes; their versions are part of the provenance.
+        architecture: The checkpoint's ``model_type``.
+        positions: The most tokens of a text it has positions for; None: it does not say.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - documented above, as the next three
+    @property
+    def packages(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def architecture(self) -> str: ...  # noqa: D102
+    @property
+    def positions(self) -> int | None: ...  # noqa: D102
+
+    def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
+        """Build the graph, from token ids to vectors; files in between go to ``work``."""
+
+
+def choose_exporter(folder: Path, name: ExporterName) -> Exporter:
+    """Find the exporter for a checkpoint; ``auto`` prefers the native one.
+
+    Raises:
+        UnknownArchitectureError: there is none for this architecture.
+        MissingExtraError: optimum was asked for and is not installed.
+    """
+    if name == "optimum":
+        return _optimum(folder)
+    try:
+        return NativeExporter(folder)
+    except UnknownArchitectureError as error:
+        if name == "native":
+            raise
+        try:
+            return _optimum(folder)
+        except MissingExtraError:
+            raise error from None
+
+
+def _optimum(folder: Path) -> Exporter:
+    part = import_part("embed_plugin.export.optimum_exporter", extra="optimum")
+    return cast("Exporter", part.OptimumExporter(folder))

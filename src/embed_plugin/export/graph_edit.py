@@ -1,0 +1,64 @@
+"""Small edits on a finished ONNX graph, the graphs inside its nodes (If, Loop) included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from onnx import helper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import onnx
+
+
+def attribute(node: onnx.NodeProto, name: str, default: object = None) -> Any:  # noqa: ANN401 - of many types
+    """What a node says for one of its options."""
+    return next((helper.get_attribute_value(found) for found in node.attribute if found.name == name), default)
+
+
+def values_read(node: onnx.NodeProto) -> Iterator[str]:
+    """Names of the values a node reads, those that its inner graphs take from outside among them."""
+    yield from (name for name in node.input if name)
+    for graph in _inner_graphs(node):
+        for inner in graph.node:
+            yield from values_read(inner)
+        yield from (output.name for output in graph.output)
+
+
+def rename_values_read(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node read other values: ``names`` maps old to new."""
+    for index, name in enumerate(node.input):
+        node.input[index] = names.get(name, name)
+    for graph in _inner_graphs(node):
+        for inner in graph.node:
+            rename_values_read(inner, names)
+        for output in graph.output:
+            output.name = names.get(output.name, output.name)
+
+
+def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Put other nodes in the place of a graph's."""
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def remove_unused(graph: onnx.GraphProto) -> None:
+    """Remove nodes and weights that no output needs."""
+    needed = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(values_read(node))
+            kept.append(node)
+    replace_nodes(graph, kept[::-1])
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in needed:
+            del graph.initializer[index]

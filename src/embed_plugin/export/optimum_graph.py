@@ -1,0 +1,155 @@
+"""Trace any architecture that optimum knows: a checkpoint becomes an ONNX graph that ends in token vectors.
+
+The only file that talks to optimum, transformers and torch. Nothing is asked of a hub and no code of a checkpoint is
+run: the folder is all there is, its weights are safetensors.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import onnx
+import torch
+from optimum.exporters.onnx import onnx_export_from_model
+from optimum.exporters.tasks import TasksManager
+from optimum.utils import logging as optimum_logging
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
+
+from embed_plugin.errors import ExportError, UnknownArchitectureError
+from embed_plugin.export.checkpoint_files import read_object
+from embed_plugin.export.graph_builder import OPSET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+TASK = "feature-extraction"
+TOKEN_VECTORS = "last_hidden_state"  # noqa: S105 - the name of the traced graph's output
+
+
+_RESERVED_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}
+)
+"""Architectures whose position table starts with rows for padding, as RoBERTa's does."""
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What is known before the weights are loaded.
+
+    Attributes:
+        model_type: The architecture's name.
+        positions: The most tokens it has positions for; None: it does not say.
+    """
+
+    model_type: str
+    positions: int | None
+
+
+def read_backbone_config(folder: Path) -> BackboneConfig:
+    """Read ``config.json``, with what transformers takes for granted.
+
+    Raises:
+        UnknownArchitectureError: transformers or optimum does not know the architecture, or it has a decoder.
+        ExportError: transformers cannot read it.
+    """
+    _require_known(read_object(folder / "config.json"))
+    with _quiet():
+        try:
+            config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # whatever a config can be wrong in
+            raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+    if config.is_encoder_decoder:
+        raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
+    rows = getattr(config, "max_position_embeddings", None)
+    reserved = (config.pad_token_id or 0) + 1 if config.model_type in _RESERVED_POSITIONS else 0
+    return BackboneConfig(config.model_type, rows - reserved if rows else None)
+
+
+def _require_known(config: Mapping[str, Any]) -> None:
+    model_type = str(config.get("model_type"))
+    if model_type not in CONFIG_MAPPING:
+        own_code = "; the checkpoint brings code for it (auto_map), which is never run" if "auto_map" in config else ""
+        raise UnknownArchitectureError(f"architecture {model_type!r} is not known to transformers{own_code}")
+    try:
+        tasks = TasksManager.get_supported_tasks_for_model_type(model_type, "onnx", library_name="transformers")
+    except KeyError:
+        tasks = {}
+    if TASK not in tasks:
+        raise UnknownArchitectureError(f"architecture {model_type!r} is not known to optimum's export of token vectors")
+
+
+class TorchBackbone:
+    """A checkpoint's model in torch: to be traced, and to compare the traced graph with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with _quiet():
+            try:
+                self.model = AutoModel.from_pretrained(
+                    folder,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                ).eval()
+            except Exception as error:  # whatever a config or a file can be wrong in
+                raise ExportError(f"transformers cannot load {folder} ({_first_line(error)})") from error
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are."""
+        return int(self.model.config.vocab_size)
+
+    def trace(self, scratch: Path) -> onnx.ModelProto:
+        """Export with optimum, into an empty folder that is not needed afterwards.
+
+        Raises:
+            ExportError: optimum cannot.
+        """
+        with _quiet():
+            try:
+                onnx_export_from_model(
+                    self.model, scratch, opset=OPSET, task=TASK, do_validation=False, no_post_process=True
+                )
+            except Exception as error:  # tracing runs the model's own code, which may raise anything
+                raise ExportError(f"optimum cannot export {self.folder} ({_first_line(error)})") from error
+        return onnx.load(scratch / "model.onnx")
+
+    def token_vectors(self, input_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """``(n, length)`` to ``(n, length, hidden_size)``, without padding."""
+        ids = torch.from_numpy(input_ids)
+        with _quiet(), torch.inference_mode():
+            output: Any = self.model(input_ids=ids, attention_mask=torch.ones_like(ids))
+        vectors: npt.NDArray[np.float32] = output.last_hidden_state.numpy()
+        return vectors
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Neither warnings nor progress of the packages reach the user, who can do nothing about them."""
+    levels = [(part, part.get_verbosity()) for part in (transformers_logging, optimum_logging)]
+    showed_progress = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for part, _ in levels:
+            part.set_verbosity_error()
+        try:
+            yield
+        finally:
+            for part, level in levels:
+                part.set_verbosity(level)
+            if showed_progress:
+                transformers_logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]:.300}"

@@ -1,0 +1,48 @@
+"""How to make a model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embed_plugin.export.compare import DEFAULT_FLOOR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embed_plugin.contracts import Precision
+    from embed_plugin.export.choose_exporter import ExporterName
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How to make a model folder.
+
+    Attributes:
+        precision: ``int8``, ``int8-dynamic`` or ``fp32``.
+        exporter: ``native`` needs no more than the extra ``export``, ``optimum`` knows more architectures; ``auto`` is
+            native where it knows the checkpoint.
+        calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.
+        query_prefix: Overrides the checkpoint's and the known one; None does not.
+        document_prefix: The same for documents.
+        max_tokens: Token limit of one text; None: the checkpoint's.
+        dimension: Length of a vector, for Matryoshka models; None: the checkpoint's.
+        min_cosine: Mean cosine of INT8 to fp32 below which the export is refused.
+        gate: A BEIR folder on which both models are evaluated before the folder is made; None: no gate.
+        max_drop: How much lower nDCG@10 may be there, in per cent of the fp32 model's.
+        weights_sha256: What ``model.safetensors`` must hash to; None: anything.
+        overwrite: Replace an existing model folder.
+    """
+
+    precision: Precision = "int8"
+    exporter: ExporterName = "auto"
+    calibration: Path | None = None
+    query_prefix: str | None = None
+    document_prefix: str | None = None
+    max_tokens: int | None = None
+    dimension: int | None = None
+    min_cosine: float = DEFAULT_FLOOR
+    gate: Path | None = None
+    max_drop: float = 1.0
+    weights_sha256: str | None = None
+    overwrite: bool = False
