@@ -95,6 +95,15 @@ def test_copies_behind_an_activation_cost_no_operator() -> None:
     assert error(copied, model) < error(quantise(model, one_range_for_all(ranges)), model)
 
 
+def test_an_activation_that_something_else_reads_keeps_its_width() -> None:
+    model = feed_forward(outlier=6)
+    model.graph.node.append(onnx.helper.make_node("Identity", ["activation"], ["also_read"]))
+    copied = quantise(model, {"activation": ranges_of(model)["activation"]})
+    assert run(copied, "activation").shape[1] == HIDDEN
+    assert "Concat" in operators(copied)
+    assert error(copied, model) < 0.02 * float(run(model).std())
+
+
 def test_a_product_without_a_range_stays_fp32() -> None:
     model = feed_forward()
     ranges = ranges_of(model)

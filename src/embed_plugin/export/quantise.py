@@ -90,12 +90,14 @@ class _Quantiser:
     def _find_copied_outputs(self) -> dict[str, str]:
         """Values whose copies a product makes before the activation, at no cost; by the product's biased output."""
         biased = {node.output[0] for node in self.bias_adds.values()}
+        multiplied = Counter(node.input[0] for node in self.products)
         return {
             node.input[0]: node.output[0]
             for node in self.source.graph.node
             if node.op_type in RECTIFIERS
             and node.input[0] in biased
             and self.readers[node.input[0]] == 1
+            and self.readers[node.output[0]] == multiplied[node.output[0]]
             and all(nth > 0 for _, nth in self.range_of(node.output[0]).copies)
         }
 
