@@ -22,6 +22,7 @@ from embed_plugin import (
     SourceError,
     UnknownArchitectureError,
 )
+from embed_plugin.cli.info import facts_of
 from embed_plugin.export import ExportSettings, export, graph_file
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def test_the_gate_puts_its_figures_into_the_manifest(tiny_checkpoint: Path, tmp_
     assert figures["metrics"]["ndcg@10"].keys() == {"fp32", "quantised", "drop_percent", "low", "high"}
     assert steps[-1] == ("gate", 12, 12)
     assert Encoder.load(tmp_path / "model").spec == spec
+    assert "nDCG@10 on cats (2 queries)" in str(facts_of(spec)["gate"])
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"embed_plugin.json", *spec.files}
 
 

@@ -52,10 +52,21 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "fingerprint": spec.fingerprint,
         "checked on": _checked_on(spec.checked_on.instruction_set, detect()),
     }
-    calibration, comparison = spec.provenance.get("calibration"), spec.provenance.get("comparison")
-    if isinstance(calibration, dict) and isinstance(comparison, dict):
-        facts["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration)
-        facts["cosine to fp32"] = (
+    return facts | _figures_of(spec)
+
+
+def _figures_of(spec: ModelSpec) -> dict[str, object]:
+    """What INT8 was made with and compared by, where it was."""
+    calibration, comparison, gate = (spec.provenance.get(name) for name in ("calibration", "comparison", "gate"))
+    figures: dict[str, object] = {}
+    if isinstance(calibration, dict):
+        figures["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration)
+    if isinstance(comparison, dict):
+        figures["cosine to fp32"] = (
             "mean {mean_cosine:.4f}, least {least_cosine:.4f}, on {texts} texts not calibrated on".format(**comparison)
         )
-    return facts
+    if isinstance(gate, dict):
+        ndcg = gate["metrics"]["ndcg@10"]
+        change = f"{100 * ndcg['fp32']:.2f} in fp32, {100 * ndcg['quantised']:.2f} here"
+        figures["gate"] = f"nDCG@10 on {gate['dataset']} ({gate['queries']} queries): {change}"
+    return figures
