@@ -33,7 +33,7 @@ from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.calibrate import Ranges, measure_ranges, read_calibration_texts
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.model_folder import write_manifest
-from int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_int8_weights
+from int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_hidden_words, with_int8_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +75,7 @@ class Variants:
         yield "min-max", quantise(self.model, flat(ranges))
         yield "**min-max, outlier channels copied (default)**", quantise(self.model, ranges)
         yield "dynamic", quantise(self.model, None)
+        yield "default, fp32 word embeddings", quantise(with_hidden_words(self.model), ranges)
         yield "int8 weights alone", with_int8_weights(self.model)
         for method in FLAT_METHODS:
             yield method, quantise(self.model, ranges_by(method, self.graph, self.inputs(built_in), ranges))

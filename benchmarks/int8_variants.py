@@ -132,6 +132,20 @@ def _smoothing(activation: ChannelRange, weight: npt.NDArray[np.float32], expone
     return np.asarray(largest**exponent / np.abs(weight).max(axis=1) ** (1 - exponent), dtype=np.float32)
 
 
+def with_hidden_words(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph with its word embeddings where quantising does not look for them."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    looked_up = {node.input[0] for node in model.graph.node if node.op_type == "Gather"}
+    tables = [tensor for tensor in model.graph.initializer if tensor.name in looked_up]
+    constants = [helper.make_node("Constant", [], [table.name], value=table) for table in tables]
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in looked_up]
+    nodes = [*constants, *model.graph.node]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(kept)
+    return model
+
+
 def with_int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """The fp32 graph with weights and word embeddings rounded as the INT8 graph's are."""
     model = onnx.ModelProto.FromString(model.SerializeToString())

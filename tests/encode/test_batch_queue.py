@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed_plugin.encode.batch_queue import BatchQueue
+from embed_plugin.encode.batch_queue import SMALL_BATCHES_IN_A_ROW, BatchQueue
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -87,6 +87,44 @@ def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
     blocking.result(timeout=10)
     queue.submit([[1]]).result(timeout=10)
     assert (1, 15) not in recorder.shapes
-    assert not queue._waiting
+    assert [dict(lane.waiting) for lane in (queue._small, queue._large)] == [{}, {}]
     with pytest.raises(CancelledError):
         gone.result()
+
+
+def test_a_small_job_waits_for_the_running_batch_alone() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue(token_budget=100)
+    bulk = queue.submit([[1] * 50] * 100)
+    query = queue.submit([[1] * 7])
+    recorder.gate.set()
+    assert query.result(timeout=10).tolist() == [[7.0]]
+    bulk.result(timeout=10)
+    assert recorder.shapes.index((1, 7)) <= 1
+
+
+def test_small_jobs_do_not_starve_a_large_one() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue(token_budget=100)
+    bulk = queue.submit([[1] * 50] * 100)
+    queries = [queue.submit([[1] * (n + 1)]) for n in range(40)]
+    recorder.gate.set()
+    for future in [*queries, bulk]:
+        future.result(timeout=10)
+    lengths = [length for _, length in recorder.shapes]
+    last_query = max(place for place, length in enumerate(lengths) if length != 50)
+    assert lengths[:last_query].count(50) >= 40 // SMALL_BATCHES_IN_A_ROW - 1
+    assert lengths[last_query:].count(50) >= 40
+
+
+def test_a_small_job_shares_the_batch_of_a_large_one() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue(token_budget=100)
+    futures = [queue.submit([[1] * 90]), queue.submit([[1] * 25] * 30), queue.submit([[1] * 25])]
+    recorder.gate.set()
+    for future in futures:
+        future.result(timeout=10)
+    assert recorder.shapes[1] == (4, 25)
