@@ -15,15 +15,11 @@ from embed_plugin.export.graph_builder import INPUT, GraphBuilder
 from embed_plugin.export.head import add_head, take_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy.typing as npt
     import onnx
 
     from embed_plugin.export.checkpoint import BertConfig
+    from embed_plugin.export.graph_builder import WeightSource
     from embed_plugin.export.head import Head
-
-    WeightSource = Callable[[str], npt.NDArray[np.float32]]
 
 
 class BertGraph:
@@ -90,11 +86,7 @@ class BertGraph:
 
     def layer_norm(self, name: str, value: str) -> str:
         """A layer normalisation of the checkpoint."""
-        scale = self.graph.weight(f"{name}.weight", self.weights(f"{name}.weight"))
-        bias = self.graph.weight(f"{name}.bias", self.weights(f"{name}.bias"))
-        return self.graph.node(
-            "LayerNormalization", name, value, scale, bias, axis=-1, epsilon=self.config.layer_norm_eps
-        )
+        return self.graph.layer_norm(name, value, self.weights, self.config.layer_norm_eps)
 
     def activate(self, name: str, value: str) -> str:
         """The feed-forward activation."""

@@ -9,7 +9,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    WeightSource = Callable[[str], npt.NDArray[np.float32]]
 
 OPSET = 20
 """The first opset with Gelu as one operator.
@@ -51,6 +55,11 @@ class GraphBuilder:
         """``value @ weight.T + bias``."""
         product = self.node("MatMul", f"{name}.product", value, self.weight(f"{name}.weight", weight.T))
         return self.node("Add", name, product, self.weight(f"{name}.bias", bias))
+
+    def layer_norm(self, name: str, value: str, weights: WeightSource, epsilon: float) -> str:
+        """A layer normalisation of the checkpoint, over the channels."""
+        scale, bias = (self.weight(part, weights(part)) for part in (f"{name}.weight", f"{name}.bias"))
+        return self.node("LayerNormalization", name, value, scale, bias, axis=-1, epsilon=epsilon)
 
     def model(self, dimension: int) -> onnx.ModelProto:
         """The finished model: ``input_ids`` int64 ``(n, length)`` to ``embedding`` float32 ``(n, dimension)``."""

@@ -16,15 +16,11 @@ from embed_plugin.export.graph_builder import INPUT, GraphBuilder
 from embed_plugin.export.head import add_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy.typing as npt
     import onnx
 
+    from embed_plugin.export.graph_builder import WeightSource
     from embed_plugin.export.head import Head
     from embed_plugin.export.nomic_config import NomicConfig
-
-    WeightSource = Callable[[str], npt.NDArray[np.float32]]
 
 
 class NomicGraph:
@@ -113,8 +109,4 @@ class NomicGraph:
 
     def layer_norm(self, name: str, value: str) -> str:
         """A layer normalisation of the checkpoint."""
-        scale = self.graph.weight(f"{name}.weight", self.weights(f"{name}.weight"))
-        bias = self.graph.weight(f"{name}.bias", self.weights(f"{name}.bias"))
-        return self.graph.node(
-            "LayerNormalization", name, value, scale, bias, axis=-1, epsilon=self.config.layer_norm_eps
-        )
+        return self.graph.layer_norm(name, value, self.weights, self.config.layer_norm_eps)
