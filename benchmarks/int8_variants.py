@@ -31,7 +31,7 @@ def flat(ranges: Ranges) -> Ranges:
 
 
 def _flat(low: float, high: float, like: ChannelRange) -> ChannelRange:
-    return ChannelRange(np.full_like(like.low, low), np.full_like(like.high, high))
+    return ChannelRange(np.full_like(like.low, low), np.full_like(like.high, high), like.power)
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types

@@ -50,13 +50,13 @@ def run(model: onnx.ModelProto, output: str = "embedding", rows: range = range(5
 
 def ranges_of(model: onnx.ModelProto) -> dict[str, ChannelRange]:
     values = {name: run(model, name) for name in quantised_activations(model)}
-    return {name: ChannelRange(value.min(axis=0), value.max(axis=0)) for name, value in values.items()}
+    return {name: ChannelRange(value.min(axis=0), value.max(axis=0), power=0.1) for name, value in values.items()}
 
 
 def one_range_for_all(ranges: dict[str, ChannelRange]) -> dict[str, ChannelRange]:
     """The same without a view of the channels: min-max of the whole."""
     return {
-        name: ChannelRange(np.full_like(each.low, each.low.min()), np.full_like(each.high, each.high.max()))
+        name: ChannelRange(np.full_like(each.low, each.low.min()), np.full_like(each.high, each.high.max()), each.power)
         for name, each in ranges.items()
     }
 

@@ -30,7 +30,7 @@ BIAS = helper.make_node("Add", ["product", "bias"], ["out"])
 
 def within(limit: float) -> ChannelRange:
     """All eight channels reach from -limit to limit."""
-    return ChannelRange(np.full(8, -limit, np.float32), np.full(8, limit, np.float32))
+    return ChannelRange(np.full(8, -limit, np.float32), np.full(8, limit, np.float32), power=limit)
 
 
 def constant(name: str) -> onnx.NodeProto:

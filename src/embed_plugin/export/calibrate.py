@@ -22,18 +22,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChannelRange:
-    """The smallest and largest value of each channel of one activation, float32 ``(channels,)`` both."""
+    """What calibration saw of one activation.
+
+    Attributes:
+        low: The smallest value of each channel, float32 ``(channels,)``.
+        high: The largest.
+        power: The mean square of all values.
+    """
 
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]
+    power: float
 
 
 Ranges = dict[str, ChannelRange]
 """The range of each activation, by name."""
 
 BUILT_IN = "built-in"
-MOST_TEXTS = 512
-"""More are not read: 512 texts of 100 tokens show every activation some 50,000 rows."""
+MOST_TEXTS = 128
+"""More are not read: 16 texts are enough, and 512 only widen the ranges (docs/quality.md)."""
 
 FEWEST_TEXTS = 10
 HELD_OUT_EVERY = 5
@@ -59,7 +66,7 @@ class CalibrationTexts:
 
 
 def read_calibration_texts(path: Path | None) -> CalibrationTexts:
-    """Read up to 512 texts: a file of lines, a ``.jsonl`` file (its ``text`` field), or a folder of such files.
+    """Read up to 128 texts: a file of lines, a ``.jsonl`` file (its ``text`` field), or a folder of such files.
 
     Without a path, a small set written for this project and shipped with it.
 
@@ -138,18 +145,29 @@ def measure_ranges(
     onnx.save(watched, watched_graph)
     session = onnxruntime.InferenceSession(str(watched_graph), providers=["CPUExecutionProvider"])
     watched_graph.unlink()
-    ranges: Ranges = {}
+    seen = {name: _Seen() for name in activations}
     for done, input_ids in enumerate(inputs, 1):
         values = session.run(list(activations), {"input_ids": input_ids})
         for name, value in zip(activations, values, strict=True):
-            ranges[name] = _widened(ranges.get(name), value.reshape(-1, value.shape[-1]))
+            seen[name].add(value.reshape(-1, value.shape[-1]))
         on_progress(done)
-    return ranges
+    return {name: each.range() for name, each in seen.items()}
 
 
-def _widened(known: ChannelRange | None, rows: npt.NDArray[np.float32]) -> ChannelRange:
-    """A range that holds these rows too, ``(tokens, channels)``."""
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    if known is None:
-        return ChannelRange(low, high)
-    return ChannelRange(np.minimum(known.low, low), np.maximum(known.high, high))
+class _Seen:
+    """What was seen of one activation so far."""
+
+    def __init__(self) -> None:
+        self.low = self.high = np.empty(0, np.float32)
+        self.squares, self.values = 0.0, 0
+
+    def add(self, rows: npt.NDArray[np.float32]) -> None:
+        """Take in rows ``(tokens, channels)``."""
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        self.low, self.high = (np.minimum(self.low, low), np.maximum(self.high, high)) if self.values else (low, high)
+        self.squares += float(np.square(rows, dtype=np.float64).sum())
+        self.values += rows.size
+
+    def range(self) -> ChannelRange:
+        """The result."""
+        return ChannelRange(self.low, self.high, self.squares / max(1, self.values))
