@@ -82,7 +82,7 @@ def folded(model: onnx.ModelProto) -> list[str]:
     fold_mask(model)
     assert [value.name for value in model.graph.input] == ["input_ids"]
     for shape in ((1, 1), (1, 2), (3, 5), (2, 64)):
-        ids = RNG.integers(0, 20, shape)
+        ids = np.random.default_rng(shape).integers(0, 20, shape)
         np.testing.assert_array_equal(run(model, ids), run(before, ids))
     return [node.op_type for node in model.graph.node]
 
