@@ -44,13 +44,13 @@ def test_this_cpus_weights_have_the_form_that_is_exact(tiny_model: Callable[...,
     assert {kinds[node.input[1]] for node in products} == {exact}
 
 
+@pytest.mark.skipif(saturates(detect()), reason="int8 weights saturate on this CPU, and are not used on it")
 @pytest.mark.parametrize("precision", ["int8", "int8-dynamic"])
 def test_both_forms_of_the_weights_give_the_same_bits(tiny_model: Callable[..., Path], precision: str) -> None:
-    """onnxruntime 1.32 turns the weights into uint8 wherever it is asked to, so that this CPU can run both forms."""
+    # onnxruntime 1.32 turns the weights into uint8 wherever it is asked to, so that this CPU can run both forms
     graph, ids = tiny_model(precision=precision) / "model.onnx", np.array([[2, 4, 6, 8, 10, 3]])
     as_int8, as_uint8 = (OnnxSession(graph, name).run(ids) for name in ("x86-64 avx512-vnni", "x86-64 avx2"))
-    if detect().endswith("vnni") or detect().startswith("arm64"):
-        np.testing.assert_array_equal(as_int8, as_uint8)
+    np.testing.assert_array_equal(as_int8, as_uint8)
 
 
 def test_nan_from_a_graph_is_an_error_and_no_vector(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def export(
     ] = None,
     exporter: Annotated[
         Literal["auto", "native", "optimum"],
-        typer.Option(help="native: the BERT family; optimum: what else it knows; auto: the first that knows it."),
+        typer.Option(help="native: the BERT family and nomic; optimum: what it knows besides; auto: either."),
     ] = "auto",
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None,
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,

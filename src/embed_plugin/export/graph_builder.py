@@ -53,7 +53,7 @@ class GraphBuilder:
 
     def linear(self, name: str, value: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
         """``value @ weight.T + bias``."""
-        product = self.node("MatMul", f"{name}.product", value, self.weight(f"{name}.weight", weight.T))
+        product = self.product(f"{name}.product", value, weight)
         return self.node("Add", name, product, self.weight(f"{name}.bias", bias))
 
     def layer_norm(self, name: str, value: str, weights: WeightSource, epsilon: float) -> str:

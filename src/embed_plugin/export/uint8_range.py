@@ -31,12 +31,12 @@ MOST_COPIES = 4
 WORTH_COPYING = 2 / 3
 """Copies cost time, and are made when they bring the range to this part of its width, or less."""
 
+WORTH_ONE_MORE = 0.98
+"""The same for each single copy."""
+
 QUIET = 6e-4
 """Power of the rounding against that of the values below which a range needs no copies. all-MiniLM-L6-v2's first two
 inputs of queries, keys and values stand at 4e-4 and 6e-4 and lose nothing measurable, the others at up to 5e-3."""
-
-WORTH_ONE_MORE = 0.98
-"""The same for each of them."""
 
 SLACK = 1e-6
 """Part of a range that a channel may reach beyond its last copy: rounding, not a value."""
