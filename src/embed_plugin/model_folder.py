@@ -1,7 +1,8 @@
-"""A prepared model on disk: ``model.onnx``, ``tokenizer.json`` and ``embed_plugin.json``, which vouches for them.
+"""A prepared model on disk, and the manifest that vouches for its files.
 
-The manifest is ``{"schema_version": 1, <every field of ModelSpec>}``. Reading it checks every file's sha256 and the
-fingerprint, so that a changed byte is found before it changes a vector.
+The files are ``model.onnx``, its weights in ``model.onnx.data``, and ``tokenizer.json``. The manifest,
+``embed_plugin.json``, is ``{"schema_version": 1, <every field of ModelSpec>}``. Reading it checks every file's sha256
+and the fingerprint, so that a changed byte is found before it changes a vector.
 """
 
 from __future__ import annotations

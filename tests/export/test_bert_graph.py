@@ -16,6 +16,7 @@ from embed_plugin.export.checkpoint import BertConfig, Weights, read_config
 from embed_plugin.export.checkpoint_head import read_head
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -53,7 +54,7 @@ class Reference:
         scores = np.exp(q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1]))
         return np.asarray((scores / scores.sum(-1, keepdims=True) @ v).swapaxes(0, 1).reshape(len(x), -1))
 
-    def tokens(self, ids: list[int]) -> Array:
+    def tokens(self, ids: Sequence[int]) -> Array:
         first = self.config.first_position
         x = self.weights("embeddings.word_embeddings.weight")[ids].astype(float)
         x = x + self.weights("embeddings.position_embeddings.weight")[first : first + len(ids)]

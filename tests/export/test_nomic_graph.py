@@ -15,6 +15,7 @@ from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -89,7 +90,7 @@ def rotate(x: Array) -> Array:
     return np.concatenate([first * cosines - second * sines, second * cosines + first * sines], axis=-1)
 
 
-def tokens(weights: Weights, ids: list[int]) -> Array:
+def tokens(weights: Weights, ids: Sequence[int]) -> Array:
     words, segments = weights["embeddings.word_embeddings.weight"], weights["embeddings.token_type_embeddings.weight"]
     x = norm(weights, "emb_ln", words[ids].astype(np.float64) + segments[0])
     for index in range(LAYERS):

@@ -10,7 +10,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pytest
 
 from conftest import MINILM, MINILM_SHA256, VOCABULARY, make_checkpoint
@@ -20,7 +19,7 @@ from embed_plugin.export import ExportSettings, export
 pytest.importorskip("optimum", reason="needs the extra dev-optimum, in an environment of its own: make test-optimum")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import embed_plugin.export.optimum_exporter
+    import embed_plugin.export.optimum_exporter  # noqa: F401 - only its warnings at import are kept away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,15 +154,3 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", vocab_size=7, max_position_embeddings=90)
     with pytest.raises(ExportError, match="transformers cannot load"):
         export(str(checkpoint), tmp_path / "model", OPTIMUM)
-
-
-def test_weights_beyond_one_protobuf(
-    torch_checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoint = str(torch_checkpoint("mpnet"))
-    export(checkpoint, tmp_path / "small", OPTIMUM)
-    monkeypatch.setattr(embed_plugin.export.graph_file, "LARGEST_PROTOBUF", 1000)
-    spec = export(checkpoint, tmp_path / "large", OPTIMUM)
-    assert "model.onnx.data" in spec.files
-    np.testing.assert_array_equal(vectors(tmp_path / "large"), vectors(tmp_path / "small"))
-    assert len(onnx.load(tmp_path / "large" / "model.onnx").graph.initializer) > 8

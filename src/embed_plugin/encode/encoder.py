@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections import deque
@@ -171,6 +170,8 @@ class Encoder:
         return vectors
 
     async def _aencode(self, texts: Sequence[str], role: Role) -> Vectors:
+        import asyncio  # noqa: PLC0415 - 25 ms and 4 MB that only a program of asyncio needs, and has already
+
         blocks = [np.empty((0, self.dimension), dtype=np.float32)]
         first_index = 0
         for window in self._windows(_not_a_str(texts)):

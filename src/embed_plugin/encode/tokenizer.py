@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-TokenIds = list[int]
+TokenIds: TypeAlias = "array[int]"
+"""Four bytes a token; a list of ints takes 36, and a window of texts can have a million tokens."""
+
+SLICE_TEXTS = 64
+"""Texts given to tokenizers at once: what it returns is large (offsets, words, masks) until the ids are taken out."""
 
 HEAD_CHARACTERS_PER_TOKEN = 32
 """A longer text is tokenised by its head first: its tail would be cut anyway. English has 4 to 5 a token."""
@@ -101,7 +106,9 @@ class TextTokenizer:
     def _encode(self, texts: Sequence[str], prefix: str, first_index: int) -> list[TokenIds]:
         try:
             prefixed = [prefix + text for text in texts] if prefix else list(texts)
-            return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(prefixed)]
+            slices = (prefixed[first : first + SLICE_TEXTS] for first in range(0, len(prefixed), SLICE_TEXTS))
+            encodings = (encoding for part in slices for encoding in self._tokenizer.encode_batch_fast(part))
+            return [array("i", encoding.ids) for encoding in encodings]
         except (TypeError, ValueError) as error:
             _refuse_bad_text(texts, first_index)
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error

@@ -62,14 +62,12 @@ class BertGraph:
         """
         graph, name = self.graph, f"encoder.layer.{index}"
         kept = take_token(graph, hidden, 0) if first_token_only else hidden
-        attended = graph.node(
-            "MultiHeadAttention",
+        attended = graph.attention(
             f"{name}.attention",
             self.linear(f"{name}.attention.self.query", kept),
             self.linear(f"{name}.attention.self.key", hidden),
             self.linear(f"{name}.attention.self.value", hidden),
-            domain="com.microsoft",
-            num_heads=self.config.num_attention_heads,
+            heads=self.config.num_attention_heads,
         )
         projected = self.linear(f"{name}.attention.output.dense", attended)
         added = graph.node("Add", f"{name}.attention.residual", projected, kept)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     WeightSource = Callable[[str], npt.NDArray[np.float32]]
 
-OPSET = 20
-"""The first opset with Gelu as one operator.
+OPSET = 23
+"""The first opset with Attention as one operator; onnxruntime 1.23 is the first release that loads it."""
 
-Opset 23 has Attention as one operator, but onnxruntime 1.22 does not load it, and it gains little over
-com.microsoft's MultiHeadAttention: int8 all-MiniLM-L6-v2 took 20.2 ms for 5 texts of 50 tokens with the latter, 19.2
-with the former, 19.5 with plain MatMul and Softmax; for one text of 256 tokens 23.8, 23.6 and 24.7 (onnxruntime 1.32,
-Ice Lake, one core, medians of 60 in turn on a machine that was not idle).
+LONG_TEXT_TOKENS = 192
+"""From here on com.microsoft's MultiHeadAttention is the faster operator, for shorter texts Attention.
+
+Microseconds of MultiHeadAttention and of Attention for 12 heads of 32 (onnxruntime 1.32, one core of a Zen 4, medians
+of 80 in turn): 5 texts of 50 tokens 471 and 382, 3 of 80 522 and 435, 2 of 128 807 and 764, one of 180 783 and 749, of
+256 1395 and 1495, of 400 3221 and 3735. The If that chooses between them costs 3 to 5.
 """
 
 IR_VERSION = 10
@@ -34,6 +36,7 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
+        self._is_short = ""
 
     def weight(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         """Add a constant."""
@@ -61,6 +64,31 @@ class GraphBuilder:
         scale, bias = (self.weight(part, weights(part)) for part in (f"{name}.weight", f"{name}.bias"))
         return self.node("LayerNormalization", name, value, scale, bias, axis=-1, epsilon=epsilon)
 
+    def attention(self, name: str, query: str, key: str, value: str, *, heads: int) -> str:
+        """Attention without a mask, by the operator that is faster for the length of the run's texts.
+
+        Texts of a run have one length, so the choice depends, as a vector must, on the text alone.
+        """
+        short = helper.make_node(
+            "Attention", [query, key, value], [f"{name}.short"], q_num_heads=heads, kv_num_heads=heads
+        )
+        long = helper.make_node(
+            "MultiHeadAttention", [query, key, value], [f"{name}.long"], domain="com.microsoft", num_heads=heads
+        )
+        branches = [
+            helper.make_graph([node], node.output[0], [], [_float_output(node.output[0])]) for node in (short, long)
+        ]
+        return self.node("If", name, self.is_short(), then_branch=branches[0], else_branch=branches[1])
+
+    def is_short(self) -> str:
+        """Whether the texts of the run are short, for :meth:`attention`."""
+        if not self._is_short:
+            length = self.node("Shape", "attention.length", INPUT, start=1, end=2)
+            length = self.node("Squeeze", "attention.tokens", length)
+            limit = self.weight("attention.limit", LONG_TEXT_TOKENS, np.int64)
+            self._is_short = self.node("Less", "attention.is_short", length, limit)
+        return self._is_short
+
     def model(self, dimension: int) -> onnx.ModelProto:
         """The finished model: ``input_ids`` int64 ``(n, length)`` to ``embedding`` float32 ``(n, dimension)``."""
         ids = helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["n", "length"])
@@ -68,6 +96,10 @@ class GraphBuilder:
         graph = helper.make_graph(self.nodes, "text_encoder", [ids], [vectors], self.weights)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="embed-plugin")
+
+
+def _float_output(name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
 
 
 def dimension_of(model: onnx.ModelProto) -> int:

@@ -1,4 +1,4 @@
-"""Save an ONNX graph, its weights beside it when they are too many for one protobuf."""
+"""Save an ONNX graph, its weights in a file beside it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import onnx
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST_PROTOBUF = 1_900_000_000
-"""Bytes of weights kept inside the file; protobuf itself ends at 2 GiB. multilingual-e5-large in fp32 has 2.2 GB."""
-
 
 def save_graph(model: onnx.ModelProto, path: Path) -> None:
-    """Write a graph to ``path``, and large weights to ``path`` + ``.data``. The model is used up by this."""
-    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    if size > LARGEST_PROTOBUF:
-        onnx.save(model, path, save_as_external_data=True, location=f"{path.name}.data")
-    else:
-        onnx.save(model, path)
+    """Write a graph to ``path`` and its weights to ``path`` + ``.data``. The model is used up by this.
+
+    onnxruntime maps that file where it would copy what is inside a graph: all processes of a machine share the pages
+    of the word embeddings, and a protobuf's limit of 2 GiB (multilingual-e5-large in fp32 has 2.2 GB) is never met.
+    """
+    weights = path.with_name(f"{path.name}.data")
+    onnx.save(model, path, save_as_external_data=True, location=weights.name)
+    if weights.exists():  # not where a graph has only small weights
+        weights.chmod(path.stat().st_mode)  # onnx lets only its owner read it

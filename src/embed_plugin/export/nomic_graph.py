@@ -65,14 +65,12 @@ class NomicGraph:
         """One transformer layer, normalised after each half."""
         graph = self.graph
         query, key, value = self.projections(f"{name}.attn", hidden)
-        attended = graph.node(
-            "MultiHeadAttention",
+        attended = graph.attention(
             f"{name}.attention",
             self.rotate(query, rotations),
             self.rotate(key, rotations),
             value,
-            domain="com.microsoft",
-            num_heads=self.config.num_attention_heads,
+            heads=self.config.num_attention_heads,
         )
         projected = self.linear(f"{name}.attn.out_proj", attended)
         middle = self.layer_norm(f"{name}.norm1", graph.node("Add", f"{name}.attention.residual", projected, hidden))

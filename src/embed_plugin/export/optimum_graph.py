@@ -21,7 +21,6 @@ from transformers.utils import logging as transformers_logging
 
 from embed_plugin.errors import ExportError, UnknownArchitectureError
 from embed_plugin.export.checkpoint_files import read_object
-from embed_plugin.export.graph_builder import OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+
+OPSET = 20
+"""The first opset with Gelu as one operator; the tracing that optimum asks torch for ends there too."""
 
 TASK = "feature-extraction"
 TOKEN_VECTORS = "last_hidden_state"  # noqa: S105 - the name of the traced graph's output
