@@ -102,7 +102,7 @@ def measure_model(run: Run, name: str, silicon: list[Silicon]) -> dict[str, Any]
         latencies = latency(lineup, run.write("query", [QUERY]), run.amounts)
         for contender in lineup.contenders:
             lineup.stop(contender)
-        chosen = {each: speeds[each]["B"]["settings"] for each in speeds if "B" in speeds[each]}
+        chosen = {each: in_one_process(speeds[each]["B"]["settings"]) for each in speeds if "B" in speeds[each]}
         fresh = starts(lineup, files["B"], chosen, run.amounts.starts)
         failed = lineup.failed
     return {
@@ -121,6 +121,11 @@ def measure_model(run: Run, name: str, silicon: list[Silicon]) -> dict[str, Any]
         },
         **alone(run, model, cutter, files, failed),
     }
+
+
+def in_one_process(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same settings without further processes, whose memory would not be seen."""
+    return {**settings, "processes": 1} if "processes" in settings else settings
 
 
 def alone(

@@ -73,18 +73,20 @@ def throughput(model: dict[str, Any], name: str) -> str:
     for contender in _by_rate(model, name):
         figures = model["contenders"][contender]["workloads"][name]
         speed = rate(count, figures["seconds"])
-        cores = sum(figures["cpu_seconds"]) / sum(figures["seconds"])
+        cores = None  # unknown where a contender starts processes
+        if figures["settings"].get("processes", 1) == 1:
+            cores = sum(figures["cpu_seconds"]) / sum(figures["seconds"])
         rows.append(
             [
                 model["contenders"][contender]["label"],
                 figure(speed),
                 spread(count, figures["seconds"]),
-                figure(workload["tokens"] * speed / count, 5),
+                f"{workload['tokens'] * speed / count:.0f}",
                 f"{ours / speed:.2f}" if ours else EMPTY,
                 f"{100 * speed / workload['ceiling']:.0f} %" if workload["ceiling"] else EMPTY,
                 _cosine(figures["cosine_mean"]),
                 _cosine(figures["cosine_least"]),
-                f"{cores:.1f}",
+                figure(cores, 2),
                 settings(figures["settings"]),
             ]
         )
@@ -130,7 +132,7 @@ def scaling(model: dict[str, Any]) -> str:
         rows.append([name, one, every, f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f}-{max(ratios):.2f}"])
     if not found or not rows:
         return ""
-    head = ("workload", "1 worker, texts/s", f"{found['workers']} workers, texts/s", "ratio", "spread")
+    head = ("workload", "1 worker, texts/s", f"all workers ({found['workers']}), texts/s", "ratio", "spread")
     return f"### embed-plugin over workers\n\n{table(head, rows)}"
 
 
@@ -217,7 +219,7 @@ def _speed(model: dict[str, Any], contender: str, name: str) -> str:
 
 def _tokens(point: dict[str, Any], contender: str) -> str:
     seconds = point["seconds"].get(contender)
-    return figure(rate(point["tokens"], seconds), 5) if seconds else EMPTY
+    return f"{rate(point['tokens'], seconds):.0f}" if seconds else EMPTY
 
 
 def _cosine(value: float | None) -> str:

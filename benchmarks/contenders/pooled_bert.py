@@ -21,17 +21,13 @@ class PooledBert(torch.nn.Module):  # type: ignore[misc]  # torch is not in the 
         pooling = json.loads((checkpoint / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
         self.is_cls = bool(pooling["pooling_mode_cls_token"])
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Unit vectors ``(n, dimension)`` of padded token ids ``(n, length)``."""
-        hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.is_cls:
-            pooled = hidden[:, 0]
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Unit vectors ``(n, dimension)`` of token ids ``(n, length)``; without a mask none of them is padding."""
+        if attention_mask is None:  # past BertModel's own forward, which would make a mask of ones
+            hidden = self.bert.encoder(self.bert.embeddings(input_ids)).last_hidden_state
+            pooled = hidden.mean(dim=1)
         else:
+            hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
-        return torch.nn.functional.normalize(pooled, dim=1)
-
-    @staticmethod
-    def example() -> dict[str, torch.Tensor]:
-        """Inputs to trace with."""
-        return {"input_ids": torch.full((2, 9), 7), "attention_mask": torch.ones((2, 9), dtype=torch.int64)}
+        return torch.nn.functional.normalize(hidden[:, 0] if self.is_cls else pooled, dim=1)
