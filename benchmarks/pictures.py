@@ -64,8 +64,8 @@ def _bars_of(place: Axes, model: dict[str, Any], workload: str, shown: list[str]
         errors.append(ends)
         colours.append(OWN_COLOUR if name.startswith(OURS) else OTHER_COLOUR)
     place.barh(labels, speeds, xerr=list(zip(*errors, strict=True)), color=colours, ecolor="#444444", capsize=2)
-    for row, speed in enumerate(speeds):
-        place.annotate(f" {speed:.0f}", (0, row), va="center", fontsize=8, fontweight="bold")
+    for row, (speed, (_, above)) in enumerate(zip(speeds, errors, strict=True)):
+        place.annotate(f"  {speed:.0f}", (speed + above, row), va="center", fontsize=8, fontweight="bold")
     place.tick_params(labelsize=8)
     place.spines[["top", "right"]].set_visible(False)
 
@@ -73,13 +73,14 @@ def _bars_of(place: Axes, model: dict[str, Any], workload: str, shown: list[str]
 def length_curve(model: dict[str, Any], path: Path) -> Path:
     """Tokens a second over text length."""
     plt.figure(figsize=(7.5, 4.2))
+    plt.gca().set_prop_cycle(color=["#d35400", "#2e6da4", "#8e44ad"])
     points = model["lengths"]
     for name, each in model["contenders"].items():
         found = [(int(length), point) for length, point in points.items() if point["seconds"].get(name)]
         if found:
             speeds = [rate(point["tokens"], point["seconds"][name]) for _, point in found]
-            width = 2.5 if name == OURS else 1.5
-            plt.plot([length for length, _ in found], speeds, marker="o", linewidth=width, label=each["label"])
+            look = {"color": OWN_COLOUR, "linewidth": 2.5} if name == OURS else {"linewidth": 1.5}
+            plt.plot([length for length, _ in found], speeds, marker="o", label=each["label"], **look)
     plt.xscale("log", base=2)
     plt.xticks([int(length) for length in points], list(points))
     plt.ylim(bottom=0)
@@ -95,8 +96,9 @@ def memory_curve(found: dict[str, Any], path: Path) -> Path:
     """Resident memory over the texts that a stream has encoded."""
     plt.figure(figsize=(7.5, 3.2))
     texts = [sample["texts"] / 1000 for sample in found["samples"]]
-    plt.plot(texts, [sample["resident_bytes"] / 2**20 for sample in found["samples"]], color=OWN_COLOUR)
-    plt.ylim(bottom=0)
+    sizes = [sample["resident_bytes"] / 2**20 for sample in found["samples"]]
+    plt.plot(texts, sizes, color=OWN_COLOUR, linewidth=2)
+    plt.ylim(0, 1.3 * max(sizes))
     plt.xlabel("thousands of texts encoded")
     plt.ylabel("resident MiB")
     plt.title(f"embed-plugin INT8: {found['texts']:,} texts through stream_documents", fontsize=9)

@@ -168,13 +168,27 @@ def median_silicon(measured: list[Silicon]) -> Silicon:
     return Silicon(statistics.median(int8), statistics.median(fp32))
 
 
-def measure(run: Run, models: list[str], origin: str) -> dict[str, Any]:
-    """Everything, as it goes into results.json."""
+def measure(run: Run, models: list[str], results: dict[str, Any]) -> None:
+    """Measure everything, and put it into the results as it comes."""
     silicon: list[Silicon] = []
-    found = {name: measure_model(run, name, silicon) for name in models}
-    say("memory of a stream")
+    for name in models:
+        results["models"][name] = measure_model(run, name, silicon)
+        overall = median_silicon(silicon)
+        results["silicon"] = {
+            "int8_rate": overall.int8_rate,
+            "fp32_rate": overall.fp32_rate,
+            "reason": overall.reason,
+            "int8_rates": [each.int8_rate for each in silicon],
+        }
+        results["versions"] = versions_of(results["models"])
     folder = run.work / models[0] / "embed-plugin-int8"
-    overall = median_silicon(silicon)
+    if folder.is_dir():
+        say("memory of a stream")
+        results["memory"] = watch(folder, run.amounts.memory_texts)
+
+
+def nothing_yet(run: Run, origin: str) -> dict[str, Any]:
+    """Results before anything is measured: the circumstances."""
     return {
         "machine": {
             "cpu": cpu_name(),
@@ -182,17 +196,12 @@ def measure(run: Run, models: list[str], origin: str) -> dict[str, Any]:
             "system": f"Linux {platform.release()}, Python {platform.python_version()}",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
         },
-        "silicon": {
-            "int8_rate": overall.int8_rate,
-            "fp32_rate": overall.fp32_rate,
-            "reason": overall.reason,
-            "int8_rates": [each.int8_rate for each in silicon],
-        },
+        "silicon": {"int8_rate": None, "fp32_rate": None, "reason": "not measured", "int8_rates": []},
         "texts": origin,
         "rounds": run.amounts.rounds,
-        "models": found,
-        "memory": watch(folder, run.amounts.memory_texts) if folder.is_dir() else None,
-        "versions": versions_of(found),
+        "models": {},
+        "memory": None,
+        "versions": {},
     }
 
 
@@ -248,10 +257,13 @@ def main() -> None:
     contenders = [ROSTER[name] for name in options.contenders.split(",")]
     with scratch_folder(options.out) as scratch:
         run = Run(amounts, contenders, options.peers, options.work, scratch, available_workers(), texts)
-        results = measure(run, options.models.split(","), origin)
-    (options.out / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-    (options.out / "report.md").write_text(report(results), encoding="utf-8")
-    draw(results, options.out)
+        results = nothing_yet(run, origin)
+        try:
+            measure(run, options.models.split(","), results)
+        finally:  # what was measured before a failure is not lost
+            (options.out / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+            (options.out / "report.md").write_text(report(results), encoding="utf-8")
+            draw(results, options.out)
     print(report(results))
 
 
