@@ -115,7 +115,7 @@ def starts(model: dict[str, Any]) -> str:
             seconds = [f"{statistics.median(row[key]):.2f}" for key in ("seconds", "import_seconds")]
             sizes = [f"{statistics.median(row[key]) / 2**20:.0f}" for key in ("loaded_bytes", "peak_bytes")]
             rows.append([each["label"], *seconds, *sizes])
-    head = ("", "first vector after s", "of it import s", "MiB when loaded", "peak MiB after B")
+    head = ("", "first vector after s", "of it import s", "peak MiB when loaded", "peak MiB after B")
     return f"### Start and memory\n\n{table(head, rows)}" if rows else ""
 
 

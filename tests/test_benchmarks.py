@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from checkpoints import Shape, random_weights
 from conftest import tiny_tokenizer
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from checkpoints import Shape, random_weights  # noqa: E402 - the scripts are no package
-from contenders import OURS, ROSTER  # noqa: E402
-from contenders.lineup import Lineup  # noqa: E402
-from contenders.process import ContenderError, ContenderProcess, Place  # noqa: E402
-from sections.throughput import cosines  # noqa: E402
-from silicon import Silicon, ceiling, seconds_at_ceiling  # noqa: E402
-from tables import figure, rate, spread, table  # noqa: E402
-from two_revisions import compare  # noqa: E402
-from workloads import TextCutter, mixed_lengths, short_lengths  # noqa: E402
+from contenders import OURS, ROSTER
+from contenders.lineup import Lineup
+from contenders.process import ContenderError, ContenderProcess, Place
+from sections.throughput import cosines
+from silicon import Silicon, ceiling, seconds_at_ceiling
+from stream_texts import stream
+from tables import figure, rate, report, spread, table
+from two_revisions import compare
+from workloads import TextCutter, mixed_lengths, short_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WORDS = "the cat sat on a mat . how to open and close red houses fast ? unreadable, watered fires !"
 
@@ -71,6 +68,39 @@ def test_tables_and_figures() -> None:
     assert (figure(1234.5), figure(56.78), figure(0.12345), figure(None)) == ("1234", "56.8", "0.123", "-")
     assert rate(100, [1.0, 2.0, 4.0]) == 50
     assert spread(100, [1.0, 2.0, 4.0]) == "25.0-100"
+
+
+def test_the_report_has_figures_and_reasons() -> None:
+    seconds = {"seconds": [2.0, 1.0, 4.0], "cpu_seconds": [2.0, 1.0, 4.0], "settings": {}}
+    closeness = {"cosine_mean": 0.99876, "cosine_least": None}
+    empty: dict[str, object] = {"failed": None, "versions": {}, "latency": None, "start": None}
+    model = {
+        "label": "a model",
+        "workloads": {"A": {"label": "short", "texts": 100, "tokens": 5000, "ceiling": 200.0}},
+        "contenders": {
+            OURS: {"label": "ours", **empty, "workloads": {"A": {**seconds, **closeness}}},
+            "peer": {"label": "peer", **empty, "failed": "ImportError: a | b", "workloads": {}},
+        },
+    }
+    results = {
+        "machine": {"cpu": "a CPU", "threads": 2, "system": "Linux", "date": "2026-01-01"},
+        "silicon": {"int8_rate": None, "fp32_rate": None, "reason": "no C compiler", "int8_rates": []},
+        "texts": "docstrings",
+        "rounds": 3,
+        "models": {"m": model},
+        "memory": None,
+        "versions": {},
+    }
+    page = report(results)
+    assert "| ours | 50.0 | 25.0-100 | 2500 | 1.00 | 25 % | 0.9988 | - | 1.0 | defaults |" in page
+    assert "| peer | ImportError: a / b |" in page
+    assert "not known (no C compiler)" in page
+
+
+def test_a_stream_is_sampled_from_before_its_first_text(tiny_model: Callable[..., Path]) -> None:
+    found = stream(tiny_model(), 400, WORDS.split())
+    assert [sample["texts"] for sample in found["samples"]] == list(range(0, 401, 2))
+    assert all(sample["resident_bytes"] > 2**20 for sample in found["samples"])
 
 
 def test_cosines_know_another_space_when_they_see_one(tmp_path: Path) -> None:
