@@ -53,7 +53,7 @@ class ContenderProcess:
     def __init__(self, contender: Contender, place: Place) -> None:
         self.contender = contender
         self.place = place
-        self._log_path = place.logs / f"{contender.name}-{place.checkpoint.name}.log"
+        self._log_path = place.logs / f"{contender.name}-{place.work.name}.log"
         self._log = self._log_path.open("a", encoding="utf-8")
         self._process = subprocess.Popen(  # noqa: S603 - this project's own program, no shell
             [place.python, "-m", "contenders.child", contender.family],
