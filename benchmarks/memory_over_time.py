@@ -18,7 +18,7 @@ from typing import Any
 from checkpoints import MINILM, make_checkpoint
 from embed_plugin.export import export
 from pictures import memory_curve
-from tables import memory
+from report import memory
 from workloads import source_texts
 
 STREAM = Path(__file__).with_name("stream_texts.py")

@@ -14,10 +14,11 @@ from conftest import tiny_tokenizer
 from contenders import OURS, ROSTER
 from contenders.lineup import Lineup
 from contenders.process import ContenderError, ContenderProcess, Place
+from report import report
 from sections.throughput import cosines
 from silicon import Silicon, ceiling, seconds_at_ceiling
 from stream_texts import stream
-from tables import figure, rate, report, spread, table
+from tables import figure, rate, spread, table
 from two_revisions import compare
 from workloads import TextCutter, mixed_lengths, short_lengths
 
