@@ -16,6 +16,7 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,30 +75,42 @@ def checked_out(revision: str, work: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
 
 
-def start(revision: str, tree: Path, place: Place) -> ContenderProcess:
-    """Export with a revision's code, and load it in a process of its own."""
-    contender = replace(ROSTER[OURS], label=revision)
+def prepare(tree: Path, place: Place, texts: Path) -> Place:
+    """Export with a revision's code; the place where that code encodes."""
     place = replace(place, source=tree / "src")
-    place.work.mkdir(parents=True, exist_ok=True)
-    place.logs.mkdir(parents=True, exist_ok=True)
-    with ContenderProcess(contender, place) as process:
-        process.ask("prepare", {"texts": str(place.work.parent / "A.json")})
-    process = ContenderProcess(contender, place)
-    process.ask("load", {"text": QUERY})
-    return process
+    place.work.mkdir(parents=True)
+    place.logs.mkdir()
+    with ContenderProcess(ROSTER[OURS], place) as process:
+        process.ask("prepare", {"texts": str(texts)})
+    return place
 
 
-def measure(processes: Sequence[ContenderProcess], files: dict[str, Path], rounds: int) -> dict[str, list[list[float]]]:
-    """Seconds of each round of both: ``[workload or "query"][process]``. The first round warms up and is not kept."""
+def measure(places: Sequence[Place], files: dict[str, Path], rounds: int, starts: int) -> dict[str, list[list[float]]]:
+    """Seconds of each round of both: ``[workload or "query"][place]``.
+
+    The processes are started anew several times, for where a process's memory happens to lie makes a difference of its
+    own. The first round of each start warms up and is not kept.
+    """
     seconds: dict[str, list[list[float]]] = {name: [[], []] for name in (*files, "query")}
-    for turn in range(rounds + 1):
-        for name in seconds:
-            for which in (0, 1) if turn % 2 else (1, 0):
-                taken = ask(processes[which], name, files)
-                if turn:
-                    seconds[name][which].append(taken)
-        print(f"round {turn} of {rounds}", file=sys.stderr)
+    for begun in range(starts):
+        with ExitStack() as stack:
+            processes = [stack.enter_context(ContenderProcess(ROSTER[OURS], place)) for place in places]
+            for process in processes:
+                process.ask("load", {"text": QUERY})
+            for turn in range(ceil(rounds / starts) + 1):
+                _round(processes, files, turn, seconds)
+        print(f"start {begun + 1} of {starts} done", file=sys.stderr)
     return seconds
+
+
+def _round(
+    processes: Sequence[ContenderProcess], files: dict[str, Path], turn: int, seconds: dict[str, list[list[float]]]
+) -> None:
+    for name, taken in seconds.items():
+        for which in (0, 1) if turn % 2 else (1, 0):
+            spent = ask(processes[which], name, files)
+            if turn:
+                taken[which].append(spent)
 
 
 def ask(process: ContenderProcess, name: str, files: dict[str, Path]) -> float:
@@ -127,7 +140,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", help="a revision: a branch, tag or commit")
     parser.add_argument("second", nargs="?", default=WORKING_TREE, help="another; without it the files as they are")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--starts", type=int, default=5, help="times that the processes are started anew")
     parser.add_argument("--texts", type=int, default=400, help="of workload A; a third of that of workload B")
     parser.add_argument("--slower", type=float, default=1.05, help="exit with 1 above this ratio of times")
     return parser.parse_args()
@@ -148,14 +162,14 @@ def main() -> int:
         files = {workload.name: work / f"{workload.name}.json" for workload in workloads}
         for workload in workloads:
             files[workload.name].write_text(json.dumps(workload.texts), encoding="utf-8")
-        processes = []
+        places = []
         for which, revision in enumerate(revisions):
             own = work / str(which)
             own.mkdir()
             place = Place(sys.executable, model.folder, own / "models", own / "logs", available_workers())
             tree = stack.enter_context(checked_out(revision, own))
-            processes.append(stack.enter_context(start(revision, tree, place)))
-        seconds = measure(processes, files, options.rounds)
+            places.append(prepare(tree, place, files["A"]))
+        seconds = measure(places, files, options.rounds, options.starts)
     print(report(revisions, seconds, {workload.name: len(workload.texts) for workload in workloads}))
     return int(any(compare(*each).is_slower_than(options.slower) for each in seconds.values()))
 
