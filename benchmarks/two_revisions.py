@@ -132,7 +132,16 @@ def report(revisions: Sequence[str], seconds: dict[str, list[list[float]]], text
             speeds = [f"{1000 * np.median(each):.2f} ms" for each in (first, second)]
         interval, ends = f"{found.low:.3f}-{found.high:.3f}", f"{found.least:.3f}-{found.most:.3f}"
         rows.append([name, *speeds, f"{found.ratio:.3f}", interval, ends])
-    return table(("", *revisions, "time, second over first", "95 % interval", "least and most round"), rows)
+    return table(
+        (
+            "",
+            *(revision[:12] for revision in revisions),
+            "time, second over first",
+            "95 % interval",
+            "least and most round",
+        ),
+        rows,
+    )
 
 
 def parse() -> argparse.Namespace:
