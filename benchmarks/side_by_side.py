@@ -11,6 +11,8 @@ import argparse
 import json
 import platform
 import shutil
+import signal
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -115,6 +117,8 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Measure, write, draw."""
     options = parse()
+    # Contenders that wait are stopped, and would stay so for ever: a terminated run ends them, and writes what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     amounts = QUICK if options.quick else Amounts()
     if options.rounds:
         amounts = replace(amounts, rounds=options.rounds)
