@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from contenders import OURS
+from contenders import OURS, STATIC
 from tables import EMPTY, figure, rate, spread, table
 
 
@@ -55,7 +55,7 @@ def throughput(model: dict[str, Any], name: str) -> str:
                 spread(count, figures["seconds"]),
                 f"{workload['tokens'] * speed / count:.0f}",
                 f"{ours / speed:.2f}" if ours else EMPTY,
-                f"{100 * speed / workload['ceiling']:.0f} %" if workload["ceiling"] else EMPTY,
+                f"{100 * speed / workload['ceiling']:.0f} %" if workload["ceiling"] and contender != STATIC else EMPTY,
                 _cosine(figures["cosine_mean"]),
                 _cosine(figures["cosine_least"]),
                 figure(cores, 2),
