@@ -10,7 +10,7 @@ WEIGHTS_SHA256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 STORE := demo/qdrant
 SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection python-docs --limit 3
 
-.PHONY: demo test test-server test-oldest test-optimum lint types clean
+.PHONY: demo test test-server test-oldest test-optimum lint types bench clean
 
 demo: $(MODEL)/embed_plugin.json
 	$(BIN)/python examples/1_stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
@@ -44,6 +44,9 @@ lint: $(VENV)/dev
 types: $(VENV)/dev
 	$(BIN)/mypy
 
+bench: $(VENV)/dev .venv-peers/ready
+	$(BIN)/python benchmarks/side_by_side.py $(BENCH)
+
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -e '.[all]'
@@ -59,5 +62,12 @@ $(VENV)/dev: pyproject.toml
 	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
 	touch $@
 
+# torch first, from the file's own line: what depends on it would bring another one.
+.venv-peers/ready: benchmarks/peers.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -q "$$(grep -o '^torch[^ ]*' $<)"
+	.venv-peers/bin/python -m pip install -q -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-optimum models demo
+	rm -rf $(VENV) .venv-oldest .venv-optimum .venv-peers models demo benchmarks/results

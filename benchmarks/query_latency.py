@@ -21,9 +21,9 @@ import onnxruntime
 from embed_plugin import Encoder
 from embed_plugin.encode.workers import available_workers
 from embed_plugin.export import export
-from int8_against_fp32 import SOURCE, standard_library_texts
+from int8_against_fp32 import SOURCE, TEXTS
+from workloads import QUERY, standard_library_texts
 
-QUERY = "how do I read a text file line by line"
 QUERIES = 1000
 PAUSE_SECONDS = 0.005
 
@@ -58,7 +58,7 @@ def under_load(encoder: Encoder, texts: list[str]) -> list[float]:
 
 def main() -> None:
     """Measure both, print a Markdown table."""
-    texts = standard_library_texts()
+    texts = standard_library_texts(TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         export(SOURCE, Path(folder, "int8"))
         encoder = Encoder.load(Path(folder, "int8"))
