@@ -22,12 +22,12 @@ class Amounts:
         quality: Whether SciFact is searched, where it is.
     """
 
-    short_texts: int = 800
-    mixed_texts: int = 240
-    tuned_on: int = 128
-    rounds: int = 5
-    queries: int = 500
-    starts: int = 3
+    short_texts: int = 500
+    mixed_texts: int = 150
+    tuned_on: int = 64
+    rounds: int = 4
+    queries: int = 400
+    starts: int = 2
     tokens_of_length: int = 8192
     counts: tuple[int, ...] = (100, 1000, 10_000)
     memory_texts: int = 100_000
