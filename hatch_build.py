@@ -1,0 +1,77 @@
+"""Compile the operators in ``src/embed_plugin/kernels`` with the package, where that is possible.
+
+They are an extra: a machine without a C compiler, or of another kind, gets the package without them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCES = Path("src/embed_plugin/kernels")
+LIBRARY = SOURCES / "kernels.so"
+SKIP = "EMBED_PLUGIN_NO_KERNELS"
+
+# Named, not -march=native: whether a CPU has them is asked when the library is loaded.
+INSTRUCTIONS = ["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni", "avx512bf16", "fma"]
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    *(f"-m{name}" for name in INSTRUCTIONS),
+    "-ffp-contract=off",  # a product and a sum are one operation where the source says so: results are the source's
+    "-fno-math-errno",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wl,-z,nodelete",  # sessions may refer to its functions until the process ends
+    "-Wl,-z,defs",
+    "-pthread",
+]
+
+
+class KernelsHook(BuildHookInterface[Any]):
+    """Adds the library to a wheel, or to the folder of an editable installation."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - standard and editable alike
+        """Compile, and make the wheel one for this platform; or leave it as it is."""
+        library = Path(self.root) / LIBRARY
+        library.unlink(missing_ok=True)  # of an earlier build: a wheel without a platform must not take it along
+        reason = compile_library(Path(self.root) / SOURCES, library)
+        if reason:
+            self.app.display_warning(f"embed-plugin is built without its own CPU kernels: {reason}")
+            return
+        build_data["artifacts"].append(LIBRARY.as_posix())
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def compile_library(sources: Path, library: Path) -> str:
+    """Compile the sources; returns why there is no library, or nothing."""
+    if os.environ.get(SKIP):
+        return f"{SKIP} is set"
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return "they are for Linux on x86-64"
+    command = [*shlex.split(os.environ.get("CC", "cc")), *FLAGS, *map(str, sorted(sources.glob("*.c")))]
+    with tempfile.TemporaryDirectory(dir=sources) as folder:
+        built = Path(folder, library.name)  # renamed when complete: a process may have loaded the old one
+        try:
+            done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)  # noqa: S603 - the builder's own compiler
+        except OSError as error:
+            return f"no C compiler ({error})"
+        if done.returncode:
+            return f"{command[0]} failed ({' '.join(done.stderr.split())[:500]})"
+        built.replace(library)
+    return ""

@@ -1,0 +1,35 @@
+"""Operators for onnxruntime that do several steps of an int8 text encoder at once, in C for CPUs with AVX-512 BF16.
+
+They are built with the package where a compiler is (``hatch_build.py``), and are an extra: without them, the same steps
+are onnxruntime's own operators. A session gets them with ``SessionOptions.register_custom_ops_library``. They are of
+the domain :data:`DOMAIN`, version 1:
+
+- ``GeluQuantise(x, scale, zero)``: the exact GELU, then ``QuantizeLinear``.
+- ``AddNormQuantise(a, b, gamma, beta, scale, zero, channels, offsets)``, attribute ``epsilon``: the layer norm of
+  ``a + b``, as float32 and as uint8.
+- ``AttentionQuantise(q, k, v, scale, zero, channels, offsets)``, attribute ``num_heads``, heads of 32 or 64 channels:
+  ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as uint8.
+
+``channels`` (int64) and ``offsets`` (float32) name values of a row that are quantised once more, less an offset, and
+stand behind the row; both may be empty. A row's result does not depend on what other rows are in the call.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+
+from embed_plugin.encode.instruction_set import CPUINFO, linux_flags
+
+DOMAIN = "embed_plugin"
+LIBRARY = Path(__file__).with_name("kernels.so")
+NEEDED_FLAGS = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_bf16", "fma"}
+"""What the library is compiled for. Linux lists a flag when it saves the registers that come with it, too."""
+
+
+def library() -> Path | None:
+    """The compiled operators, or None where they were not built or this machine cannot run them."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not LIBRARY.is_file():
+        return None
+    return LIBRARY if linux_flags(CPUINFO) >= NEEDED_FLAGS else None

@@ -1,0 +1,95 @@
+/* AddNormQuantise: y = LayerNorm(a + b), and y as uint8 for the product that follows. */
+#include <math.h>
+
+#include "operators.h"
+#include "quantise.h"
+
+enum { SUMS = 4 }; /* sums that are added up side by side: one addition need not wait for the one before */
+
+typedef struct {
+  const float *gamma, *beta;
+  int64_t width;
+  float epsilon;
+} Norm;
+
+/* y = a + b of one row; returns the mean of y. */
+static inline float add_row(const float *a, const float *b, float *y, int64_t width) {
+  Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
+  int64_t i = 0;
+  for (; i + SUMS * LANES <= width; i += SUMS * LANES)
+    for (int k = 0; k < SUMS; k++) {
+      const int64_t at = i + k * LANES;
+      const Floats x = _mm512_add_ps(_mm512_loadu_ps(a + at), _mm512_loadu_ps(b + at));
+      _mm512_storeu_ps(y + at, x);
+      sums[k] = _mm512_add_ps(sums[k], x);
+    }
+  for (; i < width; i += LANES) {
+    const Floats x = _mm512_add_ps(load(a + i, width - i), load(b + i, width - i));
+    store(y + i, x, width - i);
+    sums[0] = _mm512_add_ps(sums[0], x);
+  }
+  const Floats sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+  return _mm512_reduce_add_ps(sum) / (float)width;
+}
+
+/* The mean square of what is left of y without its mean: from y as it stands, for the mean of squares less the square
+ * of the mean cancels where the mean is large. */
+static inline float variance(const float *y, float mean, int64_t width) {
+  const Floats centre = all(mean);
+  Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
+  int64_t i = 0;
+  for (; i + SUMS * LANES <= width; i += SUMS * LANES)
+    for (int k = 0; k < SUMS; k++) {
+      const Floats x = _mm512_sub_ps(_mm512_loadu_ps(y + i + k * LANES), centre);
+      sums[k] = _mm512_fmadd_ps(x, x, sums[k]);
+    }
+  for (; i < width; i += LANES) {
+    const Floats x = _mm512_maskz_sub_ps(lanes(width - i), load(y + i, width - i), centre);
+    sums[0] = _mm512_fmadd_ps(x, x, sums[0]);
+  }
+  const Floats sum = _mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3]));
+  return _mm512_reduce_add_ps(sum) / (float)width;
+}
+
+/* The row's sum is kept in y, where the next two passes find it in the nearest cache. */
+static void add_norm_row(const Norm *norm, const Quantiser *to, const float *a, const float *b, float *y, uint8_t *q) {
+  const int64_t width = norm->width;
+  const float mean = add_row(a, b, y, width);
+  const Floats centre = all(mean), factor = all(1.0f / sqrtf(variance(y, mean, width) + norm->epsilon));
+  for (int64_t i = 0; i < width; i += LANES) {
+    const int64_t left = width - i;
+    Floats x = _mm512_mul_ps(_mm512_sub_ps(load(y + i, left), centre), factor);
+    x = _mm512_fmadd_ps(x, load(norm->gamma + i, left), load(norm->beta + i, left));
+    store(y + i, x, left);
+    store_uint8(q + i, to_uint8(x, to), left);
+  }
+}
+
+OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {
+  const Kernel *kernel = instance;
+  Tensor a, b, gamma, beta;
+  TRY(read_input(kernel, context, 0, &a));
+  TRY(read_input(kernel, context, 1, &b));
+  TRY(read_input(kernel, context, 2, &gamma));
+  TRY(read_input(kernel, context, 3, &beta));
+  EXPECT(kernel, a.rank >= 1 && same_shape(&a, &b), "AddNormQuantise: both summands must be of one shape, (..., h)");
+  const Norm norm = {gamma.data, beta.data, a.dimensions[a.rank - 1], kernel->epsilon};
+  EXPECT(kernel, gamma.count == norm.width && beta.count == norm.width, "AddNormQuantise: gamma and beta must be (h,)");
+  Quantiser to;
+  Copies copies;
+  TRY(read_quantiser(kernel, context, 4, &to));
+  TRY(read_copies(kernel, context, 6, norm.width, &copies));
+  void *y, *q;
+  TRY(create_output(kernel, context, 0, &a, 0, &y));
+  TRY(create_output(kernel, context, 1, &a, copies.count, &q));
+  const float *a_row = a.data, *b_row = b.data;
+  float *y_row = y;
+  uint8_t *q_row = q;
+  for (int64_t left = a.count; left > 0; left -= norm.width) {
+    add_norm_row(&norm, &to, a_row, b_row, y_row, q_row);
+    for (int64_t i = 0; i < copies.count; i++)
+      q_row[norm.width + i] = copy_to_uint8(y_row[copies.channels[i]], copies.offsets[i], &to);
+    a_row += norm.width, b_row += norm.width, y_row += norm.width, q_row += norm.width + copies.count;
+  }
+  return NULL;
+}

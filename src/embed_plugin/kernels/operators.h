@@ -1,0 +1,8 @@
+/* The operators of the domain `embed_plugin`; register.c says what their inputs and outputs are. */
+#pragma once
+
+#include "onnxruntime_abi.h"
+
+OrtStatus *gelu_quantise(void *kernel, OrtKernelContext *context);
+OrtStatus *add_norm_quantise(void *kernel, OrtKernelContext *context);
+OrtStatus *attention_quantise(void *kernel, OrtKernelContext *context);

@@ -1,0 +1,119 @@
+/* The one function onnxruntime looks for in the library, and what it is told about each operator. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "operators.h"
+#include "tensor.h"
+
+/* One letter an input or output: f is float, b uint8, i int64. */
+typedef struct {
+  OrtCustomOp op; /* first, so that a pointer to it is one to this */
+  const char *name, *inputs, *outputs;
+} Operator;
+
+static const Operator *described(const OrtCustomOp *op) { return (const Operator *)op; }
+static int type_of(char letter) { return letter == 'f' ? ORT_FLOAT : letter == 'b' ? ORT_UINT8 : ORT_INT64; }
+
+static const char *name(const OrtCustomOp *op) { return described(op)->name; }
+static const char *provider(const OrtCustomOp *op) { return (void)op, NULL; } /* null: any CPU */
+static int input_type(const OrtCustomOp *op, size_t index) { return type_of(described(op)->inputs[index]); }
+static size_t input_count(const OrtCustomOp *op) { return strlen(described(op)->inputs); }
+static int output_type(const OrtCustomOp *op, size_t index) { return type_of(described(op)->outputs[index]); }
+static size_t output_count(const OrtCustomOp *op) { return strlen(described(op)->outputs); }
+static int characteristic(const OrtCustomOp *op, size_t index) { return (void)op, (void)index, ORT_REQUIRED; }
+static int memory(const OrtCustomOp *op, size_t index) { return (void)op, (void)index, ORT_MEMORY_DEFAULT; }
+static int not_variadic(const OrtCustomOp *op) { return (void)op, 0; }
+static void destroy(void *kernel) { free(kernel); }
+
+static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
+  values.ort = ort;
+  *kernel = malloc(sizeof values);
+  if (!*kernel) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for an operator");
+  memcpy(*kernel, &values, sizeof values);
+  return NULL;
+}
+
+static OrtStatus *create_gelu(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  (void)op, (void)info;
+  return new_kernel(ort, (Kernel){0}, kernel);
+}
+
+static OrtStatus *create_add_norm(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  (void)op;
+  Kernel values = {0};
+  TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
+  return new_kernel(ort, values, kernel);
+}
+
+static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  (void)op;
+  Kernel values = {0};
+  TRY(ort_int_attribute(ort, info, "num_heads", &values.heads));
+  if (values.heads < 1) return ort_status(ort, ORT_INVALID_ARGUMENT, "AttentionQuantise: num_heads must be 1 or more");
+  return new_kernel(ort, values, kernel);
+}
+
+#define OPERATOR(name_, create_, compute_, inputs_, outputs_)                                              \
+  {                                                                                                        \
+    .op = {.version = ORT_TABLE_VERSION,                                                                   \
+           .name = name,                                                                                   \
+           .provider = provider,                                                                           \
+           .input_type = input_type,                                                                       \
+           .input_count = input_count,                                                                     \
+           .output_type = output_type,                                                                     \
+           .output_count = output_count,                                                                   \
+           .destroy = destroy,                                                                             \
+           .input_characteristic = characteristic,                                                         \
+           .output_characteristic = characteristic,                                                        \
+           .input_memory = memory,                                                                         \
+           .variadic_input_least = not_variadic,                                                           \
+           .variadic_input_homogeneous = not_variadic,                                                     \
+           .variadic_output_least = not_variadic,                                                          \
+           .variadic_output_homogeneous = not_variadic,                                                    \
+           .create = create_,                                                                              \
+           .compute = compute_},                                                                           \
+    .name = name_, .inputs = inputs_, .outputs = outputs_                                                  \
+  }
+
+static const Operator operators[] = {
+    /* x, scale, zero -> uint8 */
+    OPERATOR("GeluQuantise", create_gelu, gelu_quantise, "ffb", "b"),
+    /* a, b, gamma, beta, scale, zero, channels, offsets -> y, uint8 */
+    OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "fffffbif", "fb"),
+    /* q, k, v, scale, zero, channels, offsets -> uint8 */
+    OPERATOR("AttentionQuantise", create_attention, attention_quantise, "ffffbif", "b"),
+};
+
+static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
+  for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+    TRY(ort_add_operator(ort, domain, &operators[i].op));
+  return NULL;
+}
+
+/* Sessions refer to the domain and do not own it, so that there is one for all of them; it lives as long as the
+ * process, as this library does (it is linked with -z nodelete), and is never taken away from a session at exit. */
+static pthread_mutex_t domain_lock = PTHREAD_MUTEX_INITIALIZER;
+static OrtCustomOpDomain *shared_domain;
+
+static OrtStatus *find_domain(OrtApi ort) {
+  if (shared_domain) return NULL;
+  OrtCustomOpDomain *domain = NULL;
+  TRY(ort_create_domain(ort, "embed_plugin", &domain));
+  OrtStatus *status = fill_domain(ort, domain);
+  if (status)
+    ort_release_domain(ort, domain);
+  else
+    shared_domain = domain;
+  return status;
+}
+
+__attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(OrtSessionOptions *options,
+                                                                     const OrtApiBase *base) {
+  OrtApi ort = base->api(ORT_TABLE_VERSION);
+  if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.16");
+  pthread_mutex_lock(&domain_lock);
+  OrtStatus *status = find_domain(ort);
+  pthread_mutex_unlock(&domain_lock);
+  return status ? status : ort_add_domain(ort, options, shared_domain);
+}

@@ -1,0 +1,46 @@
+/* The inputs and outputs of one call, and the ways out of it when they do not fit together. */
+#pragma once
+
+#include "onnxruntime_abi.h"
+
+enum { MOST_DIMENSIONS = 8 };
+
+typedef struct {
+  void *data;
+  int64_t dimensions[MOST_DIMENSIONS];
+  size_t rank;
+  int64_t count; /* of values, all dimensions together */
+} Tensor;
+
+/* An operator of one session: onnxruntime's functions, and what the node's attributes say. */
+typedef struct {
+  OrtApi ort;
+  int64_t heads;
+  float epsilon;
+} Kernel;
+
+/* Leave the function with the status when it is one of failure; the caller of the operator releases it. */
+#define TRY(call)                    \
+  do {                               \
+    OrtStatus *status_ = (call);     \
+    if (status_) return status_;     \
+  } while (0)
+
+/* Leave the function unless the inputs are as they must be: beyond this, the arithmetic checks nothing. */
+#define EXPECT(kernel, condition, message) \
+  do {                                     \
+    if (!(condition)) return ort_status((kernel)->ort, ORT_INVALID_ARGUMENT, message); \
+  } while (0)
+
+OrtStatus *read_input(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor);
+
+/* Create an output with `extra` values more in each row than `like` has. */
+OrtStatus *create_output(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
+                         int64_t extra, void **data);
+
+static inline int same_shape(const Tensor *a, const Tensor *b) {
+  if (a->rank != b->rank) return 0;
+  for (size_t i = 0; i < a->rank; i++)
+    if (a->dimensions[i] != b->dimensions[i]) return 0;
+  return 1;
+}

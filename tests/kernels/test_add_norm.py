@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.one_operator import assert_quantised, layer_norm, needs_library, run, session, with_copies
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+pytestmark = needs_library
+SCALE, ZERO = 0.02, 121
+WIDTHS = [1, 2, 15, 16, 17, 63, 64, 65, 384, 1540]
+
+
+def inputs(shape: tuple[int, ...], seed: int = 0) -> list[Array]:
+    random = np.random.default_rng(seed)
+    sizes: list[Any] = [shape, shape, shape[-1:], shape[-1:]]
+    return [random.normal(size=size).astype(np.float32) for size in sizes]
+
+
+def normed(
+    values: list[Array], *, channels: list[int] | None = None, offsets: list[float] | None = None
+) -> tuple[Array, Array]:
+    operator = "AddNormQuantise"
+    given = [*values, SCALE, ZERO, channels or [], offsets or []]
+    y, u = run(session(operator, "epsilon", 1e-12), operator, *given)
+    return y, u
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("rows", [(), (1,), (7,), (2, 3)])
+def test_norm_of_any_width(rows: tuple[int, ...], width: int) -> None:
+    a, b, gamma, beta = values = inputs((*rows, width))
+    y, u = normed(values)
+    expected = layer_norm(a + b, gamma, beta, 1e-12)
+    np.testing.assert_allclose(y, expected, atol=2e-5)
+    assert_quantised(u, y.astype(np.float64), SCALE, ZERO, 1e-6)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_copies_stand_behind_each_row(width: int) -> None:
+    values = inputs((3, 2, width))
+    channels, offsets = [width - 1, 0, width // 2, 0], [5.1, -5.1, 0.5, 10.2]
+    y, u = normed(values, channels=channels, offsets=offsets)
+    assert u.shape == (3, 2, width + 4)
+    expected = with_copies(y.astype(np.float64), np.array(channels), np.array(offsets))
+    assert_quantised(u, expected, SCALE, ZERO, 1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-15, 1e-3, 1e3, 1e15])
+def test_large_and_tiny_values(factor: float) -> None:
+    a, b, gamma, beta = inputs((5, 384))
+    y, _ = normed([a * np.float32(factor), b * np.float32(factor), gamma, beta])
+    expected = layer_norm((a + b).astype(np.float64) * factor, gamma, beta, 1e-12)
+    np.testing.assert_allclose(y, expected, atol=2e-5)
+
+
+def test_a_large_mean_cancels_nothing() -> None:
+    a, b, gamma, beta = inputs((5, 384))
+    a += 1000
+    y, _ = normed([a, b, gamma, beta])
+    np.testing.assert_allclose(y, layer_norm(a + b, gamma, beta, 1e-12), atol=1e-3)
+
+
+def test_a_row_of_zeros_is_beta() -> None:
+    _, _, gamma, beta = inputs((2, 100))
+    y, _ = normed([np.zeros((2, 100)), np.zeros((2, 100)), gamma, beta])
+    assert (y == beta).all()
+
+
+def test_it_saturates_at_both_ends() -> None:
+    gamma = np.array([1e20, 1e9, 1, 1e9], np.float32)
+    _, u = normed([np.array([[-1, -1, 1, 1]]), np.zeros((1, 4)), gamma, np.zeros(4)])
+    assert u.tolist() == [[0, 0, ZERO + 50, 255]]
+
+
+def test_no_rows() -> None:
+    y, u = normed(inputs((0, 5)), channels=[1], offsets=[0.0])
+    assert y.shape == (0, 5)
+    assert u.shape == (0, 6)
+
+
+@given(st.integers(0, 30), st.integers(1, 12), st.sampled_from(WIDTHS))
+def test_a_row_does_not_depend_on_the_others(start: int, count: int, width: int) -> None:
+    a, b, gamma, beta = values = inputs((40, width), seed=count)
+    y, u = normed(values, channels=[0], offsets=[0.3])
+    part = slice(start, start + count)
+    some_y, some_u = normed([a[part], b[part], gamma, beta], channels=[0], offsets=[0.3])
+    assert (some_y == y[part]).all()
+    assert (some_u == u[part]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({1: np.zeros((2, 9))}, "of one shape"),
+        ({0: np.zeros(()), 1: np.zeros(())}, "of one shape"),
+        ({2: np.zeros(7)}, "gamma and beta"),
+        ({3: np.zeros(9)}, "gamma and beta"),
+        ({6: [0]}, "one offset"),
+        ({6: [8], 7: [0.0]}, "outside of its row"),
+        ({6: [-1], 7: [0.0]}, "outside of its row"),
+        ({0: np.zeros([1] * 9), 1: np.zeros([1] * 9)}, "more than 8 dimensions"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(change: dict[int, object], message: str) -> None:
+    operator = "AddNormQuantise"
+    given: list[object] = [*inputs((2, 8)), SCALE, ZERO, [], []]
+    for place, value in change.items():
+        given[place] = value
+    with pytest.raises(Exception, match=message):
+        run(session(operator, "epsilon", 1e-12), operator, *given)
+
+
+def test_epsilon_must_be_there() -> None:
+    with pytest.raises(Exception, match="epsilon"):
+        session("AddNormQuantise")
