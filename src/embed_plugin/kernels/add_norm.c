@@ -51,18 +51,28 @@ static inline float variance(const float *y, float mean, int64_t width) {
   return _mm512_reduce_add_ps(sum) / (float)width;
 }
 
+typedef struct {
+  Floats centre, factor;
+} Moments;
+
+/* The part of a row from `i`: y as the sum that stands there becomes y as the norm of it. */
+static inline void write_part(const Norm *norm, const Quantiser *to, Moments of, float *y, uint8_t *q, int64_t i,
+                              int64_t left) {
+  Floats x = _mm512_mul_ps(_mm512_sub_ps(load(y + i, left), of.centre), of.factor);
+  x = _mm512_fmadd_ps(x, load(norm->gamma + i, left), load(norm->beta + i, left));
+  store(y + i, x, left);
+  store_uint8(q + i, to_uint8(x, to), left);
+}
+
 /* The row's sum is kept in y, where the next two passes find it in the nearest cache. */
 static void add_norm_row(const Norm *norm, const Quantiser *to, const float *a, const float *b, float *y, uint8_t *q) {
   const int64_t width = norm->width;
   const float mean = add_row(a, b, y, width);
-  const Floats centre = all(mean), factor = all(1.0f / sqrtf(variance(y, mean, width) + norm->epsilon));
-  for (int64_t i = 0; i < width; i += LANES) {
-    const int64_t left = width - i;
-    Floats x = _mm512_mul_ps(_mm512_sub_ps(load(y + i, left), centre), factor);
-    x = _mm512_fmadd_ps(x, load(norm->gamma + i, left), load(norm->beta + i, left));
-    store(y + i, x, left);
-    store_uint8(q + i, to_uint8(x, to), left);
-  }
+  const Moments of = {all(mean), all(1.0f / sqrtf(variance(y, mean, width) + norm->epsilon))};
+  const Quantiser constants = *to; /* a copy no store can change, so that it stays in registers */
+  int64_t i = 0;
+  for (; i + LANES <= width; i += LANES) write_part(norm, &constants, of, y, q, i, LANES);
+  if (i < width) write_part(norm, &constants, of, y, q, i, width - i);
 }
 
 OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {

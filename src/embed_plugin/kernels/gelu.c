@@ -20,6 +20,10 @@ static inline Floats gelu(Floats x) {
   return _mm512_maskz_mul_ps(not_zero, x, _mm512_fmadd_ps(p, c, all(0.5f)));
 }
 
+static inline void write_part(const float *from, uint8_t *bytes, const Quantiser *to, int64_t left) {
+  store_uint8(bytes, to_uint8(gelu(load(from, left)), to), left);
+}
+
 OrtStatus *gelu_quantise(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
   Tensor x;
@@ -30,9 +34,9 @@ OrtStatus *gelu_quantise(void *instance, OrtKernelContext *context) {
   TRY(create_output(kernel, context, 0, &x, 0, &y));
   const float *from = x.data;
   uint8_t *bytes = y;
-  for (int64_t i = 0; i < x.count; i += LANES) {
-    const int64_t left = x.count - i;
-    store_uint8(bytes + i, to_uint8(gelu(load(from + i, left)), &to), left);
-  }
+  const Quantiser constants = to; /* a copy no store can change, so that it stays in registers */
+  int64_t i = 0;
+  for (; i + LANES <= x.count; i += LANES) write_part(from + i, bytes + i, &constants, LANES);
+  if (i < x.count) write_part(from + i, bytes + i, &constants, x.count - i);
   return NULL;
 }
