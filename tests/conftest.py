@@ -103,7 +103,7 @@ def make_checkpoint(folder: Path, *, pooling: str = "mean", model_type: str = "b
         "model_type": model_type,
         "hidden_size": 32,
         "num_hidden_layers": 2,
-        "num_attention_heads": 4,
+        "num_attention_heads": 1,
         "intermediate_size": 64,
         "max_position_embeddings": 512,
         "pad_token_id": 1,

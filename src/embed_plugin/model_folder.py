@@ -1,8 +1,9 @@
 """A prepared model on disk, and the manifest that vouches for its files.
 
-The files are ``model.onnx``, its weights in ``model.onnx.data``, and ``tokenizer.json``. The manifest,
-``embed_plugin.json``, is ``{"schema_version": 1, <every field of ModelSpec>}``. Reading it checks every file's sha256
-and the fingerprint, so that a changed byte is found before it changes a vector.
+The files are ``model.onnx``, its weights in ``model.onnx.data``, ``tokenizer.json``, and in INT8 also
+``model.kernels.onnx``, the same model with the operators of :mod:`embed_plugin.kernels` and the same weights. The
+manifest, ``embed_plugin.json``, is ``{"schema_version": 1, <every field of ModelSpec>}``. Reading it checks every
+file's sha256 and the fingerprint, so that a changed byte is found before it changes a vector.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 MANIFEST = "embed_plugin.json"
 GRAPH = "model.onnx"
+KERNEL_GRAPH = "model.kernels.onnx"
 TOKENIZER = "tokenizer.json"
 
 _TYPES: dict[str, type] = {
@@ -107,7 +109,8 @@ def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
 
 
 def _verify_files(folder: Path, spec: ModelSpec) -> None:
-    for name in sorted({GRAPH, TOKENIZER, *spec.files}):
+    optional = {KERNEL_GRAPH} if (folder / KERNEL_GRAPH).exists() else set()
+    for name in sorted({GRAPH, TOKENIZER, *optional, *spec.files}):
         path = folder / name
         if Path(name).name != name or name not in spec.files:
             raise ModelFolderError(f"{folder / MANIFEST} does not vouch for {name}: {_EXPORT_AGAIN}")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder
-from embed_plugin.encode.instruction_set import detect
+from embed_plugin.encode.onnx_session import OnnxSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     shown = run("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
-    assert f"{detect()}, as this machine is" in shown.stdout
+    assert f"{OnnxSession.of(model).instruction_set}, as this machine is" in shown.stdout
     assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
     encoded = run("encode", model, "--role", "query", stdin="the cat\na dog\n")
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
@@ -47,7 +47,7 @@ def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..
     manifest = json.loads((folder / "embed_plugin.json").read_text())
     manifest["checked_on"]["instruction_set"] = "another CPU"
     (folder / "embed_plugin.json").write_text(json.dumps(manifest))
-    assert f"another CPU; this machine is {detect()}" in run("info", folder).stdout
+    assert f"another CPU; this machine is {OnnxSession.of(folder).instruction_set}" in run("info", folder).stdout
 
 
 @pytest.mark.parametrize("lines", [0, 1, 11])

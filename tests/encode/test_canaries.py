@@ -13,6 +13,7 @@ from embed_plugin import Encoder, EncoderSettings, ModelFolderError, OtherCpuWar
 from embed_plugin.checked_on import CheckedOn
 from embed_plugin.encode.canaries import TEXTS
 from embed_plugin.encode.instruction_set import detect
+from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.model_folder import write_manifest
 
@@ -40,7 +41,7 @@ def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path
 
 def test_a_folder_carries_the_vectors_its_encoder_gives(tiny_encoder: Encoder) -> None:
     checked_on = tiny_encoder.spec.checked_on
-    assert checked_on.instruction_set == detect()
+    assert checked_on.instruction_set == OnnxSession.of(tiny_encoder.folder).instruction_set
     assert tuple(checked_on.canaries) == TEXTS
     np.testing.assert_array_equal(
         checked_on.vectors(tiny_encoder.dimension), tiny_encoder.encode_documents(list(TEXTS))
@@ -73,8 +74,9 @@ def test_other_vectors_on_another_cpu_are_accepted_when_asked(moved: Callable[..
         Encoder.load(moved(noise=0.05), EncoderSettings(on_other_cpu="ignore"))
 
 
-def test_the_same_cpu_is_not_checked_again(moved: Callable[..., Path]) -> None:
-    Encoder.load(moved(noise=0.05, instruction_set=detect()), EncoderSettings(on_other_cpu="error"))
+def test_the_same_cpu_is_not_checked_again(moved: Callable[..., Path], tiny_model: Callable[..., Path]) -> None:
+    here = OnnxSession.of(tiny_model()).instruction_set
+    Encoder.load(moved(noise=0.05, instruction_set=here), EncoderSettings(on_other_cpu="error"))
 
 
 def test_canaries_longer_than_the_limit_are_no_error(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ class Reference:
 def test_the_graph_computes_what_the_weights_say(
     tmp_path: Path, pooling: str, model_type: str, hidden_act: str
 ) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", pooling=pooling, model_type=model_type, hidden_act=hidden_act)
+    checkpoint = make_checkpoint(
+        tmp_path / "checkpoint", pooling=pooling, model_type=model_type, hidden_act=hidden_act, num_attention_heads=4
+    )
     export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32"))
     tokenizer, reference = TextTokenizer(checkpoint / "tokenizer.json", max_tokens=510), Reference(checkpoint)
     texts = ["the cat", "a slow red dog ran to the blue house .", "", "fire " * 508]

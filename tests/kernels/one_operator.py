@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 needs_library = pytest.mark.skipif(library() is None, reason="the kernels were not built, or not for this CPU")
 
+PRODUCT = {"rows": "b", "weights": "s", "correction": "n", "multiplier": "f", "bias": "f"}
 INPUTS = {
-    "GeluQuantise": {"x": "f", "scale": "f", "zero": "b"},
+    "QuantisedProduct": PRODUCT,
+    "ProductGeluQuantise": {**PRODUCT, "scale": "f", "zero": "b"},
     "AddNormQuantise": {
         "a": "f",
         "b": "f",
@@ -33,8 +35,19 @@ INPUTS = {
     },
     "AttentionQuantise": {"q": "f", "k": "f", "v": "f", "scale": "f", "zero": "b", "channels": "i", "offsets": "f"},
 }
-OUTPUTS = {"GeluQuantise": {"u": "b"}, "AddNormQuantise": {"y": "f", "u": "b"}, "AttentionQuantise": {"u": "b"}}
-TYPES = {"f": (TensorProto.FLOAT, np.float32), "b": (TensorProto.UINT8, np.uint8), "i": (TensorProto.INT64, np.int64)}
+OUTPUTS = {
+    "QuantisedProduct": {"y": "f"},
+    "ProductGeluQuantise": {"u": "b"},
+    "AddNormQuantise": {"y": "f", "u": "b"},
+    "AttentionQuantise": {"u": "b"},
+}
+TYPES = {
+    "f": (TensorProto.FLOAT, np.float32),
+    "b": (TensorProto.UINT8, np.uint8),
+    "s": (TensorProto.INT8, np.int8),
+    "n": (TensorProto.INT32, np.int32),
+    "i": (TensorProto.INT64, np.int64),
+}
 
 
 def session(operator: str, attribute: str | None = None, value: float = 0) -> onnxruntime.InferenceSession:

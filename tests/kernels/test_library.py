@@ -58,8 +58,8 @@ def test_none_on_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_library
 def test_sessions_come_and_go() -> None:
-    sessions = [session("GeluQuantise") for _ in range(20)]
+    sessions = [session("QuantisedProduct") for _ in range(20)]
     del sessions[::2]
-    sessions += [session("GeluQuantise") for _ in range(20)]
+    sessions += [session("QuantisedProduct") for _ in range(20)]
     del sessions
-    session("GeluQuantise")
+    session("QuantisedProduct")

@@ -10,7 +10,9 @@ import typer
 
 from embed_plugin.cli.output import print_facts, write_json
 from embed_plugin.encode.instruction_set import detect
-from embed_plugin.model_folder import read_model_folder
+from embed_plugin.encode.onnx_session import WITH_KERNELS
+from embed_plugin.kernels import library
+from embed_plugin.model_folder import KERNEL_GRAPH, read_model_folder
 
 if TYPE_CHECKING:
     from embed_plugin.contracts import ModelSpec
@@ -29,6 +31,11 @@ def info(
         write_json(asdict(spec), json_target)
     else:
         print_facts({**facts_of(spec), **{f"sha256 of {name}": digest for name, digest in spec.files.items()}})
+
+
+def _this_machine(spec: ModelSpec) -> str:
+    """The class of this CPU, and whether a folder of this kind would be run with own kernels."""
+    return f"{detect()} {WITH_KERNELS}" if library() is not None and KERNEL_GRAPH in spec.files else detect()
 
 
 def _checked_on(there: str, here: str) -> str:
@@ -50,7 +57,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "document prefix": repr(spec.document_prefix),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
-        "checked on": _checked_on(spec.checked_on.instruction_set, detect()),
+        "checked on": _checked_on(spec.checked_on.instruction_set, _this_machine(spec)),
     }
     return facts | _figures_of(spec)
 

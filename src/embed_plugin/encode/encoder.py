@@ -12,13 +12,12 @@ import numpy as np
 
 from embed_plugin.encode.batch_queue import BatchQueue
 from embed_plugin.encode.canaries import check_moved
-from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.workers import available_workers
 from embed_plugin.errors import InvalidInputError, InvalidTextError
-from embed_plugin.model_folder import GRAPH, TOKENIZER, read_model_folder
+from embed_plugin.model_folder import TOKENIZER, read_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -82,7 +81,7 @@ class Encoder:
         """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._session = OnnxSession(self.folder / GRAPH, detect())
+        self._session = OnnxSession.of(self.folder)
         workers = self.settings.workers or available_workers()
         # The ranges of int8-dynamic are those of a run, which therefore holds one text.
         token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import onnxruntime
 
-from embed_plugin.encode.instruction_set import saturates
+from embed_plugin import kernels
+from embed_plugin.encode.instruction_set import detect, saturates
 from embed_plugin.errors import EmbedPluginError, ModelFolderError
+from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,16 +37,32 @@ def exact_options(instruction_set: str) -> onnxruntime.SessionOptions:
     return options
 
 
+WITH_KERNELS = "with own kernels"
+"""Behind the class of CPU where a folder's vectors come from :mod:`embed_plugin.kernels`."""
+
+
 class OnnxSession:
     """One session on one core per call; :meth:`run` may be called by any number of threads at once.
 
     Attributes:
-        instruction_set: The class of CPU it runs on, on which its int8 products are exact.
+        instruction_set: The class of CPU it runs on, where its int8 products are exact, and whether with own kernels.
     """
 
-    def __init__(self, graph: Path, instruction_set: str) -> None:
-        self.instruction_set = instruction_set
+    def __init__(self, graph: Path, instruction_set: str, library: Path | None = None) -> None:
+        """Load a graph.
+
+        Args:
+            graph: The file.
+            instruction_set: The class of CPU, as :func:`~embed_plugin.encode.instruction_set.detect` has it.
+            library: The kernels, for a graph that uses them.
+
+        Raises:
+            ModelFolderError: onnxruntime cannot load it.
+        """
+        self.instruction_set = instruction_set if library is None else f"{instruction_set} {WITH_KERNELS}"
         options = exact_options(instruction_set)
+        if library is not None:
+            options.register_custom_ops_library(str(library))
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
@@ -59,6 +77,18 @@ class OnnxSession:
         except Exception as error:
             message = f"onnxruntime {onnxruntime.__version__} cannot load {graph} ({error})"
             raise ModelFolderError(f"{message}: export the model again with this version") from error
+
+    @classmethod
+    def of(cls, folder: Path) -> OnnxSession:
+        """The fastest session of a model folder: with own kernels, where they can run here and the folder has a graph.
+
+        Raises:
+            ModelFolderError: onnxruntime cannot load the graph.
+        """
+        library = kernels.library()
+        if library is None or not (folder / KERNEL_GRAPH).is_file():
+            return cls(folder / GRAPH, detect())
+        return cls(folder / KERNEL_GRAPH, detect(), library)
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
         """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.

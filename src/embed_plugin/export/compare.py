@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
-from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import exact_options
-from embed_plugin.errors import ExportError, QualityFloorError
+from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.errors import EmbedPluginError, ExportError, QualityFloorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +49,7 @@ class Comparison:
 
 
 def compare(reference: Path, candidate: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Comparison:
-    """Compare two graphs on the same token ids, one ``(1, length)`` array per text.
+    """Compare the models of two folders on the same token ids, one ``(1, length)`` array per text.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
@@ -61,14 +59,15 @@ def compare(reference: Path, candidate: Path, inputs: Sequence[npt.NDArray[np.in
     return Comparison(len(inputs), float(cosines.mean()), float(cosines.min()))
 
 
-def encode_all(graph: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Vectors:
-    """The vectors of all inputs, ``(n, dimension)``.
+def encode_all(folder: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Vectors:
+    """The vectors of all inputs, ``(n, dimension)``, as the encoder has them on this machine.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
-    session = onnxruntime.InferenceSession(str(graph), exact_options(detect()), providers=["CPUExecutionProvider"])
-    vectors = np.concatenate([session.run(None, {"input_ids": input_ids})[0] for input_ids in inputs])
-    if not np.isfinite(vectors).all():
-        raise ExportError("the exported graph returns NaN or infinity: the checkpoint is damaged or of another kind")
-    return vectors
+    session = OnnxSession.of(folder)
+    try:
+        return np.concatenate([session.run(input_ids) for input_ids in inputs])
+    except EmbedPluginError as error:
+        found = "the exported graph returns NaN or infinity"
+        raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error

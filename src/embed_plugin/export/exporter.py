@@ -14,7 +14,6 @@ import onnx
 from embed_plugin.contracts import ModelSpec
 from embed_plugin.encode import Encoder
 from embed_plugin.encode.canaries import check_here
-from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
@@ -26,14 +25,15 @@ from embed_plugin.export.choose_exporter import choose_exporter
 from embed_plugin.export.compare import Comparison, compare, encode_all
 from embed_plugin.export.gate import pass_gate
 from embed_plugin.export.graph_builder import dimension_of
-from embed_plugin.export.graph_file import save_graph
+from embed_plugin.export.graph_file import save_graph, save_with_weights_of
+from embed_plugin.export.kernel_graph import kernel_graph
 from embed_plugin.export.matryoshka import require_matryoshka
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.source import resolve
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.export.token_limit import read_max_tokens
-from embed_plugin.model_folder import GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,15 +113,14 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact / GRAPH, held_out)
+            encode_all(self.exact, held_out)
             for path in self.exact.iterdir():
                 path.rename(self.folder / path.name)
         else:
             comparison = self.quantise(calibration, held_out)
             shutil.copy(self.exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-        session = OnnxSession(self.folder / GRAPH, detect())
-        checked_on = check_here(self.tokenizer, session, prefix=self.prefixes.document)
+        checked_on = check_here(self.tokenizer, OnnxSession.of(self.folder), prefix=self.prefixes.document)
         spec = write_manifest(self.folder, self.spec(dimension, done, checked_on))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
@@ -154,15 +153,17 @@ class _Export:
 
     def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
         """Calibrate, quantise, compare, and refuse what lost too much."""
-        fp32, quantised = self.exact / GRAPH, self.folder / GRAPH
-        activations = quantised_activations(onnx.load(fp32, load_external_data=False))
+        exact = onnx.load(self.exact / GRAPH)
+        activations = quantised_activations(exact)
         if not activations:
             raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
         ranges = self.measure(activations, calibration) if self.settings.precision == "int8" else None
         self.on_progress("quantise", 0, 1)
-        save_graph(quantise(onnx.load(fp32), ranges), quantised)
+        save_graph(quantise(exact, ranges), self.folder / GRAPH)
+        if ranges is not None:
+            save_with_weights_of(kernel_graph(exact, ranges), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        comparison = compare(fp32, quantised, held_out)
+        comparison = compare(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 

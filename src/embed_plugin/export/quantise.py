@@ -14,6 +14,7 @@ channels were copied, which see :mod:`embed_plugin.export.uint8_range`).
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,10 +54,25 @@ def quantise(model: onnx.ModelProto, ranges: Ranges | None) -> onnx.ModelProto:
         ranges: The range of every value :func:`quantised_activations` names; the products of a value without one stay
             fp32. None: every run finds its own, and a text's vector is the same only where each text runs alone.
     """
-    return _Quantiser(model, ranges).run()
+    return Quantiser(model, ranges).run()
 
 
-class _Quantiser:
+@dataclass(frozen=True)
+class QuantisedWeight:
+    """A weight, ``rows * scales[:, None]``, and the bias behind it.
+
+    Attributes:
+        rows: int8 ``(out, in)``, the copies of outlier channels included.
+        scales: float32 ``(out,)``.
+        bias: float32 ``(out,)``.
+    """
+
+    rows: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+
+
+class Quantiser:
     """Walks the nodes once, in order, and writes each anew or as it was."""
 
     def __init__(self, model: onnx.ModelProto, ranges: Ranges | None) -> None:
@@ -107,15 +123,16 @@ class _Quantiser:
         return (self.ranges or {}).get(value, Uint8Range(1.0, 0))
 
     def run(self) -> onnx.ModelProto:
-        absorbed = {node.name for node in self.bias_adds.values()}
+        """Write the quantised graph."""
         products = {node.output[0] for node in self.products}
+        absorbed = {node.name for node in self.bias_adds.values()}
         for node in self.source.graph.node:
             if products.intersection(node.output):
                 self.product(node)
             elif node.op_type == "Gather" and node.input[0] in self.tensors:
                 self.embedding(node)
             elif node.name not in absorbed:
-                self.nodes.append(node)
+                self.other(node)
         used = {name for node in self.nodes for name in node.input}
         kept = [tensor for tensor in self.source.graph.initializer if tensor.name in used]
         graph = helper.make_graph(
@@ -135,7 +152,7 @@ class _Quantiser:
     def product(self, node: onnx.NodeProto) -> None:
         """One weight product, with its bias when it has one, and rows and columns for copied channels."""
         value, weight = node.input
-        scale, zero = self.activation(value)
+        self.activation(value)
         rows, scales = quantise_rows(numpy_helper.to_array(self.tensors[weight]).T)
         output, bias = self.output_and_bias(node, len(rows))
         read = self.range_of(value)
@@ -148,51 +165,70 @@ class _Quantiser:
             every = [*range(len(rows)), *made_range.channels]
             rows, scales, bias = rows[every], scales[every], bias[every]
             bias[len(bias) - len(made_range.copies) :] -= made_range.offsets_before_rectifier
+        self.nodes.append(self.product_node(value, output, QuantisedWeight(rows, scales, bias.astype(np.float32))))
+
+    def product_node(self, value: str, output: str, weight: QuantisedWeight) -> onnx.NodeProto:
+        """The operator that multiplies a quantised value."""
+        scale, zero = self.quantised[value]
         inputs = [
             f"{value}.uint8",
-            self.constant(f"{output}.weight.int8", np.ascontiguousarray(rows.T)),
+            self.constant(f"{output}.weight.int8", np.ascontiguousarray(weight.rows.T)),
             scale,
-            self.constant(f"{output}.weight.scale", scales),
+            self.constant(f"{output}.weight.scale", weight.scales),
             zero,
-            self.constant(f"{output}.weight.zero", np.zeros(len(scales), np.int8)),
-            self.constant(f"{output}.bias.float", bias.astype(np.float32)),
+            self.constant(f"{output}.weight.zero", np.zeros(len(weight.scales), np.int8)),
+            self.constant(f"{output}.bias.float", weight.bias),
         ]
-        self.nodes.append(
-            helper.make_node("MatMulIntegerToFloat", inputs, [output], name=output, domain="com.microsoft")
-        )
+        return helper.make_node("MatMulIntegerToFloat", inputs, [output], name=output, domain="com.microsoft")
+
+    def other(self, node: onnx.NodeProto) -> None:
+        """A node that stays as it is."""
+        self.nodes.append(node)
+
+    def output_of(self, product: onnx.NodeProto) -> str:
+        """Name of a product's value after its bias."""
+        return str(self.bias_adds.get(product.output[0], product).output[0])
 
     def output_and_bias(self, product: onnx.NodeProto, size: int) -> tuple[str, npt.NDArray[np.float64]]:
         """Name of a product's value after its bias, and the bias; zeros when it has none."""
         bias_add = self.bias_adds.get(product.output[0])
         if bias_add is None:
-            return product.output[0], np.zeros(size)
-        return bias_add.output[0], numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float64)
+            return self.output_of(product), np.zeros(size)
+        return self.output_of(product), numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float64)
 
-    def activation(self, value: str) -> tuple[str, str]:
-        """Names of the scale and zero point of a value, which is quantised where it is first needed."""
+    def activation(self, value: str) -> None:
+        """Quantise a value where it is first needed."""
         if value not in self.quantised:
             self.quantised[value] = self.quantise_activation(value, f"{value}.uint8")
-        return self.quantised[value]
 
     def quantise_activation(self, value: str, quantised: str) -> tuple[str, str]:
         """Quantise a value; names of its scale and zero point."""
-        scale, zero = f"{value}.uint8.scale", f"{value}.uint8.zero"
         if self.ranges is None:
+            scale, zero = f"{value}.uint8.scale", f"{value}.uint8.zero"
             self.nodes.append(helper.make_node("DynamicQuantizeLinear", [value], [quantised, scale, zero]))
             return scale, zero
-        found = self.range_of(value)
-        scale = self.constant(scale, np.array(found.scale, np.float32))
-        zero = self.constant(zero, np.array(found.zero, np.uint8))
-        if found.copies and value not in self.copied_outputs.values():
-            self.with_copies(value, found, scale, zero)
+        scale, zero = self.scale_and_zero(value)
+        if self.range_of(value).copies and value not in self.copied_outputs.values():
+            self.with_copies(value, scale, zero)
         else:
             self.nodes.append(helper.make_node("QuantizeLinear", [value, scale, zero], [quantised]))
         return scale, zero
 
-    def with_copies(self, value: str, found: Uint8Range, scale: str, zero: str) -> None:
-        """Quantise a value and, behind its channels, the copies of some."""
+    def scale_and_zero(self, value: str) -> tuple[str, str]:
+        """The calibrated scale and zero point of a value, as constants."""
+        found = self.range_of(value)
+        scale = self.constant(f"{value}.uint8.scale", np.array(found.scale, np.float32))
+        return scale, self.constant(f"{value}.uint8.zero", np.array(found.zero, np.uint8))
+
+    def channels_and_offsets(self, value: str) -> tuple[str, str]:
+        """The channels of a value that are copied, and what is taken off them, as constants."""
+        found = self.range_of(value)
         channels = self.constant(f"{value}.copied", np.array(found.channels, np.int64))
-        offsets = self.constant(f"{value}.offsets", found.offsets)
+        return channels, self.constant(f"{value}.offsets", found.offsets)
+
+    def with_copies(self, value: str, scale: str, zero: str) -> None:
+        """Quantise a value and, behind its channels, the copies of some."""
+        channels, offsets = self.channels_and_offsets(value)
         self.nodes += [
             helper.make_node("QuantizeLinear", [value, scale, zero], [f"{value}.first"]),
             helper.make_node("Gather", [value, channels], [f"{value}.outliers"], axis=-1),

@@ -4,7 +4,9 @@ They are built with the package where a compiler is (``hatch_build.py``), and ar
 are onnxruntime's own operators. A session gets them with ``SessionOptions.register_custom_ops_library``. They are of
 the domain :data:`DOMAIN`, version 1:
 
-- ``GeluQuantise(x, scale, zero)``: the exact GELU, then ``QuantizeLinear``.
+- ``QuantisedProduct(rows, weights, correction, multiplier, bias)``: ``(rows @ weights + correction) * multiplier +
+  bias`` of uint8 rows and int8 weights, which are packed as :func:`embed_plugin.export.kernel_graph.packed` does it.
+- ``ProductGeluQuantise(rows, weights, correction, multiplier, bias, scale, zero)``: the exact GELU of that, as uint8.
 - ``AddNormQuantise(a, b, gamma, beta, scale, zero, channels, offsets)``, attribute ``epsilon``: the layer norm of
   ``a + b``, as float32 and as uint8.
 - ``AttentionQuantise(q, k, v, scale, zero, channels, offsets)``, attribute ``num_heads``, heads of 32 or 64 channels:

@@ -6,14 +6,22 @@
 #include "operators.h"
 #include "tensor.h"
 
-/* One letter an input or output: f is float, b uint8, i int64. */
+/* One letter an input or output: f is float, b uint8, s int8, n int32, i int64. */
 typedef struct {
   OrtCustomOp op; /* first, so that a pointer to it is one to this */
   const char *name, *inputs, *outputs;
 } Operator;
 
 static const Operator *described(const OrtCustomOp *op) { return (const Operator *)op; }
-static int type_of(char letter) { return letter == 'f' ? ORT_FLOAT : letter == 'b' ? ORT_UINT8 : ORT_INT64; }
+static int type_of(char letter) {
+  switch (letter) {
+    case 'f': return ORT_FLOAT;
+    case 'b': return ORT_UINT8;
+    case 's': return ORT_INT8;
+    case 'n': return ORT_INT32;
+    default: return ORT_INT64;
+  }
+}
 
 static const char *name(const OrtCustomOp *op) { return described(op)->name; }
 static const char *provider(const OrtCustomOp *op) { return (void)op, NULL; } /* null: any CPU */
@@ -34,7 +42,7 @@ static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
   return NULL;
 }
 
-static OrtStatus *create_gelu(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+static OrtStatus *create_product(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
   (void)op, (void)info;
   return new_kernel(ort, (Kernel){0}, kernel);
 }
@@ -77,8 +85,10 @@ static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtK
   }
 
 static const Operator operators[] = {
-    /* x, scale, zero -> uint8 */
-    OPERATOR("GeluQuantise", create_gelu, gelu_quantise, "ffb", "b"),
+    /* rows, weights, correction, multiplier, bias -> y */
+    OPERATOR("QuantisedProduct", create_product, quantised_product, "bsnff", "f"),
+    /* the same, scale, zero -> uint8 */
+    OPERATOR("ProductGeluQuantise", create_product, product_gelu_quantise, "bsnfffb", "b"),
     /* a, b, gamma, beta, scale, zero, channels, offsets -> y, uint8 */
     OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "fffffbif", "fb"),
     /* q, k, v, scale, zero, channels, offsets -> uint8 */
