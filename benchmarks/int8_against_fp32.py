@@ -51,7 +51,7 @@ def main() -> None:
             encoders[precision] = Encoder.load(Path(folder, precision))
         vectors = {name: encoder.encode_documents(texts) for name, encoder in encoders.items()}
         seconds = seconds_per_round(encoders, texts)
-        sizes = {name: Path(folder, name, "model.onnx.data").stat().st_size for name in encoders}
+        sizes = {name: sum(path.stat().st_size for path in Path(folder, name).glob("model.*")) for name in encoders}
     cosines = {name: np.sum(rows * vectors["fp32"], axis=1) for name, rows in vectors.items()}
     tokens = int(np.minimum(encoders["fp32"].count_tokens(texts), encoders["fp32"].max_tokens).sum())
     print(f"{len(texts)} docstrings, {tokens} tokens, {available_workers()} workers, {platform.machine()},")

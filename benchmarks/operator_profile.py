@@ -1,8 +1,9 @@
 """Where the time of a run goes, operator by operator, on one core.
 
-Run:  .venv/bin/python benchmarks/operator_profile.py models/minilm-int8 [16x16 5x50 1x180 1x400]
+Run:  .venv/bin/python benchmarks/operator_profile.py models/minilm-int8 [--plain] [16x16 5x50 1x180 1x400]
 
-A shape is texts times tokens. The figures are onnxruntime's own, from its profiler, which itself costs a few percent;
+The graph is the one that this machine would run, with --plain the one of onnxruntime's operators alone. A shape is
+texts times tokens. The figures are onnxruntime's own, from its profiler, which itself costs a few percent;
 each is the median of the runs, and the last row is the whole run without the profiler.
 """
 
@@ -21,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from embed_plugin import kernels
 from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import FUSIONS_LEFT_OUT, OnnxSession, exact_options
-from embed_plugin.model_folder import GRAPH
+from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 SHAPES = ("16x16", "5x50", "1x180", "1x400")
 RUNS = 40
@@ -43,9 +45,11 @@ def random_ids(shape: str) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     return np.random.default_rng(0).integers(FIRST_WORD, LAST_WORD, (texts, tokens), dtype=np.int64)
 
 
-def operator_times(graph: Path, shape: str) -> Times:
+def operator_times(graph: Path, library: Path | None, shape: str) -> Times:
     """Milliseconds of each operator of a run."""
     options = exact_options(detect())
+    if library is not None:
+        options.register_custom_ops_library(str(library))
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
     options.enable_profiling = True
@@ -78,9 +82,9 @@ def _median_of_runs(events: list[dict[str, object]]) -> Times:
     return {name: statistics.median(run.get(name, 0.0) for run in counted) for name in names}
 
 
-def whole_run(graph: Path, shape: str) -> float:
+def whole_run(session: OnnxSession, shape: str) -> float:
     """Milliseconds of a run as the encoder makes it."""
-    session, ids = OnnxSession(graph, detect()), random_ids(shape)
+    ids = random_ids(shape)
     taken = []
     for _ in range(WARM_UP_RUNS + RUNS):
         started = time.perf_counter()
@@ -91,19 +95,23 @@ def whole_run(graph: Path, shape: str) -> float:
 
 def main() -> None:
     """Measure every shape, print a Markdown table."""
-    graph, shapes = Path(sys.argv[1], GRAPH), tuple(sys.argv[2:]) or SHAPES
-    times = {shape: operator_times(graph, shape) for shape in shapes}
+    folder, options = Path(sys.argv[1]), sys.argv[2:]
+    library = None if "--plain" in options or not (folder / KERNEL_GRAPH).exists() else kernels.library()
+    graph = folder / (GRAPH if library is None else KERNEL_GRAPH)
+    shapes = [option for option in options if option != "--plain"] or SHAPES
+    times = {shape: operator_times(graph, library, shape) for shape in shapes}
+    session = OnnxSession(graph, detect(), library)
     totals = {shape: sum(found.values()) for shape, found in times.items()}
     names = {name for found in times.values() for name in found}
     largest = {name: max(times[shape].get(name, 0) / totals[shape] for shape in shapes) for name in names}
-    print(f"{sys.argv[1]}, one core, {platform.machine()} {detect()}, Python {platform.python_version()},")
+    print(f"{graph}, one core, {session.instruction_set}, Python {platform.python_version()},")
     print(f"onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}; ms (share of all operators)\n")
     print(f"| operator | {' | '.join(shapes)} |\n|---|{'---|' * len(shapes)}")
     named = sorted((name for name in largest if largest[name] >= SMALLEST_SHARE), key=lambda name: -largest[name])
     for name in named:
         _row(name, [(times[shape].get(name, 0.0), totals[shape]) for shape in shapes])
     _row("all others", [(totals[s] - sum(times[s].get(name, 0) for name in named), totals[s]) for s in shapes])
-    print(f"| **whole run** | {' | '.join(f'{whole_run(graph, shape):.2f}' for shape in shapes)} |")
+    print(f"| **whole run** | {' | '.join(f'{whole_run(session, shape):.2f}' for shape in shapes)} |")
 
 
 def _row(name: str, figures: list[tuple[float, float]]) -> None:

@@ -40,7 +40,8 @@ static inline __m512i last_bytes(const uint8_t *from, int64_t left) {
 
 static inline void store_result(const Product *p, __m512i sum, int64_t row, int64_t column) {
   const int64_t left = p->columns - column;
-  const Floats y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), load(p->multiplier + column, left), load(p->bias + column, left));
+  const Floats multiplier = load(p->multiplier + column, left), bias = load(p->bias + column, left);
+  const Floats y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), multiplier, bias);
   const int64_t at = row * p->columns + column;
   if (p->to)
     store_uint8((uint8_t *)p->result + at, to_uint8(gelu(y), p->to), left);
@@ -49,13 +50,15 @@ static inline void store_result(const Product *p, __m512i sum, int64_t row, int6
 }
 
 /* Four products of each row and column. */
-#define ADD_GROUP(bytes_of_row)                                                                \
-  do {                                                                                         \
-    _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++) w[j] = _mm512_loadu_si512(b + j * panel); \
-    _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++) {                                   \
-      const __m512i bytes = bytes_of_row;                                                      \
-      _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++) sum[r][j] = add_products(sum[r][j], bytes, w[j]); \
-    }                                                                                          \
+#define ADD_GROUP(bytes_of_row)                                                    \
+  do {                                                                             \
+    _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++)                       \
+      w[j] = _mm512_loadu_si512(b + j * panel);                                    \
+    _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++) {                       \
+      const __m512i bytes = bytes_of_row;                                          \
+      _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++)                     \
+        sum[r][j] = add_products(sum[r][j], bytes, w[j]);                          \
+    }                                                                              \
   } while (0)
 
 /* The numbers of rows and panels are constants where this is inlined, and all sums are registers. */
@@ -79,12 +82,19 @@ static inline __attribute__((always_inline)) void block(const Product *p, int64_
     for (int r = 0; r < rows; r++) store_result(p, sum[r][j], row + r, column + j * LANES);
 }
 
-#define BLOCK(rows, panels) \
-  static void block_##rows##_##panels(const Product *p, int64_t row, int64_t column) { block(p, row, column, rows, panels); }
-#define BLOCKS(panels) BLOCK(1, panels) BLOCK(2, panels) BLOCK(3, panels) BLOCK(4, panels) BLOCK(5, panels) BLOCK(6, panels)
+#define BLOCK(rows, panels)                                                              \
+  static void block_##rows##_##panels(const Product *p, int64_t row, int64_t column) {   \
+    block(p, row, column, rows, panels);                                                 \
+  }
+#define BLOCKS(panels) \
+  BLOCK(1, panels) BLOCK(2, panels) BLOCK(3, panels) BLOCK(4, panels) BLOCK(5, panels) BLOCK(6, panels)
 BLOCKS(1) BLOCKS(2) BLOCKS(3) BLOCKS(4)
-#define NAMES(panels) {block_1_##panels, block_2_##panels, block_3_##panels, block_4_##panels, block_5_##panels, block_6_##panels}
-static void (*const blocks[MOST_PANELS][MOST_ROWS])(const Product *, int64_t, int64_t) = {NAMES(1), NAMES(2), NAMES(3), NAMES(4)};
+
+#define NAMES(p) {block_1_##p, block_2_##p, block_3_##p, block_4_##p, block_5_##p, block_6_##p}
+typedef void Block(const Product *, int64_t row, int64_t column);
+static Block *const blocks[MOST_PANELS][MOST_ROWS] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4)};
+
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Panel by panel, so that four of them stay in the first cache while all rows pass. */
 static void multiply(const Product *p) {
@@ -92,7 +102,8 @@ static void multiply(const Product *p) {
     const int64_t panels = (p->columns - column + LANES - 1) / LANES;
     for (int64_t row = 0; row < p->row_count; row += MOST_ROWS) {
       const int64_t rows = p->row_count - row;
-      blocks[(panels < MOST_PANELS ? panels : MOST_PANELS) - 1][(rows < MOST_ROWS ? rows : MOST_ROWS) - 1](p, row, column);
+      Block *const of_rows = blocks[least(panels, MOST_PANELS) - 1][least(rows, MOST_ROWS) - 1];
+      of_rows(p, row, column);
     }
   }
 }
@@ -111,7 +122,16 @@ static OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, 
          "QuantisedProduct: correction, multiplier and bias must have a value for each column");
   EXPECT(kernel, weights.count == (columns + LANES - 1) / LANES * ((depth + BYTES - 1) / BYTES) * LANES * BYTES,
          "QuantisedProduct: the weights do not fit the rows and the bias");
-  *p = (Product){rows->data, weights.data, correction.data, multiplier.data, bias.data, rows->count / depth, depth, columns, NULL, NULL};
+  *p = (Product){
+      .rows = rows->data,
+      .weights = weights.data,
+      .correction = correction.data,
+      .multiplier = multiplier.data,
+      .bias = bias.data,
+      .row_count = rows->count / depth,
+      .depth = depth,
+      .columns = columns,
+  };
   return NULL;
 }
 
