@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     WeightSource = Callable[[str], npt.NDArray[np.float32]]
 
 OPSET = 23
-"""The first opset with Attention as one operator; onnxruntime 1.23 is the first release that loads it."""
+"""The first opset with Attention as one operator; onnxruntime 1.24.1 is the first release that runs all of it
+(1.23 has no QuantizeLinear of this opset)."""
 
 LONG_TEXT_TOKENS = 192
 """From here on com.microsoft's MultiHeadAttention is the faster operator, for shorter texts Attention.
