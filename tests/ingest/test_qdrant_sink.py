@@ -35,13 +35,15 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantSink]
 
 
 def chunks(*texts: str, metadata_hash: str = "m") -> list[Chunk]:
-    return [Chunk("a", index, len(texts), text, {"n": index}, metadata_hash, 3) for index, text in enumerate(texts)]
+    return [
+        Chunk("a", index, len(texts), text, {"n": index}, metadata_hash, "r", 3) for index, text in enumerate(texts)
+    ]
 
 
 def fill(sink: QdrantSink, *texts: str) -> list[str]:
     sink.prepare(ENCODER)
     sink.upsert(chunks(*texts), ENCODER.encode_documents(texts))
-    return [sink.id_of(chunk) for chunk in chunks(*texts)]
+    return [sink.id_of(chunk.source_id, chunk.index) for chunk in chunks(*texts)]
 
 
 def test_a_collection_appears_when_it_is_prepared_and_stays(sink: QdrantSink) -> None:
@@ -55,7 +57,9 @@ def test_a_collection_appears_when_it_is_prepared_and_stays(sink: QdrantSink) ->
 def test_lookup_tells_what_stored_chunks_were_made_from(sink: QdrantSink) -> None:
     ids = fill(sink, "one", "two")
     stored = sink.lookup([*ids, str(uuid.uuid4())])
-    assert stored == {point: (chunk.text_hash, "m", 2) for point, chunk in zip(ids, chunks("one", "two"), strict=True)}
+    assert stored == {
+        point: (chunk.text_hash, "r", "m", 2) for point, chunk in zip(ids, chunks("one", "two"), strict=True)
+    }
 
 
 def test_more_points_than_one_request_takes_all_arrive(sink: QdrantSink) -> None:
@@ -73,10 +77,10 @@ def test_search_returns_the_nearest_chunk_first_with_its_payload(sink: QdrantSin
 
 def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
     ids = fill(sink, "one")
-    sink.set_metadata([Chunk("a", 0, 4, "one", {"new": True}, "n", 3)])
+    sink.set_metadata([Chunk("a", 0, 4, "one", {"new": True}, "n", "r", 3)])
     ((_, payload),) = sink.search(ENCODER.encode_queries(["one"])[0], limit=1)
     assert payload["metadata"] == {"new": True}
-    assert sink.lookup(ids)[ids[0]][1:] == ("n", 4)
+    assert sink.lookup(ids)[ids[0]][1:] == ("r", "n", 4)
 
 
 def test_deleted_points_are_gone_and_missing_ones_no_error(sink: QdrantSink) -> None:

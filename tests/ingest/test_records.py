@@ -40,7 +40,7 @@ def test_canonical_json_keeps_characters_as_they_are() -> None:
 
 
 def test_the_payload_has_the_documented_layout() -> None:
-    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, 3)
+    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, "r" * 64, 3)
     payload = chunk.payload()
     assert payload.pop("text_hash") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
     assert payload == {
@@ -48,6 +48,7 @@ def test_the_payload_has_the_documented_layout() -> None:
         "source_id": "a.md",
         "chunk_index": 1,
         "chunk_count": 3,
+        "record_hash": "r" * 64,
         "metadata_hash": "m" * 64,
         "metadata": {"kind": "note"},
     }

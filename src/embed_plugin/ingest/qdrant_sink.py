@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from qdrant_client import models
 
 from embed_plugin.errors import SpaceMismatchError
 from embed_plugin.ingest.qdrant_target import MEMORY, open_client, own_warnings_only, translated
 from embed_plugin.ingest.records import point_id
+from embed_plugin.ingest.sink import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     from embed_plugin.contracts import TextEncoder, Vectors
-    from embed_plugin.ingest.records import JSON, Chunk
+    from embed_plugin.ingest.records import JSON, Chunk, Rejected
 
 _METADATA_KEY = "embed_plugin"
 _SCHEMA = 1
@@ -29,14 +30,6 @@ _EMBEDDED_POINTS = 20_000  # above, qdrant-client itself advises against its emb
 # The vectors are unit vectors, so the dot product would rank the same; LangChain's and LlamaIndex's Qdrant
 # stores expect Cosine unless told otherwise.
 _DISTANCE = models.Distance.COSINE
-
-
-class Stored(NamedTuple):
-    """What a stored chunk was made from."""
-
-    text_hash: str
-    metadata_hash: str
-    chunk_count: int
 
 
 class QdrantSink:
@@ -107,7 +100,7 @@ class QdrantSink:
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""
-        wanted = ["text_hash", "metadata_hash", "chunk_count"]
+        wanted = list(Stored._fields)
         stored: dict[str, Stored] = {}
         for start in range(0, len(ids), _LOOKUP_POINTS):
             some = ids[start : start + _LOOKUP_POINTS]
@@ -115,29 +108,32 @@ class QdrantSink:
                 points = self._client.retrieve(self.collection, some, with_payload=wanted, with_vectors=False)
             for point in points:
                 payload = point.payload or {}
-                hashes = str(payload.get("text_hash")), str(payload.get("metadata_hash"))
-                stored[str(point.id)] = Stored(*hashes, int(payload.get("chunk_count") or 0))
+                text, record, metadata = (str(payload.get(name)) for name in Stored._fields[:-1])
+                stored[str(point.id)] = Stored(text, record, metadata, int(payload.get("chunk_count") or 0))
         return stored
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
         """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are safe."""
         for start in range(0, len(chunks), _UPSERT_POINTS):
             some = chunks[start : start + _UPSERT_POINTS]
             batch = models.Batch(
-                ids=[self.id_of(chunk) for chunk in some],
+                ids=[self.id_of(chunk.source_id, chunk.index) for chunk in some],
                 vectors=vectors[start : start + _UPSERT_POINTS].tolist(),
                 payloads=[chunk.payload() for chunk in some],
             )
             with translated(self.target), own_warnings_only():
                 self._client.upsert(self.collection, batch, wait=True)
         self._warn_of_size()
+        return []
 
     def set_metadata(self, chunks: Sequence[Chunk]) -> None:
         """Replace what may change while the text stays: metadata and the number of chunks."""
         for start in range(0, len(chunks), _UPSERT_POINTS):
             operations = [
                 models.SetPayloadOperation(
-                    set_payload=models.SetPayload(payload=chunk.changeable_payload(), points=[self.id_of(chunk)])
+                    set_payload=models.SetPayload(
+                        payload=chunk.changeable_payload(), points=[self.id_of(chunk.source_id, chunk.index)]
+                    )
                 )
                 for chunk in chunks[start : start + _UPSERT_POINTS]
             ]
@@ -166,9 +162,9 @@ class QdrantSink:
         with translated(self.target):
             return sorted(found.name for found in self._client.get_collections().collections)
 
-    def id_of(self, chunk: Chunk) -> str:
-        """The chunk's point id in this collection."""
-        return point_id(self.collection, chunk.source_id, chunk.index)
+    def id_of(self, source_id: str, index: int) -> str:
+        """The id of a chunk's point in this collection."""
+        return point_id(self.collection, source_id, index)
 
     def _config(self) -> models.CollectionConfig | None:
         with translated(self.target):
