@@ -9,29 +9,35 @@ Example:
     ...     search("how do I stop a child process?", encoder, sink)
 """
 
+from embed_plugin.ingest.changes import Change
 from embed_plugin.ingest.chunker import Chunker
-from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
+from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.readers import ReaderSettings, RecordReader
 from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
 from embed_plugin.ingest.search import Hit, search
+from embed_plugin.ingest.shard import Shard
 from embed_plugin.ingest.sink import Sink, Stored, StoredChunk
 from embed_plugin.ingest.source_files import Format
+from embed_plugin.ingest.summary import IngestSummary
 
 __all__ = [
     "JSON",
+    "Change",
     "Chunk",
     "Chunker",
     "Format",
     "Hit",
     "IngestSettings",
     "IngestSummary",
+    "Observer",
     "QdrantSink",
     "ReaderSettings",
     "Record",
     "RecordReader",
     "Rejected",
+    "Shard",
     "Sink",
     "Stored",
     "StoredChunk",

@@ -1,25 +1,35 @@
-"""Records to a collection: chunk, compare with what is stored, embed what is new, store it."""
+"""Records to a collection: read, chunk, compare with what is stored, embed what is new, store it.
+
+Three windows of records are on their way at once: while one is read, compared and cut, two are embedded, and what is
+embedded is stored. No window waits for another but the one before it in the same stage.
+"""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import InvalidInputError, RecordError
+from embed_plugin.ingest.changes import Change, find_changes
 from embed_plugin.ingest.chunker import Chunker
-from embed_plugin.ingest.records import point_id
+from embed_plugin.ingest.embedding import Embedding
+from embed_plugin.ingest.mirror import find_gone, refusal, remove
+from embed_plugin.ingest.records import Record, Rejected
+from embed_plugin.ingest.seen_ids import SeenIds
+from embed_plugin.ingest.shard import Shard
+from embed_plugin.ingest.storing import store_changes
+from embed_plugin.ingest.summary import IngestSummary, Tally
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from embed_plugin.contracts import TextEncoder
-    from embed_plugin.ingest.qdrant_sink import QdrantSink
-    from embed_plugin.ingest.records import Chunk, Record
-    from embed_plugin.ingest.sink import Stored
+    from embed_plugin.contracts import TextEncoder, Vectors
+    from embed_plugin.ingest.sink import Sink
+
+_WINDOWS_UNDER_WAY = 3
 
 
 @dataclass(frozen=True)
@@ -30,59 +40,54 @@ class IngestSettings:
         chunk_tokens: Most tokens of a chunk, special tokens and prefix included; None for the model's limit.
         overlap_tokens: Most tokens that a chunk repeats of the one before it.
         window_records: Records that are chunked, looked up and embedded together.
-        window_characters: A window ends early when its texts are longer than this; it bounds memory.
+        window_characters: A window ends early when its texts are longer than this; it bounds memory, and what a
+            killed run has to do again.
+        shard: The part of the records that this run takes.
+        mirror: Remove what is stored of records that were not read: the collection becomes a copy of its source.
+        max_delete: The largest part of the stored points that ``mirror`` may remove; above, it removes none.
         dry_run: Count what would be done; embed and write nothing.
     """
 
     chunk_tokens: int | None = None
     overlap_tokens: int = 0
     window_records: int = 1024
-    window_characters: int = 2_000_000
+    window_characters: int = 500_000
+    shard: Shard = field(default_factory=Shard)
+    mirror: bool = False
+    max_delete: float = 0.1
     dry_run: bool = False
 
     def __post_init__(self) -> None:
         if self.window_records < 1 or self.window_characters < 1:
             raise InvalidInputError("a window must hold at least one record and one character")
+        if not 0 <= self.max_delete <= 1:
+            raise InvalidInputError(f"max_delete is {self.max_delete}; expected a part of all points, 0 to 1")
 
 
 @dataclass(frozen=True)
-class IngestSummary:
-    """What a run did, or in a dry run would do.
+class Observer:
+    """Who is told what a run does; each is optional.
 
     Attributes:
-        records: Records read.
-        empty: Records left out because there was nothing in them but whitespace.
-        chunks: Chunks of the other records: the sum of the next three.
-        embedded: Chunks stored with a new vector.
-        metadata_only: Chunks whose text was the same and whose metadata, or number of chunks, was not.
-        unchanged: Chunks that were stored as they are.
-        removed: Stored chunks that a changed record no longer has.
-        tokens: Tokens of the chunks, special tokens and prefix included.
-        cut_texts: Texts the encoder cut at its limit: 0, for a chunk is never longer.
-        seconds: Wall-clock time.
-        texts_per_second: Chunks per second, embedded or not.
+        on_progress: Called after each window, when its chunks are stored, with the summary so far.
+        on_change: Called for each record, when its window is stored or, in a dry run, compared.
+        on_rejected: Called with what could not be read, cut or stored, as soon as it is known. Without it, the first
+            such thing ends the run with a RecordError.
     """
 
-    records: int
-    empty: int
-    chunks: int
-    embedded: int
-    metadata_only: int
-    unchanged: int
-    removed: int
-    tokens: int
-    cut_texts: int
-    seconds: float
-    texts_per_second: float
+    on_progress: Callable[[IngestSummary], None] | None = None
+    on_change: Callable[[Change], None] | None = None
+    on_rejected: Callable[[Sequence[Rejected]], None] | None = None
 
 
 def ingest(
-    records: Iterable[Record],
+    records: Iterable[Record | Rejected],
     encoder: TextEncoder,
-    sink: QdrantSink,
+    sink: Sink,
     *,
     settings: IngestSettings | None = None,
-    on_progress: Callable[[IngestSummary], None] | None = None,
+    observer: Observer | None = None,
+    stop: threading.Event | None = None,
 ) -> IngestSummary:
     """Bring a collection up to date with records, embedding only what is new or changed.
 
@@ -90,135 +95,151 @@ def ingest(
     was stopped is continued by running it again.
 
     Args:
-        records: Read lazily, a window at a time.
+        records: Read lazily, a window at a time. Where the iterable has an attribute ``incomplete`` that is true in
+            the end, it could not read all there is, and ``mirror`` removes nothing.
         encoder: Makes the vectors.
         sink: The collection; made if it is not there.
         settings: The defaults where None.
-        on_progress: Called after each window, when its chunks are stored, with the summary so far.
+        observer: Who is told what happens.
+        stop: Once set, no more is read; what is under way is finished, and the summary says so.
 
     Raises:
-        RecordError: a record cannot be read or chunked, or two have the same id.
+        RecordError: a record cannot be read or chunked, or two have the same id, and nobody observes rejections.
         SpaceMismatchError: the collection holds vectors of another space.
         TargetError: the store cannot be reached or refuses.
     """
-    run = _Run(encoder, sink, settings or IngestSettings())
-    for window in _windows(records, run.settings):
-        run.take(window)
-        if on_progress:
-            on_progress(run.summary())
-    return run.summary()
+    run = _Run(encoder, sink, settings or IngestSettings(), observer or Observer())
+    stopped = run.take_all(records, stop)
+    if run.settings.mirror and not stopped:
+        run.mirror(complete=not getattr(records, "incomplete", False))
+    return run.summary(stopped=stopped)
+
+
+class _Window(NamedTuple):
+    """A window that is being stored."""
+
+    records: int
+    changes: list[Change]
+    rejected: int
+    refused: Future[list[Rejected]]
 
 
 class _Run:
-    def __init__(self, encoder: TextEncoder, sink: QdrantSink, settings: IngestSettings) -> None:
+    def __init__(self, encoder: TextEncoder, sink: Sink, settings: IngestSettings, observer: Observer) -> None:
         self.settings = settings
-        self._started = time.monotonic()
+        self._observer = observer
         self._encoder = encoder
         self._sink = sink
         self._chunker = Chunker(encoder, chunk_tokens=settings.chunk_tokens, overlap_tokens=settings.overlap_tokens)
-        self._cut_before = _cut_texts(encoder)
-        self._places: dict[str, str] = {}
-        self._counts: Counter[str] = Counter()
+        self._tally = Tally()
+        self._seen = SeenIds()
+        self._failed = False
         self._exists = sink.check(encoder)
         if not settings.dry_run:
             sink.prepare(encoder)
             self._exists = True
 
-    def take(self, window: Sequence[Record]) -> None:
-        for record in window:
-            self._refuse_second(record)
-        full = [record for record in window if not record.is_empty]
-        chunks = [chunk for pieces in self._chunker.chunk(full) for chunk in pieces]
-        stored = (
-            self._sink.lookup([self._sink.id_of(chunk.source_id, chunk.index) for chunk in chunks])
-            if self._exists
-            else {}
-        )
-        new, changed, gone = self._compare(chunks, stored)
-        if not self.settings.dry_run:
-            # First what is gone: after a stop here, the old count still tells the next run of it.
-            self._sink.delete(gone)
-            self._embed(new)
-            self._sink.set_metadata(changed)
-        self._counts.update(
-            records=len(window),
-            empty=len(window) - len(full),
-            chunks=len(chunks),
-            embedded=len(new),
-            metadata_only=len(changed),
-            unchanged=len(chunks) - len(new) - len(changed),
-            removed=len(gone),
-            tokens=sum(chunk.tokens for chunk in chunks),
-        )
+    def take_all(self, records: Iterable[Record | Rejected], stop: threading.Event | None) -> bool:
+        """Take the records a window at a time; whether it was stopped before their end."""
+        under_way: deque[_Window] = deque()
+        stopped = False
+        # Where reading fails, leaving the block still waits until what is under way is stored.
+        with Embedding(self._encoder) as embedding, ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
+            for window in _windows(records, self.settings):
+                under_way.append(self._start(window, embedding, storing))
+                if len(under_way) == _WINDOWS_UNDER_WAY or self.settings.dry_run:
+                    self._finish(under_way.popleft())
+                stopped = stop is not None and stop.is_set()
+                if stopped:
+                    break
+            while under_way:
+                self._finish(under_way.popleft())
+        return stopped
 
-    def summary(self) -> IngestSummary:
-        seconds = time.monotonic() - self._started
-        counts = self._counts
-        return IngestSummary(
-            records=counts["records"],
-            empty=counts["empty"],
-            chunks=counts["chunks"],
-            embedded=counts["embedded"],
-            metadata_only=counts["metadata_only"],
-            unchanged=counts["unchanged"],
-            removed=counts["removed"],
-            tokens=counts["tokens"],
-            cut_texts=_cut_texts(self._encoder) - self._cut_before,
-            seconds=seconds,
-            texts_per_second=counts["chunks"] / seconds if seconds else 0.0,
-        )
-
-    def _refuse_second(self, record: Record) -> None:
-        place = record.place or f"record {len(self._places) + 1}"
-        first = self._places.get(record.source_id)
-        if first is not None:
-            message = (
-                f"{place}: the id {record.source_id!r} was already used at {first}. Give every record an id "
-                "of its own (--id-field), or ingest the two sources into different collections"
-            )
-            raise RecordError(message)
-        self._places[record.source_id] = place
-
-    def _compare(
-        self, chunks: Sequence[Chunk], stored: dict[str, Stored]
-    ) -> tuple[list[Chunk], list[Chunk], list[str]]:
-        """Chunks to embed, chunks with new metadata, and the ids that a shortened record leaves behind."""
-        new: list[Chunk] = []
-        changed: list[Chunk] = []
-        gone: list[str] = []
-        for chunk in chunks:
-            there = stored.get(self._sink.id_of(chunk.source_id, chunk.index))
-            if there is None or there.text_hash != chunk.text_hash:
-                new.append(chunk)
-            elif (there.metadata_hash, there.chunk_count) != (chunk.metadata_hash, chunk.count):
-                changed.append(chunk)
-            if there is not None and chunk.index == 0:
-                left = range(chunk.count, there.chunk_count)
-                gone += [point_id(self._sink.collection, chunk.source_id, index) for index in left]
-        return new, changed, gone
-
-    def _embed(self, chunks: Sequence[Chunk]) -> None:
-        """Embed each distinct text once and store every chunk."""
-        if not chunks:
+    def mirror(self, *, complete: bool) -> None:
+        """Remove what is stored of records that were not read, or say in the summary why not."""
+        if not self._exists:
             return
-        row_of = {text: row for row, text in enumerate(dict.fromkeys(chunk.text for chunk in chunks))}
-        vectors = self._encoder.encode_documents(list(row_of))
-        rows = np.fromiter((row_of[chunk.text] for chunk in chunks), dtype=np.intp, count=len(chunks))
-        self._sink.upsert(chunks, vectors[rows])
+        gone = find_gone(self._sink, self._seen, self.settings.shard)
+        complete = complete and not self._tally.counts["rejected"]
+        self._tally.mirror_refused = refusal(gone, self._seen, complete=complete, max_delete=self.settings.max_delete)
+        if self._tally.mirror_refused is None:
+            if not self.settings.dry_run:
+                remove(gone, self._sink)
+            self._tally.removed_sources(sources=gone.sources, chunks=gone.chunks)
+
+    def summary(self, *, stopped: bool = False) -> IngestSummary:
+        return self._tally.summary(stopped=stopped)
+
+    def _start(self, window: Sequence[Record | Rejected], embedding: Embedding, storing: ThreadPoolExecutor) -> _Window:
+        """Compare a window with what is stored, and set off what must be embedded and stored."""
+        rejected = [record for record in window if isinstance(record, Rejected)]
+        records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
+        found = find_changes(records, self._chunker, self._sink, exists=self._exists)
+        rejected += [result for result in found if isinstance(result, Rejected)]
+        self._reject(rejected)
+        changes = [result for result in found if isinstance(result, Change)]
+        if self.settings.dry_run:
+            refused: Future[list[Rejected]] = Future()
+            refused.set_result([])
+        else:
+            vectors = embedding.start([chunk for change in changes for chunk in change.embed])
+            refused = storing.submit(self._store, changes, vectors)
+        return _Window(len(window), changes, len(rejected), refused)
+
+    def _store(self, changes: Sequence[Change], vectors: Callable[[], Vectors]) -> list[Rejected]:
+        if self._failed:
+            return []  # whoever waits for the window that failed is told
+        try:
+            return store_changes(changes, vectors(), self._sink)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def _finish(self, window: _Window) -> None:
+        """Wait until a window is stored, and tell of it."""
+        records = {change.source_id: change.record for change in window.changes}
+        refused = [
+            Rejected.of(records[refused.source_id or ""], refused.reason, chunk_index=refused.chunk_index)
+            for refused in window.refused.result()
+        ]
+        self._reject(refused)
+        self._tally.add(window.changes, records=window.records, rejected=window.rejected, refused_chunks=len(refused))
+        if self._observer.on_change:
+            for change in window.changes:
+                self._observer.on_change(change)
+        if self._observer.on_progress:
+            self._observer.on_progress(self.summary())
+
+    def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
+        """The records of this run's shard whose ids are new to it; others are rejected."""
+        mine = self.settings.shard.of(records)
+        again = self._seen.add([record.source_id for record in mine])
+        for record, seen in zip(mine, again, strict=True):
+            if seen:
+                reason = (
+                    f"{record.place or 'a record'}: the id {record.source_id!r} was already used by an earlier record. "
+                    "Give every record an id of its own (--id-field), or ingest into different collections"
+                )
+                rejected.append(Rejected.of(record, reason))
+        return [record for record, seen in zip(mine, again, strict=True) if not seen]
+
+    def _reject(self, rejected: Sequence[Rejected]) -> None:
+        if not rejected:
+            return
+        if self._observer.on_rejected is None:
+            raise RecordError(rejected[0].reason)
+        self._observer.on_rejected(rejected)
 
 
-def _windows(records: Iterable[Record], settings: IngestSettings) -> Iterator[list[Record]]:
-    window: list[Record] = []
+def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> Iterator[list[Record | Rejected]]:
+    window: list[Record | Rejected] = []
     characters = 0
     for record in records:
         window.append(record)
-        characters += len(record.text)
+        characters += len(record.text) if isinstance(record, Record) else 0
         if len(window) >= settings.window_records or characters >= settings.window_characters:
             yield window
             window, characters = [], 0
     if window:
         yield window
-
-
-def _cut_texts(encoder: TextEncoder) -> int:
-    return int(getattr(encoder, "cut_texts", 0))

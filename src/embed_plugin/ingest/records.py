@@ -7,7 +7,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
 
@@ -83,6 +83,12 @@ class Rejected:
     source_id: str | None = None
     chunk_index: int | None = None
     record: JSON = None
+
+    @classmethod
+    def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
+        """A record that was read and then refused, with all that is needed to try it again."""
+        fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
+        return cls(reason, record.place, record.source_id, chunk_index, fields)
 
 
 @dataclass(frozen=True)

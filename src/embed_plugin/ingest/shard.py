@@ -1,0 +1,62 @@
+"""Which part of the records a run takes, where several machines share them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.seen_ids import hashes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embed_plugin.ingest.records import Record
+
+_EXPECTED = "expected I/N with I from 1 to N, such as 2/4"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of ``of_shards`` parts of all records, chosen by a hash of the record's id.
+
+    Every record is in exactly one part, the same on every machine and in every run, so nothing needs to be
+    coordinated; ids of points do not depend on it, so the number of parts may change from run to run.
+
+    Attributes:
+        number: Which part, from 1.
+        of_shards: How many parts there are.
+    """
+
+    number: int = 1
+    of_shards: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.of_shards:
+            raise InvalidInputError(
+                f"shard {self.number}/{self.of_shards}: expected I/N with I from 1 to N, such as 2/4"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``I/N``.
+
+        Raises:
+            InvalidInputError: it is something else.
+        """
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if not found:
+            raise InvalidInputError(f"shard {text!r}: {_EXPECTED}")
+        return cls(int(found[1]), int(found[2]))
+
+    def holds(self, ids: Sequence[str]) -> list[bool]:
+        """Whether each id is in this part."""
+        return (hashes_of(ids) % np.uint64(self.of_shards) == np.uint64(self.number - 1)).tolist()
+
+    def of(self, records: Sequence[Record]) -> list[Record]:
+        """The records of this part."""
+        held = self.holds([record.source_id for record in records])
+        return [record for record, mine in zip(records, held, strict=True) if mine]

@@ -1,0 +1,105 @@
+"""What a run did, or would do."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from embed_plugin.ingest.changes import Change
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What a run did, or in a dry run would do.
+
+    Attributes:
+        records: Records read, those that were rejected included.
+        empty: Records left out because there was nothing in them but whitespace.
+        rejected: Records and chunks that could not be read, cut or stored; they are in the dead-letter file.
+        sources: Records by what they were to the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
+            ``empty``, and with ``mirror`` ``removed``.
+        chunks: Chunks of the records: the sum of the next three and of those that the store refused.
+        embedded: Chunks stored with a new vector.
+        metadata_only: Chunks whose text was stored and whose metadata, record or number of chunks was another.
+        unchanged: Chunks that were stored as they are.
+        removed: Stored chunks that a changed record no longer has, or whose record is gone.
+        tokens: Tokens of the embedded chunks, special tokens and prefix included.
+        seconds: Wall-clock time.
+        texts_per_second: Chunks per second, embedded or not.
+        stopped: Whether the run was asked to stop before it had read everything.
+        mirror_refused: Why ``mirror`` removed nothing although there was something to remove; None otherwise.
+    """
+
+    records: int
+    empty: int
+    rejected: int
+    sources: Mapping[str, int]
+    chunks: int
+    embedded: int
+    metadata_only: int
+    unchanged: int
+    removed: int
+    tokens: int
+    seconds: float
+    texts_per_second: float
+    stopped: bool
+    mirror_refused: str | None
+
+
+@dataclass
+class Tally:
+    """Counts what a run does, as it is done."""
+
+    started: float = field(default_factory=time.monotonic)
+    counts: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+    mirror_refused: str | None = None
+
+    def add(self, changes: Sequence[Change], *, records: int, rejected: int, refused_chunks: int = 0) -> None:
+        """Count a window that is stored."""
+        self.sources.update(change.status for change in changes)
+        embedded = sum(len(change.embed) for change in changes)
+        refreshed = sum(len(change.refresh) for change in changes)
+        chunks = sum(change.count for change in changes)
+        self.counts.update(
+            records=records,
+            empty=sum(change.status == "empty" for change in changes),
+            rejected=rejected + refused_chunks,
+            chunks=chunks,
+            embedded=embedded - refused_chunks,
+            metadata_only=refreshed,
+            unchanged=chunks - embedded - refreshed,
+            removed=sum(len(change.stale) for change in changes),
+            tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
+        )
+
+    def removed_sources(self, *, sources: int, chunks: int) -> None:
+        """Count what a mirror removes."""
+        self.sources["removed"] += sources
+        self.counts["removed"] += chunks
+
+    def summary(self, *, stopped: bool = False) -> IngestSummary:
+        """The counts so far."""
+        seconds = time.monotonic() - self.started
+        counts = self.counts
+        return IngestSummary(
+            records=counts["records"],
+            empty=counts["empty"],
+            rejected=counts["rejected"],
+            sources=dict(self.sources),
+            chunks=counts["chunks"],
+            embedded=counts["embedded"],
+            metadata_only=counts["metadata_only"],
+            unchanged=counts["unchanged"],
+            removed=counts["removed"],
+            tokens=counts["tokens"],
+            seconds=seconds,
+            texts_per_second=counts["chunks"] / seconds if seconds else 0.0,
+            stopped=stopped,
+            mirror_refused=self.mirror_refused,
+        )
