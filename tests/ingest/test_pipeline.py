@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin.errors import InvalidInputError, RecordError, SpaceMismatchError
-from embed_plugin.ingest import IngestSettings, IngestSummary, Observer, QdrantSink, Record, Rejected, ingest, open_sink
+from embed_plugin.errors import InvalidInputError, RecordError, SpaceMismatchError, TargetError
+from embed_plugin.ingest import (
+    IngestSettings,
+    IngestSummary,
+    Observer,
+    QdrantSink,
+    Record,
+    Rejected,
+    Shard,
+    ingest,
+    open_sink,
+)
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -141,3 +151,87 @@ def test_progress_is_told_after_each_window(sink: QdrantSink, encoder: FakeEncod
 def test_a_window_of_nothing_is_refused(window: dict[str, int]) -> None:
     with pytest.raises(InvalidInputError):
         IngestSettings(**window)  # type: ignore[arg-type]
+
+
+def test_a_record_that_is_stored_whole_is_not_tokenised_again(
+    sink: QdrantSink, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(RECORDS, encoder, sink)
+    counted: list[str] = []
+    count = encoder.count_tokens
+
+    def count_tokens(texts: list[str]) -> object:
+        counted.extend(texts)
+        return count(texts)
+
+    monkeypatch.setattr(encoder, "count_tokens", count_tokens)
+    assert counts(ingest(RECORDS, encoder, sink)) == {"unchanged": 4}
+    assert counted == [""]  # what the model itself adds
+
+
+def test_equal_texts_in_different_windows_are_embedded_once(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    records = [Record(str(number), "same text") for number in range(5)]
+    summary = ingest(records, encoder, sink, settings=IngestSettings(window_records=2))
+    assert (summary.embedded, encoder.encoded, sink.count()) == (5, ["same text"], 5)
+
+
+def test_a_record_that_is_empty_now_loses_its_chunks(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    assert counts(ingest([Record("c", " ")], encoder, sink)) == {"removed": 2}
+    assert sink.count() == 2
+
+
+def test_another_length_of_chunks_keeps_the_texts_that_stay_the_same(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    ingest(RECORDS, encoder, sink)
+    summary = ingest(RECORDS, encoder, sink, settings=IngestSettings(chunk_tokens=7))
+    assert counts(summary) == {"embedded": 4, "metadata_only": 2}
+    assert dict(summary.sources) == {"metadata_only": 2, "changed": 1}
+
+
+def test_what_is_rejected_is_told_and_the_rest_is_stored(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    told: list[Rejected] = []
+    bad = Rejected("x.jsonl:2: not JSON", "x.jsonl:2")
+    records = [RECORDS[0], bad, RECORDS[1], Record("a", "again", place="x.jsonl:4")]
+    summary = ingest(records, encoder, sink, observer=Observer(on_rejected=told.extend))
+    assert (summary.records, summary.rejected, summary.embedded) == (4, 2, 2)
+    assert [rejected.place for rejected in told] == ["x.jsonl:2", "x.jsonl:4"]
+    assert told[1].record == {"id": "a", "text": "again", "metadata": {}}
+
+
+def test_what_the_store_refuses_is_told_and_removes_nothing(
+    sink: QdrantSink, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest([Record("a", LONG), RECORDS[1]], encoder, sink)
+    told: list[Rejected] = []
+    monkeypatch.setattr(sink, "upsert", lambda chunks, _: [Rejected("too odd", "", chunks[0].source_id, 0)])
+    summary = ingest([Record("a", "short")], encoder, sink, observer=Observer(on_rejected=told.extend))
+    assert (summary.rejected, summary.embedded, sink.count()) == (1, 0, 3)
+    assert told == [Rejected("too odd", "", "a", 0, {"id": "a", "text": "short", "metadata": {}})]
+
+
+def test_without_anybody_to_tell_the_first_rejection_ends_the_run(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    with pytest.raises(RecordError, match="not JSON"):
+        ingest([Rejected("x.jsonl:2: not JSON", "x.jsonl:2")], encoder, sink)
+
+
+def test_a_store_that_fails_ends_the_run_and_later_windows_are_not_tried(
+    sink: QdrantSink, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def fails(chunks: list[object], _: object) -> list[Rejected]:
+        tried.append(len(chunks))
+        raise TargetError("no disk")
+
+    monkeypatch.setattr(sink, "upsert", fails)
+    with pytest.raises(TargetError, match="no disk"):
+        ingest(RECORDS, encoder, sink, settings=IngestSettings(window_records=1))
+    assert tried == [1]
+
+
+def test_shards_together_are_one_run(sink: QdrantSink, encoder: FakeEncoder) -> None:
+    records = [Record(str(number), f"text {number}") for number in range(50)]
+    parts = [ingest(records, encoder, sink, settings=IngestSettings(shard=Shard(part, 3))) for part in (1, 2, 3)]
+    assert sum(part.embedded for part in parts) == sink.count() == 50
+    assert min(part.embedded for part in parts) > 5
+    assert counts(ingest(records, encoder, sink)) == {"unchanged": 50}

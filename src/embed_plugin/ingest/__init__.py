@@ -11,6 +11,7 @@ Example:
 
 from embed_plugin.ingest.changes import Change
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.estimate import Estimate, Estimator
 from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
@@ -21,12 +22,15 @@ from embed_plugin.ingest.shard import Shard
 from embed_plugin.ingest.sink import Sink, Stored, StoredChunk
 from embed_plugin.ingest.source_files import Format
 from embed_plugin.ingest.summary import IngestSummary
+from embed_plugin.ingest.verify import Verification, verify
 
 __all__ = [
     "JSON",
     "Change",
     "Chunk",
     "Chunker",
+    "Estimate",
+    "Estimator",
     "Format",
     "Hit",
     "IngestSettings",
@@ -41,9 +45,11 @@ __all__ = [
     "Sink",
     "Stored",
     "StoredChunk",
+    "Verification",
     "ingest",
     "open_client",
     "open_sink",
     "point_id",
     "search",
+    "verify",
 ]

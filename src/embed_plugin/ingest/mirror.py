@@ -19,13 +19,13 @@ class Gone:
 
     Attributes:
         points: All points that were compared.
-        sources: Records that are gone.
+        sources: Ids of the records that are gone.
         others: Ids of their points but the first of each.
         firsts: Ids of the first ones.
     """
 
     points: int = 0
-    sources: int = 0
+    sources: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     firsts: list[str] = field(default_factory=list)
 
@@ -44,9 +44,11 @@ def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
             if not mine or not chunk.source_id:
                 continue
             gone.points += 1
-            if not is_there:
-                (gone.others if chunk.index else gone.firsts).append(chunk.id)
-                gone.sources += chunk.index == 0
+            if is_there:
+                continue
+            (gone.others if chunk.index else gone.firsts).append(chunk.id)
+            if not chunk.index:
+                gone.sources.append(chunk.source_id)
     return gone
 
 
@@ -61,7 +63,9 @@ def refusal(gone: Gone, seen: SeenIds, *, complete: bool, max_delete: float) -> 
     """
     if not gone.chunks:
         return None
-    found = f"{gone.chunks:,} of {gone.points:,} points, of {gone.sources:,} records, are of no record that was read"
+    found = (
+        f"{gone.chunks:,} of {gone.points:,} points, of {len(gone.sources):,} records, are of no record that was read"
+    )
     if not complete:
         return f"{found}, but not all could be read, so none was removed. Mend what was rejected, and run it again"
     if not len(seen):

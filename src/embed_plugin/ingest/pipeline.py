@@ -23,7 +23,6 @@ from embed_plugin.ingest.storing import store_changes
 from embed_plugin.ingest.summary import IngestSummary, Tally
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embed_plugin.contracts import TextEncoder, Vectors
@@ -71,12 +70,14 @@ class Observer:
     Attributes:
         on_progress: Called after each window, when its chunks are stored, with the summary so far.
         on_change: Called for each record, when its window is stored or, in a dry run, compared.
+        on_removed: Called with the ids of the records that ``mirror`` removes.
         on_rejected: Called with what could not be read, cut or stored, as soon as it is known. Without it, the first
             such thing ends the run with a RecordError.
     """
 
     on_progress: Callable[[IngestSummary], None] | None = None
     on_change: Callable[[Change], None] | None = None
+    on_removed: Callable[[Sequence[str]], None] | None = None
     on_rejected: Callable[[Sequence[Rejected]], None] | None = None
 
 
@@ -87,12 +88,12 @@ def ingest(
     *,
     settings: IngestSettings | None = None,
     observer: Observer | None = None,
-    stop: threading.Event | None = None,
 ) -> IngestSummary:
     """Bring a collection up to date with records, embedding only what is new or changed.
 
     Point ids follow from collection, record and chunk, and every point says what it was made from: a run that
-    was stopped is continued by running it again.
+    was stopped is continued by running it again. Where reading fails or the main thread is interrupted, what is under
+    way is stored before the exception goes on.
 
     Args:
         records: Read lazily, a window at a time. Where the iterable has an attribute ``incomplete`` that is true in
@@ -101,7 +102,6 @@ def ingest(
         sink: The collection; made if it is not there.
         settings: The defaults where None.
         observer: Who is told what happens.
-        stop: Once set, no more is read; what is under way is finished, and the summary says so.
 
     Raises:
         RecordError: a record cannot be read or chunked, or two have the same id, and nobody observes rejections.
@@ -109,10 +109,10 @@ def ingest(
         TargetError: the store cannot be reached or refuses.
     """
     run = _Run(encoder, sink, settings or IngestSettings(), observer or Observer())
-    stopped = run.take_all(records, stop)
-    if run.settings.mirror and not stopped:
+    run.take_all(records)
+    if run.settings.mirror:
         run.mirror(complete=not getattr(records, "incomplete", False))
-    return run.summary(stopped=stopped)
+    return run.summary()
 
 
 class _Window(NamedTuple):
@@ -139,22 +139,21 @@ class _Run:
             sink.prepare(encoder)
             self._exists = True
 
-    def take_all(self, records: Iterable[Record | Rejected], stop: threading.Event | None) -> bool:
-        """Take the records a window at a time; whether it was stopped before their end."""
+    def take_all(self, records: Iterable[Record | Rejected]) -> None:
+        """Take the records a window at a time; where reading fails, what is under way is stored all the same."""
         under_way: deque[_Window] = deque()
-        stopped = False
-        # Where reading fails, leaving the block still waits until what is under way is stored.
         with Embedding(self._encoder) as embedding, ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
-            for window in _windows(records, self.settings):
-                under_way.append(self._start(window, embedding, storing))
-                if len(under_way) == _WINDOWS_UNDER_WAY or self.settings.dry_run:
+            try:
+                for window in _windows(records, self.settings):
+                    under_way.append(self._start(window, embedding, storing))
+                    if len(under_way) == _WINDOWS_UNDER_WAY or self.settings.dry_run:
+                        self._finish(under_way.popleft())
+                while under_way:
                     self._finish(under_way.popleft())
-                stopped = stop is not None and stop.is_set()
-                if stopped:
-                    break
-            while under_way:
-                self._finish(under_way.popleft())
-        return stopped
+            except BaseException:
+                while under_way and not self._failed:
+                    self._finish(under_way.popleft())
+                raise
 
     def mirror(self, *, complete: bool) -> None:
         """Remove what is stored of records that were not read, or say in the summary why not."""
@@ -166,10 +165,12 @@ class _Run:
         if self._tally.mirror_refused is None:
             if not self.settings.dry_run:
                 remove(gone, self._sink)
-            self._tally.removed_sources(sources=gone.sources, chunks=gone.chunks)
+            self._tally.removed_sources(sources=len(gone.sources), chunks=gone.chunks)
+            if self._observer.on_removed:
+                self._observer.on_removed(gone.sources)
 
-    def summary(self, *, stopped: bool = False) -> IngestSummary:
-        return self._tally.summary(stopped=stopped)
+    def summary(self) -> IngestSummary:
+        return self._tally.summary()
 
     def _start(self, window: Sequence[Record | Rejected], embedding: Embedding, storing: ThreadPoolExecutor) -> _Window:
         """Compare a window with what is stored, and set off what must be embedded and stored."""

@@ -34,11 +34,11 @@ class SeenIds:
         again[firsts] = False
         repeated |= again
         self._merge(np.sort(hashes[~repeated]))
-        return repeated.tolist()
+        return [bool(is_there) for is_there in repeated]
 
     def contains(self, ids: Sequence[str]) -> list[bool]:
         """Whether each id was added."""
-        return self._contains(hashes_of(ids)).tolist()
+        return [bool(is_there) for is_there in self._contains(hashes_of(ids))]
 
     def _contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         found = np.zeros(len(hashes), dtype=bool)

@@ -54,7 +54,8 @@ class Shard:
 
     def holds(self, ids: Sequence[str]) -> list[bool]:
         """Whether each id is in this part."""
-        return (hashes_of(ids) % np.uint64(self.of_shards) == np.uint64(self.number - 1)).tolist()
+        parts = hashes_of(ids) % np.uint64(self.of_shards)
+        return [bool(part == self.number - 1) for part in parts]
 
     def of(self, records: Sequence[Record]) -> list[Record]:
         """The records of this part."""

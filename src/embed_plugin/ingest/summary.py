@@ -31,7 +31,6 @@ class IngestSummary:
         tokens: Tokens of the embedded chunks, special tokens and prefix included.
         seconds: Wall-clock time.
         texts_per_second: Chunks per second, embedded or not.
-        stopped: Whether the run was asked to stop before it had read everything.
         mirror_refused: Why ``mirror`` removed nothing although there was something to remove; None otherwise.
     """
 
@@ -47,7 +46,6 @@ class IngestSummary:
     tokens: int
     seconds: float
     texts_per_second: float
-    stopped: bool
     mirror_refused: str | None
 
 
@@ -83,7 +81,7 @@ class Tally:
         self.sources["removed"] += sources
         self.counts["removed"] += chunks
 
-    def summary(self, *, stopped: bool = False) -> IngestSummary:
+    def summary(self) -> IngestSummary:
         """The counts so far."""
         seconds = time.monotonic() - self.started
         counts = self.counts
@@ -100,6 +98,5 @@ class Tally:
             tokens=counts["tokens"],
             seconds=seconds,
             texts_per_second=counts["chunks"] / seconds if seconds else 0.0,
-            stopped=stopped,
             mirror_refused=self.mirror_refused,
         )
