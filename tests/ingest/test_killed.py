@@ -1,0 +1,89 @@
+"""A real run on a real engine is killed at a hundred random moments; in the end nothing is lost and nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from embed_plugin import Encoder
+from embed_plugin.ingest import StoredChunk, ingest, open_sink, verify
+from ingest.killable_run import SETTINGS, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLS = 100
+VERSIONS = 10
+LONGEST_SECONDS = 0.45
+"""A run that is not killed takes longer than this at first, and a run with nothing to do is over sooner."""
+
+
+class Runs:
+    """Starts runs, one at a time, and kills them."""
+
+    def __init__(self, model: Path, target: str, log: Path) -> None:
+        script = Path(__file__).with_name("killable_run.py")
+        command = [sys.executable, str(script), str(model), target, str(log)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def run(self, version: int, *, kill_after: float | None = None) -> int:
+        """Start a run, and kill it after so many seconds; returns its exit status, as ``os.waitpid`` has it."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{version}\n")
+        self.process.stdin.flush()
+        child = int(self.process.stdout.readline())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with suppress(ProcessLookupError):  # it was done already
+                os.kill(child, signal.SIGKILL)
+        return int(self.process.stdout.readline())
+
+
+def content(target: str, model: Path) -> dict[str, StoredChunk]:
+    with open_sink(target, "killed") as sink:
+        assert verify(Encoder.load(model), sink).is_sound
+        return {chunk.id: chunk for page in sink.scan() for chunk in page}
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+@pytest.mark.parametrize("engine", ["{}"])
+def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(
+    engine: str, model: Path, tmp_path: Path
+) -> None:
+    log, target, undisturbed = tmp_path / "log", engine.format(tmp_path / "killed"), engine.format(tmp_path / "calm")
+    moments = random.Random(5)  # noqa: S311 - moments
+    with Runs(model, target, log) as runs:
+        killed = sum(
+            runs.run(kill * VERSIONS // KILLS, kill_after=moments.uniform(0, LONGEST_SECONDS)) == signal.SIGKILL
+            for kill in range(KILLS)
+        )
+        assert runs.run(VERSIONS) == 0
+    with open_sink(undisturbed, "killed") as sink:
+        chunks = ingest(records(VERSIONS), Encoder.load(model), sink, settings=SETTINGS).chunks
+    stored = content(target, model)
+    assert stored == content(undisturbed, model)
+    assert len(stored) == chunks
+    embedded = Counter(log.read_text().split())
+    assert killed > KILLS / 2
+    assert max(embedded.values()) <= killed + 1
