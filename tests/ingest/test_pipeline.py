@@ -191,7 +191,7 @@ def test_another_length_of_chunks_keeps_the_texts_that_stay_the_same(sink: Qdran
 def test_what_is_rejected_is_told_and_the_rest_is_stored(sink: QdrantSink, encoder: FakeEncoder) -> None:
     told: list[Rejected] = []
     bad = Rejected("x.jsonl:2: not JSON", "x.jsonl:2")
-    records = [RECORDS[0], bad, RECORDS[1], Record("a", "again", place="x.jsonl:4")]
+    records: list[Record | Rejected] = [RECORDS[0], bad, RECORDS[1], Record("a", "again", place="x.jsonl:4")]
     summary = ingest(records, encoder, sink, observer=Observer(on_rejected=told.extend))
     assert (summary.records, summary.rejected, summary.embedded) == (4, 2, 2)
     assert [rejected.place for rejected in told] == ["x.jsonl:2", "x.jsonl:4"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from embed_plugin.ingest import IngestSettings, QdrantSink, Record, StoredChunk,
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from embed_plugin import Vectors
     from embed_plugin.ingest import Chunk, Rejected
@@ -31,17 +31,17 @@ class CutOff(QdrantSink):
 
     points_left = 1_000_000
 
-    def _write(self, write: Any, points: Sequence[Any], *more: Any) -> Any:  # noqa: ANN401
+    def _write(self, write: Callable[..., object], points: Sequence[object], *more: Vectors) -> None:
         done = points[: self.points_left]
         self.points_left -= len(done)
         if done:
             write(done, *(values[: len(done)] for values in more))
         if len(done) < len(points):
             raise CutOffError
-        return []
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
-        return self._write(super().upsert, chunks, vectors)
+        self._write(super().upsert, chunks, vectors)
+        return []
 
     def set_metadata(self, chunks: Sequence[Chunk]) -> None:
         self._write(super().set_metadata, chunks)

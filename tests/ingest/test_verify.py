@@ -62,10 +62,9 @@ def test_a_point_of_another_origin_is_found(sink: QdrantSink) -> None:
 
 def test_a_chunk_under_another_id_is_found(sink: QdrantSink) -> None:
     stray = sink.id_of("nobody", 0)
-    ((payload, vector),) = [
-        (p.payload, p.vector) for p in sink._client.retrieve("notes", [sink.id_of("3", 0)], with_vectors=True)
-    ]
-    sink._client.upsert("notes", [models.PointStruct(id=stray, vector=vector, payload=payload)])
+    (found,) = sink._client.retrieve("notes", [sink.id_of("3", 0)])
+    vector = ENCODER.encode_documents(["text 3"])[0].tolist()
+    sink._client.upsert("notes", [models.PointStruct(id=stray, vector=vector, payload=found.payload)])
     assert problems(sink) == {"wrong_id": 1, "counts": 1}
 
 
