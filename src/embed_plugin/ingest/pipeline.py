@@ -49,7 +49,7 @@ class IngestSettings:
 
     chunk_tokens: int | None = None
     overlap_tokens: int = 0
-    window_records: int = 1024
+    window_records: int = 512
     window_characters: int = 500_000
     shard: Shard = field(default_factory=Shard)
     mirror: bool = False
