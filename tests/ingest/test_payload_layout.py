@@ -54,3 +54,18 @@ def test_langchain_finds_page_content_and_metadata() -> None:
 def test_llama_index_finds_metadata_at_the_top_for_its_filters() -> None:
     payload = LAYOUTS["llama-index"].write(chunk(metadata={"page": 3}), "id")
     assert (payload["page"], payload["ref_doc_id"]) == (3, "notes.md")
+
+
+def test_the_plain_payload_is_as_documented() -> None:
+    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, "r" * 64, 3)
+    payload = LAYOUTS["plain"].write(chunk, "id")
+    assert payload.pop("text_hash") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
+    assert payload == {
+        "text": "text",
+        "source_id": "a.md",
+        "chunk_index": 1,
+        "chunk_count": 3,
+        "record_hash": "r" * 64,
+        "metadata_hash": "m" * 64,
+        "metadata": {"kind": "note"},
+    }

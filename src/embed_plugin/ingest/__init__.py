@@ -10,6 +10,8 @@ Example:
 """
 
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.collection_settings import CollectionSettings
+from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
@@ -23,10 +25,12 @@ __all__ = [
     "JSON",
     "Chunk",
     "Chunker",
+    "CollectionSettings",
     "Format",
     "Hit",
     "IngestSettings",
     "IngestSummary",
+    "LayoutName",
     "QdrantSink",
     "ReaderSettings",
     "Record",
