@@ -67,7 +67,7 @@ def model(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
 
 
-@pytest.mark.parametrize("engine", ["{}"])
+@pytest.mark.parametrize("engine", ["{}", "edge:{}"], ids=["folder", "edge"])
 def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(
     engine: str, model: Path, tmp_path: Path
 ) -> None:

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import QdrantSink, Record, ingest, open_sink, verify
+from embed_plugin.ingest.qdrant_engine import QdrantEngine
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ def sink() -> Iterator[QdrantSink]:
     with open_sink(":memory:", "notes") as opened:
         ingest([Record(str(number), f"text {number}") for number in range(20)] + [LONG], ENCODER, opened)
         yield opened
+
+
+def client(sink: QdrantSink) -> QdrantClient:
+    """What the collection can be altered with behind the sink's back."""
+    assert isinstance(sink._engine, QdrantEngine)
+    return sink._engine.client
 
 
 def problems(sink: QdrantSink) -> dict[str, int]:
@@ -50,26 +57,26 @@ def test_a_missing_chunk_is_found_with_the_name_of_its_record(sink: QdrantSink, 
 
 
 def test_chunks_that_disagree_on_their_number_are_found(sink: QdrantSink) -> None:
-    sink._client.set_payload("notes", {"chunk_count": 2}, points=[sink.id_of("long", 1)])
+    client(sink).set_payload("notes", {"chunk_count": 2}, points=[sink.id_of("long", 1)])
     assert problems(sink) == {"counts": 1}
 
 
 def test_a_point_of_another_origin_is_found(sink: QdrantSink) -> None:
-    sink._client.upsert("notes", [models.PointStruct(id=7, vector=[1.0] + [0.0] * 31, payload={"text": "x"})])
+    client(sink).upsert("notes", [models.PointStruct(id=7, vector=[1.0] + [0.0] * 31, payload={"text": "x"})])
     found = verify(ENCODER, sink)
     assert (dict(found.problems), found.examples["unknown"]) == ({"unknown": 1}, ["point 7"])
 
 
 def test_a_chunk_under_another_id_is_found(sink: QdrantSink) -> None:
     stray = sink.id_of("nobody", 0)
-    (found,) = sink._client.retrieve("notes", [sink.id_of("3", 0)])
+    (found,) = client(sink).retrieve("notes", [sink.id_of("3", 0)])
     vector = ENCODER.encode_documents(["text 3"])[0].tolist()
-    sink._client.upsert("notes", [models.PointStruct(id=stray, vector=vector, payload=found.payload)])
+    client(sink).upsert("notes", [models.PointStruct(id=stray, vector=vector, payload=found.payload)])
     assert problems(sink) == {"wrong_id": 1, "counts": 1}
 
 
 def test_an_altered_text_is_found_by_its_hash_and_by_its_vector(sink: QdrantSink) -> None:
-    sink._client.set_payload("notes", {"text": "quite another text"}, points=[sink.id_of("3", 0)])
+    client(sink).set_payload("notes", {"text": "quite another text"}, points=[sink.id_of("3", 0)])
     found = verify(ENCODER, sink)
     assert dict(found.problems) == {"text_hash": 1, "other_vector": 1}
     assert found.examples["other_vector"][0].startswith("3 [0] (cosine")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(KeyboardInterrupt):  # noqa: N818 - no error, as KeyboardInterrupt is none
+class Stopped(KeyboardInterrupt):
     """The user, or whoever started the process, asked it to stop.
 
     Attributes:

@@ -11,7 +11,9 @@ Example:
 
 from embed_plugin.ingest.changes import Change
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.collection_settings import CollectionSettings
 from embed_plugin.ingest.estimate import Estimate, Estimator
+from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
@@ -29,12 +31,14 @@ __all__ = [
     "Change",
     "Chunk",
     "Chunker",
+    "CollectionSettings",
     "Estimate",
     "Estimator",
     "Format",
     "Hit",
     "IngestSettings",
     "IngestSummary",
+    "LayoutName",
     "Observer",
     "QdrantSink",
     "ReaderSettings",

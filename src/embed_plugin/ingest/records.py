@@ -120,25 +120,6 @@ class Chunk:
         """sha256 (hex) of the exact text."""
         return sha256(self.text)
 
-    def payload(self) -> dict[str, JSON]:
-        """What is stored with the vector."""
-        return {
-            "text": self.text,
-            "source_id": self.source_id,
-            "chunk_index": self.index,
-            "text_hash": self.text_hash,
-            **self.changeable_payload(),
-        }
-
-    def changeable_payload(self) -> dict[str, JSON]:
-        """The part of the payload that may change while text and vector stay."""
-        return {
-            "chunk_count": self.count,
-            "record_hash": self.record_hash,
-            "metadata_hash": self.metadata_hash,
-            "metadata": dict(self.metadata),
-        }
-
 
 def canonical_json(value: Mapping[str, JSON]) -> str:
     """One spelling per value: sorted keys, no spaces, nothing escaped; NaN and infinities refused."""

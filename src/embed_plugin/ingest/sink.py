@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,8 +85,10 @@ class Sink(Protocol):
     def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
         """Every point of the collection, a page at a time."""
 
-    def search(self, vector: npt.NDArray[np.float32], *, limit: int) -> list[tuple[float, Mapping[str, Any]]]:
-        """Score and payload of the nearest points, nearest first."""
+    def search(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> list[tuple[float, StoredChunk]]:
+        """Score and chunk of the nearest points, best first; with the query's text, by its words too."""
 
     def count(self) -> int:
         """Number of points in the collection."""
