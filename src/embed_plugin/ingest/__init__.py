@@ -13,6 +13,7 @@ from embed_plugin.ingest.changes import Change
 from embed_plugin.ingest.chunker import Chunker
 from embed_plugin.ingest.collection_settings import CollectionSettings
 from embed_plugin.ingest.estimate import Estimate, Estimator
+from embed_plugin.ingest.migrate import MigrationSummary, migrate
 from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
@@ -39,6 +40,7 @@ __all__ = [
     "IngestSettings",
     "IngestSummary",
     "LayoutName",
+    "MigrationSummary",
     "Observer",
     "QdrantSink",
     "ReaderSettings",
@@ -51,6 +53,7 @@ __all__ = [
     "StoredChunk",
     "Verification",
     "ingest",
+    "migrate",
     "open_client",
     "open_sink",
     "point_id",

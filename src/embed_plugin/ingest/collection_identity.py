@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embed_plugin.ingest.payload_layout import LAYOUTS
 
@@ -32,6 +32,8 @@ class CollectionIdentity:
         layout: How payloads are laid out.
         sparse: The sparse vector beside the dense one.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to go back to when it ends.
+        vector: The name of the dense vector; only a migrated collection has one.
+        migrating_to: While a migration runs: the fingerprint of the space that it goes to.
     """
 
     fingerprint: str
@@ -40,10 +42,19 @@ class CollectionIdentity:
     layout: LayoutName = "plain"
     sparse: SparseName | None = None
     bulk_load: int | None = None
+    vector: str = ""
+    migrating_to: str | None = None
 
     def metadata(self) -> dict[str, Any]:
         """The collection's metadata; without what is not set, as Qdrant forgets nulls too."""
         return {METADATA_KEY: {name: value for name, value in asdict(self).items() if value is not None}}
+
+
+class VectorShape(NamedTuple):
+    """What a collection's dense vectors of a name are: their length, and how Qdrant compares them (``cosine``, ...)."""
+
+    dimension: int
+    distance: str
 
 
 @dataclass(frozen=True)
@@ -51,14 +62,12 @@ class Description:
     """What an engine says of a collection.
 
     Attributes:
-        dimension: Of its unnamed vector; None where it has none.
-        distance: ``cosine``, ``dot``, ``euclid`` or another that Qdrant knows.
+        vectors: Its dense vectors by name; the name of the one without is empty.
         metadata: Of the collection.
         indexing_threshold: From how many kB a segment is indexed; None where nothing is.
     """
 
-    dimension: int | None
-    distance: str
+    vectors: Mapping[str, VectorShape]
     metadata: Mapping[str, Any]
     indexing_threshold: int | None = None
 
@@ -84,14 +93,13 @@ class Description:
     def mismatch(self, encoder: TextEncoder, settings: CollectionSettings) -> tuple[str, str] | None:
         """What was found and what was expected, where this encoder's vectors may not go there; else None."""
         identity = self.identity
+        vector = self.vectors.get(identity.vector if identity else "")
+        if vector is None:
+            return "named or sparse vectors", "one unnamed vector per point"
+        dimension = encoder.dimension
         found = [
-            (self.dimension is not None, "named or sparse vectors", "one unnamed vector per point"),
-            (
-                self.dimension == encoder.dimension,
-                f"vectors of dimension {self.dimension}",
-                f"the model's {encoder.dimension}",
-            ),
-            self._distance_found(settings),
+            (vector.dimension == dimension, f"vectors of dimension {vector.dimension}", f"the model's {dimension}"),
+            self._distance_found(vector.distance, settings),
         ]
         if identity is not None:
             found += _identity_found(identity, encoder, settings)
@@ -99,10 +107,10 @@ class Description:
             found.append((False, f"schema {self.schema} of embed-plugin's payload", f"schema {_SCHEMA}"))
         return next(((there, expected) for fits, there, expected in found if not fits), None)
 
-    def _distance_found(self, settings: CollectionSettings) -> tuple[bool, str, str]:
+    def _distance_found(self, distance: str, settings: CollectionSettings) -> tuple[bool, str, str]:
         ours = self.identity is not None
-        expected = settings.distance or (self.distance if ours else _DISTANCE)
-        return self.distance == expected, f"the distance {self.distance}", expected
+        expected = settings.distance or (distance if ours else _DISTANCE)
+        return distance == expected, f"the distance {distance}", expected
 
 
 def _identity_found(

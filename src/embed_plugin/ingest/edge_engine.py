@@ -14,9 +14,9 @@ import numpy as np
 import qdrant_edge as edge
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest.collection_identity import Description
+from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.edge_collection import edge_config, payload_indexes
-from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Points, RefusedContentError
+from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points, RefusedContentError
 from embed_plugin.ingest.qdrant_target import EDGE_MARK
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class EdgeEngine:
         """What the collection is; None where there is none."""
         try:
             facts = json.loads((self._path(collection) / _FACTS).read_text(encoding="utf-8"))
-            return Description(facts["dimension"], facts["distance"], facts["metadata"])
+            vectors = {name: VectorShape(*shape) for name, shape in facts["vectors"].items()}
+            return Description(vectors, facts["metadata"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -104,17 +105,14 @@ class EdgeEngine:
             for key, schema in payload_indexes(settings).items():
                 shard.update(edge.UpdateOperation.create_field_index(key, schema))
             shard.close()
-            distance = settings.distance or "cosine"
-            facts = {"dimension": identity.dimension, "distance": distance, "metadata": identity.metadata()}
-            _write(half_made / _FACTS, facts)
+            vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
+            _write(half_made / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
             half_made.rename(path)
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
         """Write the identity anew; what is stored is indexed when the engine is closed, so no threshold is kept."""
         del indexing_threshold
-        path = self._path(collection) / _FACTS
-        with self._lock, self._translated():
-            _write(path, {**json.loads(path.read_text(encoding="utf-8")), "metadata": identity.metadata()})
+        self._rewrite(collection, metadata=identity.metadata())
 
     def drop(self, collection: str) -> None:
         """Remove a collection with all that is in it."""
@@ -148,21 +146,32 @@ class EdgeEngine:
         """Remove points, as far as they are there."""
         self._update(collection, edge.UpdateOperation.delete_points(list(ids)))
 
-    def scroll(
-        self, collection: str, offset: str | None, *, limit: int, with_vectors: bool
-    ) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection from a point on, and where the next one starts; None after the last."""
-        request = edge.ScrollRequest(offset=offset, limit=limit, with_payload=True, with_vector=with_vectors)
+    def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection, and where the next one starts; None after the last."""
+        lacks = None if page.without is None else edge.Filter(must_not=[edge.HasVectorCondition(page.without)])
+        request = edge.ScrollRequest(
+            offset=page.offset,
+            limit=page.limit,
+            filter=lacks,
+            with_payload=True,
+            with_vector=False if page.vector is None else [page.vector],
+        )
         with self._lock, self._translated():
             found, following = self._shard(collection).scroll(request)
-        page = [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector)) for point in found]
-        return page, None if following is None else str(following)
+        points = [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, page.vector)) for point in found]
+        return points, None if following is None else str(following)
 
     def query(
-        self, collection: str, vector: npt.NDArray[np.float32], *, limit: int, sparse: SparseVector | None = None
+        self,
+        collection: str,
+        vector: npt.NDArray[np.float32],
+        *,
+        limit: int,
+        sparse: SparseVector | None = None,
+        name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
         """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
-        nearest = edge.Query.Nearest(vector.tolist())
+        nearest = edge.Query.Nearest(vector.tolist(), using=name or None)
         if sparse is None:
             request = edge.QueryRequest(limit=limit, query=nearest, with_payload=True)
         else:
@@ -178,6 +187,23 @@ class EdgeEngine:
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
 
+    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
+        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        self._update(collection, edge.UpdateOperation.create_dense_vector(name, dimension, edge.Distance.Cosine))
+        self._rewrite(collection, vectors={**self._vectors(collection), name: VectorShape(dimension, "cosine")})
+
+    def drop_vector_name(self, collection: str, name: str) -> None:
+        """Remove the dense vectors of a name from all points."""
+        self._update(collection, edge.UpdateOperation.delete_vector_name(name))
+        left = {kept: shape for kept, shape in self._vectors(collection).items() if kept != name}
+        self._rewrite(collection, vectors=left)
+
+    def set_vectors(self, collection: str, points: Points) -> None:
+        """Give stored points a dense vector; their payloads and other vectors stay."""
+        rows = zip(points.ids, points.vectors.tolist(), strict=True)
+        vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
+        self._update(collection, edge.UpdateOperation.update_vectors(vectors))
+
     def count(self, collection: str) -> int:
         """Number of points."""
         with self._lock, self._translated():
@@ -191,6 +217,15 @@ class EdgeEngine:
         with self._lock, self._translated():
             self._changed.add(collection)
             self._shard(collection).update(operation)
+
+    def _vectors(self, collection: str) -> Mapping[str, VectorShape]:
+        description = self.describe(collection)
+        return description.vectors if description else {}
+
+    def _rewrite(self, collection: str, **facts: Any) -> None:  # noqa: ANN401 - JSON
+        path = self._path(collection) / _FACTS
+        with self._lock, self._translated():
+            _write(path, {**json.loads(path.read_text(encoding="utf-8")), **facts})
 
     def _shard(self, collection: str) -> edge.EdgeShard:
         if collection not in self._open:
@@ -219,15 +254,17 @@ def _edge_points(points: Points) -> list[edge.Point]:
     rows: list[Any] = points.vectors.tolist()
     if points.sparse is not None:
         words = (edge.SparseVector(list(one.indices), list(one.values)) for one in points.sparse)
-        rows = [{"": row, SPARSE_VECTOR: sparse} for row, sparse in zip(rows, words, strict=True)]
+        rows = [{points.name: row, SPARSE_VECTOR: sparse} for row, sparse in zip(rows, words, strict=True)]
+    elif points.name:
+        rows = [{points.name: row} for row in rows]
     return [
         edge.Point(point_id, row, dict(payload))
         for point_id, row, payload in zip(points.ids, rows, points.payloads, strict=True)
     ]
 
 
-def _dense(vector: object) -> npt.NDArray[np.float32] | None:
-    found = vector.get("") if isinstance(vector, dict) else vector
+def _dense(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:
+    found = vector.get(name) if isinstance(vector, dict) else vector
     return None if found is None else np.asarray(found, dtype=np.float32)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from embed_plugin.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.collection_settings import CollectionSettings
 
 SPARSE_VECTOR = "bm25"
-"""The name of the sparse vector of a point; the dense one has none, as LangChain and LlamaIndex expect."""
+"""The name of the sparse vector of a point. The dense one has none, as LangChain and LlamaIndex expect, until a
+migration puts one with a name in its place."""
 
 
 class RefusedContentError(TargetError):
@@ -35,12 +36,14 @@ class Points:
         vectors: float32 ``(n, dimension)``.
         payloads: Of each.
         sparse: Of each, where the collection has sparse vectors.
+        name: Of the dense vector.
     """
 
     ids: Sequence[str]
     vectors: Vectors
     payloads: Sequence[Mapping[str, Any]]
     sparse: Sequence[SparseVector] | None = None
+    name: str = ""
 
 
 class FoundPoint(NamedTuple):
@@ -49,6 +52,23 @@ class FoundPoint(NamedTuple):
     id: str
     payload: Mapping[str, Any]
     vector: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a scroll asks for.
+
+    Attributes:
+        offset: The id of the first point; None from the beginning.
+        vector: The name of the dense vector to bring along; None for none.
+        without: Only points that lack the vector of this name; None for all.
+        limit: Most points.
+    """
+
+    offset: str | None = None
+    vector: str | None = None
+    without: str | None = None
+    limit: int = 512
 
 
 class Engine(Protocol):
@@ -94,15 +114,31 @@ class Engine(Protocol):
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points, as far as they are there."""
 
-    def scroll(
-        self, collection: str, offset: str | None, *, limit: int, with_vectors: bool
-    ) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection from a point on, and where the next one starts; None after the last."""
+    def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection, and where the next one starts; None after the last."""
 
     def query(
-        self, collection: str, vector: npt.NDArray[np.float32], *, limit: int, sparse: SparseVector | None = None
+        self,
+        collection: str,
+        vector: npt.NDArray[np.float32],
+        *,
+        limit: int,
+        sparse: SparseVector | None = None,
+        name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
-        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+        """The nearest points by the dense vector of a name, best first.
+
+        With a sparse vector, both rankings are fused by reciprocal rank.
+        """
+
+    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
+        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+
+    def drop_vector_name(self, collection: str, name: str) -> None:
+        """Remove the dense vectors of a name from all points."""
+
+    def set_vectors(self, collection: str, points: Points) -> None:
+        """Give stored points a dense vector; their payloads and other vectors stay."""
 
     def count(self, collection: str) -> int:
         """Number of points."""
@@ -112,3 +148,13 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of the place."""
+
+
+def pages(engine: Engine, collection: str, page: Page) -> Iterator[list[FoundPoint]]:
+    """A page of a collection and all that follow, without empty ones."""
+    more = True
+    while more:
+        points, offset = engine.scroll(collection, page)
+        page, more = replace(page, offset=offset), offset is not None
+        if points:
+            yield points

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qdrant_client import models
 
 from embed_plugin.ingest import qdrant_errors
-from embed_plugin.ingest.collection_identity import Description
+from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.collection_settings import CollectionSettings
-from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Points
+from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points
 from embed_plugin.ingest.qdrant_collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.qdrant_errors import translated
-from embed_plugin.ingest.qdrant_points import dense_vector, grpc_points, rest_batch
+from embed_plugin.ingest.qdrant_points import dense_vector, grpc_points, new_vectors, rest_batch
 from embed_plugin.ingest.qdrant_target import MEMORY, own_warnings_only
 from embed_plugin.ingest.retry import Retry, RetrySettings
 
@@ -82,11 +82,10 @@ class QdrantEngine:
         if not self._call(lambda: self.client.collection_exists(collection)):
             return None
         config = self._call(lambda: self.client.get_collection(collection)).config
-        vectors = config.params.vectors
-        unnamed = vectors if isinstance(vectors, models.VectorParams) else None
+        vectors = config.params.vectors or {}
+        named = vectors if isinstance(vectors, dict) else {"": vectors}
         return Description(
-            dimension=unnamed.size if unnamed else None,
-            distance=unnamed.distance.value.lower() if unnamed else "",
+            vectors={name: VectorShape(one.size, one.distance.value.lower()) for name, one in named.items()},
             metadata=config.metadata or {},
             indexing_threshold=None if self._local else config.optimizer_config.indexing_threshold,
         )
@@ -138,30 +137,44 @@ class QdrantEngine:
         selector = models.PointIdsList(points=list(ids))
         self._call(lambda: self.client.delete(collection, selector, wait=True))
 
-    def scroll(
-        self, collection: str, offset: str | None, *, limit: int, with_vectors: bool
-    ) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection from a point on, and where the next one starts; None after the last."""
+    def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection, and where the next one starts; None after the last."""
+        lacks = None
+        if page.without is not None:
+            lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
         found, following = self._call(
             lambda: self.client.scroll(
-                collection, offset=offset, limit=limit, with_payload=True, with_vectors=with_vectors
+                collection,
+                scroll_filter=lacks,
+                offset=page.offset,
+                limit=page.limit,
+                with_payload=True,
+                with_vectors=False if page.vector is None else [page.vector],
             )
         )
-        page = [FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector)) for point in found]
-        return page, None if following is None else str(following)
+        points = [
+            FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, page.vector)) for point in found
+        ]
+        return points, None if following is None else str(following)
 
     def query(
-        self, collection: str, vector: npt.NDArray[np.float32], *, limit: int, sparse: SparseVector | None = None
+        self,
+        collection: str,
+        vector: npt.NDArray[np.float32],
+        *,
+        limit: int,
+        sparse: SparseVector | None = None,
+        name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
         """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
-        dense = vector.tolist()
+        dense, using = vector.tolist(), name or None
         if sparse is None:
-            found = self._call(lambda: self.client.query_points(collection, query=dense, limit=limit))
+            found = self._call(lambda: self.client.query_points(collection, query=dense, using=using, limit=limit))
         else:
             words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
             each = max(limit, _FUSED_AT_LEAST)
             rankings = [
-                models.Prefetch(query=dense, limit=each),
+                models.Prefetch(query=dense, using=using, limit=each),
                 models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
             ]
             fusion = models.FusionQuery(fusion=models.Fusion.RRF)
@@ -169,6 +182,22 @@ class QdrantEngine:
                 lambda: self.client.query_points(collection, prefetch=rankings, query=fusion, limit=limit)
             )
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found.points]
+
+    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
+        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        shape = models.DenseVectorConfig(size=dimension, distance=models.Distance.COSINE)
+        description = self.describe(collection)
+        if description is None or name not in description.vectors:
+            added = models.DenseVectorNameConfig(dense=shape)
+            self._call(lambda: self.client.create_vector_name(collection, name, added, wait=True))
+
+    def drop_vector_name(self, collection: str, name: str) -> None:
+        """Remove the dense vectors of a name from all points."""
+        self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+
+    def set_vectors(self, collection: str, points: Points) -> None:
+        """Give stored points a dense vector; their payloads and other vectors stay."""
+        self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
 
     def count(self, collection: str) -> int:
         """Number of points."""

@@ -13,7 +13,8 @@ from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetErr
 from embed_plugin.ingest.bm25 import Bm25
 from embed_plugin.ingest.collection_identity import new_identity
 from embed_plugin.ingest.collection_settings import CollectionSettings
-from embed_plugin.ingest.engine import Points
+from embed_plugin.ingest.engine import Page, Points, pages
+from embed_plugin.ingest.migration import Migration
 from embed_plugin.ingest.payload_layout import LAYOUTS, chunk_of, stored_of
 from embed_plugin.ingest.qdrant_engine import QdrantEngine
 from embed_plugin.ingest.qdrant_target import edge_folder, open_client
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.sink import StoredChunk
 
 _LOOKUP_POINTS = 1024
-_PAGE_POINTS = 512
 _NO_INDEXING = 0
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
 
@@ -113,6 +113,8 @@ class QdrantSink:
             self._identity = identity
             if self._settings.bulk_load:
                 self._start_bulk_load(identity)
+        elif self._identity is not None and self._identity.migrating_to:
+            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
         elif self._identity is None:
             # An empty collection of somebody else: its sparse vectors, if any, are not ours.
             identity = replace(new_identity(encoder, self._settings), sparse=None)
@@ -127,6 +129,10 @@ class QdrantSink:
             self._engine.drop(self.collection)
         self._identity = None
         self.prepare(encoder)
+
+    def migration(self, encoder: TextEncoder) -> Migration:
+        """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.migrate.migrate`."""
+        return Migration(self._engine, self.collection, encoder)
 
     def end_bulk_load(self) -> None:
         """Let the collection be indexed again, where a bulk load, of this run or a stopped one, had switched it off."""
@@ -179,12 +185,10 @@ class QdrantSink:
 
     def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
         """Every point of the collection, a page at a time."""
-        layout, offset, more = self._layout(), None, True
-        while more:
-            page, offset = self._engine.scroll(self.collection, offset, limit=_PAGE_POINTS, with_vectors=with_vectors)
-            more = offset is not None
-            if page:
-                yield [chunk_of(layout, point.id, point.payload, point.vector) for point in page]
+        layout = self._layout()
+        page = Page(vector=self._vector() if with_vectors else None)
+        for points in pages(self._engine, self.collection, page):
+            yield [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
 
     def search(
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
@@ -210,7 +214,7 @@ class QdrantSink:
                 )
                 raise TargetError(message)
             sparse = Bm25().query(text)
-        found = self._engine.query(self.collection, vector, limit=limit, sparse=sparse)
+        found = self._engine.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
         return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
     def count(self) -> int:
@@ -226,14 +230,14 @@ class QdrantSink:
         return point_id(self.collection, source_id, index)
 
     def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
-        layout, bm25 = self._layout(), self._bm25()
+        layout, bm25, name = self._layout(), self._bm25(), self._vector()
 
         def send(part: slice) -> None:
             some = chunks[part]
             ids = [self.id_of(chunk.source_id, chunk.index) for chunk in some]
             payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
             sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
-            self._engine.upsert(self.collection, Points(ids, vectors[part], payloads, sparse))
+            self._engine.upsert(self.collection, Points(ids, vectors[part], payloads, sparse, name))
 
         return send
 
@@ -242,6 +246,11 @@ class QdrantSink:
             description: Description | None = self._engine.describe(self.collection)
             self._identity = description.identity if description else None
         return self._identity
+
+    def _vector(self) -> str:
+        """The name of the dense vector."""
+        identity = self._known_identity()
+        return identity.vector if identity else ""
 
     def _layout(self) -> PayloadLayout:
         identity = self._known_identity()
