@@ -96,10 +96,18 @@ def _server_problem(target: str, error: Exception) -> str:
     if refused_key:
         return f"{target} refuses the API key. Give one that may write with --api-key or in QDRANT_API_KEY"
     if isinstance(error, UnexpectedResponse):
-        return f"{target} refused: {error}"
+        return f"{target} refused: {error.status_code} {error.reason_phrase}{_reason(error)}"
     if isinstance(error, ServerBusyError | ResourceExhaustedResponse):
         return f"{target} is too busy: {error}. Wait, and run the same command again to go on"
     if isinstance(error, RpcError) and error.code() not in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}:
         return f"{target} refused: {error.details()}"
     reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
     return f"no Qdrant server answers at {target} ({reason}). Check that it runs and that the URL is right"
+
+
+def _reason(error: UnexpectedResponse) -> str:
+    """What a server says of a refusal, where its answer has Qdrant's form."""
+    try:
+        return f" ({error.structured()['status']['error']})"
+    except (ValueError, KeyError, TypeError):
+        return ""

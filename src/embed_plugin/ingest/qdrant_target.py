@@ -7,6 +7,7 @@ import re
 import socket
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,6 @@ EDGE_MARK = "embed_plugin_edge.json"
 
 _LOCAL_MARK = "meta.json"
 _GRPC_PROBE_SECONDS = 2
-_TIMEOUT_SECONDS = 60  # qdrant-client's 5 are too few for a write that waits for a busy server
 
 
 def is_server(target: str) -> bool:
@@ -56,7 +56,12 @@ def edge_folder(target: str) -> Path | None:
 
 
 def open_client(
-    target: str, *, api_key: str | None = None, create: bool = True, prefer_grpc: bool = True
+    target: str,
+    *,
+    api_key: str | None = None,
+    create: bool = True,
+    prefer_grpc: bool = True,
+    timeout_seconds: int = 60,
 ) -> QdrantClient:
     """Connect to a Qdrant server or open an embedded one.
 
@@ -65,13 +70,15 @@ def open_client(
         api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
         create: Whether a missing folder is made; otherwise an empty Qdrant in memory stands in for it.
         prefer_grpc: Whether to use a server's gRPC where it answers, on the port after the URL's (6334 for 6333).
+        timeout_seconds: For one answer of a server; qdrant-client's own 5 are too few for a write that is waited for.
 
     Raises:
         InvalidInputError: the target is none of these.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
     if is_server(target):
-        return _connect(target, api_key or os.environ.get("QDRANT_API_KEY"), prefer_grpc=prefer_grpc)
+        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), timeout_seconds)
+        return connection.open(prefer_grpc=prefer_grpc)
     if "://" in target or re.fullmatch(r"[\w.-]+:\d+/?", target) or not target:
         raise InvalidInputError(
             f"target {target!r}: expected a folder, {EDGE}FOLDER, {MEMORY} or a URL such as http://localhost:6333"
@@ -82,41 +89,48 @@ def open_client(
         return QdrantClient(path=target, force_disable_check_same_thread=True)  # the engine locks
 
 
-def _connect(url: str, api_key: str | None, *, prefer_grpc: bool) -> QdrantClient:
-    parts = urlsplit(url)
-    grpc_port = (parts.port or 6333) + 1
-    if prefer_grpc and _listens(parts.hostname or "", grpc_port):
-        client = _client(url, api_key, grpc_port, prefer_grpc=True)
+@dataclass(frozen=True)
+class _Connection:
+    url: str
+    api_key: str | None
+    timeout_seconds: int
+
+    @property
+    def grpc_port(self) -> int:
+        return (urlsplit(self.url).port or 6333) + 1
+
+    def open(self, *, prefer_grpc: bool) -> QdrantClient:
+        if prefer_grpc and _listens(urlsplit(self.url).hostname or "", self.grpc_port):
+            client = self._client(prefer_grpc=True)
+            try:
+                client.get_collections()
+            except (RpcError, RuntimeError):
+                client.close()
+            else:
+                return client
+        client = self._client(prefer_grpc=False)
         try:
-            client.get_collections()
-        except (RpcError, RuntimeError):
+            with translated(self.url):
+                _greet(client)
+        except TargetError:
             client.close()
-        else:
-            return client
-    client = _client(url, api_key, grpc_port, prefer_grpc=False)
-    try:
-        with translated(url):
-            _greet(client)
-    except TargetError:
-        client.close()
-        raise
-    return client
+            raise
+        return client
 
-
-def _client(url: str, api_key: str | None, grpc_port: int, *, prefer_grpc: bool) -> QdrantClient:
-    with warnings.catch_warnings():
-        # A key over plain HTTP is the user's choice, and right on a network of one's own.
-        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        client = QdrantClient(
-            url=url,
-            api_key=api_key,
-            prefer_grpc=prefer_grpc,
-            grpc_port=grpc_port,
-            timeout=_TIMEOUT_SECONDS,
-            check_compatibility=False,  # it only warns; the request below fails with a reason
-        )
-    client.http.client.add_middleware(raise_when_busy)
-    return client
+    def _client(self, *, prefer_grpc: bool) -> QdrantClient:
+        with warnings.catch_warnings():
+            # A key over plain HTTP is the user's choice, and right on a network of one's own.
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+            client = QdrantClient(
+                url=self.url,
+                api_key=self.api_key,
+                prefer_grpc=prefer_grpc,
+                grpc_port=self.grpc_port,
+                timeout=self.timeout_seconds,
+                check_compatibility=False,  # it only warns; the request that follows fails with a reason
+            )
+        client.http.client.add_middleware(raise_when_busy)
+        return client
 
 
 def _greet(client: QdrantClient) -> None:
