@@ -15,7 +15,17 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "cli": ("typer", "rich"),
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
     "optimum": ("optimum", "torch", "transformers"),
-    "ingest": ("qdrant_client", "semantic_text_splitter"),
+    "ingest": (
+        "bs4",
+        "charset_normalizer",
+        "lxml",
+        "markdownify",
+        "pathspec",
+        "qdrant_client",
+        "semantic_text_splitter",
+        "tree_sitter_python",
+    ),
+    "parquet": ("pyarrow",),
 }
 """The importable packages each extra of pyproject.toml brings."""
 

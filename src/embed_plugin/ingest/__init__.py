@@ -10,14 +10,16 @@ Example:
 """
 
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.formats import Format
+from embed_plugin.ingest.framework_records import records_of_documents, records_of_nodes
 from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
 from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
-from embed_plugin.ingest.readers import ReaderSettings, RecordReader
+from embed_plugin.ingest.reader_settings import ReaderSettings
+from embed_plugin.ingest.readers import RecordReader
 from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
 from embed_plugin.ingest.search import Hit, search
 from embed_plugin.ingest.sink import Sink, Stored, StoredChunk
-from embed_plugin.ingest.source_files import Format
 
 __all__ = [
     "JSON",
@@ -39,5 +41,7 @@ __all__ = [
     "open_client",
     "open_sink",
     "point_id",
+    "records_of_documents",
+    "records_of_nodes",
     "search",
 ]

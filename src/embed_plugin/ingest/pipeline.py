@@ -11,7 +11,7 @@ import numpy as np
 
 from embed_plugin.errors import InvalidInputError, RecordError
 from embed_plugin.ingest.chunker import Chunker
-from embed_plugin.ingest.records import point_id
+from embed_plugin.ingest.records import Rejected, point_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -77,7 +77,7 @@ class IngestSummary:
 
 
 def ingest(
-    records: Iterable[Record],
+    records: Iterable[Record | Rejected],
     encoder: TextEncoder,
     sink: QdrantSink,
     *,
@@ -128,7 +128,11 @@ class _Run:
         for record in window:
             self._refuse_second(record)
         full = [record for record in window if not record.is_empty]
-        chunks = [chunk for pieces in self._chunker.chunk(full) for chunk in pieces]
+        chunks: list[Chunk] = []
+        for pieces in self._chunker.chunk(full):
+            if isinstance(pieces, Rejected):
+                raise RecordError(pieces.reason)
+            chunks += pieces
         stored = (
             self._sink.lookup([self._sink.id_of(chunk.source_id, chunk.index) for chunk in chunks])
             if self._exists
@@ -207,10 +211,12 @@ class _Run:
         self._sink.upsert(chunks, vectors[rows])
 
 
-def _windows(records: Iterable[Record], settings: IngestSettings) -> Iterator[list[Record]]:
+def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> Iterator[list[Record]]:
     window: list[Record] = []
     characters = 0
     for record in records:
+        if isinstance(record, Rejected):
+            raise RecordError(record.reason)
         window.append(record)
         characters += len(record.text)
         if len(window) >= settings.window_records or characters >= settings.window_characters:
