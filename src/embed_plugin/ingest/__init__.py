@@ -10,6 +10,8 @@ Example:
 """
 
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.dead_letter import DeadLetterFile, retrying
+from embed_plugin.ingest.dead_letter_reader import read_dead_letters
 from embed_plugin.ingest.formats import Format
 from embed_plugin.ingest.framework_records import records_of_documents, records_of_nodes
 from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
@@ -25,6 +27,7 @@ __all__ = [
     "JSON",
     "Chunk",
     "Chunker",
+    "DeadLetterFile",
     "Format",
     "Hit",
     "IngestSettings",
@@ -41,7 +44,9 @@ __all__ = [
     "open_client",
     "open_sink",
     "point_id",
+    "read_dead_letters",
     "records_of_documents",
     "records_of_nodes",
+    "retrying",
     "search",
 ]
