@@ -44,6 +44,11 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "mmh3",
         "snowballstemmer",
         "semantic_text_splitter",
+        "bs4",
+        "markdownify",
+        "charset_normalizer",
+        "pathspec",
+        "pyarrow",
     ],
 )
 def test_an_engine_imported_elsewhere_is_a_lint_error(engine: str) -> None:

@@ -15,8 +15,21 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "cli": ("typer", "rich"),
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
     "optimum": ("optimum", "torch", "transformers"),
-    "ingest": ("qdrant_client", "semantic_text_splitter", "snowballstemmer", "mmh3", "tenacity"),
+    "ingest": (
+        "bs4",
+        "charset_normalizer",
+        "lxml",
+        "markdownify",
+        "mmh3",
+        "pathspec",
+        "qdrant_client",
+        "semantic_text_splitter",
+        "snowballstemmer",
+        "tenacity",
+        "tree_sitter_python",
+    ),
     "edge": ("qdrant_edge",),
+    "parquet": ("pyarrow",),
 }
 """The importable packages each extra of pyproject.toml brings."""
 

@@ -110,7 +110,8 @@ def test_stopping_says_what_is_stored_and_how_to_go_on(
             yield json.dumps({"text": f"the cat {number}"}).encode()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    stream = lines()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=lambda _: next(stream))))
     with pytest.raises(typer.Exit) as stopped:
         ingest(["-"], model=Path(model), to=str(tmp_path / "qdrant"), collection="notes")
     assert stopped.value.exit_code == 130

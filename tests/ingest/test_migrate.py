@@ -38,7 +38,7 @@ def test_a_collection_moves_to_another_model_and_the_old_vectors_can_go(sink: Qd
     assert finds(sink, NEW)
     assert finds(sink, NEW, hybrid=True)
     assert verify(NEW, sink).is_sound
-    with pytest.raises(SpaceMismatchError, match="dimension 24, expected the model.s 32"):
+    with pytest.raises(SpaceMismatchError, match=r"dimension 24, expected the model's 32"):
         search("text 7", OLD, sink)
     again = migrate(NEW, sink, drop_old=True)
     assert (again.points, again.embedded, again.dropped) == (1200, 0, ("",))

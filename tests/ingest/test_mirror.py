@@ -97,6 +97,12 @@ def test_a_shard_removes_only_what_is_its_own(sink: QdrantSink) -> None:
     assert sink.count() == 24 - summary.removed
 
 
+def test_a_record_that_was_rejected_is_not_gone(sink: QdrantSink) -> None:
+    rejected = Rejected("x:1: the text is a number", "x:1", "0")
+    _, removed = mirror(sink, [rejected, *RECORDS[2:], Record("long", "word " * 200)])
+    assert removed == ["1"]
+
+
 @pytest.mark.parametrize("max_delete", [-0.1, 1.1, float("nan")])
 def test_a_part_that_is_none_is_refused(max_delete: float) -> None:
     with pytest.raises(InvalidInputError, match="max_delete"):

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin.errors import RecordError
-from embed_plugin.ingest import ReaderSettings, Record, RecordReader
+from embed_plugin.errors import MissingExtraError, RecordError
+from embed_plugin.ingest import ReaderSettings, Record, RecordReader, Rejected
+from embed_plugin.optional_imports import PACKAGES_OF_EXTRA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(*paths: Path | str, stdin: bytes = b"", settings: ReaderSettings | None = None) -> list[Record]:
+def read(*paths: Path | str, stdin: bytes = b"", settings: ReaderSettings | None = None) -> list[Record | Rejected]:
     return list(RecordReader(paths, settings=settings, stdin=io.BytesIO(stdin)))
 
 
@@ -27,21 +30,21 @@ def test_a_folder_is_read_in_sorted_order_with_ids_relative_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "docs/b").mkdir(parents=True)
-    for name in ("b/two.rst", "a.md", "c.txt", "b/one.markdown", ".hidden.txt", "image.png"):
+    for name in ("b/two.rst", "a.md", "c.txt", "b/one.markdown", "d.py", ".hidden.txt", "image.png"):
         (tmp_path / "docs" / name).write_text(name)
     from_elsewhere = read(tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
-    assert [record.source_id for record in from_elsewhere] == ["a.md", "b/one.markdown", "b/two.rst", "c.txt"]
-    assert read("docs") == from_elsewhere
-    assert [record.markdown for record in from_elsewhere] == [True, True, False, False]
-
-
-def test_files_left_out_of_a_folder_are_reported(tmp_path: Path) -> None:
-    (tmp_path / "image.png").write_bytes(b"\x89PNG")
-    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
-    reader = RecordReader([tmp_path])
-    assert list(reader) == []
-    assert [path.name for path in reader.skipped] == ["gone.txt", "image.png"]
+    assert (
+        read("docs")
+        == from_elsewhere
+        == [
+            Record("a.md", "a.md", syntax="markdown"),
+            Record("b/one.markdown", "b/one.markdown", syntax="markdown"),
+            Record("b/two.rst", "b/two.rst"),
+            Record("c.txt", "c.txt"),
+            Record("d.py", "d.py", syntax="python"),
+        ]
+    )
 
 
 def test_a_file_that_is_named_is_read_as_text_whatever_its_suffix(tmp_path: Path) -> None:
@@ -50,78 +53,40 @@ def test_a_file_that_is_named_is_read_as_text_whatever_its_suffix(tmp_path: Path
     assert read(file) == [Record(file.as_posix(), "free")]
 
 
-def test_a_symlink_to_a_folder_around_it_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a")
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "inner/back").symlink_to(tmp_path)
-    (tmp_path / "self.txt").symlink_to(tmp_path / "self.txt")
-    assert [record.source_id for record in read(tmp_path)] == ["a.txt"]
+def test_each_format_is_read_by_its_suffix_and_lines_are_unzipped(tmp_path: Path) -> None:
+    import gzip  # noqa: PLC0415
 
-
-def test_a_symlink_to_another_folder_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other/a.txt").write_text("a")
-    (tmp_path / "docs/linked").symlink_to(tmp_path / "other")
-    assert [record.source_id for record in read(tmp_path / "docs")] == ["linked/a.txt"]
-
-
-def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_text(tmp_path: Path) -> None:
-    file = tmp_path / "a.txt"
-    file.write_bytes(b"\xef\xbb\xbfone\r\ntwo")
-    assert read(file)[0].text == "one\ntwo"
-
-
-def test_the_fields_that_are_neither_id_nor_text_are_the_metadata(tmp_path: Path) -> None:
-    file = lines(tmp_path, {"name": 7, "body": "hello", "tags": ["x"]})
-    assert read(file, settings=ReaderSettings(id_field="name", text_field="body")) == [
-        Record("7", "hello", {"tags": ["x"]})
+    (tmp_path / "a.csv").write_text("text,n\none,1\n")
+    (tmp_path / "b.tsv").write_text("n\ttext\n2\ttwo\n")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "three", "n": 3}\n'))
+    (tmp_path / "d.html").write_text("<title>four</title><h1>Four</h1>")
+    assert read(tmp_path) == [
+        Record("a.csv#2", "one", {"n": "1"}),
+        Record("b.tsv#2", "two", {"n": "2"}),
+        Record("c.jsonl.gz#1", "three", {"n": 3}),
+        Record("d.html", "# Four", {"title": "four"}, syntax="markdown"),
     ]
 
 
-def test_without_an_id_field_a_record_is_named_by_file_and_line(tmp_path: Path) -> None:
-    file = lines(tmp_path, {"text": "one", "id": 3})
-    file.write_text(file.read_text() + "\n\n" + json.dumps({"text": "two"}))
-    assert read(tmp_path) == [Record("notes.jsonl#1", "one", {"id": 3}), Record("notes.jsonl#4", "two")]
+def test_a_format_that_is_chosen_holds_for_named_files_and_chooses_among_those_of_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text\none\n")
+    (tmp_path / "b.csv").write_text("text\ntwo\n")
+    chosen = ReaderSettings(format="csv")
+    assert [item.source_id for item in read(tmp_path, settings=chosen)] == ["b.csv#2"]
+    assert read(tmp_path / "a.txt", settings=chosen) == [Record(f"{tmp_path}/a.txt#2", "one")]
 
 
-def test_stdin_is_json_lines_or_with_format_text_a_text_a_line() -> None:
+def test_stdin_is_json_lines_unless_another_format_of_lines_is_chosen() -> None:
     line = b'{"text": "one"}\n'
     assert read("-", stdin=line) == [Record("stdin#1", "one")]
     assert read("-", stdin=line, settings=ReaderSettings(format="text")) == [Record("stdin#1", '{"text": "one"}')]
+    assert read("-", stdin=b"text\none", settings=ReaderSettings(format="csv")) == [Record("stdin#2", "one")]
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        (b"{", "not JSON"),
-        (b"[1]", "found a list, expected a JSON object"),
-        (b'{"txt": "a"}', "no field 'text' .fields: txt.*--text-field"),
-        (b'{"text": 1}', "the field 'text' is a number, expected a string"),
-        (b'{"text": "a", "x": NaN}', "NaN is no JSON number"),
-        (b'{"text": "\\ud800"}', "lone surrogate"),
-        (b'{"text": "\xff"}', "not UTF-8 .byte 0xff.*iconv"),
-        (b"[" * 100_000, "not JSON"),
-    ],
-)
-def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path, line: bytes, says: str) -> None:
-    file = tmp_path / "notes.jsonl"
-    file.write_bytes(b'{"text": "good"}\n\n' + line)
-    with pytest.raises(RecordError, match=rf"notes\.jsonl:3: .*{says}"):
-        read(file)
-
-
-@pytest.mark.parametrize("value", [None, True, 1.5, ["a"], {}])
-def test_an_id_is_a_string_or_an_integer(tmp_path: Path, value: object) -> None:
-    file = lines(tmp_path, {"id": value, "text": "a"})
-    with pytest.raises(RecordError, match="expected a string or an integer"):
-        read(file, settings=ReaderSettings(id_field="id"))
-
-
-def test_a_text_file_that_is_not_utf_8_is_named_with_the_line(tmp_path: Path) -> None:
-    (tmp_path / "latin.txt").write_bytes("one\ntwo\ncafé".encode("latin-1"))
-    with pytest.raises(RecordError, match=r"latin\.txt:3: not UTF-8 .*iconv"):
-        read(tmp_path)
+@pytest.mark.parametrize("chosen", ["html", "parquet"])
+def test_whole_pages_and_parquet_are_not_read_from_stdin(chosen: str) -> None:
+    with pytest.raises(RecordError, match=f"{chosen} is not read from stdin"):
+        RecordReader(["-"], settings=ReaderSettings(format=chosen))  # type: ignore[arg-type]
 
 
 def test_a_missing_path_is_refused_before_anything_is_read(tmp_path: Path) -> None:
@@ -129,9 +94,67 @@ def test_a_missing_path_is_refused_before_anything_is_read(tmp_path: Path) -> No
         RecordReader([tmp_path, tmp_path / "nowhere"])
 
 
-def test_the_bytes_to_read_are_known_unless_stdin_is_read(tmp_path: Path) -> None:
+def test_parquet_without_its_extra_is_refused_at_once_where_it_is_named_and_rejected_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PACKAGES_OF_EXTRA, "parquet", ("a_package_that_is_not_there",))
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    (tmp_path / "b.txt").write_text("b")
+    with pytest.raises(MissingExtraError, match=r"pip install 'embed-plugin\[parquet\]'"):
+        RecordReader([tmp_path / "a.parquet"])
+    reader = RecordReader([tmp_path])
+    rejected, record = reader
+    assert isinstance(rejected, Rejected)
+    assert r"pip install 'embed-plugin[parquet]'" in rejected.reason
+    assert (record.source_id, reader.incomplete) == ("b.txt", True)
+
+
+def test_the_bytes_to_read_are_known_unless_stdin_or_a_pipe_is_read(tmp_path: Path) -> None:
     lines(tmp_path, {"text": "one"})
     reader = RecordReader([tmp_path])
     list(reader)
     assert reader.total_bytes == reader.bytes_read == 16
     assert RecordReader([tmp_path, "-"]).total_bytes is None
+    os.mkfifo(tmp_path / "pipe")
+    assert RecordReader([tmp_path / "pipe"]).total_bytes is None
+
+
+def test_a_rejection_whose_id_is_known_leaves_the_reading_complete(tmp_path: Path) -> None:
+    reader = RecordReader([lines(tmp_path, {"id": "a", "text": 1})], settings=ReaderSettings(id_field="id"))
+    (rejected,) = reader
+    assert (rejected.source_id, reader.incomplete) == ("a", False)
+
+
+def test_a_line_of_unknown_id_makes_the_reading_incomplete(tmp_path: Path) -> None:
+    reader = RecordReader([lines(tmp_path, {"text": "no id"})], settings=ReaderSettings(id_field="id"))
+    (rejected,) = reader
+    assert (rejected.source_id, reader.incomplete) == (None, True)
+
+
+def test_memory_does_not_grow_with_the_lines_of_a_file(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        file = lines(tmp_path, *({"text": f"line {number} " + "x" * 200} for number in range(count)))
+        tracemalloc.start()
+        assert sum(1 for _ in RecordReader([file])) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)  # what is made once
+    assert peak(5_000) < peak(50) + 2**18
+
+
+def test_memory_does_not_grow_with_the_files_of_folders(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        for number in range(count):
+            folder = tmp_path / str(count) / str(number // 100)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.txt").write_text("x" * 100)
+        tracemalloc.start()
+        assert sum(1 for _ in RecordReader([tmp_path / str(count)])) == count
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(2_000) < peak(100) + 2**17

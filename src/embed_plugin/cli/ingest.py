@@ -76,7 +76,9 @@ def ingest(
     from embed_plugin.ingest import IngestSettings, ReaderSettings, RecordReader, open_sink  # noqa: PLC0415
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 
-    reader = RecordReader(paths, settings=ReaderSettings(format=format.value, id_field=id_field, text_field=text_field))
+    reader = RecordReader(
+        paths, settings=ReaderSettings(format=format.value, id_field=id_field, text_fields=(text_field,))
+    )
     settings = IngestSettings(chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens, dry_run=dry_run)
     with (
         open_sink(to, collection, api_key=api_key, create=not dry_run) as sink,
@@ -84,9 +86,9 @@ def ingest(
     ):
         summary = ingest_records(reader, Encoder.load(model), sink, settings=settings, on_progress=on_progress)
     if json_file:
-        write_json({**asdict(summary), "skipped_files": len(reader.skipped), "dry_run": dry_run}, json_file)
+        write_json({**asdict(summary), "skipped_files": reader.skipped.total(), "dry_run": dry_run}, json_file)
     else:
-        _print_summary(summary, skipped_files=len(reader.skipped), dry_run=dry_run)
+        _print_summary(summary, skipped_files=reader.skipped.total(), dry_run=dry_run)
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from semantic_text_splitter import MarkdownSplitter, TextSplitter
-
-from embed_plugin.errors import InvalidInputError, RecordError
-from embed_plugin.ingest.records import Chunk, sha256
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.records import Chunk, Rejected, sha256
+from embed_plugin.ingest.splitters import Splitter, is_splittable, make_splitter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 class Chunker:
     """Cuts records into chunks that the encoder takes whole: no token of a text is ever cut off.
 
-    Borders are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters.
+    Borders are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters; in source
+    code, whose grammar is installed, classes, functions, statements.
 
     Args:
         encoder: Counts the tokens, special tokens and prefix included. Where it has a ``tokenizer_json``
@@ -46,29 +46,28 @@ class Chunker:
             raise InvalidInputError(message)
         tokenizer_json = getattr(encoder, "tokenizer_json", None)
         self._tokenizer_json = tokenizer_json if isinstance(tokenizer_json, str) else None
-        self._splitters: dict[tuple[bool, bool], TextSplitter | MarkdownSplitter] = {}
+        self._splitters: dict[tuple[str, bool], Splitter] = {}
 
     def hash_of(self, record: Record) -> str:
         """sha256 (hex) of all that decides a record's chunks: its text, its kind, and how it is cut.
 
         A stored record with this hash has the chunks that it would be cut into now, so it need not be cut again.
         """
-        return sha256(f"{self.limit} {self._overlap} {record.markdown}\n{record.text}")
+        return sha256(f"{self.limit} {self._overlap} {_syntax(record)}\n{record.text}")
 
-    def chunk(self, records: Sequence[Record]) -> list[list[Chunk]]:
+    def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         """Cut records that are not empty; one list of chunks per record.
+
+        A record is rejected where a single character takes more tokens than a chunk may have.
 
         Tokens are counted in one call for all the records and in one more for all the pieces of those that do
         not fit, so a record that fits costs no more than its tokens.
-
-        Raises:
-            RecordError: a single character takes more tokens than a chunk may have.
         """
         tokens = self._count([record.text for record in records])
         long = [number for number, count in enumerate(tokens) if count > self.limit]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
         return [
-            self._chunks(record, pieces[number] if number in pieces else [(record.text, tokens[number])])
+            self._chunks(record, pieces.get(number, [(record.text, tokens[number])]))
             for number, record in enumerate(records)
         ]
 
@@ -84,27 +83,14 @@ class Chunker:
     def _split_exactly(self, record: Record) -> list[tuple[str, int]]:
         """Cut again by the encoder's own count; tokens may differ where the prefix meets the text."""
         texts = self._splitter(record, exact=True).chunks(record.text)
-        pieces = list(zip(texts, self._count(texts), strict=True))
-        for text, count in pieces:
-            if count > self.limit:
-                message = (
-                    f"{record.place or record.source_id}: {text[:20]!r} alone is {count} tokens, the limit "
-                    f"is {self.limit}. Allow longer chunks or take a model with a higher limit"
-                )
-                raise RecordError(message)
-        return pieces
+        return list(zip(texts, self._count(texts), strict=True))
 
-    def _splitter(self, record: Record, *, exact: bool) -> TextSplitter | MarkdownSplitter:
-        key = (record.markdown, exact)
+    def _splitter(self, record: Record, *, exact: bool) -> Splitter:
+        key = (_syntax(record), exact)
         if key not in self._splitters:
-            kind = MarkdownSplitter if record.markdown else TextSplitter
             # The splitter counts tokens without the special ones, hence the capacity without them.
-            if self._tokenizer_json is None or exact:
-                self._splitters[key] = kind.from_callback(self._count_own, self._capacity, overlap=self._overlap)
-            else:
-                self._splitters[key] = kind.from_huggingface_tokenizer_str(
-                    self._tokenizer_json, self._capacity, overlap=self._overlap
-                )
+            count = self._count_own if self._tokenizer_json is None or exact else self._tokenizer_json
+            self._splitters[key] = make_splitter(key[0], count, capacity=self._capacity, overlap=self._overlap)
         return self._splitters[key]
 
     def _count_own(self, text: str) -> int:
@@ -113,9 +99,21 @@ class Chunker:
     def _count(self, texts: list[str]) -> list[int]:
         return [int(count) for count in self._encoder.count_tokens(texts)] if texts else []
 
-    def _chunks(self, record: Record, pieces: list[tuple[str, int]]) -> list[Chunk]:
+    def _chunks(self, record: Record, pieces: list[tuple[str, int]]) -> list[Chunk] | Rejected:
+        for text, count in pieces:
+            if count > self.limit:
+                reason = (
+                    f"{record.place or record.source_id}: {text[:20]!r} alone is {count} tokens, the limit "
+                    f"is {self.limit}. Allow longer chunks or take a model with a higher limit"
+                )
+                return Rejected.of(record, reason)
         about = record.metadata, record.metadata_hash, self.hash_of(record)
         return [
             Chunk(record.source_id, index, len(pieces), text, *about, tokens)
             for index, (text, tokens) in enumerate(pieces)
         ]
+
+
+def _syntax(record: Record) -> str:
+    """What a record is cut as: plain text where there is no splitter for its kind."""
+    return record.syntax if is_splittable(record.syntax) else "text"

@@ -134,6 +134,7 @@ class _Run:
         self._tally = Tally()
         self._seen = SeenIds()
         self._failed = False
+        self._all_named = True  # unless something is rejected of which not even the id is known
         self._exists = sink.check(encoder)
         if not settings.dry_run:
             sink.prepare(encoder)
@@ -159,8 +160,8 @@ class _Run:
         """Remove what is stored of records that were not read, or say in the summary why not."""
         if not self._exists:
             return
+        complete = complete and self._all_named
         gone = find_gone(self._sink, self._seen, self.settings.shard)
-        complete = complete and not self._tally.counts["rejected"]
         self._tally.mirror_refused = refusal(gone, self._seen, complete=complete, max_delete=self.settings.max_delete)
         if self._tally.mirror_refused is None:
             if not self.settings.dry_run:
@@ -175,6 +176,7 @@ class _Run:
     def _start(self, window: Sequence[Record | Rejected], embedding: Embedding, storing: ThreadPoolExecutor) -> _Window:
         """Compare a window with what is stored, and set off what must be embedded and stored."""
         rejected = [record for record in window if isinstance(record, Rejected)]
+        self._know(rejected)
         records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
         found = find_changes(records, self._chunker, self._sink, exists=self._exists)
         rejected += [result for result in found if isinstance(result, Rejected)]
@@ -211,6 +213,11 @@ class _Run:
                 self._observer.on_change(change)
         if self._observer.on_progress:
             self._observer.on_progress(self.summary())
+
+    def _know(self, rejected: Sequence[Rejected]) -> None:
+        """What was rejected is there all the same: nothing of it is gone from the source."""
+        self._seen.add([one.source_id for one in rejected if one.source_id is not None])
+        self._all_named = self._all_named and all(one.source_id is not None for one in rejected)
 
     def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
         """The records of this run's shard whose ids are new to it; others are rejected."""

@@ -1,52 +1,39 @@
-"""Paths to records: text and Markdown files, folders of them, JSON lines, and stdin."""
+"""Paths to records: files, folders of them, and stdin."""
 
 from __future__ import annotations
 
+import stat
 import sys
-from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.json_lines import record_of_line
-from embed_plugin.ingest.records import Record
-from embed_plugin.ingest.source_files import MARKDOWN_SUFFIXES, SourceFile, SourceFiles, find_source_files
+from embed_plugin.ingest.file_reader import FileReader, reader_of
+from embed_plugin.ingest.reader_settings import ReaderSettings
+from embed_plugin.ingest.records import Record, Rejected
+from embed_plugin.ingest.source_files import SourceFile, SourceFinder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from embed_plugin.ingest.source_files import Format
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
 
 STDIN = "-"
-_STDIN_NAME = "stdin"
-_BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class ReaderSettings:
-    """How paths become records.
-
-    Attributes:
-        format: ``text``: a file is one record; of stdin, a line is one. ``jsonl``: every line is a JSON
-            object. ``auto``: ``.jsonl`` and ``.ndjson`` files and stdin are JSON lines, others are text.
-        id_field: The field of a JSON line that names the record; without one, it is named by file and line.
-        text_field: The field of a JSON line that is embedded; the other fields become the metadata.
-    """
-
-    format: Format = "auto"
-    id_field: str | None = None
-    text_field: str = "text"
 
 
 class RecordReader:
     """Reads the records of files, folders and stdin (``-``), one by one, in a fixed order.
 
-    Iterating raises a RecordError, naming the file and the line, for what cannot be read.
+    What cannot be read is rejected, and reading goes on. Nothing but the current record, and the names in the folders
+    around its file, is kept in memory.
 
     Attributes:
-        total_bytes: Bytes to read; None when stdin is among the paths.
-        bytes_read: Bytes read so far.
-        skipped: Files that were left out; see :func:`find_source_files`.
+        incomplete: Whether something was rejected of which not even the id is known: a folder or file that could not
+            be read, a line that is no JSON. Then a record that was not read may be there all the same.
+
+    Raises:
+        RecordError: a path does not exist, or stdin is to be read in a format that is not read from it.
+        MissingExtraError: a file that is named needs an extra that is not installed.
     """
 
     def __init__(
@@ -57,63 +44,67 @@ class RecordReader:
         stdin: BinaryIO | None = None,
     ) -> None:
         self.settings = settings or ReaderSettings()
-        self.bytes_read = 0
+        self.incomplete = False
         self._stdin = stdin
-        self._sources: list[SourceFiles | None] = [
-            None if str(path) == STDIN else find_source_files([path], format=self.settings.format) for path in paths
-        ]
-        self.skipped = tuple(path for source in self._sources if source for path in source.skipped)
-        self.total_bytes = None if None in self._sources else sum(file.size for file in self._files())
+        self._paths = [Path(path) for path in paths]
+        self._finder = SourceFinder(self.settings)
+        self._files = FileReader(self.settings)
+        for path in self._paths:
+            self._check(path)
 
-    def __iter__(self) -> Iterator[Record]:
-        for source in self._sources:
-            if source is None:
-                as_json = self.settings.format != "text"
-                yield from self._read_lines(self._stdin or sys.stdin.buffer, _STDIN_NAME, _STDIN_NAME, as_json=as_json)
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        for path in self._paths:
+            for item in self._read(path):
+                if isinstance(item, Rejected) and item.source_id is None:
+                    self.incomplete = True
+                yield item
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read so far."""
+        return self._files.bytes_read
+
+    @cached_property
+    def total_bytes(self) -> int | None:
+        """Bytes to read, found by going through the folders once more; None for stdin and pipes."""
+        total = 0
+        finder = SourceFinder(self.settings)
+        for path in self._paths:
+            if str(path) == STDIN or not (path.is_dir() or path.is_file()):
+                return None
+            total += sum(_size(file.path) for file in finder.find(path) if isinstance(file, SourceFile))
+        return total
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Files in the folders read so far that were left out for their suffix or kind, counted by suffix."""
+        return self._finder.skipped
+
+    def _check(self, path: Path) -> None:
+        if str(path) == STDIN:
+            if self.settings.format in {"html", "parquet"}:
+                raise RecordError(f"{self.settings.format} is not read from stdin. Give a file or a folder")
+        elif not path.exists():
+            raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
+        elif not path.is_dir():
+            reader_of(self._finder.named(path, path.as_posix()).format)
+
+    def _read(self, path: Path) -> Iterator[Record | Rejected]:
+        if str(path) == STDIN:
+            chosen = self.settings.format
+            source = SourceFile(Path("stdin"), "stdin", "jsonl" if chosen == "auto" else chosen, is_stdin=True)
+            yield from self._files.read_stream(self._stdin or sys.stdin.buffer, source)
+            return
+        for found in self._finder.find(path):
+            if isinstance(found, SourceFile):
+                yield from self._files.read(found)
             else:
-                for file in source.found:
-                    yield from self._read_file(file)
-
-    def _files(self) -> Iterator[SourceFile]:
-        return (file for source in self._sources if source for file in source.found)
-
-    def _read_file(self, file: SourceFile) -> Iterator[Record]:
-        try:
-            with file.path.open("rb") as stream:
-                if file.lines:
-                    yield from self._read_lines(stream, file.name, str(file.path), as_json=True)
-                else:
-                    yield self._read_text(stream.read(), file)
-        except OSError as error:
-            raise RecordError(f"{file.path}: cannot be read ({error.strerror}). Check its permissions") from error
-
-    def _read_text(self, content: bytes, file: SourceFile) -> Record:
-        self.bytes_read += len(content)
-        text = _decode(content.removeprefix(_BOM), str(file.path), first_line=1).replace("\r\n", "\n")
-        markdown = file.path.suffix.lower() in MARKDOWN_SUFFIXES
-        return Record(file.name, text, markdown=markdown, place=str(file.path))
-
-    def _read_lines(self, stream: Iterable[bytes], name: str, path: str, *, as_json: bool) -> Iterator[Record]:
-        for number, content in enumerate(stream, start=1):
-            self.bytes_read += len(content)
-            line = _decode(content.removeprefix(_BOM) if number == 1 else content, path, first_line=number)
-            default_id, place = f"{name}#{number}", f"{path}:{number}"
-            if not as_json:
-                yield Record(default_id, line.rstrip("\r\n"), place=place)
-            elif not line.isspace():
-                settings = self.settings
-                yield record_of_line(
-                    line, default_id, place, id_field=settings.id_field, text_field=settings.text_field
-                )
+                yield found
 
 
-def _decode(content: bytes, path: str, *, first_line: int) -> str:
+def _size(path: Path) -> int:
     try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = first_line + content.count(b"\n", 0, error.start)
-        message = (
-            f"{path}:{line}: not UTF-8 (byte 0x{content[error.start]:02x}). Convert it, for example with  "
-            "iconv -f WINDOWS-1252 -t UTF-8"
-        )
-        raise RecordError(message) from error
+        status = path.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -28,7 +28,8 @@ class Record:
         source_id: Names the record, the same in every run; unique within a collection.
         text: What is embedded.
         metadata: Stored beside the text; any JSON object.
-        markdown: Whether the text is cut at Markdown's borders (headings, lists, code) where it must be cut.
+        syntax: At whose borders the text is cut where it must be: ``text`` (paragraphs, sentences), ``markdown``
+            (headings, lists, code), or a programming language (``python``: functions, statements).
         place: Where it was read (``notes.jsonl:17``), for messages.
 
     Raises:
@@ -38,7 +39,7 @@ class Record:
     source_id: str
     text: str
     metadata: Mapping[str, JSON] = field(default_factory=dict)
-    markdown: bool = field(default=False, kw_only=True)
+    syntax: str = field(default="text", kw_only=True)
     place: str = field(default="", kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,8 @@ class Rejected:
     def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
         """A record that was read and then refused, with all that is needed to try it again."""
         fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
+        if record.syntax != "text":
+            fields["syntax"] = record.syntax
         return cls(reason, record.place, record.source_id, chunk_index, fields)
 
 

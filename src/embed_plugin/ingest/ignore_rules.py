@@ -1,0 +1,57 @@
+"""Patterns that choose files, as .gitignore has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pathspec import GitIgnoreSpec
+
+from embed_plugin.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+IGNORE_FILE = ".embedignore"
+
+
+def parse_patterns(lines: Iterable[str], where: str) -> GitIgnoreSpec:
+    """Read patterns, one a line.
+
+    Raises:
+        InvalidInputError: one is no pattern; names ``where`` it stands.
+    """
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise InvalidInputError(f"{where}: {error}. Write it as in .gitignore") from error
+
+
+def read_ignore_file(path: Path) -> GitIgnoreSpec:
+    """Read the patterns of a file, in UTF-8.
+
+    Raises:
+        InvalidInputError: one is no pattern.
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return parse_patterns(path.read_text(encoding="utf-8").splitlines(), path.name)
+
+
+class IgnoreRules:
+    """What the ignore files of a folder and of those around it leave out; the innermost that says anything decides."""
+
+    def __init__(self, levels: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
+        self._levels = levels
+
+    def inside(self, folder: str, spec: GitIgnoreSpec) -> IgnoreRules:
+        """The rules in ``folder`` (relative, with a ``/`` at its end), which has more of its own."""
+        return IgnoreRules((*self._levels, (folder, spec)))
+
+    def leave_out(self, name: str) -> bool:
+        """Whether a file is left out; a folder has a ``/`` at its end."""
+        for folder, spec in reversed(self._levels):
+            found = spec.check_file(name.removeprefix(folder)).include
+            if found is not None:
+                return found
+        return False

@@ -1,0 +1,70 @@
+"""Which splitter cuts which kind of text."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from semantic_text_splitter import CodeSplitter, MarkdownSplitter, TextSplitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GRAMMARS = {
+    "bash": "tree_sitter_bash.language",
+    "c": "tree_sitter_c.language",
+    "c_sharp": "tree_sitter_c_sharp.language",
+    "cpp": "tree_sitter_cpp.language",
+    "go": "tree_sitter_go.language",
+    "java": "tree_sitter_java.language",
+    "javascript": "tree_sitter_javascript.language",
+    "php": "tree_sitter_php.language_php",
+    "python": "tree_sitter_python.language",
+    "ruby": "tree_sitter_ruby.language",
+    "rust": "tree_sitter_rust.language",
+    "tsx": "tree_sitter_typescript.language_tsx",
+    "typescript": "tree_sitter_typescript.language_typescript",
+}
+
+
+class Splitter(Protocol):
+    """Cuts a text into pieces of at most so many tokens."""
+
+    def chunks(self, text: str) -> list[str]:
+        """The pieces, in order, without white space at their ends."""
+
+
+@cache
+def is_splittable(syntax: str) -> bool:
+    """Whether there is a splitter for this kind of text here; for source code, its grammar must be installed."""
+    if syntax in {"text", "markdown"}:
+        return True
+    try:
+        return syntax in _GRAMMARS and bool(_language(syntax))
+    except ImportError:
+        return False
+
+
+def make_splitter(syntax: str, count: str | Callable[[str], int], *, capacity: int, overlap: int) -> Splitter:
+    """Make the splitter for a kind of text.
+
+    Args:
+        syntax: ``text``, ``markdown`` or a programming language whose grammar is installed.
+        count: Counts tokens: a tokenizer's JSON, or a function.
+        capacity: Most tokens of a piece.
+        overlap: Most tokens that a piece repeats of the one before it.
+    """
+    kind: Any
+    language: tuple[object, ...] = ()
+    if syntax in {"text", "markdown"}:
+        kind = MarkdownSplitter if syntax == "markdown" else TextSplitter
+    else:
+        kind, language = CodeSplitter, (_language(syntax),)
+    make = kind.from_huggingface_tokenizer_str if isinstance(count, str) else kind.from_callback
+    return cast("Splitter", make(*language, count, capacity, overlap=overlap))
+
+
+def _language(syntax: str) -> object:
+    module, _, function = _GRAMMARS[syntax].partition(".")
+    return getattr(import_module(module), function)()

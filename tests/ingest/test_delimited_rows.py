@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest import ReaderSettings, Record, RecordReader, Rejected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(tmp_path: Path, content: str | bytes, settings: ReaderSettings | None = None) -> list[Record | Rejected]:
+    file = tmp_path / "a.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return list(RecordReader([tmp_path], settings=settings))
+
+
+def test_columns_are_chosen_by_name_and_the_others_are_metadata(tmp_path: Path) -> None:
+    settings = ReaderSettings(id_field="key", text_fields=("title", "body"))
+    found = read(tmp_path, "year,key,title,body\n1999,x,One,two\n", settings)
+    assert found == [Record("x", "One\ntwo", {"year": "1999"})]
+
+
+def test_a_row_of_several_lines_is_named_by_its_first(tmp_path: Path) -> None:
+    found = read(tmp_path, 'text,n\r\n"one, ""two""\r\nthree",1\r\n\r\nfour,2\r\n')
+    assert found == [Record("a.csv#2", 'one, "two"\r\nthree', {"n": "1"}), Record("a.csv#5", "four", {"n": "2"})]
+
+
+def test_another_delimiter_is_taken(tmp_path: Path) -> None:
+    assert read(tmp_path, "n;text\n1;a,b\n", ReaderSettings(delimiter=";")) == [Record("a.csv#2", "a,b", {"n": "1"})]
+
+
+def test_a_cell_may_be_longer_than_the_csv_module_allows_by_itself(tmp_path: Path) -> None:
+    (record,) = read(tmp_path, "text\n" + "x" * 200_000)
+    assert isinstance(record, Record)
+    assert len(record.text) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("a,b,c", "3 cells, expected 2 as the first row has"),
+        ("a", "1 cells, expected 2"),
+        ('"a"b,c', "not a row"),
+        ("a\0b,c", "found a NUL character"),
+        ("caf\udce9,c", "not UTF-8 (byte 0xe9)"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_its_place_and_reading_goes_on(tmp_path: Path, row: str, says: str) -> None:
+    content = f"text,n\ngood,1\n{row}\ngood,2\n".encode("utf-8", "surrogateescape")
+    first, bad, last = read(tmp_path, content)
+    assert isinstance(bad, Rejected)
+    assert says in bad.reason
+    assert bad.place == f"{tmp_path}/a.csv:3"
+    assert (first.source_id, last.source_id) == ("a.csv#2", "a.csv#4")
+
+
+def test_a_quote_that_is_never_closed_is_rejected_with_the_line_where_it_opens(tmp_path: Path) -> None:
+    first, bad = read(tmp_path, 'text\ngood\n"open\nmore\n')
+    assert isinstance(bad, Rejected)
+    assert bad.reason.startswith(f"{tmp_path}/a.csv:3: not a row (unexpected end of data)")
+    assert first.source_id == "a.csv#2"
+
+
+def test_a_line_longer_than_a_record_may_be_is_rejected_alone(tmp_path: Path) -> None:
+    found = read(tmp_path, f"text\none\n{'x' * 200}\nthree\n", ReaderSettings(max_record_bytes=100))
+    assert [item.place.rpartition(":")[2] for item in found if isinstance(item, Rejected)] == ["3"]
+    assert [item.source_id for item in found if isinstance(item, Record)] == ["a.csv#2", "a.csv#4"]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("body,n", "no column 'text' (columns: body, n). Choose with --id-field, --text-field"),
+        ("text,n,n", "a column is there twice (columns: text, n, n)"),
+        ("text,caf\udce9", "a.csv:1: not UTF-8"),
+        ('"text"x', "not a row"),
+    ],
+)
+def test_without_the_columns_that_are_needed_the_file_is_rejected_once(tmp_path: Path, header: str, says: str) -> None:
+    rejected, *others = read(tmp_path, f"{header}\na,b\n".encode("utf-8", "surrogateescape"))
+    assert isinstance(rejected, Rejected)
+    assert says in rejected.reason
+    assert (rejected.source_id, others) == (None, [])
+
+
+def test_other_encodings_are_decoded_cell_by_cell(tmp_path: Path) -> None:
+    content = 'größe,text\n"ä""ö",表\n'.encode("gb18030")
+    settings = ReaderSettings(encoding="gb18030")
+    assert read(tmp_path, content, settings) == [Record("a.csv#2", "表", {"größe": 'ä"ö'})]
+
+
+def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
+    assert read(tmp_path, "") == read(tmp_path, "text\n") == []
+
+
+@pytest.mark.parametrize("delimiter", ["", "::", '"', "\n"])
+def test_a_delimiter_that_is_none_is_refused(delimiter: str) -> None:
+    with pytest.raises(InvalidInputError, match="the delimiter is"):
+        ReaderSettings(delimiter=delimiter)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest import ReaderSettings, RecordReader, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def ids(folder: Path, **settings: tuple[str, ...]) -> list[str | None]:
+    return [item.source_id for item in RecordReader([folder], settings=ReaderSettings(**settings))]  # type: ignore[arg-type]
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Permissions hold for root as well: the tests may run as root."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may look into; pytest's own may not be."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_files_left_out_of_a_folder_are_counted_by_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, "image.png", "b/photo.PNG", "Makefile", "a.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    reader = RecordReader([tmp_path])
+    assert [item.source_id for item in reader] == ["a.txt"]
+    assert reader.skipped == {".png": 2, "": 1, ".txt": 1}
+
+
+def test_a_symlink_to_a_folder_around_it_is_not_followed(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", "inner/b.txt")
+    (tmp_path / "inner/back").symlink_to(tmp_path)
+    assert ids(tmp_path) == ["a.txt", "inner/b.txt"]
+
+
+def test_a_symlink_to_another_folder_is_followed(tmp_path: Path) -> None:
+    fill(tmp_path, "docs/x.txt", "other/a.txt")
+    (tmp_path / "docs/linked").symlink_to(tmp_path / "other")
+    assert ids(tmp_path / "docs") == ["linked/a.txt", "x.txt"]
+
+
+@pytest.mark.parametrize(("target", "says"), [("self.txt", "symbolic links"), ("nowhere", "no such file any more")])
+def test_a_symlink_to_itself_or_to_nothing_is_rejected_and_reading_goes_on(
+    tmp_path: Path, target: str, says: str
+) -> None:
+    fill(tmp_path, "z.txt")
+    (tmp_path / "self.txt").symlink_to(tmp_path / target)
+    reader = RecordReader([tmp_path])
+    rejected, record = reader
+    assert isinstance(rejected, Rejected)
+    assert (says in rejected.reason, rejected.place) == (True, str(tmp_path / "self.txt"))
+    assert (record.source_id, reader.incomplete) == ("z.txt", True)
+
+
+def test_a_file_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) -> None:
+    reader = RecordReader([fill(tmp_path, "a.txt", "b.txt", "c.txt")])
+    items = iter(reader)
+    next(items)
+    (tmp_path / "b.txt").unlink()
+    gone, there = items
+    assert isinstance(gone, Rejected)
+    assert gone.record == {"path": str(tmp_path / "b.txt"), "name": "b.txt"}
+    assert (there.source_id, reader.incomplete) == ("c.txt", True)
+
+
+def test_a_folder_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) -> None:
+    reader = RecordReader([fill(tmp_path, "a.txt", "b/b.txt", "c.txt")])
+    items = iter(reader)
+    next(items)
+    (tmp_path / "b/b.txt").unlink()
+    (tmp_path / "b").rmdir()
+    gone, there = items
+    assert isinstance(gone, Rejected)
+    assert gone.reason.startswith(f"{tmp_path}/b: cannot list the folder (No such file or directory)")
+    assert (gone.record, there.source_id, reader.incomplete) == ({"path": str(tmp_path)}, "c.txt", True)
+
+
+def test_a_folder_and_a_file_without_permission_are_rejected(open_folder: Path) -> None:
+    fill(open_folder, "a.txt", "b/b.txt", "c.txt")
+    (open_folder / "a.txt").chmod(0)
+    (open_folder / "b").chmod(0)
+    reader = RecordReader([open_folder])
+    with unprivileged():
+        file, folder, record = reader
+    (open_folder / "b").chmod(0o700)
+    assert isinstance(file, Rejected)
+    assert isinstance(folder, Rejected)
+    assert "a.txt: cannot be read (Permission denied). Check it and its permissions" in file.reason
+    assert "b: cannot list the folder (Permission denied)" in folder.reason
+    assert (record.source_id, reader.incomplete) == ("c.txt", True)
+
+
+def test_a_file_that_fails_while_it_is_read_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    (rejected,) = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert "a.txt: cannot be read (Input/output error)" in rejected.reason
+
+
+def test_a_file_name_that_is_no_text_is_rejected(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("x")
+    (rejected,) = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert "lone surrogate" in rejected.reason
+
+
+def test_excluded_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", "build/b.txt", "deep/build/c.txt", "deep/draft-1.md", "keep/draft-2.md")
+    excluded = ("build/", "draft-*", "!keep/draft-2.md")
+    assert ids(tmp_path, exclude=excluded) == ["a.txt", "keep/draft-2.md"]
+
+
+def test_included_files_are_read_whatever_their_suffix_and_no_others(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", "b.log", "deep/c.log", "deep/d.LOG.1")
+    assert ids(tmp_path, include=("*.log",)) == ["b.log", "deep/c.log"]
+    assert ids(tmp_path, include=("*.log",), exclude=("deep/",)) == ["b.log"]
+
+
+def test_ignore_files_hold_for_their_folder_and_the_inner_one_decides(tmp_path: Path) -> None:
+    fill(tmp_path, "a.md", "b.txt", "deep/a.md", "deep/b.txt", "other/a.md", "secret/a.txt")
+    (tmp_path / ".embedignore").write_text("# drafts\n*.md\nsecret/\n")
+    (tmp_path / "deep/.embedignore").write_text("!a.md\n/b.txt\n")
+    assert ids(tmp_path) == ["b.txt", "deep/a.md"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\n", b"*.md\n!"])
+def test_a_folder_whose_ignore_file_cannot_be_read_is_not_read(tmp_path: Path, content: bytes) -> None:
+    fill(tmp_path, "a.txt", "secret/b.txt")
+    (tmp_path / "secret/.embedignore").write_bytes(content)
+    record, rejected = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.startswith(f"{tmp_path}/secret: cannot list the folder")
+    assert record.source_id == "a.txt"
+
+
+def test_a_pattern_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInputError, match=r"the patterns to exclude: .*Write it as in \.gitignore"):
+        ReaderSettings(exclude=("!",))
