@@ -8,12 +8,18 @@ from embed_plugin.errors import EmbedPluginError
 from embed_plugin.optional_imports import import_part
 
 FAILED = 1
+REJECTED = 3
+"""Done, but some records were rejected."""
+
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
 
 def main() -> None:
-    """Run ``embed-plugin``. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 130 interrupted."""
+    """Run ``embed-plugin``.
+
+    Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 done but some records were rejected, 130 interrupted.
+    """
     try:
         import_part("embed_plugin.cli.app", extra="cli").app()
     except EmbedPluginError as error:

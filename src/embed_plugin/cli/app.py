@@ -9,7 +9,9 @@ from embed_plugin.cli.evaluate import evaluate
 from embed_plugin.cli.export import export
 from embed_plugin.cli.info import info
 from embed_plugin.cli.ingest import ingest
+from embed_plugin.cli.migrate import migrate
 from embed_plugin.cli.search import search
+from embed_plugin.cli.verify import verify
 
 app = typer.Typer(
     name="embed-plugin",
@@ -19,5 +21,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search):
+for command in (export, info, encode, evaluate, ingest, search, verify, migrate):
     app.command()(command)

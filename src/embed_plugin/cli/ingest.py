@@ -4,128 +4,188 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
-from enum import StrEnum
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from embed_plugin.cli import INTERRUPTED
-from embed_plugin.cli.output import print_facts, write_json
+from embed_plugin.cli import FAILED, REJECTED
+from embed_plugin.cli import reader_options as reading
+from embed_plugin.cli import target_options as making
+from embed_plugin.cli.ingest_report import DryRun, print_summary, run_progress
+from embed_plugin.cli.model import Model, load_encoder
+from embed_plugin.cli.options import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.output import write_json
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.optional_imports import import_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from embed_plugin.ingest import IngestSummary, RecordReader
-
-
-class RecordFormat(StrEnum):
-    """How files become records."""
-
-    auto = "auto"
-    text = "text"
-    jsonl = "jsonl"
-
-
-Model: TypeAlias = Annotated[Path, typer.Option("--model", help="Model folder.", show_default=False)]
-Target: TypeAlias = Annotated[
-    str,
-    typer.Option("--to", help="Folder of embedded Qdrant, URL of a server, or :memory:.", show_default=False),
-]
-Collection: TypeAlias = Annotated[str, typer.Option("--collection", help="Name of the collection.", show_default=False)]
-ApiKey: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--api-key", envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True),
-]
-JsonFile: TypeAlias = Annotated[
-    str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
-]
+    from embed_plugin.ingest import IngestSummary, ReaderSettings, Record, Rejected
 
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, or - for stdin.", show_default=False)],
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, or - for stdin.", show_default=False)
+    ] = None,
     *,
     model: Model,
     to: Target,
     collection: Collection,
-    id_field: Annotated[str | None, typer.Option(help="Field of a JSON line that names the record.")] = None,
-    text_field: Annotated[str, typer.Option(help="Field of a JSON line that is embedded.")] = "text",
-    format: Annotated[RecordFormat, typer.Option(help="auto goes by the suffix.")] = RecordFormat.auto,  # noqa: A002 - the option's name
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Remove what is stored of records that are not there any more.")
+    ] = False,
+    max_delete: Annotated[
+        float, typer.Option(help="Largest part of the points that --mirror may remove.", min=0, max=1)
+    ] = 0.1,
+    shard: Annotated[str, typer.Option(help="Take part I of N of the records.", metavar="I/N")] = "1/1",
     chunk_tokens: Annotated[
         int | None, typer.Option(help="Most tokens of a chunk.", show_default="model's limit")
     ] = None,
     overlap_tokens: Annotated[int, typer.Option(help="Tokens a chunk repeats of the one before.")] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be done; write nothing.")] = False,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(help="File for what is rejected.", show_default="COLLECTION.rejected.jsonl"),
+    ] = None,
+    retry_rejected: Annotated[
+        Path | None, typer.Option(help="Try what is in this file again, instead of paths.", show_default=False)
+    ] = None,
+    recreate: making.Recreate = False,
+    yes: making.Yes = False,
     api_key: ApiKey = None,
     json_file: JsonFile = None,
+    format: reading.FormatOption = reading.RecordFormat.auto,  # noqa: A002 - the option's name
+    id_field: reading.IdField = None,
+    text_field: reading.TextFields = None,
+    metadata_field: reading.MetadataFields = None,
+    encoding: reading.Encoding = None,
+    delimiter: reading.Delimiter = None,
+    include: reading.Include = None,
+    exclude: reading.Exclude = None,
+    max_record_mb: reading.MaxRecordMegabytes = 64,
+    layout: making.Layout = None,
+    distance: making.Distance = None,
+    sparse: making.Sparse = None,
+    vectors_on_disk: making.VectorsOnDisk = None,
+    payload_on_disk: making.PayloadOnDisk = None,
+    datatype: making.Datatype = None,
+    quantisation: making.Quantisation = None,
+    shards: making.Shards = None,
+    replication_factor: making.ReplicationFactor = None,
+    hnsw_m: making.HnswM = None,
+    hnsw_ef_construct: making.HnswEfConstruct = None,
+    payload_index: making.PayloadIndexes = None,
+    bulk_load: making.BulkLoad = False,
 ) -> None:
     """Embed records into a Qdrant collection; run it again and only what is new or changed is embedded.
 
-    Text and Markdown files are one record each, named by their path in that folder. In .jsonl and .ndjson
-    files and on stdin, every line is a JSON object; with --format text, every line on stdin is a text.
+    Files of text, Markdown, HTML and code are one record each, named by their path in the folder that was given; of
+    JSON lines, CSV, TSV and Parquet, each line or row is one. What cannot be read or stored is written to a file with
+    the reason, and the run goes on. Ctrl-C finishes what is under way. Exit codes: 0 done, 1 failed, 2 wrong usage,
+    3 some were rejected, 130 stopped.
 
     Example: embed-plugin ingest docs/ --model models/minilm-int8 --to qdrant --collection docs
     """
+    making.require_yes(recreate=recreate, yes=yes)
+    if bool(paths) == bool(retry_rejected) or (retry_rejected and mirror):
+        raise typer.BadParameter("give paths, or --retry-rejected FILE without paths and --mirror")
     import_part("embed_plugin.ingest", extra="ingest")
     # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin import Encoder  # noqa: PLC0415
-    from embed_plugin.ingest import IngestSettings, ReaderSettings, RecordReader, open_sink  # noqa: PLC0415
+    from embed_plugin.ingest import IngestSettings, Observer, Shard, open_sink  # noqa: PLC0415
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 
-    reader = RecordReader(
-        paths, settings=ReaderSettings(format=format.value, id_field=id_field, text_fields=(text_field,))
+    settings = IngestSettings(
+        chunk_tokens=chunk_tokens,
+        overlap_tokens=overlap_tokens,
+        shard=Shard.parse(shard),
+        mirror=mirror,
+        max_delete=max_delete,
+        dry_run=dry_run,
     )
-    settings = IngestSettings(chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens, dry_run=dry_run)
-    with (
-        open_sink(to, collection, api_key=api_key, create=not dry_run) as sink,
-        _progress(reader, dry_run=dry_run) as on_progress,
-    ):
-        summary = ingest_records(reader, Encoder.load(model), sink, settings=settings, on_progress=on_progress)
+    read_as = reading.reader_settings(
+        format=format,
+        id_field=id_field,
+        text_fields=text_field,
+        metadata_fields=metadata_field,
+        encoding=encoding,
+        delimiter=delimiter,
+        include=include,
+        exclude=exclude,
+        max_record_megabytes=max_record_mb,
+    )
+    made_as = making.collection_settings(
+        layout=layout,
+        distance=distance,
+        sparse=sparse,
+        vectors_on_disk=vectors_on_disk,
+        payload_on_disk=payload_on_disk,
+        datatype=datatype,
+        quantisation=quantisation,
+        shards=shards,
+        replication_factor=replication_factor,
+        hnsw_m=hnsw_m,
+        hnsw_ef_construct=hnsw_ef_construct,
+        payload_indexes=payload_index,
+        bulk_load=bulk_load,
+    )
+    letters = _Letters(
+        rejected or Path(f"{collection.replace('/', '_')}.rejected.jsonl"), retry_rejected, dry_run=dry_run
+    )
+    found = DryRun() if dry_run else None
+    with stoppable(), open_sink(to, collection, api_key=api_key, create=not dry_run, settings=made_as) as sink:
+        encoder = load_encoder(model)
+        if recreate and not dry_run:
+            sink.recreate(encoder)
+        with letters.opened(paths, read_as) as (records, on_rejected), run_progress(records, dry_run=dry_run) as shown:
+            observer = found.observer(shown) if found else Observer(shown, on_rejected=on_rejected)
+            summary = ingest_records(records, encoder, sink, settings=settings, observer=observer)
+        facts = {"dry_run": dry_run, "skipped_files": sum(getattr(records, "skipped", {}).values())}
+        facts |= found.facts(encoder) if found else {"rejected_file": letters.used(summary)}
     if json_file:
-        write_json({**asdict(summary), "skipped_files": reader.skipped.total(), "dry_run": dry_run}, json_file)
+        write_json({**asdict(summary), **facts}, json_file)
     else:
-        _print_summary(summary, skipped_files=reader.skipped.total(), dry_run=dry_run)
+        print_summary(summary, facts)
+    _exit(summary, letters.used(summary))
 
 
-@contextmanager
-def _progress(reader: RecordReader, *, dry_run: bool) -> Iterator[Callable[[IngestSummary], None]]:
-    """Show the progress on stderr where that is a terminal; say what was done when the user stops the run."""
-    console = Console(stderr=True)
-    latest: IngestSummary | None = None
-    bar = Progress(
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    task = bar.add_task("starting", total=reader.total_bytes)
+@dataclass(frozen=True)
+class _Letters:
+    """Where what is rejected goes, and perhaps comes from."""
 
-    def on_progress(summary: IngestSummary) -> None:
-        nonlocal latest
-        latest = summary
-        rate = f"{summary.texts_per_second:,.0f} texts/s"
-        done = f"{summary.chunks:,} chunks, {summary.embedded:,} embedded, {rate}"
-        bar.update(task, completed=reader.bytes_read, description=done)
+    path: Path
+    retried: Path | None
+    dry_run: bool = field(kw_only=True)
 
-    try:
-        with bar:
-            yield on_progress
-    except KeyboardInterrupt:
-        done = latest.records if latest else 0
-        doing = "counted" if dry_run else "stored"
-        sys.stderr.write(f"Stopped: {done:,} records are {doing}. Run the same command again to go on.\n")
-        raise typer.Exit(INTERRUPTED) from None
+    @contextmanager
+    def opened(
+        self, paths: list[str] | None, settings: ReaderSettings
+    ) -> Iterator[tuple[Iterable[Record | Rejected], Callable[[Sequence[Rejected]], None]]]:
+        """What is read, and whom to tell what is rejected of it."""
+        from embed_plugin.ingest import DeadLetterFile, RecordReader, read_dead_letters, retrying  # noqa: PLC0415
+
+        if self.retried is None:
+            with DeadLetterFile(self.path) as file:
+                yield RecordReader(paths or [], settings=settings), file.write
+        elif self.dry_run:
+            yield read_dead_letters(self.retried, settings=settings), lambda _: None
+        else:
+            with retrying(self.retried) as file:
+                yield read_dead_letters(self.retried, settings=settings), file.write
+
+    def used(self, summary: IngestSummary) -> str | None:
+        """The file that says why, where something was rejected."""
+        return str(self.retried or self.path) if summary.rejected and not self.dry_run else None
 
 
-def _print_summary(summary: IngestSummary, *, skipped_files: int, dry_run: bool) -> None:
-    facts = {**asdict(summary), "skipped_files": skipped_files}
-    if dry_run:
-        sys.stderr.write("Dry run: nothing was embedded or written.\n")
-    print_facts({name: f"{value:,.1f}" if isinstance(value, float) else value for name, value in facts.items()})
+def _exit(summary: IngestSummary, letters: str | None) -> None:
+    """Say what is not as it should be, and end with its exit code."""
+    if summary.mirror_refused:
+        sys.stderr.write(f"embed-plugin: {summary.mirror_refused}\n")
+    if summary.rejected:
+        where = f". {letters} says why; mend that, and try again with  --retry-rejected {letters}" if letters else ""
+        sys.stderr.write(f"embed-plugin: {summary.rejected:,} records or chunks were rejected{where}\n")
+    if summary.mirror_refused or summary.rejected:
+        raise typer.Exit(FAILED if summary.mirror_refused else REJECTED)

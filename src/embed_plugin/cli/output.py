@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from rich.progress import (
 from embed_plugin.errors import EmbedPluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -59,3 +61,17 @@ def progress_bar() -> Progress:
         disable=not sys.stderr.isatty(),
         transient=True,
     )
+
+
+@contextmanager
+def counting_progress(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of how many are done, and how many a second."""
+    started = time.perf_counter()
+    with progress_bar() as bar:
+        task = bar.add_task(doing, total=None, rate="")
+
+        def show(done: int, total: int) -> None:
+            rate = f"{done / (time.perf_counter() - started):,.0f} {unit}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield show

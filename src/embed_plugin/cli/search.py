@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from embed_plugin.cli.ingest import ApiKey, Collection, JsonFile, Model, Target
+from embed_plugin.cli.model import Model, load_encoder
+from embed_plugin.cli.options import ApiKey, Collection, JsonFile, Target
 from embed_plugin.cli.output import write_json
 from embed_plugin.optional_imports import import_part
 
@@ -28,6 +29,9 @@ def search(
     to: Target,
     collection: Collection,
     limit: Annotated[int, typer.Option(min=1, help="Most chunks to show.")] = 5,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Rank by the words too; needs a collection made with --sparse bm25.")
+    ] = False,
     api_key: ApiKey = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -37,12 +41,11 @@ def search(
     """
     import_part("embed_plugin.ingest", extra="ingest")
     # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin import Encoder  # noqa: PLC0415
     from embed_plugin.ingest import open_sink  # noqa: PLC0415
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415
 
     with open_sink(to, collection, api_key=api_key, create=False) as sink:
-        hits = search_chunks(text, Encoder.load(model), sink, limit=limit)
+        hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
     else:
