@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+import grpc  # type: ignore[import-untyped]
 import pytest
+from grpc_qdrant import grpc_qdrant
 from misbehaving_qdrant import Fault, Refuse, Reset, Slow, misbehaving_qdrant
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest import Chunk, QdrantSink, open_sink
+from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_engine import QdrantEngine
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.retry import RetrySettings
@@ -163,3 +165,66 @@ def test_closing_ends_a_wait() -> None:
         sink._engine._closed.set()  # type: ignore[attr-defined]
         fill(sink, "one")
         assert len(seen.writes) == 2
+
+
+TRANSIENT = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED]
+
+
+@contextmanager
+def grpc_sink(
+    waits: list[float], *codes: grpc.StatusCode, poison: str | None = None
+) -> Iterator[tuple[QdrantSink, list[int]]]:
+    """A sink to a server with gRPC, and the sizes of the upserts that reach it."""
+    with (
+        misbehaving_qdrant() as (url, seen),
+        grpc_qdrant(seen.engine, int(url.rpartition(":")[2]), *codes, poison=poison) as sizes,
+        sink_to(url, waits) as sink,
+    ):
+        yield sink, sizes
+
+
+def test_grpc_is_tried_again_on_what_may_not_come_again() -> None:
+    waits: list[float] = []
+    with grpc_sink(waits, *TRANSIENT) as (sink, sizes):
+        assert fill(sink, "one", "two") == []
+        assert texts_of(sink) == ["one", "two"]
+        assert (sizes, len(waits)) == ([2] * 4, 3)
+
+
+def test_grpc_is_not_tried_again_on_what_would_come_again() -> None:
+    with grpc_sink([], grpc.StatusCode.INTERNAL) as (sink, sizes):
+        with pytest.raises(TargetError, match="refused: as planned"):
+            fill(sink, "one")
+        assert sizes == [1]
+
+
+def test_points_that_grpc_refuses_are_found_alone() -> None:
+    texts = [f"{'poison' if number in {3, 140} else 'text'} {number}" for number in range(200)]
+    with grpc_sink([], poison="poison") as (sink, _):
+        assert fill(sink, *texts) == [3, 140]
+        assert sink.count() == 198
+
+
+def test_a_bulk_load_switches_indexing_off_and_closing_switches_it_on_again() -> None:
+    with misbehaving_qdrant() as (url, seen):
+        with open_sink(url, "c", settings=CollectionSettings(bulk_load=True)) as sink:
+            sink.prepare(ENCODER)
+            before = seen.indexing_threshold
+            fill(sink, "one")
+        assert (before, seen.indexing_threshold) == (0, 20000)
+
+
+@pytest.mark.parametrize("how", ["next run", "call"])
+def test_a_bulk_load_that_was_killed_is_ended_later(how: str) -> None:
+    with misbehaving_qdrant() as (url, seen):
+        killed = open_sink(url, "c", settings=CollectionSettings(bulk_load=True))
+        killed.prepare(ENCODER)
+        killed._engine.close()  # the process is gone: nothing of the sink's own end is run
+        killed._pool.shutdown()
+        assert seen.indexing_threshold == 0
+        with open_sink(url, "c") as sink:
+            sink.prepare(ENCODER) if how == "next run" else sink.end_bulk_load()
+            assert seen.indexing_threshold == 20000
+            seen.indexing_threshold = 7
+            sink.prepare(ENCODER)
+            assert seen.indexing_threshold == 7

@@ -172,7 +172,7 @@ class EdgeEngine:
                 edge.Prefetch(limit=each, query=nearest),
                 edge.Prefetch(limit=each, query=edge.Query.Nearest(words, using=SPARSE_VECTOR)),
             ]
-            fusion = edge.Fusion.Rrf(k=_RRF_K)
+            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub says it is no Fusion
             request = edge.QueryRequest(limit=limit, query=fusion, prefetches=rankings, with_payload=True)
         with self._lock, self._translated():
             found = self._shard(collection).query(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from embed_plugin.ingest.collection_settings import CollectionSettings
 from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Points
 from embed_plugin.ingest.qdrant_collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.qdrant_errors import translated
-from embed_plugin.ingest.qdrant_points import dense_vector, grpc_points, rest_batch
+from embed_plugin.ingest.qdrant_points import dense_vector, rest_batch, upsert_request
 from embed_plugin.ingest.qdrant_target import MEMORY, own_warnings_only
 from embed_plugin.ingest.retry import Retry, RetrySettings
 
@@ -62,6 +63,7 @@ class QdrantEngine:
         self.advised_points = _LOCAL_POINTS if local else None
         self.supported = _LOCAL_SETTINGS if local else frozenset(CollectionSettings.__dataclass_fields__)
         self._grpc = not local and bool(options["prefer_grpc"])
+        self._timeout = options["timeout"]
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
         self._closed = Event()
@@ -96,7 +98,7 @@ class QdrantEngine:
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
-            self._call(lambda key=key, schema=schema: self.client.create_payload_index(collection, key, schema))
+            self._call(partial(self.client.create_payload_index, collection, key, schema))
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
         """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
@@ -119,9 +121,14 @@ class QdrantEngine:
 
     def upsert(self, collection: str, points: Points) -> None:
         """Store points; on return they are safe."""
-        batch: Any = grpc_points(points) if self._grpc else rest_batch(points)
-        with own_warnings_only():
-            self._call(lambda: self.client.upsert(collection, batch, wait=True))
+        if self._grpc:
+            # Past the client's own method, which would have each vector become a list of Python's floats.
+            request = upsert_request(collection, points)
+            self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
+        else:
+            batch = rest_batch(points)
+            with own_warnings_only():
+                self._call(lambda: self.client.upsert(collection, batch, wait=True))
 
     def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the whole payload of points, by id."""

@@ -152,7 +152,7 @@ class QdrantSink:
         Returns:
             Those that cannot be stored, with the reason; the others are stored.
         """
-        finite = np.isfinite(vectors).all(axis=1)
+        finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
         rejected = [_not_finite(chunk) for chunk, fits in zip(chunks, finite, strict=True) if not fits]
         if rejected:
             chunks = [chunk for chunk, fits in zip(chunks, finite, strict=True) if fits]
