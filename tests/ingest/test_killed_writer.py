@@ -17,7 +17,7 @@ from embed_plugin.testing import FakeEncoder
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 8
+KILLS = 4
 WRITER = """
 import sys
 from embed_plugin.ingest import Chunk, open_sink

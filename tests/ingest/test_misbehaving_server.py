@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import grpc  # type: ignore[import-untyped]
 import pytest
 from grpc_qdrant import grpc_qdrant
-from misbehaving_qdrant import Fault, Refuse, Reset, Slow, misbehaving_qdrant
+from misbehaving_qdrant import Fault, Misbehaviour, Refuse, Reset, Slow, misbehaving_qdrant
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
@@ -160,11 +161,19 @@ def test_an_api_key_goes_with_every_request(monkeypatch: pytest.MonkeyPatch) -> 
         assert seen.api_keys == {"given", "from the environment"}
 
 
-def test_closing_ends_a_wait() -> None:
-    with misbehaving_qdrant(Refuse(503, "50")) as (url, seen), sink_to(url) as sink:
-        sink._engine._closed.set()  # type: ignore[attr-defined]
-        fill(sink, "one")
-        assert len(seen.writes) == 2
+def test_leaving_by_an_error_ends_the_waits_of_all_threads() -> None:
+    with misbehaving_qdrant(*[Refuse(503, "50")] * 2) as (url, seen):
+        with ThreadPoolExecutor(1) as thread, pytest.raises(KeyboardInterrupt), sink_to(url) as sink:  # noqa: PT012
+            writing = thread.submit(fill, sink, "one")
+            interrupt_after_a_write(seen)
+        assert "the wait for it was ended. Run the same command again" in str(writing.exception())
+        assert len(seen.writes) == 1
+
+
+def interrupt_after_a_write(seen: Misbehaviour) -> None:
+    while not seen.writes:
+        seen.stopped.wait(0.01)
+    raise KeyboardInterrupt
 
 
 TRANSIENT = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED]

@@ -193,6 +193,15 @@ def test_a_foreign_collection_is_taken_over_only_while_it_is_empty(
         sink.check(FakeEncoder(fingerprint="other"))
 
 
+def test_a_foreign_collection_is_not_taken_over_for_sparse_vectors(
+    client_sink: tuple[QdrantSink, QdrantClient],
+) -> None:
+    sink, client = client_sink
+    client.create_collection("c", vectors_config=models.VectorParams(size=32, distance=models.Distance.COSINE))
+    with pytest.raises(SpaceMismatchError, match="no sparse vectors of ours"):
+        QdrantSink(sink._engine, "c", settings=CollectionSettings(sparse="bm25")).prepare(ENCODER)
+
+
 def test_a_payload_of_another_time_is_refused(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
     sink, client = client_sink
     vectors = models.VectorParams(size=32, distance=models.Distance.COSINE)
@@ -320,6 +329,14 @@ def test_points_and_identity_survive_closing_the_folder(tmp_path: Path, kind: st
         assert list(sink.lookup(ids)) == ids
         with pytest.raises(SpaceMismatchError):
             sink.check(FakeEncoder(fingerprint="other"))
+
+
+def test_what_was_stored_before_an_error_is_there_without_waiting_for_an_index(tmp_path: Path) -> None:
+    interrupted = open_kind("edge", tmp_path, "c")
+    ids = fill(interrupted, "one")
+    interrupted.__exit__(KeyboardInterrupt)
+    with open_kind("edge", tmp_path, "c") as sink:
+        assert list(sink.lookup(ids)) == ids
 
 
 @pytest.mark.parametrize("settings", [{"shards": 0}, {"hnsw_m": -1}, {"hnsw_ef_construct": 1}])

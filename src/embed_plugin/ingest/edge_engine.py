@@ -68,14 +68,20 @@ class EdgeEngine:
         self._folder = folder
         self._open: dict[str, edge.EdgeShard] = {}
         self._changed: set[str] = set()
+        self._interrupted = False
         self._lock = RLock()
+
+    def interrupt(self) -> None:
+        """Leave what was stored without an index when the engine is closed: that may take minutes."""
+        self._interrupted = True
 
     def close(self) -> None:
         """Index what was stored, and let go of the shards so that another process may open them."""
         with self._lock, self._translated():
             for name, shard in self._open.items():
                 if name in self._changed:
-                    shard.optimize()
+                    if not self._interrupted:
+                        shard.optimize()
                     shard.flush()
                 shard.close()
             self._open.clear()

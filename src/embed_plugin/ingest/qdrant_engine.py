@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from qdrant_client import models
 
+from embed_plugin.errors import TargetError
 from embed_plugin.ingest import qdrant_errors
 from embed_plugin.ingest.collection_identity import Description
 from embed_plugin.ingest.collection_settings import CollectionSettings
@@ -44,7 +45,7 @@ class QdrantEngine:
         client: See :func:`~embed_plugin.ingest.qdrant_target.open_client`.
         target: What messages call the place; by default the client's URL or folder.
         retry: How long a request to a server is tried again.
-        sleep: Waits between two tries; ends early when the engine is closed, by default.
+        sleep: Waits between two tries; by default until :meth:`interrupt` at the latest.
     """
 
     def __init__(
@@ -66,17 +67,21 @@ class QdrantEngine:
         self._timeout = options["timeout"]
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
-        self._closed = Event()
+        self._interrupted = Event()
         self._retry = Retry(
             retry or RetrySettings(),
             is_transient=qdrant_errors.is_transient,
             retry_after=qdrant_errors.retry_after,
-            sleep=sleep or self._closed.wait,
+            sleep=sleep or self._wait,
         )
+
+    def interrupt(self) -> None:
+        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+        self._interrupted.set()
 
     def close(self) -> None:
         """Let go of the server, or of the folder so that another process may open it."""
-        self._closed.set()
+        self.interrupt()
         self.client.close()
 
     def describe(self, collection: str) -> Description | None:
@@ -184,6 +189,12 @@ class QdrantEngine:
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(found.name for found in self._call(self.client.get_collections).collections)
+
+    def _wait(self, seconds: float) -> None:
+        if self._interrupted.wait(seconds):
+            raise TargetError(
+                f"{self.target} was busy, and the wait for it was ended. Run the same command again to go on"
+            )
 
     def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
         """An answer that was lost may have been a yes: the second try then finds the collection there."""

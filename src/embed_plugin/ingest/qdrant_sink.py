@@ -71,7 +71,9 @@ class QdrantSink:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self._engine.interrupt()
         self.close()
 
     def close(self) -> None:
@@ -114,10 +116,10 @@ class QdrantSink:
             if self._settings.bulk_load:
                 self._start_bulk_load(identity)
         elif self._identity is None:
-            # An empty collection of somebody else: its sparse vectors, if any, are not ours.
-            identity = replace(new_identity(encoder, self._settings), sparse=None)
-            self._engine.update(self.collection, identity)
-            self._identity = identity
+            if self._settings.sparse:  # an empty collection of somebody else: what it has besides is not ours
+                raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
+            self._identity = new_identity(encoder, self._settings)
+            self._engine.update(self.collection, self._identity)
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import QdrantClient
+from qdrant_client.common.client_exceptions import QdrantException
 
 from embed_plugin.errors import InvalidInputError, TargetError
 from embed_plugin.ingest.qdrant_errors import is_transient, raise_when_busy, translated
@@ -104,7 +105,7 @@ class _Connection:
             client = self._client(prefer_grpc=True)
             try:
                 client.get_collections()
-            except (RpcError, RuntimeError):
+            except (RpcError, RuntimeError, QdrantException):
                 client.close()
             else:
                 return client
