@@ -18,6 +18,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient, models
 
 if TYPE_CHECKING:
@@ -57,12 +58,17 @@ class Misbehaviour:
         poison: A request with a point whose payload has this text in it is refused with 400, whole.
         writes: When each write of points came (monotonic seconds), and its size in points and bytes.
         api_keys: Of every request.
+        engine: Where the points are.
+        indexing_threshold: What a collection was told last; None before.
     """
+
+    engine: QdrantClient
 
     faults: deque[Fault] = field(default_factory=deque)
     poison: str | None = None
     writes: list[tuple[float, int, int]] = field(default_factory=list)
     api_keys: set[str | None] = field(default_factory=set)
+    indexing_threshold: int | None = None
     stopped: Event = field(default_factory=Event)
     most_at_once: int = 0
     at_once: int = 0
@@ -71,8 +77,8 @@ class Misbehaviour:
 @contextmanager
 def misbehaving_qdrant(*faults: Fault, poison: str | None = None) -> Iterator[tuple[str, Misbehaviour]]:
     """Serve on a free port; the URL, and what is to go wrong."""
-    behaviour = Misbehaviour(deque(faults), poison)
     engine = QdrantClient(":memory:")
+    behaviour = Misbehaviour(engine, deque(faults), poison)
     handler = type("Handler", (_Handler,), {"behaviour": behaviour, "engine": engine, "lock": Lock()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -115,7 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.behaviour.at_once -= 1
             self._answer(400, {"status": {"error": "Format error: a point is poisoned"}})
             return
-        status, result = self._do(path, body)
+        try:
+            status, result = self._do(path, body)
+        except Exception as error:  # noqa: BLE001 - a fault of the double itself must not look like one of the network
+            self._answer(400, {"status": {"error": repr(error)}})
+            return
         if isinstance(fault, Slow):
             self.behaviour.stopped.wait(fault.seconds)
         if isinstance(fault, Reset):
@@ -166,10 +176,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _do_collection(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         if self.command == "GET":
-            return 200, _json(self.engine.get_collection(name))
+            found = _json(self.engine.get_collection(name))
+            if self.behaviour.indexing_threshold is not None:
+                found["config"]["optimizer_config"]["indexing_threshold"] = self.behaviour.indexing_threshold
+            return 200, found
         if self.command == "DELETE":
             return 200, self.engine.delete_collection(name)
         if self.command == "PATCH":
+            told = (body.get("optimizers_config") or {}).get("indexing_threshold")
+            self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
             return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
         made = models.CreateCollection.model_validate(body)
         sparse, metadata = made.sparse_vectors, made.metadata
@@ -194,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _scroll(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         wanted = {key: body.get(key) for key in ("limit", "offset", "with_payload")}
         points, following = self.engine.scroll(name, with_vectors=body["with_vector"], **wanted)  # type: ignore[arg-type]
-        return {"points": [_json(point) for point in points], "next_page_offset": following}
+        return {"points": _json(points), "next_page_offset": following}
 
     def _query(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         asked = models.QueryRequest.model_validate(body)
@@ -217,5 +232,5 @@ _ROUTES = {
 }
 
 
-def _json(model: Any) -> Any:  # noqa: ANN401
-    return model.model_dump(mode="json", exclude_none=True)
+def _json(answer: Any) -> Any:  # noqa: ANN401
+    return to_jsonable_python(answer, exclude_none=True)

@@ -42,7 +42,7 @@ def test_langchain_reads_text_and_metadata(client: QdrantClient) -> None:
     embeddings = pytest.importorskip("langchain_core.embeddings")
     qdrant = pytest.importorskip("langchain_qdrant")
 
-    class Fake(embeddings.Embeddings):  # type: ignore[misc,name-defined] - the module is not there for mypy
+    class Fake(embeddings.Embeddings):  # type: ignore[misc, name-defined]
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             return [list(map(float, row)) for row in ENCODER.encode_documents(texts)]
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+import grpc  # type: ignore[import-untyped]
 import pytest
-from misbehaving_qdrant import Fault, Refuse, Reset, Slow, misbehaving_qdrant
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest import Chunk, QdrantSink, open_sink
+from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_engine import QdrantEngine
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.retry import RetrySettings
 from embed_plugin.ingest.upsert_requests import REQUEST_BYTES, REQUEST_POINTS
 from embed_plugin.testing import FakeEncoder
+from ingest.grpc_qdrant import grpc_qdrant
+from ingest.misbehaving_qdrant import Fault, Misbehaviour, Refuse, Reset, Slow, misbehaving_qdrant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +28,13 @@ ENCODER = FakeEncoder()
 
 
 @contextmanager
-def sink_to(url: str, waits: list[float] | None = None, *, timeout_seconds: int = 60) -> Iterator[QdrantSink]:
+def sink_to(
+    url: str, waits: list[float] | None = None, *, timeout_seconds: int = 60, grpc_port: int | None = None
+) -> Iterator[QdrantSink]:
     """A sink that notes its waits instead of waiting, where a list is given."""
     settings = RetrySettings(give_up_after_seconds=60, first_wait_seconds=0.01)
     sleep = None if waits is None else waits.append
-    client = open_client(url, timeout_seconds=timeout_seconds)
+    client = open_client(url, timeout_seconds=timeout_seconds, prefer_grpc=grpc_port is not None, grpc_port=grpc_port)
     with QdrantSink(QdrantEngine(client, target=url, retry=settings, sleep=sleep), "c") as sink:
         sink.prepare(ENCODER)
         yield sink
@@ -158,8 +163,79 @@ def test_an_api_key_goes_with_every_request(monkeypatch: pytest.MonkeyPatch) -> 
         assert seen.api_keys == {"given", "from the environment"}
 
 
-def test_closing_ends_a_wait() -> None:
-    with misbehaving_qdrant(Refuse(503, "50")) as (url, seen), sink_to(url) as sink:
-        sink._engine._closed.set()  # type: ignore[attr-defined]
-        fill(sink, "one")
-        assert len(seen.writes) == 2
+def test_leaving_by_an_error_ends_the_waits_of_all_threads() -> None:
+    with misbehaving_qdrant(*[Refuse(503, "50")] * 2) as (url, seen):
+        with ThreadPoolExecutor(1) as thread, pytest.raises(KeyboardInterrupt), sink_to(url) as sink:  # noqa: PT012
+            writing = thread.submit(fill, sink, "one")
+            interrupt_after_a_write(seen)
+        assert "the wait for it was ended. Run the same command again" in str(writing.exception())
+        assert len(seen.writes) == 1
+
+
+def interrupt_after_a_write(seen: Misbehaviour) -> None:
+    while not seen.writes:
+        seen.stopped.wait(0.01)
+    raise KeyboardInterrupt
+
+
+TRANSIENT = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED]
+
+
+@contextmanager
+def grpc_sink(
+    waits: list[float], *codes: grpc.StatusCode, poison: str | None = None
+) -> Iterator[tuple[QdrantSink, list[int]]]:
+    """A sink to a server with gRPC, and the sizes of the upserts that reach it."""
+    with (
+        misbehaving_qdrant() as (url, seen),
+        grpc_qdrant(seen.engine, *codes, poison=poison) as (port, sizes),
+        sink_to(url, waits, grpc_port=port) as sink,
+    ):
+        yield sink, sizes
+
+
+def test_grpc_is_tried_again_on_what_may_not_come_again() -> None:
+    waits: list[float] = []
+    with grpc_sink(waits, *TRANSIENT) as (sink, sizes):
+        assert fill(sink, "one", "two") == []
+        assert texts_of(sink) == ["one", "two"]
+        assert (sizes, len(waits)) == ([2] * 4, 3)
+
+
+def test_grpc_is_not_tried_again_on_what_would_come_again() -> None:
+    with grpc_sink([], grpc.StatusCode.INTERNAL) as (sink, sizes):
+        with pytest.raises(TargetError, match="refused: as planned"):
+            fill(sink, "one")
+        assert sizes == [1]
+
+
+def test_points_that_grpc_refuses_are_found_alone() -> None:
+    texts = [f"{'poison' if number in {3, 140} else 'text'} {number}" for number in range(200)]
+    with grpc_sink([], poison="poison") as (sink, _):
+        assert fill(sink, *texts) == [3, 140]
+        assert sink.count() == 198
+
+
+def test_a_bulk_load_switches_indexing_off_and_closing_switches_it_on_again() -> None:
+    with misbehaving_qdrant() as (url, seen):
+        with open_sink(url, "c", settings=CollectionSettings(bulk_load=True)) as sink:
+            sink.prepare(ENCODER)
+            before = seen.indexing_threshold
+            fill(sink, "one")
+        assert (before, seen.indexing_threshold) == (0, 20000)
+
+
+@pytest.mark.parametrize("how", ["next run", "call"])
+def test_a_bulk_load_that_was_killed_is_ended_later(how: str) -> None:
+    with misbehaving_qdrant() as (url, seen):
+        killed = open_sink(url, "c", settings=CollectionSettings(bulk_load=True))
+        killed.prepare(ENCODER)
+        killed._engine.close()  # the process is gone: nothing of the sink's own end is run
+        killed._pool.shutdown()
+        assert seen.indexing_threshold == 0
+        with open_sink(url, "c") as sink:
+            sink.prepare(ENCODER) if how == "next run" else sink.end_bulk_load()
+            assert seen.indexing_threshold == 20000
+            seen.indexing_threshold = 7
+            sink.prepare(ENCODER)
+            assert seen.indexing_threshold == 7

@@ -1,4 +1,8 @@
-"""The contract of a sink, over every kind of target; the server's part needs one at QDRANT_URL."""
+"""The contract of a sink, over every kind of target.
+
+``http`` and ``grpc`` are servers on loopback whose engine is qdrant-client's own; ``rest-server`` and ``grpc-server``
+are a real one, at QDRANT_URL.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -19,41 +24,58 @@ from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.qdrant_engine import QdrantEngine
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.testing import FakeEncoder
+from ingest.grpc_qdrant import grpc_qdrant
+from ingest.misbehaving_qdrant import misbehaving_qdrant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ENCODER = FakeEncoder()
-SERVERS = [pytest.param(kind, marks=pytest.mark.server) for kind in ("rest", "grpc")]
+SERVERS = [pytest.param(kind, marks=pytest.mark.server) for kind in ("rest-server", "grpc-server")]
 
 
 def open_kind(kind: str, tmp_path: Path, collection: str, settings: CollectionSettings | None = None) -> QdrantSink:
     """A sink over the kind of engine that a test is for."""
-    if kind in {"rest", "grpc"}:
+    if kind.endswith("-server"):
         url = os.environ.get("QDRANT_URL", "")
         if not url:
             pytest.skip("needs a Qdrant server: set QDRANT_URL")
-        engine = QdrantEngine(open_client(url, prefer_grpc=kind == "grpc"))
+        engine = QdrantEngine(open_client(url, prefer_grpc=kind == "grpc-server"))
         return QdrantSink(engine, collection, settings=settings)
     target = {"memory": ":memory:", "folder": str(tmp_path / "qdrant"), "edge": f"edge:{tmp_path / 'edge'}"}[kind]
     return open_sink(target, collection, settings=settings)
 
 
-@pytest.fixture(params=["memory", "folder", "edge", *SERVERS])
+@contextmanager
+def loopback(kind: str) -> Iterator[QdrantEngine]:
+    """A server on loopback, with or without gRPC."""
+    with misbehaving_qdrant() as (url, behaviour), grpc_qdrant(behaviour.engine) as (port, _):
+        yield QdrantEngine(open_client(url, prefer_grpc=kind == "grpc", grpc_port=port))
+
+
+@pytest.fixture(params=["memory", "folder", "edge", "http", "grpc", *SERVERS])
 def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., QdrantSink]]:
     """Open a new collection with settings; removed at the end."""
     opened: list[QdrantSink] = []
+    servers = ExitStack()
 
     def open_new(settings: CollectionSettings | None = None) -> QdrantSink:
-        opened.append(open_kind(request.param, tmp_path / str(len(opened)), f"test-{uuid.uuid4()}", settings))
+        collection = f"test-{uuid.uuid4()}"
+        if request.param in {"http", "grpc"}:
+            engine = servers.enter_context(loopback(request.param))
+            assert engine._grpc == (request.param == "grpc")
+            opened.append(QdrantSink(engine, collection, settings=settings))
+        else:
+            opened.append(open_kind(request.param, tmp_path / str(len(opened)), collection, settings))
         return opened[-1]
 
-    yield open_new
-    for sink in opened:
-        if sink._engine.describe(sink.collection):
-            sink._engine.drop(sink.collection)
-        sink.close()
+    with servers:
+        yield open_new
+        for sink in opened:
+            if sink._engine.describe(sink.collection):
+                sink._engine.drop(sink.collection)
+            sink.close()
 
 
 @pytest.fixture
@@ -106,7 +128,8 @@ def test_search_returns_the_nearest_chunk_first_with_all_that_was_stored(sink: Q
     fill(sink, "one", "two", "three")
     found = sink.search(ENCODER.encode_queries(["two"])[0], limit=2)
     score, chunk = found[0]
-    assert (score, len(found)) == (pytest.approx(1.0, abs=1e-5), 2)
+    assert score == pytest.approx(1.0, abs=1e-5)
+    assert len(found) == 2
     assert (chunk.source_id, chunk.index, chunk.text, chunk.metadata) == ("a", 1, "two", {"n": 1})
 
 
@@ -114,7 +137,8 @@ def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
     ids = fill(sink, "one")
     sink.set_metadata([Chunk("a", 0, 4, "one", {"new": True}, "n", "r", 3)])
     ((score, chunk),) = sink.search(ENCODER.encode_queries(["one"])[0], limit=1)
-    assert (chunk.metadata, chunk.text, score) == ({"new": True}, "one", pytest.approx(1.0, abs=1e-5))
+    assert score == pytest.approx(1.0, abs=1e-5)
+    assert (dict(chunk.metadata), chunk.text) == ({"new": True}, "one")
     assert sink.lookup(ids)[ids[0]][1:] == ("r", "n", 4)
 
 
@@ -166,6 +190,15 @@ def test_a_foreign_collection_is_taken_over_only_while_it_is_empty(
     sink.prepare(ENCODER)
     with pytest.raises(SpaceMismatchError, match="the space fake"):
         sink.check(FakeEncoder(fingerprint="other"))
+
+
+def test_a_foreign_collection_is_not_taken_over_for_sparse_vectors(
+    client_sink: tuple[QdrantSink, QdrantClient],
+) -> None:
+    sink, client = client_sink
+    client.create_collection("c", vectors_config=models.VectorParams(size=32, distance=models.Distance.COSINE))
+    with pytest.raises(SpaceMismatchError, match="no sparse vectors of ours"):
+        QdrantSink(sink._engine, "c", settings=CollectionSettings(sparse="bm25")).prepare(ENCODER)
 
 
 def test_a_payload_of_another_time_is_refused(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
@@ -227,7 +260,7 @@ def test_a_scan_shows_every_point_once_with_its_vector(sink: QdrantSink) -> None
     found = {chunk.index: chunk for page in sink.scan(with_vectors=True) for chunk in page}
     assert [found[index].text for index in range(1100)] == texts
     assert found[7].stored == (chunks(*texts)[7].text_hash, "r", "m", 1100)
-    vectors = np.stack([found[index].vector for index in range(1100)])  # type: ignore[arg-type]
+    vectors = np.stack([np.asarray(found[index].vector) for index in range(1100)])
     assert vectors == pytest.approx(ENCODER.encode_documents(texts), abs=1e-6)
 
 
@@ -295,6 +328,14 @@ def test_points_and_identity_survive_closing_the_folder(tmp_path: Path, kind: st
         assert list(sink.lookup(ids)) == ids
         with pytest.raises(SpaceMismatchError):
             sink.check(FakeEncoder(fingerprint="other"))
+
+
+def test_what_was_stored_before_an_error_is_there_without_waiting_for_an_index(tmp_path: Path) -> None:
+    interrupted = open_kind("edge", tmp_path, "c")
+    ids = fill(interrupted, "one")
+    interrupted.__exit__(KeyboardInterrupt)
+    with open_kind("edge", tmp_path, "c") as sink:
+        assert list(sink.lookup(ids)) == ids
 
 
 @pytest.mark.parametrize("settings", [{"shards": 0}, {"hnsw_m": -1}, {"hnsw_ef_construct": 1}])

@@ -18,9 +18,10 @@ from embed_plugin.ingest.estimate import Estimate, Estimator
 from embed_plugin.ingest.formats import Format
 from embed_plugin.ingest.framework_records import records_of_documents, records_of_nodes
 from embed_plugin.ingest.migrate import MigrationSummary, migrate
+from embed_plugin.ingest.open_sink import open_sink
 from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
-from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
+from embed_plugin.ingest.qdrant_sink import QdrantSink
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.reader_settings import ReaderSettings
 from embed_plugin.ingest.readers import RecordReader

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 import mmh3
-import snowballstemmer
+import snowballstemmer  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

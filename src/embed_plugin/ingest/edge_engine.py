@@ -68,14 +68,20 @@ class EdgeEngine:
         self._folder = folder
         self._open: dict[str, edge.EdgeShard] = {}
         self._changed: set[str] = set()
+        self._interrupted = False
         self._lock = RLock()
+
+    def interrupt(self) -> None:
+        """Leave what was stored without an index when the engine is closed: that may take minutes."""
+        self._interrupted = True
 
     def close(self) -> None:
         """Index what was stored, and let go of the shards so that another process may open them."""
         with self._lock, self._translated():
             for name, shard in self._open.items():
                 if name in self._changed:
-                    shard.optimize()
+                    if not self._interrupted:
+                        shard.optimize()
                     shard.flush()
                 shard.close()
             self._open.clear()
@@ -181,7 +187,7 @@ class EdgeEngine:
                 edge.Prefetch(limit=each, query=nearest),
                 edge.Prefetch(limit=each, query=edge.Query.Nearest(words, using=SPARSE_VECTOR)),
             ]
-            fusion = edge.Fusion.Rrf(k=_RRF_K)
+            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub says it is no Fusion
             request = edge.QueryRequest(limit=limit, query=fusion, prefetches=rankings, with_payload=True)
         with self._lock, self._translated():
             found = self._shard(collection).query(request)

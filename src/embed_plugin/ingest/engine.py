@@ -146,6 +146,9 @@ class Engine(Protocol):
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
 
+    def interrupt(self) -> None:
+        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+
     def close(self) -> None:
         """Let go of the place."""
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from qdrant_client import models
 
+from embed_plugin.errors import TargetError
 from embed_plugin.ingest import qdrant_errors
 from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.collection_settings import CollectionSettings
 from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points
 from embed_plugin.ingest.qdrant_collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.qdrant_errors import translated
-from embed_plugin.ingest.qdrant_points import dense_vector, grpc_points, new_vectors, rest_batch
+from embed_plugin.ingest.qdrant_points import dense_vector, new_vectors, rest_batch, upsert_request
 from embed_plugin.ingest.qdrant_target import MEMORY, own_warnings_only
 from embed_plugin.ingest.retry import Retry, RetrySettings
 
@@ -43,7 +45,7 @@ class QdrantEngine:
         client: See :func:`~embed_plugin.ingest.qdrant_target.open_client`.
         target: What messages call the place; by default the client's URL or folder.
         retry: How long a request to a server is tried again.
-        sleep: Waits between two tries; ends early when the engine is closed, by default.
+        sleep: Waits between two tries; by default until :meth:`interrupt` at the latest.
     """
 
     def __init__(
@@ -62,19 +64,24 @@ class QdrantEngine:
         self.advised_points = _LOCAL_POINTS if local else None
         self.supported = _LOCAL_SETTINGS if local else frozenset(CollectionSettings.__dataclass_fields__)
         self._grpc = not local and bool(options["prefer_grpc"])
+        self._timeout = options["timeout"]
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
-        self._closed = Event()
+        self._interrupted = Event()
         self._retry = Retry(
             retry or RetrySettings(),
             is_transient=qdrant_errors.is_transient,
             retry_after=qdrant_errors.retry_after,
-            sleep=sleep or self._closed.wait,
+            sleep=sleep or self._wait,
         )
+
+    def interrupt(self) -> None:
+        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+        self._interrupted.set()
 
     def close(self) -> None:
         """Let go of the server, or of the folder so that another process may open it."""
-        self._closed.set()
+        self.interrupt()
         self.client.close()
 
     def describe(self, collection: str) -> Description | None:
@@ -95,7 +102,7 @@ class QdrantEngine:
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
-            self._call(lambda key=key, schema=schema: self.client.create_payload_index(collection, key, schema))
+            self._call(partial(self.client.create_payload_index, collection, key, schema))
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
         """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
@@ -118,9 +125,14 @@ class QdrantEngine:
 
     def upsert(self, collection: str, points: Points) -> None:
         """Store points; on return they are safe."""
-        batch: Any = grpc_points(points) if self._grpc else rest_batch(points)
-        with own_warnings_only():
-            self._call(lambda: self.client.upsert(collection, batch, wait=True))
+        if self._grpc:
+            # Past the client's own method, which would have each vector become a list of Python's floats.
+            request = upsert_request(collection, points)
+            self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
+        else:
+            batch = rest_batch(points)
+            with own_warnings_only():
+                self._call(lambda: self.client.upsert(collection, batch, wait=True))
 
     def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the whole payload of points, by id."""
@@ -206,6 +218,12 @@ class QdrantEngine:
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(found.name for found in self._call(self.client.get_collections).collections)
+
+    def _wait(self, seconds: float) -> None:
+        if self._interrupted.wait(seconds):
+            raise TargetError(
+                f"{self.target} was busy, and the wait for it was ended. Run the same command again to go on"
+            )
 
     def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
         """An answer that was lost may have been a yes: the second try then finds the collection there."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qdrant_client import grpc, models
-from qdrant_client.conversions.conversion import payload_to_grpc
+from qdrant_client.conversions.conversion import RestToGrpc
 
 from embed_plugin.ingest.engine import SPARSE_VECTOR, Points
 
@@ -32,22 +32,23 @@ def rest_batch(points: Points) -> models.Batch:
     return models.Batch(ids=list(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
 
 
-def grpc_points(points: Points) -> list[grpc.PointStruct]:
-    """Points for gRPC, where a packed list of floats is the bytes of the array's row itself.
+def upsert_request(collection: str, points: Points) -> grpc.UpsertPoints:
+    """Points for gRPC, to be answered when they are stored.
 
-    On one core 2.6 us a vector of 384, against 10.3 us for one that becomes a list on its way and 53 us for an array
-    that protobuf reads number by number.
+    A packed list of floats is the bytes of the array's row itself: on one core 2.6 us a vector of 384, against 10.3 us
+    for one that becomes a list on its way, and 53 us for an array that protobuf reads number by number.
     """
-    return [
+    made = [
         grpc.PointStruct(
             id=grpc.PointId(uuid=point_id),
             vectors=_vectors(points, number, dense),
-            payload=payload_to_grpc(dict(payload)),
+            payload=RestToGrpc.convert_payload(dict(payload)),
         )
         for number, (point_id, dense, payload) in enumerate(
             zip(points.ids, _dense_vectors(points.vectors), points.payloads, strict=True)
         )
     ]
+    return grpc.UpsertPoints(collection_name=collection, wait=True, points=made)
 
 
 def new_vectors(points: Points) -> list[models.PointVectors]:

@@ -47,7 +47,7 @@ class Retry:
         *,
         is_transient: Callable[[BaseException], bool],
         retry_after: Callable[[BaseException], float | None],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._settings = settings
         self._is_transient = is_transient
@@ -64,7 +64,7 @@ class Retry:
                 was more than once.
         """
         retrying = Retrying(
-            sleep=self._sleep,
+            sleep=self._wait_for,
             stop=stop_before_delay(self._settings.give_up_after_seconds),
             wait=self._wait,
             retry=retry_if_exception(self._is_transient),
@@ -78,6 +78,9 @@ class Retry:
             if attempts > 1:
                 error.add_note(f"tried {attempts} times in {time.monotonic() - started:.1f} s")
             raise
+
+    def _wait_for(self, seconds: float) -> None:
+        self._sleep(seconds)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
