@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
 _BLOCK_BYTES = 2**16
 _SAMPLE_BYTES = 2**16
 
@@ -100,7 +101,7 @@ def _remedy(content: bytes, position: int) -> str:
 
 def guess_encoding(sample: bytes) -> str | None:
     """What a text may be in, for a message to say; None where nothing fits."""
-    matches = from_bytes(sample)
+    matches = from_bytes(sample, cp_exclusion=_WIDE)  # which fit most bytes, and text in which is mostly valid UTF-8
     best = matches.best()
     if best is None:
         return None
