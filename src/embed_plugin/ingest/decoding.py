@@ -76,11 +76,12 @@ def as_bytes(string: str) -> bytes:
 
 
 def keep(content: bytes, encoding: str) -> str:
-    """Bytes for a dead letter: their text, or where they are none in this encoding, :func:`as_string`."""
+    """Bytes for a dead letter: their text, or where they are none in this encoding, each beyond ASCII by itself."""
     try:
         return content.decode(encoding)
     except UnicodeDecodeError:
-        return as_string(content)
+        # Not as_string: bytes that happen to be UTF-8 would not show that they were no text.
+        return content.decode("ascii", "surrogateescape")
 
 
 def take_again(string: str, *, chosen: str | None) -> tuple[bytes, str]:
