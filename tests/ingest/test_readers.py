@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -54,8 +55,6 @@ def test_a_file_that_is_named_is_read_as_text_whatever_its_suffix(tmp_path: Path
 
 
 def test_each_format_is_read_by_its_suffix_and_lines_are_unzipped(tmp_path: Path) -> None:
-    import gzip  # noqa: PLC0415
-
     (tmp_path / "a.csv").write_text("text,n\none,1\n")
     (tmp_path / "b.tsv").write_text("n\ttext\n2\ttwo\n")
     (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(b'{"text": "three", "n": 3}\n'))

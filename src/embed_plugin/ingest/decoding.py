@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
 _BLOCK_BYTES = 2**16
 _SAMPLE_BYTES = 2**16
 
@@ -75,11 +76,12 @@ def as_bytes(string: str) -> bytes:
 
 
 def keep(content: bytes, encoding: str) -> str:
-    """Bytes for a dead letter: their text, or where they are none in this encoding, :func:`as_string`."""
+    """Bytes for a dead letter: their text, or where they are none in this encoding, each beyond ASCII by itself."""
     try:
         return content.decode(encoding)
     except UnicodeDecodeError:
-        return as_string(content)
+        # Not as_string: bytes that happen to be UTF-8 would not show that they were no text.
+        return content.decode("ascii", "surrogateescape")
 
 
 def take_again(string: str, *, chosen: str | None) -> tuple[bytes, str]:
@@ -100,7 +102,7 @@ def _remedy(content: bytes, position: int) -> str:
 
 def guess_encoding(sample: bytes) -> str | None:
     """What a text may be in, for a message to say; None where nothing fits."""
-    matches = from_bytes(sample)
+    matches = from_bytes(sample, cp_exclusion=_WIDE)  # which fit most bytes, and text in which is mostly valid UTF-8
     best = matches.best()
     if best is None:
         return None

@@ -84,8 +84,8 @@ def check_columns(columns: Sequence[str], file: SourceFile, settings: ReaderSett
     id_fields = () if settings.id_field is None else (settings.id_field,)
     for name in (*id_fields, *settings.text_fields, *(settings.metadata_fields or ())):
         if name not in columns:
-            options = "--id-field, --text-field and --metadata-field"
-            raise RecordError(f"{file.path}: no column {name!r} ({there}). Choose with {options}")
+            remedy = "Choose with --id-field, --text-field and --metadata-field, or leave the file out with --exclude"
+            raise RecordError(f"{file.path}: no column {name!r} ({there}). {remedy}")
 
 
 def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: ReaderSettings) -> list[str]:

@@ -37,12 +37,15 @@ class Splitter(Protocol):
 
 @cache
 def is_splittable(syntax: str) -> bool:
-    """Whether there is a splitter for this kind of text here; for source code, its grammar must be installed."""
+    """Whether there is a splitter for this kind of text here.
+
+    For source code, its grammar must be installed, in a version that the splitter can use.
+    """
     if syntax in {"text", "markdown"}:
         return True
     try:
-        return syntax in _GRAMMARS and bool(_language(syntax))
-    except ImportError:
+        return syntax in _GRAMMARS and bool(CodeSplitter(_language(syntax), 1))
+    except (ImportError, AttributeError, TypeError, ValueError):
         return False
 
 
