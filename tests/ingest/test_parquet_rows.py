@@ -60,11 +60,10 @@ def test_a_bad_row_is_rejected_and_reading_goes_on(tmp_path: Path) -> None:
 def test_without_a_column_that_is_needed_the_file_is_rejected(tmp_path: Path, field: str) -> None:
     write(tmp_path, {"text": ["a"]})
     settings = ReaderSettings(**{field: "body" if field == "id_field" else ("body",)})  # type: ignore[arg-type]
-    reader = RecordReader([tmp_path], settings=settings)
-    (rejected,) = reader
+    (rejected,) = RecordReader([tmp_path], settings=settings)
     assert isinstance(rejected, Rejected)
     assert "a.parquet: no column 'body' (columns: text)" in rejected.reason
-    assert reader.incomplete
+    assert rejected.source_id is None
 
 
 def test_a_file_that_is_no_parquet_is_rejected(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_parquet_without_its_extra_is_refused_at_once_where_it_is_named_and_reje
     rejected, record = reader
     assert isinstance(rejected, Rejected)
     assert r"pip install 'embed-plugin[parquet]'" in rejected.reason
-    assert (record.source_id, reader.incomplete) == ("b.txt", True)
+    assert (rejected.source_id, record.source_id) == (None, "b.txt")
 
 
 def test_the_bytes_to_read_are_known_unless_stdin_or_a_pipe_is_read(tmp_path: Path) -> None:
@@ -118,16 +118,13 @@ def test_the_bytes_to_read_are_known_unless_stdin_or_a_pipe_is_read(tmp_path: Pa
     assert RecordReader([tmp_path / "pipe"]).total_bytes is None
 
 
-def test_a_rejection_whose_id_is_known_leaves_the_reading_complete(tmp_path: Path) -> None:
-    reader = RecordReader([lines(tmp_path, {"id": "a", "text": 1})], settings=ReaderSettings(id_field="id"))
-    (rejected,) = reader
-    assert (rejected.source_id, reader.incomplete) == ("a", False)
-
-
-def test_a_line_of_unknown_id_makes_the_reading_incomplete(tmp_path: Path) -> None:
-    reader = RecordReader([lines(tmp_path, {"text": "no id"})], settings=ReaderSettings(id_field="id"))
-    (rejected,) = reader
-    assert (rejected.source_id, reader.incomplete) == (None, True)
+@pytest.mark.parametrize(("fields", "source_id"), [({"id": "a", "text": 1}, "a"), ({"text": "no id"}, None)])
+def test_a_rejection_has_the_id_where_it_can_be_read(
+    tmp_path: Path, fields: dict[str, object], source_id: str | None
+) -> None:
+    (rejected,) = RecordReader([lines(tmp_path, fields)], settings=ReaderSettings(id_field="id"))
+    assert isinstance(rejected, Rejected)
+    assert rejected.source_id == source_id
 
 
 def test_memory_does_not_grow_with_the_lines_of_a_file(tmp_path: Path) -> None:

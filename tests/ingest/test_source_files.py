@@ -76,7 +76,7 @@ def test_a_symlink_to_itself_or_to_nothing_is_rejected_and_reading_goes_on(
     rejected, record = reader
     assert isinstance(rejected, Rejected)
     assert (says in rejected.reason, rejected.place) == (True, str(tmp_path / "self.txt"))
-    assert (record.source_id, reader.incomplete) == ("z.txt", True)
+    assert (rejected.source_id, record.source_id) == (None, "z.txt")
 
 
 def test_a_file_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_file_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) ->
     gone, there = items
     assert isinstance(gone, Rejected)
     assert gone.record == {"path": str(tmp_path / "b.txt"), "name": "b.txt"}
-    assert (there.source_id, reader.incomplete) == ("c.txt", True)
+    assert (gone.source_id, there.source_id) == (None, "c.txt")
 
 
 def test_a_folder_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_folder_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) 
     gone, there = items
     assert isinstance(gone, Rejected)
     assert gone.reason.startswith(f"{tmp_path}/b: cannot list the folder (No such file or directory)")
-    assert (gone.record, there.source_id, reader.incomplete) == ({"path": str(tmp_path)}, "c.txt", True)
+    assert (gone.record, gone.source_id, there.source_id) == ({"path": str(tmp_path)}, None, "c.txt")
 
 
 def test_a_folder_and_a_file_without_permission_are_rejected(open_folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_folder_and_a_file_without_permission_are_rejected(open_folder: Path) 
     assert isinstance(folder, Rejected)
     assert "a.txt: cannot be read (Permission denied). Check it and its permissions" in file.reason
     assert "b: cannot list the folder (Permission denied)" in folder.reason
-    assert (record.source_id, reader.incomplete) == ("c.txt", True)
+    assert (file.source_id, folder.source_id, record.source_id) == (None, None, "c.txt")
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails, which Linux has")

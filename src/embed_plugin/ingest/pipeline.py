@@ -96,8 +96,8 @@ def ingest(
     way is stored before the exception goes on.
 
     Args:
-        records: Read lazily, a window at a time. Where the iterable has an attribute ``incomplete`` that is true in
-            the end, it could not read all there is, and ``mirror`` removes nothing.
+        records: Read lazily, a window at a time. Where something was rejected of which not even the id is known,
+            ``mirror`` removes nothing.
         encoder: Makes the vectors.
         sink: The collection; made if it is not there.
         settings: The defaults where None.
@@ -111,7 +111,7 @@ def ingest(
     run = _Run(encoder, sink, settings or IngestSettings(), observer or Observer())
     run.take_all(records)
     if run.settings.mirror:
-        run.mirror(complete=not getattr(records, "incomplete", False))
+        run.mirror()
     return run.summary()
 
 
@@ -156,13 +156,14 @@ class _Run:
                     self._finish(under_way.popleft())
                 raise
 
-    def mirror(self, *, complete: bool) -> None:
+    def mirror(self) -> None:
         """Remove what is stored of records that were not read, or say in the summary why not."""
         if not self._exists:
             return
-        complete = complete and self._all_named
         gone = find_gone(self._sink, self._seen, self.settings.shard)
-        self._tally.mirror_refused = refusal(gone, self._seen, complete=complete, max_delete=self.settings.max_delete)
+        self._tally.mirror_refused = refusal(
+            gone, self._seen, complete=self._all_named, max_delete=self.settings.max_delete
+        )
         if self._tally.mirror_refused is None:
             if not self.settings.dry_run:
                 remove(gone, self._sink)
@@ -245,7 +246,7 @@ def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> 
     characters = 0
     for record in records:
         window.append(record)
-        characters += len(record.text) if isinstance(record, Record) else 0
+        characters += len(record.text if isinstance(record, Record) else str(record.record))
         if len(window) >= settings.window_records or characters >= settings.window_characters:
             yield window
             window, characters = [], 0

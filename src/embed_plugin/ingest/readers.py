@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.file_reader import FileReader, reader_of
 from embed_plugin.ingest.reader_settings import ReaderSettings
-from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.source_files import SourceFile, SourceFinder
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
+
+    from embed_plugin.ingest.records import Record, Rejected
 
 STDIN = "-"
 
@@ -24,12 +25,9 @@ STDIN = "-"
 class RecordReader:
     """Reads the records of files, folders and stdin (``-``), one by one, in a fixed order.
 
-    What cannot be read is rejected, and reading goes on. Nothing but the current record, and the names in the folders
+    What cannot be read is rejected, and reading goes on; where not even its id is known, a record that was not read may
+    be there all the same. Nothing but the current record, and the names in the folders
     around its file, is kept in memory.
-
-    Attributes:
-        incomplete: Whether something was rejected of which not even the id is known: a folder or file that could not
-            be read, a line that is no JSON. Then a record that was not read may be there all the same.
 
     Raises:
         RecordError: a path does not exist, or stdin is to be read in a format that is not read from it.
@@ -44,7 +42,6 @@ class RecordReader:
         stdin: BinaryIO | None = None,
     ) -> None:
         self.settings = settings or ReaderSettings()
-        self.incomplete = False
         self._stdin = stdin
         self._paths = [Path(path) for path in paths]
         self._finder = SourceFinder(self.settings)
@@ -54,10 +51,7 @@ class RecordReader:
 
     def __iter__(self) -> Iterator[Record | Rejected]:
         for path in self._paths:
-            for item in self._read(path):
-                if isinstance(item, Rejected) and item.source_id is None:
-                    self.incomplete = True
-                yield item
+            yield from self._read(path)
 
     @property
     def bytes_read(self) -> int:
