@@ -178,11 +178,11 @@ def locked(tiny_encoder: Encoder) -> Iterator[EmbeddingServer]:
 
 
 def test_the_key_comes_from_the_environment(locked: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EMBED_PLUGIN_API_KEY", "open-sesame")
+    monkeypatch.setenv("EMBED_PLUGIN_KEY", "open-sesame")
     with EmbeddingClient(locked.url) as client:
         assert client.encode_queries(["a"]).shape == (1, 32)
         assert b"open-sesame" not in pickle.dumps(client)
-    monkeypatch.setenv("EMBED_PLUGIN_API_KEY", "wrong")
+    monkeypatch.setenv("EMBED_PLUGIN_KEY", "wrong")
     with EmbeddingClient(locked.url) as client, pytest.raises(EndpointError, match="refuses the key") as refused:
         client.encode_queries(["a"])
     assert "wrong" not in str(refused.value)

@@ -41,7 +41,7 @@ def test_what_may_be_asked_again_is_unavailable(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "says"),
     [
-        (401, "unauthorized", EndpointError, "set EMBED_PLUGIN_API_KEY to one that it takes"),
+        (401, "unauthorized", EndpointError, "set EMBED_PLUGIN_KEY to one that it takes"),
         (404, "", EndpointError, "to POST /embed. Check its URL"),
         (404, "model_not_found", OtherSpaceError, "serves another model"),
         (413, "too_many_texts", EndpointError, "Lower request_texts"),

@@ -38,7 +38,7 @@ class ServiceEndpoint(Endpoint):
     """
 
     url: str
-    key_variable: str = "EMBED_PLUGIN_API_KEY"
+    key_variable: str = "EMBED_PLUGIN_KEY"
 
     def __post_init__(self) -> None:
         """Refuse what is no URL."""

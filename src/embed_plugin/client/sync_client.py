@@ -39,7 +39,7 @@ class EmbeddingClient:
     for a while. All vectors are of one space: an endpoint with another model is never asked to fill in.
 
     One client may be called from any number of threads and tasks at once. It pickles as its arguments, and connects
-    anew after a fork. Keys come from the environment: ``EMBED_PLUGIN_API_KEY``, or what an endpoint names. Proxies
+    anew after a fork. Keys come from the environment: ``EMBED_PLUGIN_KEY``, or what an endpoint names. Proxies
     and certificates are those of httpx (``HTTPS_PROXY``, ``NO_PROXY``, ``SSL_CERT_FILE``).
 
     Args:
