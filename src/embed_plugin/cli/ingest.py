@@ -6,7 +6,6 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from embed_plugin.cli import INTERRUPTED
+from embed_plugin.cli.model import Model, load_encoder
 from embed_plugin.cli.output import print_facts, write_json
 from embed_plugin.optional_imports import import_part
 
@@ -31,7 +31,6 @@ class RecordFormat(StrEnum):
     jsonl = "jsonl"
 
 
-Model: TypeAlias = Annotated[Path, typer.Option("--model", help="Model folder.", show_default=False)]
 Target: TypeAlias = Annotated[
     str,
     typer.Option("--to", help="Folder of embedded Qdrant, URL of a server, or :memory:.", show_default=False),
@@ -72,7 +71,6 @@ def ingest(
     """
     import_part("embed_plugin.ingest", extra="ingest")
     # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin import Encoder  # noqa: PLC0415
     from embed_plugin.ingest import IngestSettings, ReaderSettings, RecordReader, open_sink  # noqa: PLC0415
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 
@@ -82,7 +80,7 @@ def ingest(
         open_sink(to, collection, api_key=api_key, create=not dry_run) as sink,
         _progress(reader, dry_run=dry_run) as on_progress,
     ):
-        summary = ingest_records(reader, Encoder.load(model), sink, settings=settings, on_progress=on_progress)
+        summary = ingest_records(reader, load_encoder(model), sink, settings=settings, on_progress=on_progress)
     if json_file:
         write_json({**asdict(summary), "skipped_files": len(reader.skipped), "dry_run": dry_run}, json_file)
     else:

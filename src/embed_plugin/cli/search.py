@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from embed_plugin.cli.ingest import ApiKey, Collection, JsonFile, Model, Target
+from embed_plugin.cli.ingest import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.model import Model, load_encoder
 from embed_plugin.cli.output import write_json
 from embed_plugin.optional_imports import import_part
 
@@ -37,12 +38,11 @@ def search(
     """
     import_part("embed_plugin.ingest", extra="ingest")
     # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin import Encoder  # noqa: PLC0415
     from embed_plugin.ingest import open_sink  # noqa: PLC0415
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415
 
     with open_sink(to, collection, api_key=api_key, create=False) as sink:
-        hits = search_chunks(text, Encoder.load(model), sink, limit=limit)
+        hits = search_chunks(text, load_encoder(model), sink, limit=limit)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
     else:
