@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -195,3 +199,39 @@ def test_an_answer_that_is_none_names_the_endpoint(
     server.faults.append(answer(content, Embed_Dimension="32", Embed_Truncated=""))
     with pytest.raises(EndpointError, match=rf"{server.url}: POST /embed answered what cannot be used"):
         client.encode_queries(["a"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_connects_anew_after_a_fork(client: EmbeddingClient) -> None:
+    expected = client.encode_documents(TEXTS).tobytes()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, client.encode_documents(TEXTS).tobytes())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        assert answer.read() == expected
+    assert os.waitpid(child, 0)[1] == 0
+    assert client.encode_documents(TEXTS).tobytes() == expected
+
+
+def test_a_program_that_closes_nothing_ends_in_silence(server: EmbeddingServer) -> None:
+    code = f"""
+from embed_plugin.client import EmbeddingClient
+clients = [EmbeddingClient({server.url!r}) for _ in range(3)]
+print(*[client.dimension for client in clients])
+del clients[0]
+next(clients[0].stream_documents(["a"] * 1000))
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("32 32 32\n", "")
+
+
+def test_many_threads_share_one_client(client: EmbeddingClient, tiny_encoder: Encoder) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        rows = list(threads.map(lambda text: client.encode_queries([text])[0], TEXTS * 4))
+    assert np.array_equal(np.array(rows), tiny_encoder.encode_queries(TEXTS * 4))

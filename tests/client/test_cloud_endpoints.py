@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_one_provider_makes_two_hosts_one_space(server: EmbeddingServer, twin: E
         server.close()
         assert client.embed(TEXTS).endpoints == (second.name,)
         assert client.fingerprint == "ours/m/32"
+
+
+def test_prefixes_are_sent_and_are_part_of_the_space(server: EmbeddingServer) -> None:
+    plain = openai(server)
+    prefixed = replace(plain, query_prefix="query: ", document_prefix="passage: ")
+    with EmbeddingClient(prefixed) as client:
+        client.encode_documents(["a"])
+        client.encode_queries(["b"])
+    assert [seen.body["input"] for seen in server.seen] == [["passage: a"], ["query: b"]]
+    assert prefixed.space.fingerprint == f"{plain.space.fingerprint}/['query: ', 'passage: ']"
 
 
 @pytest.mark.parametrize(("model", "dimension"), [("", 3), ("m", 0), ("m", "3")])

@@ -73,9 +73,12 @@ class CloudEndpoint(Endpoint):
     @property
     def space(self) -> Space:
         """Known without asking."""
+        return Space(self._fingerprint, self.dimension, self.max_tokens, self.model, self._most_texts)
+
+    @property
+    def _fingerprint(self) -> str:
         provider = self.provider or urlsplit(self.url).netloc
-        fingerprint = fingerprint_of_api_model(provider, self.model, self.dimension)
-        return Space(fingerprint, self.dimension, self.max_tokens, self.model, self._most_texts)
+        return fingerprint_of_api_model(provider, self.model, self.dimension)
 
     @property
     def _most_texts(self) -> int:
@@ -94,10 +97,19 @@ class CloudEndpoint(Endpoint):
 
 @dataclass(frozen=True)
 class OpenAIEndpoint(CloudEndpoint):
-    """A model behind OpenAI's API, or any that is compatible with it. Queries and documents are one to it."""
+    """A model behind OpenAI's API, or any that is compatible with it.
+
+    Queries and documents are one to this API; a model that wants prefixes needs them here.
+
+    Attributes:
+        query_prefix: Put before every query; part of the fingerprint.
+        document_prefix: The same for documents.
+    """
 
     url: str = OPENAI_URL
     key_variable: str = "OPENAI_API_KEY"
+    query_prefix: str = ""
+    document_prefix: str = ""
 
     @property
     def needs_key(self) -> bool:
@@ -106,11 +118,18 @@ class OpenAIEndpoint(CloudEndpoint):
 
     def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
         """``POST /embeddings``. OpenAI refuses a text that is too long, whatever ``on_long`` is."""
-        del role, fingerprint, on_long
-        body: dict[str, object] = {"model": self.model, "input": texts, "encoding_format": "base64"}
+        del fingerprint, on_long
+        prefix = self.query_prefix if role == "query" else self.document_prefix
+        prefixed = [prefix + text for text in texts]
+        body: dict[str, object] = {"model": self.model, "input": prefixed, "encoding_format": "base64"}
         if self.shorten:
             body["dimensions"] = self.dimension
         return Call("POST", "/embeddings", partial(self._read, len(texts)), body)
+
+    @property
+    def _fingerprint(self) -> str:
+        prefixes = [self.query_prefix, self.document_prefix]
+        return super()._fingerprint + (f"/{prefixes}" if any(prefixes) else "")
 
     def _read(self, count: int, response: httpx.Response) -> Answer:
         rows: list[object] = [None] * count
