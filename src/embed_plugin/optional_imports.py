@@ -16,6 +16,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
     "optimum": ("optimum", "torch", "transformers"),
     "ingest": ("qdrant_client", "semantic_text_splitter"),
+    "serve": ("fastapi", "httptools", "orjson", "prometheus_client", "pydantic", "structlog", "uvicorn"),
 }
 """The importable packages each extra of pyproject.toml brings."""
 
