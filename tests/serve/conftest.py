@@ -55,7 +55,9 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
 
 
 @contextmanager
-def serving(encoder: Encoder, settings: ServeSettings | None = None, keys: Keys | None = None) -> Iterator[RunningServer]:
+def serving(
+    encoder: Encoder, settings: ServeSettings | None = None, keys: Keys | None = None
+) -> Iterator[RunningServer]:
     """Serve an encoder from a thread until the block ends."""
     settings = settings or ServeSettings(port=0)
     app = create_app(encoder, settings, keys=keys)
@@ -116,7 +118,18 @@ class ServerProcess:
     """``embed-plugin serve`` as a user runs it."""
 
     def __init__(self, model: Path, *options: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, "-W", "error", "-m", "embed_plugin.cli", "serve", str(model), "--port", "0", *options]
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "embed_plugin.cli",
+            "serve",
+            str(model),
+            "--port",
+            "0",
+            *options,
+        ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         self.log: list[dict[str, Any]] = []
         self._listening = threading.Event()

@@ -10,9 +10,7 @@ from embed_plugin.serve.speed import Speed
 
 def admission(*, small: int = 0, large: int = 0, limit: int | None = 1000, rate: int = 100) -> Admission:
     speed = Speed(workers=1)
-    speed.note(
-        BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=())
-    )
+    speed.note(BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=()))
     return Admission(lambda: QueuedTokens(small, large), speed, limit=limit)
 
 
@@ -22,7 +20,10 @@ def test_a_request_larger_than_the_limit_has_its_turn() -> None:
 
 
 def test_a_full_lane_says_when_there_is_room() -> None:
-    with pytest.raises(Refusal, match="1750 tokens wait in the bulk lane") as caught, admission(large=1750).reserve("bulk", 1):
+    with (
+        pytest.raises(Refusal, match="1750 tokens wait in the bulk lane") as caught,
+        admission(large=1750).reserve("bulk", 1),
+    ):
         pass
     assert (caught.value.code, caught.value.retry_after) == ("overloaded", 8)  # 751 tokens at 100 a second
 

@@ -120,8 +120,11 @@ def test_a_body_of_no_declared_length_is_counted(impatient: RunningServer) -> No
 
 @pytest.mark.parametrize(
     "head",
-    [b"GET /info HTTP/1.1\r\nHost: x\r\nX: " + b"a" * HEAD_BYTES, b"GET /" + b"a" * HEAD_BYTES]
-    + [b"GET /info HTTP/1.1\r\n" + b"X: y\r\n" * HEAD_BYTES + b"\r\n"],
+    [
+        b"GET /info HTTP/1.1\r\nHost: x\r\nX: " + b"a" * HEAD_BYTES,
+        b"GET /" + b"a" * HEAD_BYTES,
+        b"GET /info HTTP/1.1\r\n" + b"X: y\r\n" * HEAD_BYTES + b"\r\n",
+    ],
     ids=["one header", "the path", "many headers"],
 )
 def test_a_head_that_is_too_large_is_refused(impatient: RunningServer, head: bytes) -> None:
@@ -133,9 +136,14 @@ def test_a_head_that_is_too_large_is_refused(impatient: RunningServer, head: byt
 
 @pytest.mark.parametrize(
     "raw",
-    [b"\x00\x01\x02\r\n\r\n", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
-    + [HEAD + b"Content-Length: -1\r\n\r\n", HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde"]
-    + [HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
     ids=["bytes", "a word", "a version", "a negative length", "two lengths", "smuggled"],
 )
 def test_what_is_no_http_is_refused(impatient: RunningServer, raw: bytes) -> None:

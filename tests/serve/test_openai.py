@@ -68,7 +68,7 @@ def test_what_openai_would_refuse_is_refused_in_its_shape(client: openai.OpenAI,
         client.embeddings.create(model="text-embedding-3-small", input=TEXTS)
     assert (caught.value.code, caught.value.type) == ("model_not_found", "not_found_error")
     with pytest.raises(openai.UnprocessableEntityError) as odd:
-        client.embeddings.create(model=name, input=["a", 3])  # type: ignore[list-item]
+        client.embeddings.create(model=name, input=["a", 3])  # type: ignore[arg-type]
     assert odd.value.param == "input[1]"
 
 

@@ -7,9 +7,7 @@ from embed_plugin.serve.speed import LEAST_BULK_SHARE, Speed
 
 
 def report(tokens: int, *, small: int = 0, seconds: float = 0.01) -> BatchReport:
-    return BatchReport(
-        texts=1, tokens=tokens, small_tokens=small, seconds=seconds, small_waits=(), large_waits=()
-    )
+    return BatchReport(texts=1, tokens=tokens, small_tokens=small, seconds=seconds, small_waits=(), large_waits=())
 
 
 def test_all_workers_count() -> None:

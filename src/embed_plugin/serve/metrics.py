@@ -5,7 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from embed_plugin.serve.refusal import CLIENT_GONE, STATUS
 from embed_plugin.serve.speed import LANES
@@ -32,6 +41,8 @@ class Metrics:
     """The series of one service, in a registry of its own."""
 
     def __init__(self) -> None:
+        # Twice the series, for times that nobody asks for; the switch is the whole process's.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.requests = Counter("embed_requests", "Requests by outcome.", ("route", "status"), registry=registry)

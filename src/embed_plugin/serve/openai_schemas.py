@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from embed_plugin.serve.schemas import RoleField
 
@@ -19,7 +19,7 @@ class EmbeddingsRequest(BaseModel):
     )
     model: str = Field(description="The model's name or fingerprint; any other gets 404.")
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(None, description="If given, the model's own.")
+    dimensions: StrictInt | None = Field(None, description="If given, the model's own.")
     role: RoleField = "document"
 
 

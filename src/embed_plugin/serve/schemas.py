@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 Texts = Annotated[list[str], Field(description="Texts, in the order their vectors come back.")]
 RoleField = Annotated[Literal["document", "query"], Field(description="What the texts are for; it decides the prefix.")]
@@ -22,7 +22,7 @@ class EmbedRequest(_Request):
     texts: Texts
     role: RoleField = "document"
     model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
-    truncate: bool | None = Field(
+    truncate: StrictBool | None = Field(
         None, description="Whether a text beyond the token limit is cut (and named in the answer) or refused."
     )
 

@@ -9,7 +9,6 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-import prometheus_client
 import structlog
 import uvicorn
 
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
 DRAINING_SECONDS = 1.0
 """How long new requests are told that the service is draining, before the socket is closed: a client whose connection
 is accepted by the system, and not yet by this process, gets an answer."""
+
+KEEP_ALIVE_SECONDS = 75
+"""For a connection between two requests. Longer than clients and proxies keep theirs (5 to 60 s), so that they close it
+and no request is sent into a connection that has just been closed."""
 
 BACKLOG = 1024
 LOG = structlog.get_logger("embed_plugin.serve")
@@ -71,7 +74,6 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
         )
     # Texts are tokenised on two threads of this service's own, and not on a pool that one large request fills.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    prometheus_client.disable_created_metrics()  # twice the series, for a time that no alert asks for
     app = create_app(encoder, settings, keys=keys)
     with listen(settings) as listener:
         address = listener.getsockname()
@@ -94,6 +96,7 @@ def make_server(app: FastAPI, settings: ServeSettings) -> DrainingServer:
         lifespan="on",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         proxy_headers=False,
         limit_concurrency=settings.connections,
