@@ -42,6 +42,12 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "semantic_text_splitter",
         "httpx",
         "tenacity",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "prometheus_client",
+        "structlog",
+        "orjson",
     ],
 )
 def test_an_engine_imported_elsewhere_is_a_lint_error(engine: str) -> None:

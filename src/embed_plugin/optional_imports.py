@@ -17,6 +17,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "optimum": ("optimum", "torch", "transformers"),
     "ingest": ("qdrant_client", "semantic_text_splitter"),
     "client": ("httpx", "tenacity"),
+    "serve": ("fastapi", "httptools", "orjson", "prometheus_client", "pydantic", "structlog", "uvicorn"),
 }
 """The importable packages each extra of pyproject.toml brings."""
 

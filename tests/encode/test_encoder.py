@@ -189,8 +189,8 @@ def test_an_interrupted_call_drops_what_had_not_begun(
     submitted: list[Future[Vectors]] = []
     submit = encoder._queue.submit
 
-    def interrupted(token_ids: list[list[int]]) -> Future[Vectors]:
-        future = submit(token_ids)
+    def interrupted(token_ids: list[list[int]], **options: bool) -> Future[Vectors]:
+        future = submit(token_ids, **options)
         submitted.append(future)
         monkeypatch.setattr(future, "result", lambda: signal.raise_signal(signal.SIGINT))
         return future

@@ -10,6 +10,7 @@ from embed_plugin.cli.export import export
 from embed_plugin.cli.info import info
 from embed_plugin.cli.ingest import ingest
 from embed_plugin.cli.search import search
+from embed_plugin.cli.serve import serve
 
 app = typer.Typer(
     name="embed-plugin",
@@ -19,5 +20,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search):
+for command in (export, info, encode, evaluate, ingest, search, serve):
     app.command()(command)

@@ -1,0 +1,39 @@
+"""The log: JSON lines on stderr, or readable lines where stderr is a terminal. Texts and keys are never in it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure(level: str) -> None:
+    """Send this service's log and uvicorn's to stderr."""
+    least = getattr(logging, level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logger = logging.getLogger("uvicorn")
+    logger.handlers = [handler]
+    logger.propagate = False
+    # uvicorn tells of its start and end at the level of info; this service says the same with more to it.
+    logger.setLevel(max(least, logging.WARNING))

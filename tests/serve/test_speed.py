@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from embed_plugin.encode.batch_queue import BatchReport
+from embed_plugin.serve.speed import LEAST_BULK_SHARE, Speed
+
+
+def report(tokens: int, *, small: int = 0, seconds: float = 0.01) -> BatchReport:
+    return BatchReport(texts=1, tokens=tokens, small_tokens=small, seconds=seconds, small_waits=(), large_waits=())
+
+
+def test_all_workers_count() -> None:
+    speed = Speed(workers=4)
+    for _ in range(20):
+        speed.note(report(200))
+    assert speed.tokens_per_second("bulk") == pytest.approx(4 * 200 / 0.01)
+    assert speed.tokens_per_second("interactive") == pytest.approx(4 * 200 / 0.01)
+
+
+def test_what_queries_take_is_missing_to_bulk() -> None:
+    speed = Speed(workers=1)
+    for _ in range(50):
+        speed.note(report(100, small=100))
+        speed.note(report(300))
+    assert speed.tokens_per_second("bulk") == pytest.approx(0.75 * speed.tokens_per_second("interactive"), rel=0.01)
+
+
+def test_bulk_has_its_share_however_many_queries_there_are() -> None:
+    speed = Speed(workers=1)
+    speed.note(report(90, small=90))
+    assert speed.tokens_per_second("bulk") == pytest.approx(LEAST_BULK_SHARE * speed.tokens_per_second("interactive"))
+
+
+def test_a_change_is_seen_within_seconds() -> None:
+    speed = Speed(workers=2)
+    for _ in range(1000):
+        speed.note(report(1000, seconds=0.1))
+    for _ in range(400):  # twenty seconds of two workers
+        speed.note(report(100, seconds=0.1))
+    assert speed.tokens_per_second("bulk") == pytest.approx(2 * 1000, rel=0.6)
+    speed.forget()
+    assert speed.tokens_per_second("bulk") == 1.0
