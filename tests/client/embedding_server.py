@@ -1,7 +1,6 @@
 """A small real HTTP server with a real encoder, which speaks our service's interface, OpenAI's and Cohere's.
 
-It runs on a thread (``EmbeddingServer``), where a test can tell it to fail, or as a process of its own, which a test
-can kill:  python embedding_server.py MODEL_FOLDER PORT
+It runs on a thread, and a test can tell it to fail. The service itself, in ``service.py``, cannot be told to.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from embed_plugin import Encoder, InvalidTextError
+from embed_plugin import InvalidTextError
 from embed_plugin.client import ClientSettings
 
 if TYPE_CHECKING:
@@ -252,9 +250,3 @@ _ROUTES: dict[str, Callable[[_Handler, dict[str, Any]], None]] = {
     "/v1/embeddings": _openai,
     "/v2/embed": _cohere,
 }
-
-
-if __name__ == "__main__":
-    running = EmbeddingServer(Encoder.load(sys.argv[1]), port=int(sys.argv[2]))
-    print(running.url, flush=True)  # noqa: T201 - read by who started it
-    threading.Event().wait()

@@ -107,8 +107,9 @@ def joined(errors: Sequence[EndpointError], more: str = "") -> EndpointError:
     """One error that says what all of them say; unavailable where one of them is, for asking again may help then."""
     first, *others = errors
     problem = "; ".join([first.problem, *map(str, others)]) + more
-    if any(isinstance(error, EndpointUnavailableError) for error in errors):
-        return EndpointUnavailableError(first.endpoint, problem)
+    unavailable = [error for error in errors if isinstance(error, EndpointUnavailableError)]
+    if unavailable:
+        return EndpointUnavailableError(first.endpoint, problem, unavailable[0].retry_after)
     return type(first)(first.endpoint, problem)
 
 

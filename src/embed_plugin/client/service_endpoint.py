@@ -74,7 +74,7 @@ class ServiceEndpoint(Endpoint):
             return OtherSpaceError(self.name, f"serves another model ({complaint.message}). {OTHER_SPACE_REMEDY}")
         error = super().refusal(response)
         if isinstance(error, InvalidTextError):  # the client names the text by its own index
-            return InvalidTextError(error.index, re.sub(r"^text \d+: ", "", error.problem))
+            return InvalidTextError(error.index, re.sub(r"^text \d+:? ", "", error.problem))
         return error
 
 

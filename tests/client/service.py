@@ -1,0 +1,43 @@
+"""``embed-plugin serve`` as a process of its own, which can be killed and started again at the same address."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Service:
+    """Serves a model folder from the beginning of the block to its end. It may not be ready yet: clients wait."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{port}"
+        serve = [sys.executable, "-m", "embed_plugin.cli", "serve"]
+        self._command = [*serve, str(folder), "--port", port, "--log-level", "error", *options]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(signal.SIGKILL)
+
+    def start(self) -> None:
+        """Start it, as is or again."""
+        self._process = subprocess.Popen(self._command)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send it a signal and wait for its end."""
+        self.send(number)
+        return self._process.wait()
