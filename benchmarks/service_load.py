@@ -242,7 +242,7 @@ async def overhead(service: ServiceProcess, encoder: Encoder, query: Request, bu
         ["bare encoder", figure(statistics.median(bare)), *_percentiles(alone)],
         ["service", figure(statistics.median(served)), *_percentiles(over_http)],
     ]
-    print(table(("", "bulk tokens/s", "query p50 ms", "p99 ms"), rows))
+    print(table(("", "bulk tokens/s", "query p50 ms", "p99 ms"), rows), flush=True)
     print(
         f"Bulk through the service: {100 * statistics.median(served) / statistics.median(bare):.1f} % of the encoder."
     )
