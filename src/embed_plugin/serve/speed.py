@@ -31,12 +31,13 @@ class Speed:
         self._workers = workers
         self._clock = clock
         self._lock = threading.Lock()
-        self.forget()
+        self._tokens = self._small_tokens = self._seconds = 0.0
+        self._noted = clock()
 
     def note(self, report: BatchReport) -> None:
         """Take a batch into account."""
         with self._lock:
-            keep = 0.5 ** (report.seconds / (HALF_LIFE_SECONDS * self._workers))
+            keep = math.exp(-math.log(2) * report.seconds / (HALF_LIFE_SECONDS * self._workers))
             self._tokens = keep * self._tokens + report.tokens
             self._seconds = keep * self._seconds + report.seconds
             self._small_tokens = self._small_tokens_lately() + report.small_tokens
@@ -44,8 +45,8 @@ class Speed:
 
     def forget(self) -> None:
         """Begin anew: what was measured is of no use, a first run's slowness for instance."""
-        self._tokens = self._small_tokens = self._seconds = 0.0
-        self._noted = self._clock()
+        with self._lock:
+            self._tokens = self._small_tokens = self._seconds = 0.0
 
     def tokens_per_second(self, lane: Lane) -> float:
         """Tokens of a lane that all workers together get done while the lane has work; 1 before the first batch.
@@ -63,4 +64,5 @@ class Speed:
 
     def _small_tokens_lately(self) -> float:
         """The interactive lane's tokens, those of a half-life ago counting half: by the clock, for it may be idle."""
-        return self._small_tokens * 0.5 ** ((self._clock() - self._noted) / HALF_LIFE_SECONDS)
+        half_lives = (self._clock() - self._noted) / HALF_LIFE_SECONDS
+        return self._small_tokens * math.exp(-math.log(2) * half_lives)
