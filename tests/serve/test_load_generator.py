@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from http_connections import Connections, post
-from service_load import QUERY_SHARE, Outcome, Request, arrivals, open_loop, row_of
+from open_loop import QUERY_SHARE, Outcome, Request, arrivals, open_loop
+from service_load import row_of
 from service_process import ServiceProcess
 
 if TYPE_CHECKING:
