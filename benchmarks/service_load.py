@@ -7,7 +7,8 @@ Open loop: requests are sent at times drawn beforehand (Poisson), whether or not
 latency counts from the time they should have been sent. One token in twenty is of a single query of 12 tokens, the
 others of bulk requests of 64 texts of 5 to 93 tokens; 100 % is what the service does with that mix in a closed loop.
 Every vector that comes back is compared with the bare encoder's. A request that gets 429 is sent again after the
-seconds that Retry-After names, and it is counted whether it is let in then. Load generator and service share the machine.
+seconds that Retry-After names, and it is counted whether it is let in then. Load generator and service share the
+machine.
 """
 
 from __future__ import annotations
