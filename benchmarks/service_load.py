@@ -46,7 +46,7 @@ BULK_REQUESTS = 40
 CLOSED_LOOP_REQUESTS = 3
 """Bulk requests under way at once when throughput is measured: one is encoded, one waits, one is on its way."""
 
-MIXED_CLIENTS, MIXED_SECONDS = 16, 10
+MIXED_CLIENTS, MIXED_SECONDS = 64, 10
 """For the capacity with queries and bulk mixed: so many at once, and about so long."""
 
 ROUNDS = 5
