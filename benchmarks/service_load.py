@@ -4,10 +4,11 @@ Run:  .venv/bin/python benchmarks/service_load.py models/minilm-int8
       .venv/bin/python benchmarks/service_load.py models/minilm-int8 --loads 1.2 --seconds 600
 
 Open loop: requests are sent at times drawn beforehand (Poisson), whether or not earlier ones were answered, and their
-latency counts from the time they should have been sent. A fifth of the tokens are single queries of 12 tokens, the
-others bulk requests of 64 texts of 5 to 93 tokens. Every vector that comes back is compared with the bare encoder's.
-A request that gets 429 is sent once more after the seconds that Retry-After names, and it is counted whether it is let
-in then. Load generator and service share the machine.
+latency counts from the time they should have been sent. One token in twenty is of a single query of 12 tokens, the
+others of bulk requests of 64 texts of 5 to 93 tokens; 100 % is what the service does with that mix in a closed loop.
+Every vector that comes back is compared with the bare encoder's. A request that gets 429 is sent again after the
+seconds that Retry-After names, and it is counted whether it is let in then. Load generator and service share the
+machine.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ import argparse
 import asyncio
 import json
 import platform
-import random
 import statistics
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ import uvloop
 from embed_plugin import Encoder
 from embed_plugin.model_folder import TOKENIZER
 from http_connections import Connections, post
+from open_loop import OK, OVERLOADED, Request, arrivals, open_loop
 from service_process import ServiceProcess
 from tables import figure, table
 from workloads import QUERY, TextCutter, short_lengths, source_texts
@@ -38,39 +38,19 @@ from workloads import QUERY, TextCutter, short_lengths, source_texts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from http_connections import Answer
+    from open_loop import Outcome
 
 FLOATS = {"Accept": "application/octet-stream"}
-QUERY_SHARE = 0.2
 BULK_TEXTS = 64
 BULK_REQUESTS = 40
 CLOSED_LOOP_REQUESTS = 3
 """Bulk requests under way at once when throughput is measured: one is encoded, one waits, one is on its way."""
 
+MIXED_CLIENTS, MIXED_SECONDS = 64, 10
+"""For the capacity with queries and bulk mixed: so many at once, and about so long."""
+
 ROUNDS = 5
 QUERIES = 1000
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request and the bytes that must come back."""
-
-    lane: str
-    tokens: int
-    raw: bytes
-    expected: bytes
-
-
-@dataclass
-class Outcome:
-    """What became of the requests of one load."""
-
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"query": [], "bulk": []})
-    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
-    wrong: int = 0
-    retry_after: list[int] = field(default_factory=list)
-    let_in_later: Counter[bool] = field(default_factory=Counter)
-    resident_bytes: list[int] = field(default_factory=list)
 
 
 def make_requests(encoder: Encoder) -> tuple[list[Request], list[Request]]:
@@ -97,9 +77,9 @@ def bare_rate(encoder: Encoder, texts: list[str], tokens: int) -> float:
     return tokens / (time.perf_counter() - started)
 
 
-async def service_rate(connections: Connections, bulk: Sequence[Request]) -> float:
-    """Tokens a second of the service, asked by a few clients that each wait for their answers."""
-    left: Iterator[Request] = iter(bulk)
+async def service_rate(connections: Connections, requests: Sequence[Request], *, clients: int) -> float:
+    """Tokens a second of the service, asked by clients that each wait for their answers."""
+    left: Iterator[Request] = iter(requests)
 
     async def client() -> None:
         for request in left:
@@ -107,8 +87,19 @@ async def service_rate(connections: Connections, bulk: Sequence[Request]) -> flo
             assert answer.body == request.expected, answer.status  # noqa: S101 - a benchmark of wrong vectors is none
 
     started = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(CLOSED_LOOP_REQUESTS)))
-    return sum(request.tokens for request in bulk) / (time.perf_counter() - started)
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return sum(request.tokens for request in requests) / (time.perf_counter() - started)
+
+
+async def capacity_of(
+    service: ServiceProcess, queries: Sequence[Request], bulk: Sequence[Request], rate: float
+) -> float:
+    """Tokens a second of the service with the loads' mix: a token of a short query costs more than one of bulk."""
+    connections = Connections(service.port)
+    mixed = [request for _, request in arrivals(rate, MIXED_SECONDS, queries, bulk)]
+    found = await service_rate(connections, mixed, clients=MIXED_CLIENTS)
+    connections.close()
+    return found
 
 
 async def query_milliseconds(connections: Connections, query: Request) -> list[float]:
@@ -133,72 +124,15 @@ def bare_query_milliseconds(encoder: Encoder) -> list[float]:
     return taken
 
 
-def arrivals(
-    rate: float, seconds: float, queries: Sequence[Request], bulk: Sequence[Request]
-) -> list[tuple[float, Request]]:
-    """Times and requests, so that on average so many tokens a second are asked for."""
-    rng = random.Random(0)  # noqa: S311 - a seeded order, no secret
-    planned = []
-    for requests, share in ((queries, QUERY_SHARE), (bulk, 1 - QUERY_SHARE)):
-        per_second = share * rate / statistics.mean(request.tokens for request in requests)
-        at = rng.expovariate(per_second)
-        while at < seconds:
-            planned.append((at, rng.choice(requests)))
-            at += rng.expovariate(per_second)
-    return sorted(planned, key=lambda each: each[0])
-
-
-async def open_loop(service: ServiceProcess, planned: Sequence[tuple[float, Request]]) -> Outcome:
-    """Send every request at its time."""
-    outcome, connections = Outcome(), Connections(service.port)
-    started = time.perf_counter()
-    sampling = asyncio.create_task(_sample_memory(service, outcome))
-    tasks = set()
-    for at, request in planned:
-        await asyncio.sleep(max(0, started + at - time.perf_counter()))
-        task = asyncio.create_task(_send(connections, request, started + at, outcome))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-    await asyncio.gather(*tasks)
-    sampling.cancel()
-    connections.close()
-    return outcome
-
-
-async def _send(connections: Connections, request: Request, due: float, outcome: Outcome) -> None:
-    answer = await connections.ask(request.raw)
-    _note(request, answer, due, outcome)
-    if answer.status == 429:  # noqa: PLR2004 - HTTP's
-        seconds = int(answer.headers["retry-after"])
-        outcome.retry_after.append(seconds)
-        await asyncio.sleep(seconds)
-        again = await connections.ask(request.raw)
-        outcome.let_in_later[again.status == 200] += 1  # noqa: PLR2004 - HTTP's
-        outcome.wrong += again.status == 200 and again.body != request.expected  # noqa: PLR2004
-
-
-def _note(request: Request, answer: Answer, due: float, outcome: Outcome) -> None:
-    outcome.statuses[request.lane, answer.status] += 1
-    if answer.status == 200:  # noqa: PLR2004 - HTTP's
-        outcome.seconds[request.lane].append(time.perf_counter() - due)
-        outcome.wrong += answer.body != request.expected
-
-
-async def _sample_memory(service: ServiceProcess, outcome: Outcome) -> None:
-    while True:
-        outcome.resident_bytes.append(service.resident_bytes)
-        await asyncio.sleep(1)
-
-
 def row_of(load: float, outcome: Outcome) -> list[str]:
     """A line of the table."""
     count = outcome.statuses
     cells = [f"{100 * load:.0f} %"]
     for lane in ("query", "bulk"):
         taken = 1000 * np.array(outcome.seconds[lane] or [np.nan])
-        refused = count[lane, 429]
-        answered = count[lane, 200]
-        lost = sum(number for (of, status), number in count.items() if of == lane and status not in {200, 429})
+        refused = count[lane, OVERLOADED]
+        answered = count[lane, OK]
+        lost = sum(number for (of, status), number in count.items() if of == lane and status not in {OK, OVERLOADED})
         cells += [
             f"{figure(float(np.percentile(taken, 50)))}, {figure(float(np.percentile(taken, 99)))}",
             f"{answered}, {refused}, {lost}",
@@ -235,14 +169,14 @@ async def overhead(service: ServiceProcess, encoder: Encoder, query: Request, bu
     bare, served = [], []
     for _ in range(ROUNDS):
         bare.append(bare_rate(encoder, texts, tokens))
-        served.append(await service_rate(connections, bulk))
+        served.append(await service_rate(connections, bulk, clients=CLOSED_LOOP_REQUESTS))
     alone, over_http = bare_query_milliseconds(encoder), await query_milliseconds(connections, query)
     connections.close()
     rows = [
         ["bare encoder", figure(statistics.median(bare)), *_percentiles(alone)],
         ["service", figure(statistics.median(served)), *_percentiles(over_http)],
     ]
-    print(table(("", "bulk tokens/s", "query p50 ms", "p99 ms"), rows))
+    print(table(("", "bulk tokens/s", "query p50 ms", "p99 ms"), rows), flush=True)
     print(
         f"Bulk through the service: {100 * statistics.median(served) / statistics.median(bare):.1f} % of the encoder."
     )
@@ -260,7 +194,10 @@ async def measure(options: argparse.Namespace) -> None:
     queries, bulk = make_requests(encoder)
     results: dict[str, Any] = {"loads": {}}
     with ServiceProcess(options.model, "--log-level", "info", *options.serve.split()) as service:
-        capacity = options.capacity or await overhead(service, encoder, queries[0], bulk)
+        capacity = options.capacity
+        if capacity is None:
+            bulk_rate = await overhead(service, encoder, queries[0], bulk)
+            capacity = await capacity_of(service, queries, bulk, bulk_rate)
         results["tokens_per_second"] = capacity
         rows = []
         for load in options.loads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,16 +19,20 @@ PAGE_BYTES = 4096
 
 
 class ServiceProcess:
-    """``embed-plugin serve`` on a free port, until the block ends."""
+    """``embed-plugin serve`` on a free port, until the block ends. Its log goes to a file, as a service's does."""
 
     def __init__(self, model: Path, *options: str) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._log = Path(self._folder.name, "log")
         command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(model), "--port", "0", *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
-        assert self.process.stderr is not None  # noqa: S101 - a pipe was asked for
-        self.port = int(json.loads(self.process.stderr.readline())["port"])
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(command, stderr=log)  # noqa: S603 - our own
+        self.port = 0
 
     def __enter__(self) -> Self:
         while not self._is_ready():
+            if self.process.poll() is not None:
+                raise SystemExit(self._log.read_text(encoding="utf-8"))
             time.sleep(0.05)
         return self
 
@@ -35,9 +40,14 @@ class ServiceProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.terminate()
-        self.process.communicate(timeout=60)
+        self.process.wait(timeout=60)
+        self._folder.cleanup()
 
     def _is_ready(self) -> bool:
+        lines = self._log.read_text(encoding="utf-8").splitlines()
+        if not lines:
+            return False
+        self.port = int(json.loads(lines[0])["port"])
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready"):
                 return True

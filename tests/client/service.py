@@ -6,14 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Self
+
+import httpx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class Service:
-    """Serves a model folder from the beginning of the block to its end. It may not be ready yet: clients wait."""
+    """Serves a model folder from the beginning of the block to its end."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -24,13 +27,22 @@ class Service:
 
     def __enter__(self) -> Self:
         self.start()
+        while not self._is_ready():
+            time.sleep(0.02)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop(signal.SIGKILL)
 
+    def _is_ready(self) -> bool:
+        assert self._process.poll() is None, "it ended"
+        try:
+            return httpx.get(f"{self.url}/health/ready").is_success
+        except httpx.TransportError:
+            return False
+
     def start(self) -> None:
-        """Start it, as is or again."""
+        """Start it, at first or again; clients wait until it is ready."""
         self._process = subprocess.Popen(self._command)
 
     def send(self, number: signal.Signals) -> None:

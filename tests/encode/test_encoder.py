@@ -239,6 +239,41 @@ def test_a_cancelled_task_does_not_disturb_others(tiny_encoder: Encoder) -> None
     np.testing.assert_array_equal(asyncio.run(ask()), tiny_encoder.encode_documents(["the cat"]))
 
 
+def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder.load(tiny_model())
+    tokenising, go_on = threading.Event(), threading.Event()
+    tokenise = encoder._tokenizer.tokenise
+
+    def slowly(texts: list[str], **options: object) -> object:
+        tokenising.set()
+        go_on.wait()
+        return tokenise(texts, **options)  # type: ignore[arg-type]
+
+    async def ask() -> None:
+        monkeypatch.setattr(encoder._tokenizer, "tokenise", slowly)
+        task = asyncio.create_task(encoder.aencode_documents(["the cat"] * 100))
+        await asyncio.to_thread(tokenising.wait)
+        task.cancel()
+        await asyncio.wait([task])
+        go_on.set()
+
+    reports: list[object] = []
+    encoder.observe(reports.append)
+    asyncio.run(ask())  # waits for its threads
+    monkeypatch.undo()
+    encoder.encode_documents(["a dog"])
+    assert len(reports) == 1
+
+
+def test_tokens_are_counted_by_the_same_tokenising(tiny_encoder: Encoder) -> None:
+    texts = ["the cat", "cat " * 600]
+    tokenised = tiny_encoder.tokenise(texts, role="query")
+    assert ([len(ids) for ids in tokenised.ids], tokenised.cut) == ([6, 512], [1])
+    np.testing.assert_array_equal(tiny_encoder.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
+
+
 def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
     dumped = pickle.dumps(tiny_encoder)
     assert len(dumped) < 1000

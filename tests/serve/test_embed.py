@@ -86,8 +86,8 @@ def test_the_model_may_be_named_and_no_other(server: RunningServer) -> None:
     [
         (["a", 3], 1, "valid string"),
         (["a", None, "b"], 1, "valid string"),
-        (["�"], 0, "surrogate"),
-        (["a"] * 70 + ["�"], 70, "surrogate"),
+        (["\ud800"], 0, "surrogate"),
+        (["a"] * 70 + ["\udfff"], 70, "surrogate"),
     ],
     ids=["a number", "null", "a surrogate", "in the second slice"],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 from typing import TYPE_CHECKING
 
@@ -180,3 +181,16 @@ def test_wrong_keys_cost_no_tokens_and_leave_no_trace(
     assert "status=401" in log.out
     assert KEY not in log.out + log.err
     assert "secret" not in log.out + log.err
+
+
+def test_bodies_that_take_too_much_memory_together_are_told_to_wait(tiny_model: Callable[..., Path]) -> None:
+    settings = ServeSettings(port=0, body_bytes=10_000)
+    with serving(Encoder.load(tiny_model()), settings) as server:
+        unfinished = [connect(server) for _ in range(9)]
+        for connection in unfinished:
+            connection.sendall(HEAD + b"Content-Length: 9990\r\n\r\n" + b"x" * 9980)
+        (refused,), _, _ = select.select(unfinished, [], [], 20)
+        assert all_of(refused).startswith(b"HTTP/1.1 429 ")
+        for connection in unfinished:
+            connection.close()
+        wait_until(lambda: works(server))

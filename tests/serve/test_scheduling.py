@@ -172,6 +172,6 @@ def test_a_deadline_in_the_midst_of_lines_is_their_last_line(
     assert waiting(busy) == 0
 
 
-@pytest.mark.parametrize("value", ["0", "-3", "soon"])
+@pytest.mark.parametrize("value", ["0", "-3", "soon", "9" * 5000])
 def test_a_deadline_that_is_none_is_refused(busy: RunningServer, value: str) -> None:
     assert busy.embed(["the cat"], headers={"Embed-Deadline-Ms": value}).status_code == 422

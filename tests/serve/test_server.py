@@ -18,7 +18,7 @@ import pytest
 from embed_plugin import EmbedPluginError, Encoder, InvalidInputError
 from embed_plugin.serve import ServeSettings, run
 from embed_plugin.serve.server import listen
-from serve.conftest import KEY
+from serve.conftest import KEY, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +65,20 @@ def test_the_command_serves_logs_and_ends(start_server: Callable[..., ServerProc
     written = json.dumps(server.log)
     assert "secret" not in written
     assert KEY not in written
+
+
+@posix
+def test_a_log_that_nobody_reads_any_more_stops_nothing(tiny_model: Callable[..., Path]) -> None:
+    command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tiny_model()), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        port = json.loads(process.stderr.readline())["port"]
+        process.stderr.close()
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200)
+        for _ in range(3):
+            assert httpx.post(f"http://127.0.0.1:{port}/embed", json={"texts": ["the cat"]}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 class Asker:

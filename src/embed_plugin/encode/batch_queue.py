@@ -12,15 +12,17 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections import defaultdict, deque
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.encode.lane import Batch, Job, Lane
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import numpy.typing as npt
 
@@ -65,90 +67,6 @@ class QueuedTokens:
     large: int
 
 
-class _Job:
-    """The texts of one call: their token ids, their rows, and what is still to do."""
-
-    def __init__(self, token_ids: Sequence[Sequence[int]], dimension: int, *, is_small: bool) -> None:
-        self.token_ids = token_ids
-        self.vectors: Vectors = np.empty((len(token_ids), dimension), dtype=np.float32)
-        self.unfinished = len(token_ids)
-        self.is_small = is_small
-        self.lengths = sorted({len(ids) for ids in token_ids})  # the longest is popped first
-        self.waiting_tokens = sum(map(len, token_ids))
-        self.submitted = time.perf_counter()
-        self.has_begun = False
-        self.future: Future[Vectors] = Future()
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """Give the caller its vectors, or an error; a caller that has gone away gets neither."""
-        try:
-            if error is None:
-                self.future.set_result(self.vectors)
-            else:
-                self.future.set_exception(error)
-        except InvalidStateError:
-            return  # cancelled, or failed already by another batch
-
-
-_Batch = list[tuple[_Job, int]]
-
-
-class _Lane:
-    """Jobs, oldest first, and their waiting rows by length."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[_Job, None] = {}
-        self.waiting: defaultdict[int, dict[_Job, deque[int]]] = defaultdict(dict)
-        self.tokens = 0
-
-    def add(self, job: _Job) -> None:
-        """Let a job's texts wait."""
-        for row, ids in enumerate(job.token_ids):
-            self.waiting[len(ids)].setdefault(job, deque()).append(row)
-        self.jobs[job] = None
-        self.tokens += job.waiting_tokens
-
-    def next_batch(self, most: Callable[[int], int]) -> _Batch:
-        """The oldest job's longest waiting texts, filled up with other jobs' texts of that length; or none."""
-        while self.jobs:
-            job = next(iter(self.jobs))
-            while job.lengths:
-                length = job.lengths[-1]
-                if job in self.waiting.get(length, ()):
-                    return self.take(length, most(length))
-                job.lengths.pop()
-            del self.jobs[job]
-        return []
-
-    def take(self, length: int, most: int) -> _Batch:
-        """Take at most so many waiting texts of one length, those of the oldest job first."""
-        batch = _Batch()
-        waiting = self.waiting.get(length, {})
-        while waiting and len(batch) < most:
-            job = next(iter(waiting))
-            rows = waiting[job]
-            while rows and len(batch) < most:
-                batch.append((job, rows.popleft()))
-                job.waiting_tokens -= length
-                self.tokens -= length
-            if not rows:
-                del waiting[job]
-        if not waiting:
-            self.waiting.pop(length, None)
-        return batch
-
-    def drop(self, job: _Job) -> None:
-        """Forget what a job has left waiting; nothing, unless it was cancelled or failed."""
-        self.jobs.pop(job, None)
-        self.tokens -= job.waiting_tokens
-        job.waiting_tokens = 0
-        for length in job.lengths:
-            waiting = self.waiting.get(length, {})
-            waiting.pop(job, None)
-            if not waiting:
-                self.waiting.pop(length, None)
-
-
 class BatchQueue:
     """Runs submitted texts on ``workers`` threads, in batches of equal length and at most ``token_budget`` tokens."""
 
@@ -158,7 +76,7 @@ class BatchQueue:
         self._workers = workers
         self._token_budget = token_budget
         self._lock = threading.Lock()
-        self._small, self._large = _Lane(), _Lane()
+        self._small, self._large = Lane(), Lane()
         self._small_in_a_row = 0
         self._working = 0
         self.observer: Callable[[BatchReport], None] | None = None
@@ -178,7 +96,7 @@ class BatchQueue:
             is_part: They are a part of a large job, and wait in its lane however few they are.
         """
         is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
-        job = _Job(token_ids, self._dimension, is_small=is_small)
+        job = Job(token_ids, self._dimension, is_small=is_small)
         if not token_ids:
             job.finish()
             return job.future
@@ -192,10 +110,10 @@ class BatchQueue:
             self._threads.submit(self._work)
         return job.future
 
-    def _lane_of(self, job: _Job) -> _Lane:
+    def _lane_of(self, job: Job) -> Lane:
         return self._small if job.is_small else self._large
 
-    def _drop(self, job: _Job | None) -> None:
+    def _drop(self, job: Job | None) -> None:
         if job is not None:
             with self._lock:
                 self._lane_of(job).drop(job)
@@ -214,7 +132,7 @@ class BatchQueue:
                 for job, _ in batch:
                     job.finish(error)
 
-    def _run_batch(self, batch: _Batch) -> None:
+    def _run_batch(self, batch: Batch) -> None:
         started = time.perf_counter()
         vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
         for (job, row), vector in zip(batch, vectors, strict=True):
@@ -229,7 +147,7 @@ class BatchQueue:
             if job.unfinished == 0:
                 job.finish()
 
-    def _next_batch(self) -> _Batch:
+    def _next_batch(self) -> Batch:
         """A batch of the lane whose turn it is, filled up with texts of that length from the other."""
         lanes = [self._small, self._large]
         if self._small_in_a_row >= SMALL_BATCHES_IN_A_ROW:
@@ -246,12 +164,12 @@ class BatchQueue:
         return max(1, self._token_budget // length)
 
 
-def _length(entry: tuple[_Job, int]) -> int:
+def _length(entry: tuple[Job, int]) -> int:
     job, row = entry
     return len(job.token_ids[row])
 
 
-def _report(batch: _Batch, started: float) -> BatchReport:
+def _report(batch: Batch, started: float) -> BatchReport:
     """Tell what a batch did, and mark its jobs as begun."""
     length = _length(batch[0])
     waits: tuple[list[float], list[float]] = [], []

@@ -17,7 +17,7 @@ from embed_plugin.serve.gate import Gate
 from embed_plugin.serve.health_routes import health_routes
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.openai_routes import of_bad_input, openai_routes
-from embed_plugin.serve.refusal import INTERNAL, Refusal
+from embed_plugin.serve.refusal import Refusal
 from embed_plugin.serve.routes import routes
 from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
@@ -72,7 +72,7 @@ def _shape_errors(app: FastAPI) -> None:
         request.state.call.code = refusal.code
         return refusal_response(refusal, request.url.path)
 
-    for kind in (Refusal, RequestValidationError, HTTPException, Exception):
+    for kind in (Refusal, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refuse)
 
 
@@ -86,10 +86,8 @@ def _refusal_of(error: Exception) -> Refusal:
             return Refusal("not_found", "there is no such path here; /docs shows those there are")
         case HTTPException(status_code=405):
             return Refusal("method_not_allowed", "this path takes another method; /docs shows which")
-        case HTTPException():
-            return Refusal("invalid_request", str(error.detail))
         case _:
-            return INTERNAL
+            return Refusal("invalid_request", str(getattr(error, "detail", error)))
 
 
 def _of_validation(error: RequestValidationError) -> Refusal:

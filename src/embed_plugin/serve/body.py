@@ -55,9 +55,6 @@ class BodyReader:
         """
         if declared > READ_PAST_THE_LIMIT * self.limit:
             raise self._too_large()
-        if self._held + min(declared, self.limit) > BODIES_HELD * self.limit:
-            message = f"the bodies of other requests take {self._held} bytes of memory: try again shortly"
-            raise Refusal("overloaded", message, retry_after=1, closes=True)
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._read(receive)
@@ -80,12 +77,18 @@ class BodyReader:
                     parts.append(part)
                     held += len(part)
                     self._held += len(part)
+                    self._check_held()
                 elif size > READ_PAST_THE_LIMIT * self.limit or not message.get("more_body", False):
                     raise self._too_large()
                 if not message.get("more_body", False):
                     return b"".join(parts)
         finally:
             self._held -= held
+
+    def _check_held(self) -> None:
+        if self._held > BODIES_HELD * self.limit:
+            message = f"the bodies of requests take {self._held} bytes of memory: try again shortly"
+            raise Refusal("overloaded", message, retry_after=1, closes=True)
 
     def _too_large(self) -> Refusal:
         message = f"the body has more than {self.limit} bytes: send the texts in several requests"

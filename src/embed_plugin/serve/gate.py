@@ -31,6 +31,9 @@ QUIET_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 SEND_SECONDS = 60.0
 """A client that reads nothing of its answer for so long is given up."""
 
+MOST_DIGITS = 18
+"""Of a number in a header: Python takes time for thousands of them, and then an error."""
+
 DEADLINE_HEADER = b"embed-deadline-ms"
 LOG = structlog.get_logger("embed_plugin.serve")
 
@@ -171,4 +174,4 @@ def _headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 def _number(headers: dict[bytes, bytes], name: bytes) -> int | None:
     value = headers.get(name, b"")
-    return int(value) if value.isdigit() else None
+    return int(value) if value.isdigit() and len(value) <= MOST_DIGITS else None

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
-LEVELS = ("debug", "info", "warning", "error")
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+class Stderr(io.TextIOBase):
+    """Standard error, for a log that may be lost: a reader that has gone must not fail requests or hold up the end."""
+
+    def write(self, text: str, /) -> int:
+        """Write, if anybody reads."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if anybody reads."""
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure(level: str) -> None:
     """Send this service's log and uvicorn's to stderr."""
+    stderr = Stderr()
     least = getattr(logging, level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -22,10 +42,10 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stderr)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

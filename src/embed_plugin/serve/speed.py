@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from embed_plugin.encode.batch_queue import BatchReport
 
 Lane: TypeAlias = Literal["interactive", "bulk"]
@@ -23,18 +27,21 @@ LEAST_BULK_SHARE = 1 / 9
 class Speed:
     """Measures batches as they are done; safe to call from the workers' threads."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._workers = workers
+        self._clock = clock
         self._lock = threading.Lock()
         self._tokens = self._small_tokens = self._seconds = 0.0
+        self._noted = clock()
 
     def note(self, report: BatchReport) -> None:
         """Take a batch into account."""
         with self._lock:
-            keep = 0.5 ** (report.seconds / (HALF_LIFE_SECONDS * self._workers))
+            keep = math.exp(-math.log(2) * report.seconds / (HALF_LIFE_SECONDS * self._workers))
             self._tokens = keep * self._tokens + report.tokens
-            self._small_tokens = keep * self._small_tokens + report.small_tokens
             self._seconds = keep * self._seconds + report.seconds
+            self._small_tokens = self._small_tokens_lately() + report.small_tokens
+            self._noted = self._clock()
 
     def forget(self) -> None:
         """Begin anew: what was measured is of no use, a first run's slowness for instance."""
@@ -50,5 +57,12 @@ class Speed:
             if not self._seconds:
                 return 1.0
             every = self._workers * self._tokens / self._seconds
-            share = 1.0 if lane == "interactive" else max(LEAST_BULK_SHARE, 1 - self._small_tokens / self._tokens)
-            return every * share
+            if lane == "interactive":
+                return every
+            taken = self._small_tokens_lately() * math.log(2) / HALF_LIFE_SECONDS
+            return max(LEAST_BULK_SHARE * every, every - taken)
+
+    def _small_tokens_lately(self) -> float:
+        """The interactive lane's tokens, those of a half-life ago counting half: by the clock, for it may be idle."""
+        half_lives = (self._clock() - self._noted) / HALF_LIFE_SECONDS
+        return self._small_tokens * math.exp(-math.log(2) * half_lives)
