@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from client.embedding_server import EmbeddingServer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from embed_plugin import Encoder
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -54,6 +58,16 @@ def test_the_nearest_text_comes_first(tiny_model: Callable[..., Path]) -> None:
     scores = [float(line.split()[0]) for line in run.stdout.splitlines()]
     assert len(scores) == 5
     assert scores == sorted(scores, reverse=True)
+
+
+def test_a_client_says_who_answered(tiny_encoder: Encoder) -> None:
+    with EmbeddingServer(tiny_encoder) as server, EmbeddingServer(tiny_encoder) as twin:
+        command = [sys.executable, str(EXAMPLES / "3_embedding_client.py"), server.url, twin.url]
+        run = subprocess.run(command, capture_output=True, check=True, text=True)
+    *scores, answered, _, fallback = run.stdout.splitlines()
+    assert len(scores) == 3
+    assert answered == f"vectors of tiny ({tiny_encoder.fingerprint[:12]}) from {server.url}"
+    assert fallback == f"circuit of {twin.url}: closed"
 
 
 def test_every_example_is_run_here() -> None:

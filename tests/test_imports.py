@@ -49,6 +49,13 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "charset_normalizer",
         "pathspec",
         "pyarrow",
+        "httpx",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "prometheus_client",
+        "structlog",
+        "orjson",
     ],
 )
 def test_an_engine_imported_elsewhere_is_a_lint_error(engine: str) -> None:

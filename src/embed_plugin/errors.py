@@ -10,6 +10,9 @@ EmbedPluginError
 ├── QualityFloorError        a model is too far from the fp32 one, or from its baseline
 ├── MissingExtraError        an optional dependency is not installed (also an ImportError)
 ├── RecordError              a record cannot be read, decoded or chunked
+├── EndpointError            an embedding service refuses, or answers what cannot be used; carries its name
+│   ├── EndpointUnavailableError  it cannot be reached, is overloaded or too slow: ask again later
+│   └── OtherSpaceError      it gives vectors of another space than the client's
 └── TargetError              the vector store cannot be reached or refuses
     └── SpaceMismatchError   the collection holds vectors of another space
 
@@ -71,6 +74,43 @@ class MissingExtraError(EmbedPluginError, ImportError):
 
 class RecordError(EmbedPluginError):
     """A record cannot be read, decoded or chunked."""
+
+
+class EndpointError(EmbedPluginError):
+    """An embedding service refuses, or answers what cannot be used.
+
+    Attributes:
+        endpoint: The service, by its URL.
+    """
+
+    def __init__(self, endpoint: str, problem: str) -> None:
+        super().__init__(f"{endpoint}: {problem}")
+        self.endpoint = endpoint
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[EndpointError], tuple[object, ...]]:
+        """Pickle by the arguments, so that the error crosses process borders."""
+        return type(self), (self.endpoint, self.problem)
+
+
+class EndpointUnavailableError(EndpointError):
+    """An embedding service cannot be reached, is overloaded or too slow: the same request may succeed later.
+
+    Attributes:
+        retry_after: Seconds after which it wants to be asked again, where it said so.
+    """
+
+    def __init__(self, endpoint: str, problem: str, retry_after: float | None = None) -> None:
+        super().__init__(endpoint, problem)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[EndpointError], tuple[object, ...]]:
+        """Pickle by the arguments, so that the error crosses process borders."""
+        return type(self), (self.endpoint, self.problem, self.retry_after)
+
+
+class OtherSpaceError(EndpointError):
+    """An embedding service gives vectors of another space than the client's: they may not be mixed."""
 
 
 class TargetError(EmbedPluginError):

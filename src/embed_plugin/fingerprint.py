@@ -24,6 +24,11 @@ def fingerprint_of(spec: ModelSpec) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def fingerprint_of_api_model(provider: str, model: str, dimension: int) -> str:
+    """The identity of a model that is known by an API alone: who serves it, its name there and its dimension."""
+    return f"{provider}/{model}/{dimension}"
+
+
 def file_sha256(path: Path) -> str:
     """sha256 (hex) of a file's bytes."""
     with path.open("rb") as file:

@@ -30,6 +30,8 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     ),
     "edge": ("qdrant_edge",),
     "parquet": ("pyarrow",),
+    "client": ("httpx", "tenacity"),
+    "serve": ("fastapi", "httptools", "orjson", "prometheus_client", "pydantic", "structlog", "uvicorn"),
 }
 """The importable packages each extra of pyproject.toml brings."""
 

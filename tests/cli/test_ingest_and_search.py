@@ -3,17 +3,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import typer
 
+from client.embedding_server import EmbeddingServer
 from embed_plugin.cli.ingest import ingest
+from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from embed_plugin import Encoder
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +117,29 @@ def test_stopping_says_what_is_stored_and_how_to_go_on(
     stream = lines()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=lambda _: next(stream))))
     with pytest.raises(typer.Exit) as stopped:
-        ingest(["-"], model=Path(model), to=str(tmp_path / "qdrant"), collection="notes")
+        ingest(["-"], model=model, to=str(tmp_path / "qdrant"), collection="notes")
     assert stopped.value.exit_code == 130
     assert capsys.readouterr().err == "Stopped: 1,024 records are stored. Run the same command again to go on.\n"
+
+
+def test_a_service_takes_the_place_of_a_model_folder(
+    notes: Path, place: tuple[str, ...], tiny_encoder: Encoder
+) -> None:
+    _, _, *rest = place
+    with EmbeddingServer(tiny_encoder) as server:
+        first = run("ingest", notes, "--model", server.url, *rest, "--json", "-")
+        assert (first.returncode, first.stderr) == (0, "")
+        assert json.loads(first.stdout)["embedded"] == 2
+        assert server.posts()
+        found = run("search", "the dog ran fast", "--model", server.url, *rest, "--json", "-")
+        assert json.loads(found.stdout)[0]["source_id"] == "dog.txt"
+    assert json.loads(run("ingest", notes, *place, "--json", "-").stdout)["unchanged"] == 2
+
+
+def test_a_service_with_another_model_than_the_collections_is_refused(notes: Path, place: tuple[str, ...]) -> None:
+    run("ingest", notes, *place)
+    with EmbeddingServer(FakeEncoder()) as server:
+        done = run("search", "the dog", "--model", server.url, *place[2:])
+    assert done.returncode == 1
+    assert "fake" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 import threading
+import time
+import weakref
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed_plugin.encode.batch_queue import SMALL_BATCHES_IN_A_ROW, BatchQueue
+from embed_plugin.encode.batch_queue import SMALL_BATCHES_IN_A_ROW, BatchQueue, BatchReport, QueuedTokens
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -128,3 +131,75 @@ def test_a_small_job_shares_the_batch_of_a_large_one() -> None:
     for future in futures:
         future.result(timeout=10)
     assert recorder.shapes[1] == (4, 25)
+
+
+def test_what_waits_is_told_by_lane_and_falls_when_a_job_is_cancelled() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue()
+    blocking = queue.submit([[1] * 2])
+    while queue.queued_tokens != QueuedTokens(0, 0):
+        time.sleep(0.001)  # until the worker has taken it
+    small, gone, bulk = queue.submit([[1] * 7]), queue.submit([[1] * 15] * 50), queue.submit([[1] * 9] * 100)
+    assert queue.queued_tokens == QueuedTokens(small=7, large=750 + 900)
+    gone.cancel()
+    assert queue.queued_tokens == QueuedTokens(small=7, large=900)
+    assert list(queue._large.waiting) == [9]
+    recorder.gate.set()
+    for future in (blocking, small, bulk):
+        future.result(timeout=10)
+    assert queue.queued_tokens == QueuedTokens(0, 0)
+
+
+def test_a_failed_job_leaves_nothing_waiting() -> None:
+    recorder = Recorder()
+    queue = recorder.queue()
+    with pytest.raises(RuntimeError):
+        queue.submit([[-1] * 16, *[[1] * 9] * 100]).result(timeout=10)
+    assert queue.queued_tokens == QueuedTokens(0, 0)
+
+
+def test_a_part_of_a_large_job_waits_in_the_large_lane() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue()
+    futures = [queue.submit([[1] * 16]), queue.submit([[1] * 3], is_part=True), queue.submit([[1] * 4])]
+    recorder.gate.set()
+    for future in futures:
+        future.result(timeout=10)
+    assert recorder.shapes == [(1, 16), (1, 4), (1, 3)]
+
+
+def test_every_batch_is_reported() -> None:
+    recorder = Recorder()
+    queue = recorder.queue(token_budget=100)
+    reports: list[BatchReport] = []
+    queue.observer = reports.append
+    recorder.gate.clear()
+    futures = [queue.submit([[1] * 90]), queue.submit([[1] * 25] * 30), queue.submit([[1] * 25])]
+    recorder.gate.set()
+    for future in futures:
+        future.result(timeout=10)
+    assert [(each.texts, each.tokens, each.small_tokens) for each in reports[:3]] == [
+        (1, 90, 90),
+        (4, 100, 25),
+        (4, 100, 0),
+    ]
+    assert sum(each.tokens for each in reports) == 90 + 31 * 25
+    assert [len(each.small_waits) for each in reports[:3]] == [1, 1, 0]
+    assert sum(len(each.large_waits) for each in reports) == 1
+    assert all(each.seconds > 0 for each in reports)
+
+
+def test_a_finished_job_is_freed_without_the_garbage_collector() -> None:
+    queue = Recorder().queue()
+    future = queue.submit([[1] * 5] * 10)
+    future.result(timeout=10)
+    rows = weakref.ref(future.result())
+    gc.disable()
+    try:
+        del future
+        while rows() is not None:
+            time.sleep(0.001)  # the worker lets go of its last batch in its own time
+    finally:
+        gc.enable()

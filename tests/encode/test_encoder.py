@@ -189,8 +189,8 @@ def test_an_interrupted_call_drops_what_had_not_begun(
     submitted: list[Future[Vectors]] = []
     submit = encoder._queue.submit
 
-    def interrupted(token_ids: list[list[int]]) -> Future[Vectors]:
-        future = submit(token_ids)
+    def interrupted(token_ids: list[list[int]], **options: bool) -> Future[Vectors]:
+        future = submit(token_ids, **options)
         submitted.append(future)
         monkeypatch.setattr(future, "result", lambda: signal.raise_signal(signal.SIGINT))
         return future
@@ -237,6 +237,41 @@ def test_a_cancelled_task_does_not_disturb_others(tiny_encoder: Encoder) -> None
         return await tiny_encoder.aencode_documents(["the cat"])
 
     np.testing.assert_array_equal(asyncio.run(ask()), tiny_encoder.encode_documents(["the cat"]))
+
+
+def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder.load(tiny_model())
+    tokenising, go_on = threading.Event(), threading.Event()
+    tokenise = encoder._tokenizer.tokenise
+
+    def slowly(texts: list[str], **options: object) -> object:
+        tokenising.set()
+        go_on.wait()
+        return tokenise(texts, **options)  # type: ignore[arg-type]
+
+    async def ask() -> None:
+        monkeypatch.setattr(encoder._tokenizer, "tokenise", slowly)
+        task = asyncio.create_task(encoder.aencode_documents(["the cat"] * 100))
+        await asyncio.to_thread(tokenising.wait)
+        task.cancel()
+        await asyncio.wait([task])
+        go_on.set()
+
+    reports: list[object] = []
+    encoder.observe(reports.append)
+    asyncio.run(ask())  # waits for its threads
+    monkeypatch.undo()
+    encoder.encode_documents(["a dog"])
+    assert len(reports) == 1
+
+
+def test_tokens_are_counted_by_the_same_tokenising(tiny_encoder: Encoder) -> None:
+    texts = ["the cat", "cat " * 600]
+    tokenised = tiny_encoder.tokenise(texts, role="query")
+    assert ([len(ids) for ids in tokenised.ids], tokenised.cut) == ([6, 512], [1])
+    np.testing.assert_array_equal(tiny_encoder.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
 
 
 def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:

@@ -11,6 +11,7 @@ from embed_plugin.cli.info import info
 from embed_plugin.cli.ingest import ingest
 from embed_plugin.cli.migrate import migrate
 from embed_plugin.cli.search import search
+from embed_plugin.cli.serve import serve
 from embed_plugin.cli.verify import verify
 
 app = typer.Typer(
@@ -21,5 +22,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search, verify, migrate):
+for command in (export, info, encode, evaluate, ingest, search, verify, migrate, serve):
     app.command()(command)

@@ -10,14 +10,19 @@ batches that are running, and for no others.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.encode.lane import Batch, Job, Lane
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import numpy.typing as npt
 
@@ -33,74 +38,33 @@ SMALL_BATCHES_IN_A_ROW = 8
 """After so many batches of small jobs a larger job that waits has its turn, so that small ones cannot starve it."""
 
 
-class _Job:
-    """The texts of one call: their token ids, their rows, and what is still to do."""
+@dataclass(frozen=True)
+class BatchReport:
+    """What one run did, for whoever watches the queue.
 
-    def __init__(self, token_ids: Sequence[Sequence[int]], dimension: int) -> None:
-        self.token_ids = token_ids
-        self.vectors: Vectors = np.empty((len(token_ids), dimension), dtype=np.float32)
-        self.unfinished = len(token_ids)
-        self.is_small = sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
-        self.lengths = sorted({len(ids) for ids in token_ids})  # the longest is popped first
-        self.future: Future[Vectors] = Future()
+    Attributes:
+        texts: Texts in the batch.
+        tokens: Their tokens.
+        small_tokens: Those of them that belong to small jobs.
+        seconds: From taking the batch to having its vectors.
+        small_waits: For each small job whose first texts these are, the seconds it had waited.
+        large_waits: The same for larger jobs.
+    """
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """Give the caller its vectors, or an error; a caller that has gone away gets neither."""
-        try:
-            if error is None:
-                self.future.set_result(self.vectors)
-            else:
-                self.future.set_exception(error)
-        except InvalidStateError:
-            return  # cancelled, or failed already by another batch
-
-
-_Batch = list[tuple[_Job, int]]
+    texts: int
+    tokens: int
+    small_tokens: int
+    seconds: float
+    small_waits: Sequence[float]
+    large_waits: Sequence[float]
 
 
-class _Lane:
-    """Jobs, oldest first, and their waiting texts by length."""
+@dataclass(frozen=True)
+class QueuedTokens:
+    """Tokens of the texts that wait for a worker, by lane."""
 
-    def __init__(self) -> None:
-        self.jobs: deque[_Job] = deque()
-        self.waiting: defaultdict[int, deque[tuple[_Job, int]]] = defaultdict(deque)
-
-    def add(self, job: _Job) -> None:
-        """Let a job's texts wait."""
-        for row, ids in enumerate(job.token_ids):
-            self.waiting[len(ids)].append((job, row))
-        self.jobs.append(job)
-
-    def next_batch(self, most: Callable[[int], int]) -> _Batch:
-        """The oldest job's longest waiting texts, filled up with other jobs' texts of that length; or none."""
-        while self.jobs:
-            job = self.jobs[0]
-            while job.lengths and not job.future.done():
-                length = job.lengths[-1]
-                if batch := self.take(length, most(length)):
-                    return batch
-                job.lengths.pop()
-            self.jobs.popleft()
-            self._forget(job)
-        return []
-
-    def take(self, length: int, most: int) -> _Batch:
-        """Take at most so many waiting texts of one length, passing over those nobody waits for."""
-        waiting, batch = self.waiting[length], _Batch()
-        while waiting and len(batch) < most:
-            job, row = waiting.popleft()
-            if not job.future.done():
-                batch.append((job, row))
-        if not waiting:
-            del self.waiting[length]
-        return batch
-
-    def _forget(self, job: _Job) -> None:
-        """Drop what a cancelled or failed job left waiting."""
-        for length in job.lengths:
-            kept = deque(entry for entry in self.waiting.pop(length, ()) if entry[0] is not job)
-            if kept:
-                self.waiting[length] = kept
+    small: int
+    large: int
 
 
 class BatchQueue:
@@ -112,24 +76,47 @@ class BatchQueue:
         self._workers = workers
         self._token_budget = token_budget
         self._lock = threading.Lock()
-        self._small, self._large = _Lane(), _Lane()
+        self._small, self._large = Lane(), Lane()
         self._small_in_a_row = 0
         self._working = 0
+        self.observer: Callable[[BatchReport], None] | None = None
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="embed-plugin")
 
-    def submit(self, token_ids: Sequence[Sequence[int]]) -> Future[Vectors]:
-        """Queue texts; the future gives ``(n, dimension)`` in their order. Cancelling it drops what has not begun."""
-        job = _Job(token_ids, self._dimension)
+    @property
+    def queued_tokens(self) -> QueuedTokens:
+        """Tokens that wait for a worker."""
+        with self._lock:
+            return QueuedTokens(self._small.tokens, self._large.tokens)
+
+    def submit(self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False) -> Future[Vectors]:
+        """Queue texts; the future gives ``(n, dimension)`` in their order. Cancelling it drops what has not begun.
+
+        Args:
+            token_ids: Token ids of each text.
+            is_part: They are a part of a large job, and wait in its lane however few they are.
+        """
+        is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
+        job = Job(token_ids, self._dimension, is_small=is_small)
         if not token_ids:
             job.finish()
             return job.future
         with self._lock:
-            (self._small if job.is_small else self._large).add(job)
+            self._lane_of(job).add(job)
             starting = min(self._workers - self._working, len(token_ids))
             self._working += starting
+        reference = weakref.ref(job)  # the future of a job that held it would keep both, and their arrays, alive
+        job.future.add_done_callback(lambda _: self._drop(reference()))
         for _ in range(starting):
             self._threads.submit(self._work)
         return job.future
+
+    def _lane_of(self, job: Job) -> Lane:
+        return self._small if job.is_small else self._large
+
+    def _drop(self, job: Job | None) -> None:
+        if job is not None:
+            with self._lock:
+                self._lane_of(job).drop(job)
 
     def _work(self) -> None:
         """Run batches until none is left."""
@@ -145,18 +132,22 @@ class BatchQueue:
                 for job, _ in batch:
                     job.finish(error)
 
-    def _run_batch(self, batch: _Batch) -> None:
+    def _run_batch(self, batch: Batch) -> None:
+        started = time.perf_counter()
         vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
         for (job, row), vector in zip(batch, vectors, strict=True):
             job.vectors[row] = vector
         with self._lock:
+            report = _report(batch, started)
             for job, _ in batch:
                 job.unfinished -= 1
+        if self.observer is not None:
+            self.observer(report)
         for job in dict.fromkeys(job for job, _ in batch):
             if job.unfinished == 0:
                 job.finish()
 
-    def _next_batch(self) -> _Batch:
+    def _next_batch(self) -> Batch:
         """A batch of the lane whose turn it is, filled up with texts of that length from the other."""
         lanes = [self._small, self._large]
         if self._small_in_a_row >= SMALL_BATCHES_IN_A_ROW:
@@ -173,6 +164,24 @@ class BatchQueue:
         return max(1, self._token_budget // length)
 
 
-def _length(entry: tuple[_Job, int]) -> int:
+def _length(entry: tuple[Job, int]) -> int:
     job, row = entry
     return len(job.token_ids[row])
+
+
+def _report(batch: Batch, started: float) -> BatchReport:
+    """Tell what a batch did, and mark its jobs as begun."""
+    length = _length(batch[0])
+    waits: tuple[list[float], list[float]] = [], []
+    for job, _ in batch:
+        if not job.has_begun:
+            job.has_begun = True
+            waits[0 if job.is_small else 1].append(started - job.submitted)
+    return BatchReport(
+        texts=len(batch),
+        tokens=length * len(batch),
+        small_tokens=length * sum(job.is_small for job, _ in batch),
+        seconds=time.perf_counter() - started,
+        small_waits=waits[0],
+        large_waits=waits[1],
+    )

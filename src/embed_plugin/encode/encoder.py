@@ -20,12 +20,14 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.model_folder import TOKENIZER, read_model_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import numpy.typing as npt
 
     from embed_plugin.contracts import ModelSpec, Role, Vectors
+    from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
+    from embed_plugin.encode.tokenizer import TokenisedTexts
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
@@ -82,10 +84,9 @@ class Encoder:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._session = OnnxSession.of(self.folder)
-        workers = self.settings.workers or available_workers()
         # The ranges of int8-dynamic are those of a run, which therefore holds one text.
         token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
-        return BatchQueue(self._session.run, dimension=self.dimension, workers=workers, token_budget=token_budget)
+        return BatchQueue(self._session.run, dimension=self.dimension, workers=self.workers, token_budget=token_budget)
 
     @property
     def dimension(self) -> int:
@@ -153,6 +154,41 @@ class Encoder:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
         return self._tokenizer.count(list(_not_a_str(texts)), prefix=self.spec.prefix(role))
 
+    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
+        """The first step of encoding, for callers who ask for more than vectors; :meth:`submit` is the second.
+
+        Raises:
+            InvalidTextError: as :meth:`encode_documents`.
+        """
+        return self._tokenise(list(_not_a_str(texts)), role, 0)
+
+    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
+        """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
+
+        Args:
+            tokenised: What :meth:`tokenise` gave.
+            is_part: They are a part of a larger call, and do not go before others however few they are.
+        """
+        if os.getpid() != self._process:
+            self._queue = self._start()
+        with self._lock:
+            self._cut_texts += len(tokenised.cut)
+        return self._queue.submit(tokenised.ids, is_part=is_part)
+
+    @property
+    def workers(self) -> int:
+        """Texts, or batches of them, encoded at the same time."""
+        return self.settings.workers or available_workers()
+
+    @property
+    def queued_tokens(self) -> QueuedTokens:
+        """Tokens of the texts that wait for a worker, of all callers."""
+        return self._queue.queued_tokens
+
+    def observe(self, observer: Callable[[BatchReport], None]) -> None:
+        """Tell ``observer`` of every batch that was run, from the thread that ran it."""
+        self._queue.observer = observer
+
     def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
         for vectors in self._windows_of_vectors(_not_a_str(texts), role):
             yield from vectors
@@ -174,8 +210,9 @@ class Encoder:
         blocks = [np.empty((0, self.dimension), dtype=np.float32)]
         first_index = 0
         for window in self._windows(_not_a_str(texts)):
-            future = await asyncio.to_thread(self._submit, window, role, first_index)
-            blocks.append(await asyncio.wrap_future(future))
+            tokenised = await asyncio.to_thread(self._tokenise, window, role, first_index)
+            # A task that was cancelled meanwhile does not come here, and nothing is encoded for it.
+            blocks.append(await asyncio.wrap_future(self.submit(tokenised)))
             first_index += len(window)
         return np.concatenate(blocks)
 
@@ -185,7 +222,7 @@ class Encoder:
         first_index = 0
         try:
             for window in self._windows(texts):
-                encoding.append(self._submit(window, role, first_index))
+                encoding.append(self.submit(self._tokenise(window, role, first_index)))
                 first_index += len(window)
                 if len(encoding) > 1:
                     yield encoding[0].result()
@@ -209,19 +246,14 @@ class Encoder:
         if window:
             yield window
 
-    def _submit(self, texts: list[str], role: Role, first_index: int) -> Future[Vectors]:
-        """Tokenise a window and queue it."""
+    def _tokenise(self, texts: list[str], role: Role, first_index: int) -> TokenisedTexts:
         tokenised = self._tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
         if tokenised.cut and self.settings.on_long == "error":
             problem = (
                 f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
             )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
-        if os.getpid() != self._process:
-            self._queue = self._start()
-        with self._lock:
-            self._cut_texts += len(tokenised.cut)
-        return self._queue.submit(tokenised.ids)
+        return tokenised
 
 
 def _not_a_str(texts: Texts) -> Texts:

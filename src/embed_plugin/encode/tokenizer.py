@@ -110,7 +110,7 @@ class TextTokenizer:
             encodings = (encoding for part in slices for encoding in self._tokenizer.encode_batch_fast(part))
             return [array("i", encoding.ids) for encoding in encodings]
         except (TypeError, ValueError) as error:
-            _refuse_bad_text(texts, first_index)
+            refuse_bad_text(texts, first_index)
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
 
 
@@ -119,8 +119,12 @@ def _is_longer(text: object, characters: int) -> bool:
     return isinstance(text, str) and len(text) > characters
 
 
-def _refuse_bad_text(texts: Sequence[object], first_index: int) -> None:
-    """Find the text that the tokenizer could not take."""
+def refuse_bad_text(texts: Sequence[object], first_index: int) -> None:
+    """Find the text that cannot be tokenised, or sent.
+
+    Raises:
+        InvalidTextError: a text is not a str, or holds a lone surrogate.
+    """
     for index, text in enumerate(texts, first_index):
         if not isinstance(text, str):
             raise InvalidTextError(index, f"is a {type(text).__name__}; expected a str")

@@ -1,0 +1,31 @@
+"""Calls an embedding service over HTTP: repeats what may be repeated, falls back, and never mixes vector spaces.
+
+Example:
+    >>> from embed_plugin.client import EmbeddingClient
+    >>> with EmbeddingClient("http://127.0.0.1:8000", fallbacks=["http://127.0.0.1:8001"]) as client:  # doctest: +SKIP
+    ...     vectors = client.encode_documents(["The cat sat on the mat."])
+"""
+
+from embed_plugin.client.async_client import AsyncEmbeddingClient, OnOtherSpace
+from embed_plugin.client.circuit_breaker import CircuitBreaker, CircuitState
+from embed_plugin.client.cloud_endpoints import CohereEndpoint, OpenAIEndpoint
+from embed_plugin.client.embeddings import Embeddings
+from embed_plugin.client.endpoint import Endpoint, Space
+from embed_plugin.client.service_endpoint import ServiceEndpoint
+from embed_plugin.client.settings import ClientSettings
+from embed_plugin.client.sync_client import EmbeddingClient
+
+__all__ = [
+    "AsyncEmbeddingClient",
+    "CircuitBreaker",
+    "CircuitState",
+    "ClientSettings",
+    "CohereEndpoint",
+    "EmbeddingClient",
+    "Embeddings",
+    "Endpoint",
+    "OnOtherSpace",
+    "OpenAIEndpoint",
+    "ServiceEndpoint",
+    "Space",
+]

@@ -1,0 +1,48 @@
+"""How a client calls: deadlines, sizes of requests, and when it stops asking an endpoint that fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from embed_plugin.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """How a client calls. None of these changes a vector.
+
+    Attributes:
+        deadline_seconds: Most seconds for one request with every repeat, wait and fallback. A call of up to
+            ``request_texts`` texts is one request, a larger one is several.
+        attempt_seconds: Most seconds for one attempt of it; a service of ours is told, and gives up then too.
+        request_texts: Most texts of one request; less where the endpoint's own limit is lower.
+        request_characters: Most characters of one request; a longer text goes alone.
+        in_flight: Requests of one call that are under way at the same time.
+        failures_to_open: Failures in a row after which the circuit of an endpoint opens.
+        open_seconds: How long an open circuit refuses before one request may try the endpoint.
+        on_long: What becomes of a text above the model's token limit: ``truncate`` cuts it, ``error`` refuses
+            it, None leaves that to the service.
+    """
+
+    deadline_seconds: float = 120.0
+    attempt_seconds: float = 60.0
+    request_texts: int = 128
+    request_characters: int = 50_000
+    in_flight: int = 4
+    failures_to_open: int = 5
+    open_seconds: float = 5.0
+    on_long: Literal["truncate", "error"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the field."""
+        for name in ("request_texts", "request_characters", "in_flight", "failures_to_open"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise InvalidInputError(f"{name} is {value!r}; expected a whole number of at least 1")
+        for name in ("deadline_seconds", "attempt_seconds", "open_seconds"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise InvalidInputError(f"{name} is {value!r}; expected a number of seconds above 0")
+        if self.on_long not in ("truncate", "error", None):
+            raise InvalidInputError(f"on_long is {self.on_long!r}; expected 'truncate', 'error' or None")

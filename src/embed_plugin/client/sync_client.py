@@ -1,0 +1,205 @@
+"""The client for programs without an event loop: the asyncio one, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from embed_plugin.client.async_client import AsyncEmbeddingClient
+from embed_plugin.client.loop_thread import LoopThread
+from embed_plugin.client.slices import checked, slices
+from embed_plugin.errors import EmbedPluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.client.async_client import OnOtherSpace
+    from embed_plugin.client.circuit_breaker import CircuitState
+    from embed_plugin.client.embeddings import Embeddings
+    from embed_plugin.client.endpoint import Endpoint, Space
+    from embed_plugin.client.settings import ClientSettings
+    from embed_plugin.contracts import Role, Vectors
+
+T = TypeVar("T")
+
+
+class EmbeddingClient:
+    """Calls an embedding service; takes the place of an :class:`~embed_plugin.Encoder`.
+
+    Large inputs are cut into requests, some of which are under way at the same time. A request that fails for a
+    reason that passes is sent again, after a wait, until its deadline; an endpoint that goes on failing is left alone
+    for a while. All vectors are of one space: an endpoint with another model is never asked to fill in.
+
+    One client may be called from any number of threads and tasks at once. It pickles as its arguments, and connects
+    anew after a fork. Keys come from the environment: ``EMBED_PLUGIN_KEY``, or what an endpoint names. Proxies
+    and certificates are those of httpx (``HTTPS_PROXY``, ``NO_PROXY``, ``SSL_CERT_FILE``).
+
+    Args:
+        endpoint: The service: the URL of an ``embed-plugin serve``, or an endpoint.
+        fallbacks: Endpoints that are asked, in this order, when the ones before do not answer.
+        fingerprint: The space of this client. By default it is that of the first endpoint, learnt when that is first
+            asked; where it is given, a fallback of that space can answer from the start.
+        settings: The defaults where None.
+
+    Raises:
+        InvalidInputError: a URL is none, a key is not in the environment, or an endpoint is named twice.
+
+    Example:
+        >>> with EmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+        ...     client.encode_queries(["how do I read a file?"]).shape
+        (1, 384)
+    """
+
+    def __init__(
+        self,
+        endpoint: str | Endpoint,
+        *,
+        fallbacks: Sequence[str | Endpoint] = (),
+        fingerprint: str | None = None,
+        settings: ClientSettings | None = None,
+    ) -> None:
+        self._make = partial(
+            AsyncEmbeddingClient, endpoint, fallbacks=tuple(fallbacks), fingerprint=fingerprint, settings=settings
+        )
+        self._start()
+
+    def _start(self) -> None:
+        self._client = self._make()
+        self._loop = LoopThread("embed-plugin-client")
+        self._closing = weakref.finalize(self, self._loop.stop, self._client.aclose)
+
+    def __reduce__(self) -> tuple[partial[EmbeddingClient], tuple[str | Endpoint]]:
+        """Pickle as the arguments; the copy is pinned to this one's space."""
+        keywords = dict(self._make.keywords)
+        if self._client.known_space:
+            keywords["fingerprint"] = self._client.known_space.fingerprint
+        return partial(type(self), **keywords), self._make.args
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the requests that are under way, and close the connections."""
+        self._closing()
+
+    @property
+    def circuits(self) -> Mapping[str, CircuitState]:
+        """The state of each endpoint's circuit, by the endpoint's name."""
+        return self._client.circuits
+
+    @property
+    def cut_texts(self) -> int:
+        """Texts that services cut at the token limit since this client was made."""
+        return self._client.cut_texts
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector. This and the next two ask the service when they are first used."""
+        return self._space().dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """Token limit of one text, special tokens and prefix included."""
+        return self._space().max_tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vector space; every vector of this client is of this one."""
+        return self._space().fingerprint
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Encode documents to float32 ``(n, dimension)``, rows in input order, unit length.
+
+        Raises:
+            InvalidTextError: a text is not a str, holds a lone surrogate, or is refused by the service; carries its
+                index.
+            EndpointUnavailableError: no endpoint of the client's space answered before the deadline.
+            EndpointError: every endpoint refuses, or is of another space.
+        """
+        return self._run(lambda client: client.encode_documents(texts))
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, as the model wants queries to be."""
+        return self._run(lambda client: client.encode_queries(texts))
+
+    async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
+        """:meth:`encode_documents` for asyncio, whatever the event loop."""
+        return await asyncio.wrap_future(self._submit(lambda client: client.encode_documents(texts)))
+
+    async def aencode_queries(self, texts: Sequence[str]) -> Vectors:
+        """:meth:`encode_queries` for asyncio."""
+        return await asyncio.wrap_future(self._submit(lambda client: client.encode_queries(texts)))
+
+    def embed(
+        self, texts: Sequence[str], *, role: Role = "document", on_other_space: OnOtherSpace = "raise"
+    ) -> Embeddings:
+        """Encode texts, and say what space their vectors are of.
+
+        Args:
+            texts: Any number of texts.
+            role: What they are for.
+            on_other_space: What to do when no endpoint of the client's space answers: ``raise``, or ``return`` the
+                vectors of the first other endpoint that does. All vectors of a call are of one space. With
+                ``return``, an open circuit is not waited for, and each space has the deadline to itself.
+
+        Raises:
+            As :meth:`encode_documents`.
+        """
+        return self._run(lambda client: client.embed(texts, role=role, on_other_space=on_other_space))
+
+    def stream_documents(self, texts: Iterable[str]) -> Generator[npt.NDArray[np.float32], None, None]:
+        """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
+
+        The texts are read by the calling thread, as many ahead as are under way.
+        """
+        settings = self._client.settings
+        most_texts = min(settings.request_texts, self._space().most_texts)
+        under_way: deque[Future[Vectors]] = deque()
+        try:
+            for part in slices(checked(texts), most_texts=most_texts, most_characters=settings.request_characters):
+                under_way.append(self._submit(partial(AsyncEmbeddingClient.encode_slice, part=part)))
+                if len(under_way) == settings.in_flight:
+                    yield from under_way[0].result()
+                    under_way.popleft()
+            while under_way:
+                yield from under_way[0].result()
+                under_way.popleft()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit.
+
+        Raises:
+            EndpointError: as :meth:`encode_documents`; cloud APIs count none.
+        """
+        return self._run(lambda client: client.count_tokens(texts, role=role))
+
+    def _space(self) -> Space:
+        return self._client.known_space or self._run(lambda client: client.space())
+
+    def _run(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> T:
+        future = self._submit(ask)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # nothing to cancel unless Ctrl-C came first
+
+    def _submit(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> Future[T]:
+        if os.getpid() != self._loop.process:
+            self._start()
+        if not self._closing.alive:
+            raise EmbedPluginError("this client is closed: make another one")
+        return self._loop.submit(ask(self._client))

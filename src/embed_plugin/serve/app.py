@@ -1,0 +1,103 @@
+"""The application: routes, the errors' shapes, and the gate around it all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+import embed_plugin
+from embed_plugin.serve.answers import refusal_response
+from embed_plugin.serve.gate import Gate
+from embed_plugin.serve.health_routes import health_routes
+from embed_plugin.serve.keys import Keys
+from embed_plugin.serve.openai_routes import of_bad_input, openai_routes
+from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.routes import routes
+from embed_plugin.serve.service import Service
+from embed_plugin.serve.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import Request
+    from starlette.responses import Response
+
+    from embed_plugin.encode import Encoder
+
+
+def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> FastAPI:
+    """An ASGI application that serves an encoder.
+
+    ``app.state.service`` holds its parts. The model is warmed up when the application starts, beside the first
+    requests, which get 503 until it is done.
+    """
+    settings, keys = settings or ServeSettings(), keys or Keys()
+    service = Service.of(encoder, settings, version=embed_plugin.__version__)
+    app = FastAPI(
+        title="embed-plugin",
+        summary="Text embeddings on ordinary CPUs.",
+        version=service.version,
+        lifespan=_lifespan,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the gate checks
+    )
+    app.state.service = service
+    for router in (routes(service), openai_routes(service), health_routes(service)):
+        app.include_router(router)
+    _shape_errors(app)
+    service.metrics.expect(["/", *app.openapi()["paths"]])
+    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    warming_up = asyncio.create_task(service.lifecycle.warm_up())
+    yield
+    warming_up.cancel()
+    service.scheduler.close()
+
+
+def _shape_errors(app: FastAPI) -> None:
+    """Give every error the shape of the API that its path belongs to."""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        refusal = _refusal_of(error)
+        request.state.call.code = refusal.code
+        return refusal_response(refusal, request.url.path)
+
+    for kind in (Refusal, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, refuse)
+
+
+def _refusal_of(error: Exception) -> Refusal:
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException(status_code=404):
+            return Refusal("not_found", "there is no such path here; /docs shows those there are")
+        case HTTPException(status_code=405):
+            return Refusal("method_not_allowed", "this path takes another method; /docs shows which")
+        case _:
+            return Refusal("invalid_request", str(getattr(error, "detail", error)))
+
+
+def _of_validation(error: RequestValidationError) -> Refusal:
+    """The first thing wrong with a request; a text's index, if it is a text. What was sent is not repeated."""
+    first: dict[str, Any] = error.errors()[0]
+    where, problem = first["loc"], first["msg"]
+    if first["type"] == "json_invalid":
+        return Refusal("invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}")
+    if where[1:2] == ("texts",) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
+        return Refusal("invalid_text", f"text {where[2]}: {problem}", index=where[2])
+    if where[1:2] == ("input",) and first["type"] != "missing":
+        return of_bad_input(error.body["input"])
+    return Refusal("invalid_request", f"{'.'.join(map(str, where))}: {problem}")

@@ -1,0 +1,64 @@
+"""The keys that open a service: read once, kept as digests, compared in constant time, never logged."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import EmbedPluginError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+LEAST_CHARACTERS = 16
+_SCHEME = b"bearer "
+
+
+class Keys:
+    """Keys that clients send as ``Authorization: Bearer KEY``; without any key every request is let in."""
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        found = {key.strip() for key in keys} - {""}
+        if any(len(key) < LEAST_CHARACTERS for key in found):
+            example = "python -c 'import secrets; print(secrets.token_urlsafe())'"
+            raise InvalidInputError(f"a key has fewer than {LEAST_CHARACTERS} characters: make one with  {example}")
+        self._digests = [_digest(key.encode()) for key in sorted(found)]
+
+    @classmethod
+    def read(cls, file: Path | None, *, more: str | None = None) -> Keys:
+        """Keys of a file, one a line, lines with # left out, and others separated by commas.
+
+        Raises:
+            EmbedPluginError: the file cannot be read or holds no key.
+        """
+        keys = (more or "").split(",")
+        if file is not None:
+            try:
+                lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+            except (OSError, ValueError) as error:
+                raise EmbedPluginError(f"the keys in {file} cannot be read ({error})") from error
+            in_file = [line for line in lines if line and not line.startswith("#")]
+            if not in_file:
+                raise EmbedPluginError(f"{file} holds no key; expected one a line")
+            keys += in_file
+        return cls(keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def allow(self, authorization: bytes) -> bool:
+        """Whether a request with this Authorization header, empty if it has none, is let in."""
+        if not self._digests:
+            return True
+        is_bearer = authorization[: len(_SCHEME)].lower() == _SCHEME
+        presented = _digest(authorization[len(_SCHEME) :].strip())
+        # Every key is compared, whatever the ones before it gave.
+        matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
+        return is_bearer and any(matches)
+
+
+def _digest(key: bytes) -> bytes:
+    """Of one length, so that comparing tells nothing of a key's."""
+    return hashlib.sha256(key).digest()

@@ -1,0 +1,176 @@
+"""Texts of a request to vectors: check -> reserve -> tokenise off the event loop -> the encoder's batch queue."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed_plugin.encode.batch_queue import SMALL_JOB_TOKENS
+from embed_plugin.encode.tokenizer import SLICE_TEXTS, TokenisedTexts
+from embed_plugin.errors import InvalidTextError
+from embed_plugin.serve.admission import Admission
+from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.speed import LANES, Speed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from concurrent.futures import Future
+    from typing import TypeVar
+
+    from embed_plugin.contracts import Role, Vectors
+    from embed_plugin.encode import Encoder
+    from embed_plugin.serve.call import Call
+    from embed_plugin.serve.settings import ServeSettings
+    from embed_plugin.serve.speed import Lane
+
+    Result = TypeVar("Result")
+
+WINDOW_TEXTS = 256
+"""Texts of a streamed answer that are sent together."""
+
+CHARACTERS_PER_TOKEN = 4
+"""For the guess that counts until a text is tokenised. English has 4 to 5."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Texts that were let in and are being encoded.
+
+    Attributes:
+        tokens: Of all texts, cut at the limit: what is encoded.
+        truncated: The texts that were cut.
+    """
+
+    windows: Sequence[Future[Vectors]]
+    dimension: int
+    tokens: int
+    truncated: Sequence[int]
+
+    async def vectors(self) -> Vectors:
+        """All vectors, ``(n, dimension)``."""
+        blocks = [window async for window in self.stream()]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.empty((0, self.dimension), np.float32)])
+
+    async def stream(self) -> AsyncIterator[Vectors]:
+        """The vectors window by window, in the texts' order."""
+        for window in self.windows:
+            yield await asyncio.wrap_future(window)
+
+    def cancel(self) -> None:
+        """Drop what has not begun; nothing, if all is done."""
+        for window in self.windows:
+            window.cancel()
+
+
+class Scheduler:
+    """The one way from requests to the encoder."""
+
+    def __init__(self, encoder: Encoder, settings: ServeSettings) -> None:
+        self.encoder = encoder
+        self.speed = Speed(encoder.workers)
+        self.admission = Admission(lambda: encoder.queued_tokens, self.speed, limit=settings.queue_tokens)
+        self._settings = settings
+        # Two threads, so that a query is not tokenised behind somebody's two thousand documents.
+        self._threads = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"tokenise-{lane}") for lane in LANES}
+
+    def close(self) -> None:
+        """Let the tokenising threads end."""
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def submit(
+        self, texts: Sequence[str], call: Call, *, role: Role, truncate: bool | None, in_windows: bool = False
+    ) -> Job:
+        """Let texts in, tokenise and queue them. They are dropped when the call ends before they are encoded.
+
+        Args:
+            texts: The texts of one request.
+            call: The request.
+            role: What the texts are for.
+            truncate: Whether a text beyond the token limit is cut or refused; None: as the service is set.
+            in_windows: Queue them in windows that are answered one after the other.
+
+        Raises:
+            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+        """
+        guess = self._check(texts)
+        with self.admission.reserve(_lane_of(guess), guess):
+            tokenised = await self._tokenise(texts, role, _lane_of(guess))
+        self._refuse_cut(tokenised, truncate=self._settings.on_long == "truncate" if truncate is None else truncate)
+        tokens = sum(map(len, tokenised.ids))
+        call.lane, call.texts, call.tokens, call.truncated = _lane_of(tokens), len(texts), tokens, len(tokenised.cut)
+        job = Job(self._queue(tokenised, in_windows=in_windows), self.encoder.dimension, tokens, tokenised.cut)
+        call.cleanup.callback(job.cancel)
+        return job
+
+    async def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """Tokens of each text, not cut at the limit.
+
+        Raises:
+            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+        """
+        guess = self._check(texts)
+        with self.admission.reserve(_lane_of(guess), guess):
+            count = partial(self.encoder.count_tokens, role=role)
+            slices = await self._in_slices(count, texts, _lane_of(guess))
+        return [int(tokens) for counts in slices for tokens in counts]
+
+    def _check(self, texts: Sequence[str]) -> int:
+        """Refuse what is beyond the limits, and guess the tokens."""
+        limits = self._settings
+        if len(texts) > limits.texts:
+            message = f"{len(texts)} texts; at most {limits.texts} in one request: send them in several"
+            raise Refusal("too_many_texts", message)
+        for index, text in enumerate(texts):
+            if len(text) > limits.text_characters:
+                message = f"text {index} has {len(text)} characters, at most {limits.text_characters}: split it"
+                raise Refusal("text_too_long", message, index=index)
+        most = self.encoder.max_tokens
+        return sum(min(len(text) // CHARACTERS_PER_TOKEN + 2, most) for text in texts)
+
+    async def _tokenise(self, texts: Sequence[str], role: Role, lane: Lane) -> TokenisedTexts:
+        whole = TokenisedTexts([], [])
+        for part in await self._in_slices(partial(self.encoder.tokenise, role=role), texts, lane):
+            whole.cut.extend(len(whole.ids) + index for index in part.cut)
+            whole.ids.extend(part.ids)
+        return whole
+
+    async def _in_slices(
+        self, step: Callable[[Sequence[str]], Result], texts: Sequence[str], lane: Lane
+    ) -> list[Result]:
+        """Run a step on slices of the texts, so that others have their turn between, and nothing if nobody waits."""
+        loop = asyncio.get_running_loop()
+        results = []
+        for first in range(0, len(texts), SLICE_TEXTS):
+            part = texts[first : first + SLICE_TEXTS]
+            try:
+                results.append(await loop.run_in_executor(self._threads[lane], step, part))
+            except InvalidTextError as error:
+                index = first + error.index
+                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+        return results
+
+    def _refuse_cut(self, tokenised: TokenisedTexts, *, truncate: bool) -> None:
+        if tokenised.cut and not truncate:
+            index = tokenised.cut[0]
+            message = f"text {index} has more than the {self.encoder.max_tokens} tokens that this model takes"
+            raise Refusal("text_too_long", f"{message}: split it, or ask for truncate", index=index)
+
+    def _queue(self, tokenised: TokenisedTexts, *, in_windows: bool) -> list[Future[Vectors]]:
+        size = WINDOW_TEXTS if in_windows else max(1, len(tokenised.ids))
+        is_part = len(tokenised.ids) > size
+        windows = [tokenised.ids[first : first + size] for first in range(0, len(tokenised.ids), size)]
+        cut = [tokenised.cut, *([[]] * len(windows))]  # counted once, with the first
+        return [
+            self.encoder.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
+            for ids, cut_here in zip(windows, cut, strict=False)
+        ]
+
+
+def _lane_of(tokens: int) -> Lane:
+    return "interactive" if tokens <= SMALL_JOB_TOKENS else "bulk"

@@ -1,0 +1,99 @@
+"""What our own routes take and give, as OpenAPI shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+Texts = Annotated[list[str], Field(description="Texts, in the order their vectors come back.")]
+RoleField = Annotated[Literal["document", "query"], Field(description="What the texts are for; it decides the prefix.")]
+
+
+class _Request(BaseModel):
+    """Fields that are not known are refused: a typing error must not change what is computed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class EmbedRequest(_Request):
+    """Texts to encode."""
+
+    texts: Texts
+    role: RoleField = "document"
+    model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
+    truncate: StrictBool | None = Field(
+        None, description="Whether a text beyond the token limit is cut (and named in the answer) or refused."
+    )
+
+
+class CountRequest(_Request):
+    """Texts whose tokens are counted."""
+
+    texts: Texts
+    role: RoleField = "document"
+
+
+class Usage(BaseModel):
+    """What was encoded."""
+
+    texts: int
+    tokens: int = Field(description="Special tokens and prefixes included, cut at the limit.")
+
+
+class EmbedAnswer(BaseModel):
+    """Vectors of unit length."""
+
+    embeddings: list[list[float]]
+    latency_ms: float = Field(description="From the request's head to its vectors.")
+    model: str
+    fingerprint: str = Field(description="Identity of the vector space: equal fingerprints, comparable vectors.")
+    dimension: int
+    usage: Usage
+    truncated: list[int] = Field(description="Indices of the texts that were cut at the token limit.")
+
+
+class CountAnswer(BaseModel):
+    """Tokens of each text."""
+
+    tokens: list[int] = Field(description="Special tokens and prefix included, not cut at the limit.")
+    model: str
+    fingerprint: str
+    max_tokens: int
+
+
+class Limits(BaseModel):
+    """What one request may hold."""
+
+    texts: int
+    text_characters: int
+    body_bytes: int
+
+
+class InfoAnswer(BaseModel):
+    """The model and the limits."""
+
+    model: str
+    fingerprint: str
+    dimension: int
+    max_tokens: int
+    precision: str
+    pooling: str
+    query_prefix: str
+    document_prefix: str
+    version: str
+    limits: Limits
+
+
+class ErrorDetail(BaseModel):
+    """Why a request did not get what it asked for."""
+
+    code: str
+    message: str
+    index: int | None = Field(description="The text that is to blame, if one is.")
+
+
+class ErrorAnswer(BaseModel):
+    """An error."""
+
+    error: ErrorDetail

@@ -1,0 +1,122 @@
+"""One process that listens, takes the signals, and ends without losing what it has let in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.serve.app import create_app
+from embed_plugin.serve.connection import GuardedProtocol
+from embed_plugin.serve.keys import Keys
+from embed_plugin.serve.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import FastAPI
+
+    from embed_plugin.encode import Encoder
+    from embed_plugin.serve.lifecycle import Lifecycle
+
+DRAINING_SECONDS = 1.0
+"""How long new requests are told that the service is draining, before the socket is closed: a client whose connection
+is accepted by the system, and not yet by this process, gets an answer."""
+
+KEEP_ALIVE_SECONDS = 75
+"""For a connection between two requests. Longer than clients and proxies keep theirs (5 to 60 s), so that they close it
+and no request is sent into a connection that has just been closed."""
+
+BACKLOG = 1024
+LOG = structlog.get_logger("embed_plugin.serve")
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that drains on SIGTERM and Ctrl-C, and stops at once on the second."""
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. uvicorn would raise it again at the end; a drained service has ended well."""
+        del frame
+        if self._lifecycle.phase == "draining":
+            self.force_exit = self.should_exit = True
+            return
+        self._lifecycle.drain()
+        LOG.info("draining", signal=signal.Signals(sig).name, seconds=self.config.timeout_graceful_shutdown)
+        asyncio.get_running_loop().call_later(DRAINING_SECONDS, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        self.should_exit = True
+
+
+def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> None:
+    """Serve an encoder until SIGTERM or Ctrl-C.
+
+    Raises:
+        InvalidInputError: the address is public and there is no key.
+        EmbedPluginError: the address cannot be listened on.
+    """
+    settings, keys = settings or ServeSettings(), keys or Keys()
+    if settings.is_public and not keys and not settings.public_without_key:
+        found = f"{settings.host} can be reached from other machines, and there is no key"
+        raise InvalidInputError(
+            f"{found}: give one with --keys-file, or --public-without-key where a proxy asks for it"
+        )
+    # Texts are tokenised on two threads of this service's own, and not on a pool that one large request fills.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    app = create_app(encoder, settings, keys=keys)
+    with listen(settings) as listener:
+        address = listener.getsockname()
+        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.space.model, keys=bool(keys))
+        make_server(app, settings).run(sockets=[listener])
+    LOG.info("stopped")
+
+
+def make_server(app: FastAPI, settings: ServeSettings) -> DrainingServer:
+    """The server of an application, to be run with a socket of :func:`listen`."""
+
+    class Protocol(GuardedProtocol):
+        head_seconds = settings.receive_seconds
+
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        loop="asyncio" if sys.platform == "win32" else "uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.connections,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+        backlog=BACKLOG,
+    )
+    return DrainingServer(config, app.state.service.lifecycle)
+
+
+def listen(settings: ServeSettings) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        EmbedPluginError: the address is taken or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise EmbedPluginError(
+            f"cannot listen on {where} ({error.strerror}): choose another --host or --port"
+        ) from error

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
+from embed_plugin.serve.admission import Admission
+from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.speed import Speed
+
+
+def admission(*, small: int = 0, large: int = 0, limit: int | None = 1000, rate: int = 100) -> Admission:
+    speed = Speed(workers=1)
+    speed.note(BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=()))
+    return Admission(lambda: QueuedTokens(small, large), speed, limit=limit)
+
+
+def test_a_request_larger_than_the_limit_has_its_turn() -> None:
+    with admission(large=999).reserve("bulk", 10_000):
+        pass
+
+
+def test_a_full_lane_says_when_there_is_room() -> None:
+    with (
+        pytest.raises(Refusal, match="1750 tokens wait in the bulk lane") as caught,
+        admission(large=1750).reserve("bulk", 1),
+    ):
+        pass
+    assert (caught.value.code, caught.value.retry_after) == ("overloaded", 8)  # 751 tokens at 100 a second
+
+
+def test_a_full_bulk_lane_does_not_refuse_a_query() -> None:
+    with admission(large=5000).reserve("interactive", 12):
+        pass
+    with pytest.raises(Refusal, match="interactive lane"), admission(small=100).reserve("interactive", 12):
+        pass
+
+
+def test_what_is_being_tokenised_counts() -> None:
+    lanes = admission()
+    with lanes.reserve("bulk", 1000):
+        assert lanes.waiting("bulk") == 1000
+        with pytest.raises(Refusal), lanes.reserve("bulk", 1):
+            pass
+    assert lanes.waiting("bulk") == 0
+
+
+def test_without_a_limit_ten_seconds_of_work_may_wait() -> None:
+    lanes = admission(limit=None)
+    lanes.measure_limits()
+    assert (lanes.limit("bulk"), lanes.limit("interactive")) == (1000, 100)
+    fixed = admission(limit=77)
+    fixed.measure_limits()
+    assert fixed.limit("bulk") == 77

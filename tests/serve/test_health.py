@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.serve import ServeSettings
+from serve.conftest import KEY, serving, wait_until
+
+if TYPE_CHECKING:
+    import pytest
+
+    from serve.conftest import HeldEncoder, RunningServer
+
+
+def test_ready_means_that_a_forward_pass_went_through(held: HeldEncoder) -> None:
+    with serving(held.encoder) as server:
+        before = len(held.shapes)
+        assert server.client.get("/health/live").json() == {"status": "alive"}
+        assert server.client.get("/health/ready").json()["fingerprint"] == held.encoder.fingerprint
+        assert len(held.shapes) == before + 1
+        for _ in range(20):
+            assert server.client.get("/health/ready").status_code == 200
+        assert len(held.shapes) <= before + 3  # one a second at the most, however many ask
+
+
+def test_not_ready_before_it_is_warm(held: HeldEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(held.encoder) as server:
+        monkeypatch.setattr(server.service.lifecycle, "phase", "starting")
+        for answer in (server.client.get("/health/ready"), server.embed(["the cat"])):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+            assert int(answer.headers["retry-after"]) >= 1
+        assert server.client.get("/health/live").status_code == 200
+
+
+def test_a_model_that_gives_no_vectors_is_not_ready(held: HeldEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(held.encoder) as server:
+        monkeypatch.setattr("embed_plugin.serve.lifecycle.PROBE_SECONDS", 0.05)
+        held.gate.clear()
+        answer = server.client.get("/health/ready")
+        held.gate.set()
+        assert answer.status_code == 503
+        assert "TimeoutError" in answer.json()["error"]["message"]
+
+
+def test_an_engine_that_fails_is_not_ready_and_an_internal_error(
+    held: HeldEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("the engine failed")
+
+    with serving(held.encoder) as server:
+        monkeypatch.setattr(held, "_run", fail)
+        assert server.client.get("/health/ready").status_code == 503
+        answer = server.embed(["the cat"])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+        assert "engine" not in answer.text
+
+
+def test_probes_need_no_key_and_everything_else_does(locked_server: RunningServer) -> None:
+    client = locked_server.client
+    for path in ("/health/live", "/health/ready", "/"):
+        assert client.get(path).status_code == 200
+    for path in ("/metrics", "/info", "/docs", "/openapi.json", "/v1/models", "/nothing"):
+        refused = client.get(path)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert client.get(path, headers={"Authorization": f"Bearer {KEY}"}).status_code in {200, 404}
+    assert locked_server.embed(["the cat"]).json()["error"]["code"] == "unauthorized"
+    assert locked_server.embed(["the cat"], headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_the_speed_measured_at_the_start_sets_the_limits(held: HeldEncoder) -> None:
+    with serving(held.encoder, ServeSettings(port=0)) as server:
+        wait_until(lambda: server.service.lifecycle.phase == "ready")
+        limit = server.service.scheduler.admission.limit
+        assert limit("bulk") > 1000
+        assert limit("interactive") == limit("bulk") // 10

@@ -1,0 +1,157 @@
+"""The command in a process of its own: what it listens on, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pytest
+
+from embed_plugin import EmbedPluginError, Encoder, InvalidInputError
+from embed_plugin.serve import ServeSettings, run
+from embed_plugin.serve.server import listen
+from serve.conftest import KEY, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from serve.conftest import ServerProcess
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+def test_a_public_address_without_a_key_is_refused(tiny_encoder: Encoder) -> None:
+    with pytest.raises(InvalidInputError, match=r"0\.0\.0\.0 can be reached .* --keys-file, or --public-without-key"):
+        run(tiny_encoder, ServeSettings(host="0.0.0.0", port=0))  # noqa: S104 - the subject
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with listen(ServeSettings(port=0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(EmbedPluginError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\): choose another"):
+            listen(ServeSettings(port=port))
+
+
+def test_a_bad_model_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tmp_path / "nothing")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "is not a folder" in done.stderr
+
+
+@posix
+def test_the_command_serves_logs_and_ends(start_server: Callable[..., ServerProcess], tiny_encoder: Encoder) -> None:
+    server = start_server("--model-name", "tiny", env={"EMBED_PLUGIN_KEYS": KEY})
+    server.wait_until_ready()
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        answer = client.post("/embed", json={"texts": ["a secret text"], "model": "tiny"})
+    expected = tiny_encoder.encode_documents(["a secret text"])
+    np.testing.assert_array_equal(np.array(answer.json()["embeddings"], np.float32), expected)
+    assert httpx.get(f"{server.url}/info").status_code == 401
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0
+    asked = server.event("request")
+    assert (asked["route"], asked["status"], asked["lane"], asked["tokens"]) == ("/embed", 200, "interactive", 10)
+    assert [each["event"] for each in server.log if each["event"] != "request"] == ["listening", "draining", "stopped"]
+    written = json.dumps(server.log)
+    assert "secret" not in written
+    assert KEY not in written
+
+
+@posix
+def test_a_log_that_nobody_reads_any_more_stops_nothing(tiny_model: Callable[..., Path]) -> None:
+    command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tiny_model()), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        port = json.loads(process.stderr.readline())["port"]
+        process.stderr.close()
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200)
+        for _ in range(3):
+            assert httpx.post(f"http://127.0.0.1:{port}/embed", json={"texts": ["the cat"]}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+class Asker:
+    """Asks in a loop until it is told that the server is draining or gone; keeps what became of every request."""
+
+    def __init__(self, url: str, texts: list[str], expected: bytes) -> None:
+        self.outcomes: list[object] = []
+        self._url, self._texts, self._expected = url, texts, expected
+        self.thread = threading.Thread(target=self._ask)
+        self.thread.start()
+
+    def _ask(self) -> None:
+        headers = {"Accept": "application/octet-stream"}
+        with httpx.Client(base_url=self._url, timeout=60, headers=headers) as client:
+            while not self.outcomes or self.outcomes[-1] == 200:
+                try:
+                    answer = client.post("/embed", json={"texts": self._texts})
+                except httpx.ConnectError:
+                    self.outcomes.append("nobody listens")
+                    return
+                right = answer.status_code != 200 or answer.content == self._expected
+                self.outcomes.append(answer.status_code if right else "wrong vectors")
+
+
+@posix
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT], ids=lambda sig: sig.name)
+def test_a_signal_under_load_loses_nothing(
+    start_server: Callable[..., ServerProcess], tiny_encoder: Encoder, sig: signal.Signals
+) -> None:
+    server = start_server()
+    server.wait_until_ready()
+    texts = {"query": ["the cat"], "bulk": [f"cat {n} " * 40 for n in range(400)]}
+    expected = {name: tiny_encoder.encode_documents(each).tobytes() for name, each in texts.items()}
+    askers = [Asker(server.url, texts[name], expected[name]) for name in ("query", "bulk") * 4]
+    while sum(len(asker.outcomes) for asker in askers) < 40:
+        assert server.process.poll() is None
+    server.process.send_signal(sig)
+    for asker in askers:
+        asker.thread.join(60)
+    assert server.end() == 0
+    for asker in askers:
+        *served, last = asker.outcomes
+        assert set(served) <= {200}
+        assert last in {503, "nobody listens"}
+    assert any(asker.outcomes[-1] == 503 for asker in askers)
+    assert not [each for each in server.log if each["level"] == "error"]
+
+
+@posix
+def test_while_it_drains_it_is_not_ready_and_says_so(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    server.wait_until_ready()
+    with httpx.Client(base_url=server.url) as client:
+        server.process.send_signal(signal.SIGTERM)
+        while (ready := client.get("/health/ready")).status_code == 200:
+            pass
+        assert (ready.status_code, ready.json()["error"]["code"]) == (503, "draining")
+        assert ready.headers["connection"] == "close"
+        assert client.get("/health/live").status_code == 200
+        refused = client.post("/embed", json={"texts": ["the cat"]})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert server.end() == 0
+
+
+@posix
+def test_a_second_signal_ends_it_at_once(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server("--drain", "600")
+    server.wait_until_ready()
+    port = int(server.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port)) as unfinished:
+        unfinished.sendall(b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n{")
+        server.process.send_signal(signal.SIGTERM)
+        while "draining" not in [each["event"] for each in server.log]:
+            assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        server.end()
