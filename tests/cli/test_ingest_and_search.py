@@ -3,21 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
-
-from client.embedding_server import EmbeddingServer
-from embed_plugin.cli.ingest import ingest
-from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from embed_plugin import Encoder
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +64,7 @@ def test_lines_from_stdin_are_ingested_and_summed_up_for_people(place: tuple[str
     assert [line.split() for line in done.stdout.splitlines()[:3]] == [
         ["records", "2"],
         ["empty", "1"],
-        ["chunks", "1"],
+        ["rejected", "0"],
     ]
 
 
@@ -87,7 +79,7 @@ def test_a_dry_run_makes_no_folder(notes: Path, place: tuple[str, ...], tmp_path
     ("arguments", "says"),
     [
         (("ingest", "nowhere.txt"), "nowhere.txt: no such file or folder"),
-        (("ingest", "-"), "stdin:1: not JSON"),
+        (("ingest", "-", "--shard", "3/2"), "shard 3/2: expected I/N"),
         (("ingest", "-", "--chunk-tokens", "1"), "1 tokens a chunk"),
         (("search", "cat"), "no collection 'notes' (found: none)"),
         (("search", " "), "the query is empty"),
@@ -106,40 +98,68 @@ def test_a_missing_option_is_wrong_usage(model: str) -> None:
     assert run("ingest", "-", "--model", model).returncode == 2
 
 
-def test_stopping_says_what_is_stored_and_how_to_go_on(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_what_is_rejected_is_in_a_file_with_the_reason_and_can_be_tried_again(
+    place: tuple[str, ...], tmp_path: Path
 ) -> None:
-    def lines() -> Iterator[bytes]:
-        for number in range(1030):
-            yield json.dumps({"text": f"the cat {number}"}).encode()
-        raise KeyboardInterrupt
+    letters = tmp_path / "letters.jsonl"
+    lines = '{"id": "a", "text": "the cat"}\n{"id": "b", "text": 1}\nnot json\n'
+    done = run("ingest", "-", *place, "--id-field", "id", "--rejected", letters, "--json", "-", stdin=lines)
+    assert done.returncode == 3
+    assert f"2 records or chunks were rejected. {letters} says why" in done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["embedded"], summary["rejected"], summary["rejected_file"]) == (1, 2, str(letters))
+    written = [json.loads(line) for line in letters.read_text().splitlines()]
+    assert [(letter["source"], letter["place"]) for letter in written] == [("b", "stdin:2"), (None, "stdin:3")]
 
-    stream = lines()
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=lambda _: next(stream))))
-    with pytest.raises(typer.Exit) as stopped:
-        ingest(["-"], model=model, to=str(tmp_path / "qdrant"), collection="notes")
-    assert stopped.value.exit_code == 130
-    assert capsys.readouterr().err == "Stopped: 1,024 records are stored. Run the same command again to go on.\n"
-
-
-def test_a_service_takes_the_place_of_a_model_folder(
-    notes: Path, place: tuple[str, ...], tiny_encoder: Encoder
-) -> None:
-    _, _, *rest = place
-    with EmbeddingServer(tiny_encoder) as server:
-        first = run("ingest", notes, "--model", server.url, *rest, "--json", "-")
-        assert (first.returncode, first.stderr) == (0, "")
-        assert json.loads(first.stdout)["embedded"] == 2
-        assert server.posts()
-        found = run("search", "the dog ran fast", "--model", server.url, *rest, "--json", "-")
-        assert json.loads(found.stdout)[0]["source_id"] == "dog.txt"
-    assert json.loads(run("ingest", notes, *place, "--json", "-").stdout)["unchanged"] == 2
+    letters.write_text(letters.read_text().replace("not json", '{\\"id\\": \\"c\\", \\"text\\": \\"a dog\\"}'))
+    again = run("ingest", *place, "--id-field", "id", "--retry-rejected", letters, "--json", "-")
+    assert (again.returncode, json.loads(again.stdout)["embedded"]) == (3, 1)
+    assert [json.loads(line)["source"] for line in letters.read_text().splitlines()] == ["b"]
 
 
-def test_a_service_with_another_model_than_the_collections_is_refused(notes: Path, place: tuple[str, ...]) -> None:
+def test_a_dry_run_says_what_each_record_would_be_and_what_it_would_take(notes: Path, place: tuple[str, ...]) -> None:
     run("ingest", notes, *place)
-    with EmbeddingServer(FakeEncoder()) as server:
-        done = run("search", "the dog", "--model", server.url, *place[2:])
-    assert done.returncode == 1
-    assert "fake" in done.stderr
-    assert done.stderr.count("\n") == 1
+    (notes / "cat.md").write_text("# The cat\n\nthe cat ran fast")
+    (notes / "dog.txt").unlink()
+    plan = json.loads(run("ingest", notes, *place, "--dry-run", "--mirror", "--max-delete", "1", "--json", "-").stdout)
+    assert {source["source_id"]: source["status"] for source in plan["plan"]} == {
+        "cat.md": "changed",
+        "dog.txt": "removed",
+    }
+    assert (plan["embedded"], plan["removed"], plan["sources"]) == (1, 1, {"changed": 1, "removed": 1})
+    assert plan["estimate"]["tokens"] == plan["plan"][0]["tokens"] > 0
+    assert plan["estimate"]["vector_bytes"] == 4 * 32
+    shown = run("ingest", notes, *place, "--dry-run")
+    assert shown.stdout.startswith("changed       cat.md  (1 of 1 chunks to embed")
+    assert "Dry run: nothing was embedded or written." in shown.stderr
+
+
+def test_a_mirror_that_would_remove_too_much_fails_and_says_how_to_allow_it(
+    notes: Path, place: tuple[str, ...]
+) -> None:
+    run("ingest", notes, *place)
+    (notes / "dog.txt").unlink()
+    refused = run("ingest", notes, *place, "--mirror")
+    assert refused.returncode == 1
+    assert "50.0%, and more than 10.0% are not removed unasked. Allow it with --max-delete" in refused.stderr
+    done = run("ingest", notes, *place, "--mirror", "--max-delete", "0.5", "--json", "-")
+    assert (done.returncode, json.loads(done.stdout)["removed"]) == (0, 1)
+
+
+def test_a_collection_is_dropped_only_when_it_is_said_twice(notes: Path, place: tuple[str, ...]) -> None:
+    run("ingest", notes, *place)
+    assert run("ingest", notes, *place, "--recreate").returncode == 2
+    assert json.loads(run("ingest", notes, *place, "--json", "-").stdout)["unchanged"] == 2
+    assert json.loads(run("ingest", notes, *place, "--recreate", "--yes", "--json", "-").stdout)["embedded"] == 2
+
+
+@pytest.mark.parametrize("arguments", [("--retry-rejected", "x.jsonl"), ("--retry-rejected", "x.jsonl", "--mirror")])
+def test_paths_and_a_file_to_try_again_exclude_each_other(place: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    assert run("ingest", "notes", *place, *arguments).returncode == 2
+    assert run("ingest", *place).returncode == 2
+
+
+def test_words_count_in_a_hybrid_search(notes: Path, place: tuple[str, ...]) -> None:
+    run("ingest", notes, *place, "--sparse", "bm25")
+    hits = json.loads(run("search", "fast dog", *place, "--hybrid", "--json", "-").stdout)
+    assert hits[0]["source_id"] == "dog.txt"

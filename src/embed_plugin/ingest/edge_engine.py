@@ -160,7 +160,7 @@ class EdgeEngine:
             limit=page.limit,
             filter=lacks,
             with_payload=True,
-            with_vector=False if page.vector is None else [page.vector],
+            with_vector=page.vectors,
         )
         with self._lock, self._translated():
             found, following = self._shard(collection).scroll(request)

@@ -70,6 +70,11 @@ class Page:
     without: str | None = None
     limit: int = 512
 
+    @property
+    def vectors(self) -> bool | list[str]:
+        """The vectors to ask for: none, those of the name, or all, among them the one without a name."""
+        return [self.vector] if self.vector else self.vector is not None
+
 
 class Engine(Protocol):
     """A place with collections; every method may be called from several threads, and raises TargetError.

@@ -161,7 +161,7 @@ class QdrantEngine:
                 offset=page.offset,
                 limit=page.limit,
                 with_payload=True,
-                with_vectors=False if page.vector is None else [page.vector],
+                with_vectors=page.vectors,
             )
         )
         points = [

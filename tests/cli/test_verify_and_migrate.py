@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli.test_ingest_and_search import run
+from embed_plugin.ingest import open_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[str, ...]:
+    return ("--to", str(tmp_path / "qdrant"), "--collection", "notes")
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., Path], place: tuple[str, ...]) -> Path:
+    """A model, whose vectors the collection holds."""
+    folder = tiny_model()
+    lines = "".join(json.dumps({"text": f"the cat {number}"}) + "\n" for number in range(5))
+    assert run("ingest", "-", "--model", folder, *place, stdin=lines).returncode == 0
+    return folder
+
+
+def test_a_sound_collection_is_said_to_be_sound(model: Path, place: tuple[str, ...]) -> None:
+    done = run("verify", "--model", model, *place)
+    assert (done.returncode, done.stdout.split()[:2], done.stdout.split()[-2:]) == (
+        0,
+        ["points", "5"],
+        ["result", "sound"],
+    )
+
+
+def test_what_is_wrong_is_named_and_the_exit_code_is_1(model: Path, place: tuple[str, ...], tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "qdrant"), "notes") as sink:
+        (page,) = sink.scan()
+        sink._engine.overwrite_payloads("notes", {page[0].id: {"text": "somebody else's"}})
+    done = run("verify", "--model", model, *place, "--json", "-")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["problems"] == {"unknown": 1}
+
+
+@pytest.mark.usefixtures("model")
+def test_a_collection_moves_to_another_model(
+    place: tuple[str, ...], tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = tiny_model(precision="fp32")
+    assert run("search", "the cat 3", "--model", other, *place).returncode == 1
+    moved = run("migrate", "--model", other, *place, "--drop-old", "--json", "-")
+    assert (moved.returncode, json.loads(moved.stdout)["embedded"], json.loads(moved.stdout)["dropped"]) == (0, 5, [""])
+    found = run("search", "the cat 3", "--model", other, *place, "--limit", "1", "--json", "-")
+    assert json.loads(found.stdout)[0]["text"] == "the cat 3"
+    assert run("verify", "--model", other, *place).returncode == 0
+    shutil.rmtree(tmp_path / "qdrant")
+    assert run("verify", "--model", other, *place).returncode == 1
