@@ -38,6 +38,8 @@ FLAGS = [
     "-Wl,-z,defs",
     "-pthread",
 ]
+WITHOUT_TILES = "-DWITHOUT_TILES"
+"""Leaves AMX out, for assemblers older than it (binutils 2.35)."""
 
 
 class KernelsHook(BuildHookInterface[Any]):
@@ -67,11 +69,18 @@ def compile_library(sources: Path, library: Path) -> str:
     command = [*shlex.split(os.environ.get("CC", "cc")), *FLAGS, *map(str, sorted(sources.glob("*.c")))]
     with tempfile.TemporaryDirectory(dir=sources) as folder:
         built = Path(folder, library.name)  # renamed when complete: a process may have loaded the old one
-        try:
-            done = subprocess.run([*command, "-o", str(built)], capture_output=True, text=True, check=False)  # noqa: S603 - the builder's own compiler
-        except OSError as error:
-            return f"no C compiler ({error})"
-        if done.returncode:
-            return f"{command[0]} failed ({' '.join(done.stderr.split())[:500]})"
-        built.replace(library)
-    return ""
+        reason = _run([*command, "-o", str(built)])
+        if reason and not _run([*command, WITHOUT_TILES, "-o", str(built)]):
+            reason = ""
+        if not reason:
+            built.replace(library)
+    return reason
+
+
+def _run(command: list[str]) -> str:
+    """Run a compiler; returns what went wrong, or nothing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the builder's own compiler
+    except OSError as error:
+        return f"no C compiler ({error})"
+    return f"{command[0]} failed ({' '.join(done.stderr.split())[:500]})" if done.returncode else ""

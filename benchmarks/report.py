@@ -32,6 +32,9 @@ def machine(results: dict[str, Any]) -> str:
         rates = f"int8 {silicon['int8_rate'] / 1e9:.0f} GOPS, fp32 {silicon['fp32_rate'] / 1e9:.0f} GFLOPS"
         seen = ", ".join(f"{each / 1e9:.0f}" for each in silicon["int8_rates"])
         lines.append(f"Peak of one core: {rates} (AVX-512; int8 measured over the run: {seen}).")
+        if silicon.get("amx_rate"):
+            amx = f"int8 with AMX {silicon['amx_rate'] / 1e9:.0f} GOPS"
+            lines.append(f"{amx}; shares of the ceiling are of AVX-512's, which AMX can pass.")
     else:
         lines.append(f"Peak of one core: not known ({silicon['reason']}).")
     return "\n".join(lines)

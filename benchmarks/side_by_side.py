@@ -47,6 +47,7 @@ def measure(run: Run, models: list[str], results: dict[str, Any]) -> None:
         results["silicon"] = {
             "int8_rate": overall.int8_rate,
             "fp32_rate": overall.fp32_rate,
+            "amx_rate": overall.amx_rate,
             "reason": overall.reason,
             "int8_rates": [each.int8_rate for each in silicon],
         }

@@ -149,4 +149,5 @@ def median_silicon(measured: list[Silicon]) -> Silicon:
     fp32 = [each.fp32_rate for each in measured if each.fp32_rate]
     if not int8 or not fp32:
         return measured[0]
-    return Silicon(statistics.median(int8), statistics.median(fp32))
+    amx = [each.amx_rate for each in measured if each.amx_rate]
+    return Silicon(statistics.median(int8), statistics.median(fp32), amx_rate=statistics.median(amx) if amx else None)

@@ -10,14 +10,17 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from embed_plugin.kernels import DOMAIN, library
+from embed_plugin.kernels import DOMAIN, LIBRARY
+from embed_plugin.kernels import library as usable_library
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
 
-needs_library = pytest.mark.skipif(library() is None, reason="the kernels were not built, or not for this CPU")
+needs_library = pytest.mark.skipif(usable_library() is None, reason="the kernels were not built, or not for this CPU")
 
 PRODUCT = {"rows": "b", "weights": "s", "correction": "n", "multiplier": "f", "bias": "f"}
 INPUTS = {
@@ -50,7 +53,9 @@ TYPES = {
 }
 
 
-def session(operator: str, attribute: str | None = None, value: float = 0) -> onnxruntime.InferenceSession:
+def session(
+    operator: str, attribute: str | None = None, value: float = 0, *, library: Path = LIBRARY
+) -> onnxruntime.InferenceSession:
     inputs, outputs = (
         [helper.make_tensor_value_info(name, TYPES[kind][0], None) for name, kind in table[operator].items()]
         for table in (INPUTS, OUTPUTS)
@@ -63,7 +68,7 @@ def session(operator: str, attribute: str | None = None, value: float = 0) -> on
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    options.register_custom_ops_library(str(library()))
+    options.register_custom_ops_library(str(library))
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

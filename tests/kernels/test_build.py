@@ -67,6 +67,18 @@ def test_a_wheel_from_the_sdist_brings_it_too(project: Path) -> None:
     assert LIBRARY in zipfile.ZipFile(wheel).namelist()
 
 
+@compiles
+def test_an_assembler_that_does_not_know_amx_builds_the_rest(project: Path) -> None:
+    compiler = project / "old-cc"
+    compiler.write_text(
+        '#!/bin/sh\ncase "$*" in *-DWITHOUT_TILES*) exec cc "$@" ;; esac\necho no such instruction >&2; exit 1\n'
+    )
+    compiler.chmod(0o755)
+    wheel, printed = build(project, CC=str(compiler))
+    assert LIBRARY in zipfile.ZipFile(wheel).namelist()
+    assert "without its own CPU kernels" not in printed
+
+
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [

@@ -10,7 +10,7 @@ import typer
 
 from embed_plugin.cli.output import print_facts, write_json
 from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import WITH_KERNELS
+from embed_plugin.encode.onnx_session import class_of_vectors
 from embed_plugin.kernels import library
 from embed_plugin.model_folder import KERNEL_GRAPH, read_model_folder
 
@@ -35,7 +35,7 @@ def info(
 
 def _this_machine(spec: ModelSpec) -> str:
     """The class of this CPU, and whether a folder of this kind would be run with own kernels."""
-    return f"{detect()} {WITH_KERNELS}" if library() is not None and KERNEL_GRAPH in spec.files else detect()
+    return class_of_vectors(detect(), library() if KERNEL_GRAPH in spec.files else None)
 
 
 def _checked_on(there: str, here: str) -> str:

@@ -37,8 +37,14 @@ def exact_options(instruction_set: str) -> onnxruntime.SessionOptions:
     return options
 
 
-WITH_KERNELS = "with own kernels"
-"""Behind the class of CPU where a folder's vectors come from :mod:`embed_plugin.kernels`."""
+def class_of_vectors(instruction_set: str, library: Path | None) -> str:
+    """The class of CPU, and what of :mod:`embed_plugin.kernels` a folder's vectors come from.
+
+    With AMX the int8 products are the same bits, and attention's sums are rounded in another order.
+    """
+    if library is None:
+        return instruction_set
+    return f"{instruction_set} with own kernels{' and AMX' if kernels.uses_amx(library) else ''}"
 
 
 class OnnxSession:
@@ -59,7 +65,7 @@ class OnnxSession:
         Raises:
             ModelFolderError: onnxruntime cannot load it.
         """
-        self.instruction_set = instruction_set if library is None else f"{instruction_set} {WITH_KERNELS}"
+        self.instruction_set = class_of_vectors(instruction_set, library)
         options = exact_options(instruction_set)
         if library is not None:
             options.register_custom_ops_library(str(library))

@@ -18,6 +18,7 @@ stand behind the row; both may be empty. A row's result does not depend on what 
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ from embed_plugin.encode.instruction_set import CPUINFO, linux_flags
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
 NEEDED_FLAGS = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_bf16", "fma"}
-"""What the library is compiled for. Linux lists a flag when it saves the registers that come with it, too."""
+"""What the library is compiled for. Linux lists a flag when it saves the registers that come with it, too. AMX is not
+among them: the library asks for it when it is first used, and does without where it is refused."""
 
 
 def library() -> Path | None:
@@ -35,3 +37,8 @@ def library() -> Path | None:
     if sys.platform != "linux" or platform.machine() != "x86_64" or not LIBRARY.is_file():
         return None
     return LIBRARY if linux_flags(CPUINFO) >= NEEDED_FLAGS else None
+
+
+def uses_amx(library: Path) -> bool:
+    """Whether the operators multiply with AMX in this process: the CPU has it, and Linux grants it."""
+    return bool(ctypes.CDLL(str(library)).embed_plugin_uses_amx())

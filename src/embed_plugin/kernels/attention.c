@@ -7,6 +7,7 @@
 #include "attention_rows.h"
 #include "operators.h"
 #include "quantise.h"
+#include "tiles.h"
 
 typedef void (*Attend)(const PackedHead *, const Workspace *, const float *queries, int64_t stride, float *out);
 
@@ -49,18 +50,20 @@ typedef struct {
   Quantiser to;
   Copies copies;
   uint8_t *out;
+  int tiles;
 } Attention;
 
-/* Quantise `rows` rows of one head, and the copies of its channels. */
+/* Quantise rows of one head, and the copies of its channels. */
 static void write_rows(const Attention *call, int64_t head, const float *rows, int64_t count, uint8_t *out) {
-  const int size = call->size;
-  const Copies *copies = &call->copies;
-  for (int64_t r = 0; r < count; r++, rows += size, out += call->width + copies->count) {
-    for (int c = 0; c < size; c += LANES)
-      store_uint8(out + head * size + c, to_uint8(_mm512_loadu_ps(rows + c), &call->to), LANES);
-    for (int64_t i = 0; i < copies->count; i++)
-      if (copies->channels[i] / size == head)
-        out[call->width + i] = copy_to_uint8(rows[copies->channels[i] % size], copies->offsets[i], &call->to);
+  const int64_t size = call->size, first = head * size, stride = call->width + call->copies.count;
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t c = 0; c < size; c += LANES)
+      store_uint8(out + r * stride + first + c, to_uint8(_mm512_loadu_ps(rows + r * size + c), &call->to), LANES);
+  for (int64_t i = 0; i < call->copies.count; i++) {
+    const int64_t channel = call->copies.channels[i] - first;
+    if (channel < 0 || channel >= size) continue;
+    for (int64_t r = 0; r < count; r++)
+      out[r * stride + call->width + i] = copy_to_uint8(rows[r * size + channel], call->copies.offsets[i], &call->to);
   }
 }
 
@@ -70,12 +73,16 @@ static void attend_head(const Attention *call, const Scratch *scratch, int64_t t
   const float *queries = (const float *)call->q.data + text * rows * width + head * call->size;
   uint8_t *out = call->out + text * rows * (width + call->copies.count);
   const Attend *attend_rows = call->size == 32 ? attend_32 : attend_64;
+  const int64_t step = call->tiles ? TILE_ROWS : ROWS;
   pack_keys(&scratch->head, (const float *)call->k.data + from, width, call->size);
   pack_values(&scratch->head, (const float *)call->v.data + from, width, call->size);
-  for (int64_t i = 0; i < rows; i += MOST_ROWS) {
-    const int64_t count = rows - i < MOST_ROWS ? rows - i : MOST_ROWS;
+  for (int64_t i = 0; i < rows; i += step) {
+    const int64_t count = rows - i < step ? rows - i : step;
     float sums[MOST_ROWS * LARGEST_HEAD];
-    attend_rows[count - 1](&scratch->head, &scratch->work, queries + i * width, width, sums);
+    if (call->tiles)
+      attend_by_tiles(&scratch->head, &scratch->work, queries + i * width, width, count, call->size, sums);
+    else
+      attend_rows[count - 1](&scratch->head, &scratch->work, queries + i * width, width, sums);
     write_rows(call, head, sums, count, out + i * (width + call->copies.count));
   }
 }
@@ -107,8 +114,11 @@ OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
   Scratch scratch;
   void *memory = allocate(&scratch, attention.k.dimensions[1], attention.size);
   if (!memory) return ort_status(kernel->ort, ORT_FAIL, "AttentionQuantise: no memory for the packed keys and values");
+  attention.tiles = may_use_tiles();
+  if (attention.tiles) shape_tiles();
   for (int64_t text = 0; text < attention.texts; text++)
     for (int64_t head = 0; head < attention.heads; head++) attend_head(&attention, &scratch, text, head);
+  if (attention.tiles) release_tiles();
   free(memory);
   return NULL;
 }

@@ -4,33 +4,11 @@
  * Each row goes through the same operations in the same order, whatever rows are beside it. */
 #pragma once
 
-#include <math.h>
+#include "attention_head.h"
 
-#include "pack.h"
-
-enum { MOST_ROWS = 8, LARGEST_HEAD = 64 };
-
-typedef struct {
-  float *scores;    /* [MOST_ROWS][padded] */
-  uint32_t *shares; /* [MOST_ROWS][padded / 2]: bf16 of two neighbouring keys, their sum not yet 1 */
-} Workspace;
+enum { ROWS = 8 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-/* 2 ** x for x <= 0, to 4e-6 of its value, of which bf16 keeps 4e-3: the exponent for the whole part of x, and Taylor's
- * polynomial, ln(2) ** n / n! for n up to 5, for the rest, which is -0.5..0.5. Below 2 ** -126 it is 2 ** -126. */
-ALWAYS_INLINE Floats power_of_2(Floats x) {
-  x = _mm512_max_ps(x, all(-126));
-  const Floats whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const Floats part = _mm512_sub_ps(x, whole);
-  Floats p = all(1.33335581e-3f);
-  p = _mm512_fmadd_ps(p, part, all(9.61812911e-3f));
-  p = _mm512_fmadd_ps(p, part, all(5.55041087e-2f));
-  p = _mm512_fmadd_ps(p, part, all(2.40226507e-1f));
-  p = _mm512_fmadd_ps(p, part, all(6.93147181e-1f));
-  p = _mm512_fmadd_ps(p, part, all(1));
-  return _mm512_scalef_ps(p, whole);
-}
 
 ALWAYS_INLINE Floats add_products(Floats sum, __m512i pairs, uint32_t pair) {
   return _mm512_dpbf16_ps(sum, (__m512bh)pairs, (__m512bh)_mm512_set1_epi32((int)pair));
@@ -39,7 +17,7 @@ ALWAYS_INLINE Floats add_products(Floats sum, __m512i pairs, uint32_t pair) {
 /* Scores of 32 keys, in powers of 2: log2(e) / sqrt(size) is a factor of the queries already. */
 ALWAYS_INLINE void score_keys(const PackedHead *head, const Workspace *work, uint32_t queries[][LARGEST_HEAD / 2],
                               int64_t j, Floats top[], const int size, const int rows) {
-  Floats sums[MOST_ROWS][2];
+  Floats sums[ROWS][2];
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = all(0);
   for (int c = 0; c < size / 2; c++) {
     const uint32_t *keys = head->keys + c * head->padded + j;
@@ -78,7 +56,7 @@ ALWAYS_INLINE float share_out(const float *scores, uint32_t *shares, Floats top,
  * would not fit. */
 ALWAYS_INLINE void add_values(const PackedHead *head, const Workspace *work, const float totals[], float *out, int c,
                               const int size, const int rows) {
-  Floats sums[MOST_ROWS][2];
+  Floats sums[ROWS][2];
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = all(0);
   for (int64_t i = 0; i < (head->count + 1) / 2; i++) {
     const uint32_t *values = head->values + i * size + c;
@@ -100,8 +78,8 @@ ALWAYS_INLINE void add_values(const PackedHead *head, const Workspace *work, con
 ALWAYS_INLINE void attend(const PackedHead *head, const Workspace *work, const float *queries, int64_t stride,
                           float *out, const int size, const int rows) {
   const Floats factor = all(1.44269504f / (size == 32 ? 5.65685425f : 8.0f)); /* log2(e) / sqrt(size) */
-  uint32_t packed[MOST_ROWS][LARGEST_HEAD / 2];
-  Floats top[MOST_ROWS];
+  uint32_t packed[ROWS][LARGEST_HEAD / 2];
+  Floats top[ROWS];
   for (int r = 0; r < rows; r++) {
     for (int c = 0; c < size; c += 2 * LANES) {
       const Floats low = _mm512_loadu_ps(queries + r * stride + c);
@@ -111,7 +89,7 @@ ALWAYS_INLINE void attend(const PackedHead *head, const Workspace *work, const f
     top[r] = all(-INFINITY);
   }
   for (int64_t j = 0; j < head->padded; j += 2 * LANES) score_keys(head, work, packed, j, top, size, rows);
-  float totals[MOST_ROWS];
+  float totals[ROWS];
   for (int r = 0; r < rows; r++)
     totals[r] = share_out(work->scores + r * head->padded, work->shares + r * head->padded / 2,
                           all(_mm512_reduce_max_ps(top[r])), head->padded);

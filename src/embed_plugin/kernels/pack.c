@@ -47,12 +47,14 @@ void pack_keys(const PackedHead *head, const float *keys, int64_t stride, int si
     }
 }
 
+/* Values past the last are 0, and so are their shares or something tiny. */
 void pack_values(const PackedHead *head, const float *values, int64_t stride, int size) {
   const __m512i interleaved = _mm512_load_si512(interleave);
-  for (int64_t j = 0; j < head->count; j += 2) {
+  for (int64_t j = 0; j < head->padded; j += 2) {
     const float *first = values + j * stride, *second = first + stride;
     for (int c = 0; c < size; c += LANES) {
-      const Floats one = _mm512_loadu_ps(first + c), two = j + 1 < head->count ? _mm512_loadu_ps(second + c) : all(0);
+      const Floats one = j < head->count ? _mm512_loadu_ps(first + c) : all(0);
+      const Floats two = j + 1 < head->count ? _mm512_loadu_ps(second + c) : all(0);
       const __m512i pairs = _mm512_permutexvar_epi16(interleaved, to_bf16(one, two));
       _mm512_store_si512(head->values + j / 2 * size + c, pairs);
     }
