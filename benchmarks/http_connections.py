@@ -88,7 +88,10 @@ class Connections:
                 break
         else:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)
+            try:
+                _, connection = await loop.create_connection(_Connection, "127.0.0.1", self._port)
+            except OSError:
+                return Answer()
         answer = await connection.ask(request)
         if connection.is_open:
             self._idle.append(connection)

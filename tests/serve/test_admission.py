@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
-from embed_plugin.serve.admission import Admission
+from embed_plugin.serve.admission import PROMISED_SECONDS, Admission
 from embed_plugin.serve.refusal import Refusal
 from embed_plugin.serve.speed import Speed
 
@@ -11,7 +11,7 @@ from embed_plugin.serve.speed import Speed
 def admission(*, small: int = 0, large: int = 0, limit: int | None = 1000, rate: int = 100) -> Admission:
     speed = Speed(workers=1)
     speed.note(BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=()))
-    return Admission(lambda: QueuedTokens(small, large), speed, limit=limit)
+    return Admission(lambda: QueuedTokens(small, large), speed, limit=limit, clock=lambda: 50.0)
 
 
 def test_a_request_larger_than_the_limit_has_its_turn() -> None:
@@ -26,6 +26,20 @@ def test_a_full_lane_says_when_there_is_room() -> None:
     ):
         pass
     assert (caught.value.code, caught.value.retry_after) == ("overloaded", 8)  # 751 tokens at 100 a second
+
+
+def test_those_who_are_refused_together_are_told_to_come_one_after_the_other() -> None:
+    lanes = admission(large=1100)  # room in 1.01 s, at 100 tokens a second
+    told = []
+    for _ in range(5):
+        with pytest.raises(Refusal) as caught, lanes.reserve("bulk", 150):
+            pass
+        told.append(caught.value.retry_after)
+    assert told == [2, 3, 5, 6, 8]
+    for _ in range(50):
+        with pytest.raises(Refusal) as caught, lanes.reserve("bulk", 150):
+            pass
+    assert caught.value.retry_after == PROMISED_SECONDS
 
 
 def test_a_full_bulk_lane_does_not_refuse_a_query() -> None:

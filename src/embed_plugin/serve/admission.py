@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,27 @@ INTERACTIVE_SHARE = 0.1
 """Of the bulk lane's limit: a query that would wait for longer than a second is better told so at once."""
 
 
+PROMISED_SECONDS = 30.0
+"""Nobody is told to wait for longer because of others who were told to: they may not come back."""
+
+
 class Admission:
     """Lets a request in while its lane has less waiting than its limit.
 
     It is the lane's tokens that count, so that one request may be larger than the limit and still have its turn.
     """
 
-    def __init__(self, queued: Callable[[], QueuedTokens], speed: Speed, *, limit: int | None) -> None:
+    def __init__(
+        self,
+        queued: Callable[[], QueuedTokens],
+        speed: Speed,
+        *,
+        limit: int | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queued = queued
+        self._clock = clock
+        self._promised: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._speed = speed
         self._reserved: dict[Lane, int] = dict.fromkeys(LANES, 0)
         self._limits: dict[Lane, int] = _limits(limit or 1)
@@ -58,17 +72,21 @@ class Admission:
         """
         waiting = self.waiting(lane)
         if waiting >= self.limit(lane):
-            raise self._overloaded(lane, waiting)
+            raise self._overloaded(lane, waiting, tokens)
         self._reserved[lane] += tokens
         try:
             yield
         finally:
             self._reserved[lane] -= tokens
 
-    def _overloaded(self, lane: Lane, waiting: int) -> Refusal:
-        limit = self.limit(lane)
+    def _overloaded(self, lane: Lane, waiting: int, tokens: int) -> Refusal:
+        """Tell when there is room, and after whom: all who are refused at once cannot come back at once."""
+        limit, now = self.limit(lane), self._clock()
         rate = self._speed.tokens_per_second(lane)
-        seconds = max(1, math.ceil((waiting - limit + 1) / rate))
+        room_at = now + (waiting - limit + 1) / rate
+        at = max(room_at, min(self._promised[lane], now + PROMISED_SECONDS))
+        self._promised[lane] = at + tokens / rate
+        seconds = max(1, math.ceil(at - now))
         found = f"{waiting} tokens wait in the {lane} lane, which may hold {limit}"
         message = f"{found}; at {rate:.0f} tokens/s there is room in {seconds} s"
         return Refusal("overloaded", message, retry_after=seconds)

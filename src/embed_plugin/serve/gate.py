@@ -107,6 +107,7 @@ class Gate:
             task.uncancel()
             raise ClientGoneError from None
         finally:
+            answer.clock = None
             watcher.cancel()
 
     def _note(self, scope: Scope, call: Call) -> None:
