@@ -61,9 +61,9 @@ def check_collection(
     _check_dimension(config.params.vectors, collection, encoder, vector_name)
     written = metadata.get(METADATA_KEY)
     if isinstance(written, dict):
-        if written.get("fingerprint") != encoder.fingerprint:
-            found, expected = f"vectors of the space {written.get('fingerprint')}", f"this model's {encoder.fingerprint}"
-            raise _mismatch(collection, found, expected)
+        found, expected = written.get("fingerprint"), encoder.fingerprint
+        if found != expected:
+            raise _mismatch(collection, f"vectors of the space {found}", f"this model's space {expected}")
         return
     _check_points(client, collection, encoder, text_of, vector_name)
     identity = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import embed_plugin
 
 if TYPE_CHECKING:
-    from langchain_embed_plugin.embeddings import EmbedPluginEmbeddings
     from qdrant_client import QdrantClient
+
+    from langchain_embed_plugin.embeddings import EmbedPluginEmbeddings
 
 
 def check_collection(

@@ -6,14 +6,26 @@ import asyncio
 from pathlib import Path
 from typing import Any, Self
 
-from embed_plugin import Encoder, EncoderSettings, InvalidInputError, TextEncoder
 from langchain_core.embeddings import Embeddings
 from langchain_core.utils import from_env
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tqdm.auto import tqdm
 
+from embed_plugin import Encoder, EncoderSettings, InvalidInputError, TextEncoder
+
 MODEL_VARIABLE = "EMBED_PLUGIN_MODEL"
 """The only variable of the environment that is read: the model folder, where `model` is not given."""
+
+
+def _load(fields: dict[str, Any]) -> Encoder:
+    """The encoder of the fields that stand before it."""
+    if not fields["model"]:
+        raise InvalidInputError(
+            "no model: give a model folder made by  embed-plugin export , as in "
+            f"EmbedPluginEmbeddings(model='models/bge-small'), or set {MODEL_VARIABLE}"
+        )
+    prefixes = {name: fields[name] for name in ("query_prefix", "document_prefix")}
+    return Encoder.load(fields["model"], fields["settings"], **prefixes)
 
 
 class EmbedPluginEmbeddings(BaseModel, Embeddings):
@@ -93,12 +105,12 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
     show_progress: bool = False
     """Whether `embed_documents` shows a progress bar."""
 
-    encoder: TextEncoder = Field(default_factory=lambda data: _load(data), exclude=True, repr=False)
+    encoder: TextEncoder = Field(default_factory=_load, exclude=True, repr=False)
     """Loaded from `model`, or given."""
 
     @model_validator(mode="after")
     def _check_prefixes(self) -> Self:
-        if "encoder" in self.model_fields_set and not self.query_prefix is self.document_prefix is None:
+        if "encoder" in self.model_fields_set and (self.query_prefix, self.document_prefix) != (None, None):
             raise InvalidInputError("a prefix and a loaded encoder: load the encoder with its prefixes")
         return self
 
@@ -139,14 +151,3 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
         if isinstance(self.encoder, Encoder):
             return (await self.encoder.aencode_queries([text]))[0].tolist()  # type: ignore[no-any-return]
         return (await asyncio.to_thread(self.encoder.encode_queries, [text]))[0].tolist()  # type: ignore[no-any-return]
-
-
-def _load(fields: dict[str, Any]) -> Encoder:
-    """The encoder of the fields that stand before it."""
-    if not fields["model"]:
-        raise InvalidInputError(
-            "no model: give a model folder made by  embed-plugin export , as in "
-            f"EmbedPluginEmbeddings(model='models/bge-small'), or set {MODEL_VARIABLE}"
-        )
-    prefixes = {name: fields[name] for name in ("query_prefix", "document_prefix")}
-    return Encoder.load(fields["model"], fields["settings"], **prefixes)

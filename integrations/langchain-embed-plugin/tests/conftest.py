@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import minilm, tiny_model  # the repository's fixtures
 from langchain_embed_plugin import EmbedPluginEmbeddings
 

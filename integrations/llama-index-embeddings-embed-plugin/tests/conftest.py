@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import minilm, tiny_model  # the repository's fixtures
 from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 
@@ -18,8 +19,8 @@ __all__ = ["minilm", "tiny_model"]
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test looks anything up in the network, as tiktoken and nltk would for their data."""
 
-    def refuse(*args: Any, **_: Any) -> None:
-        raise AssertionError(f"the network was asked for {args}")
+    def refuse(host: str, *_: object) -> None:
+        raise AssertionError(f"the network was asked for {host}")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 

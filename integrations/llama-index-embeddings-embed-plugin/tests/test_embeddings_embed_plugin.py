@@ -6,25 +6,39 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from embed_plugin import Encoder, EncoderSettings, InvalidInputError, ModelFolderError, SpaceMismatchError
-from embed_plugin.testing import FakeEncoder
+from llama_index.core import instrumentation
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.callbacks.schema import CBEventType
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
-from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 from pydantic import ValidationError
 
+from embed_plugin import Encoder, EncoderSettings, InvalidInputError, ModelFolderError, SpaceMismatchError
+from embed_plugin.testing import FakeEncoder
+from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from embed_plugin import Vectors
 
 
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "open the file", "read a line of text", "fire and water"]
+
+
+class CountingEncoder(FakeEncoder):
+    """Keeps how many texts came in each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        self.sizes.append(len(texts))
+        return super().encode_documents(texts)
 
 
 def test_class() -> None:
@@ -52,19 +66,18 @@ def test_async_gives_the_same_vectors(embed_model: EmbedPluginEmbedding) -> None
 
 
 @pytest.mark.parametrize("num_workers", [None, 3])
-def test_both_batch_methods_batch(num_workers: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = FakeEncoder()
+def test_both_batch_methods_batch(num_workers: int | None) -> None:
+    encoder = CountingEncoder()
     embed_model = EmbedPluginEmbedding(encoder=encoder, embed_batch_size=2, num_workers=num_workers)
-    sizes: list[int] = []
-    encode = encoder.encode_documents
-    monkeypatch.setattr(encoder, "encode_documents", lambda texts: sizes.append(len(texts)) or encode(texts))
     vectors = embed_model.get_text_embedding_batch(TEXTS)
     assert asyncio.run(embed_model.aget_text_embedding_batch(TEXTS)) == vectors
-    assert sizes[:3] == [2, 2, 1]
-    assert sorted(sizes[3:]) == [1, 2, 2]
+    assert encoder.sizes[:3] == [2, 2, 1]
+    assert sorted(encoder.sizes[3:]) == [1, 2, 2]
 
 
-def test_what_changes_numbers_is_in_to_dict_and_what_does_not_is_not(folder: Path, embed_model: EmbedPluginEmbedding) -> None:
+def test_what_changes_numbers_is_in_to_dict_and_what_does_not_is_not(
+    folder: Path, embed_model: EmbedPluginEmbedding
+) -> None:
     fields = embed_model.to_dict()
     assert fields["query_instruction"] == "query: "
     assert fields["text_instruction"] == ""
@@ -109,9 +122,7 @@ def test_from_dict_restores_it_and_refuses_another_folder(
         EmbedPluginEmbedding.from_dict({**fields, "model": str(tiny_model(pooling="cls"))})
 
 
-def test_a_pickle_whose_folder_became_another_model_is_refused(
-    tiny_model: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_pickle_whose_folder_became_another_model_is_refused(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.symlink_to(tiny_model())
     dumped = pickle.dumps(EmbedPluginEmbedding(model=folder))
@@ -128,7 +139,7 @@ def test_a_pickle_whose_folder_became_another_model_is_refused(
         ({"settings": {"workers": 0}}, "workers is 0"),
         ({"embed_batch_size": 0}, "embed_batch_size"),
         ({"encoder": "bge"}, "instance of TextEncoder"),
-        ({"encoder": FakeEncoder(), "query_instruction": "query: "}, "load it with that prefix"),
+        ({"encoder": FakeEncoder(), "query_instruction": "query: "}, "load the encoder with that prefix"),
     ],
 )
 def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], message: str) -> None:
@@ -154,10 +165,10 @@ def test_events_are_fired(embed_model: EmbedPluginEmbedding) -> None:
     class Recorder(BaseEventHandler):
         seen: list[BaseEvent] = []  # noqa: RUF012 - pydantic copies it
 
-        def handle(self, event: BaseEvent, **_: Any) -> None:
+        def handle(self, event: BaseEvent, **_: object) -> None:
             self.seen.append(event)
 
-    recorder, dispatcher = Recorder(), get_dispatcher()
+    recorder, dispatcher = Recorder(), instrumentation.get_dispatcher()  # type: ignore[attr-defined]
     dispatcher.add_event_handler(recorder)
     try:
         embed_model.get_query_embedding("the cat")

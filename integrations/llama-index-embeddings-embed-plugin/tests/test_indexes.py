@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from embed_plugin import SpaceMismatchError
-from embed_plugin.testing import FakeEncoder
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.schema import MetadataMode, TextNode
-from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding, check_collection
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
+
+from embed_plugin import SpaceMismatchError
+from embed_plugin.testing import FakeEncoder
+from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding, check_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

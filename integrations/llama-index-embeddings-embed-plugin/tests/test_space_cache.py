@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llama_index.core.storage.kvstore import SimpleKVStore
+
 from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 from llama_index.embeddings.embed_plugin.space_cache import QueryText, SpaceCache
 

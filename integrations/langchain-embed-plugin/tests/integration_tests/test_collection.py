@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from langchain_qdrant import QdrantVectorStore
+
 from embed_plugin import SpaceMismatchError, TargetError
 from langchain_embed_plugin import EmbedPluginEmbeddings, check_collection
-from langchain_qdrant import QdrantVectorStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,10 +31,11 @@ def identity(client: QdrantClient) -> dict[str, object]:
 def test_the_fingerprint_is_written_where_the_vectors_are_right(
     store: QdrantVectorStore, embeddings: EmbedPluginEmbeddings
 ) -> None:
-    store.client.update_collection("docs", metadata={"owner": "docs team"})
+    store.client.update_collection("docs", metadata={"owner": "us"})
     check_collection(store.client, "docs", embeddings)
-    assert identity(store.client)["fingerprint"] == embeddings.fingerprint
-    assert store.client.get_collection("docs").config.metadata["owner"] == "docs team"
+    metadata = store.client.get_collection("docs").config.metadata or {}
+    assert metadata["embed_plugin"]["fingerprint"] == embeddings.fingerprint
+    assert metadata["owner"] == "us"
     check_collection(store.client, "docs", embeddings)
 
 

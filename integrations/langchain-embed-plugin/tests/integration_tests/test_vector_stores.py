@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from embed_plugin.testing import FakeEncoder
 from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_classic.storage import InMemoryByteStore
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_embed_plugin import EmbedPluginEmbeddings, document_key
 from langchain_qdrant import QdrantVectorStore, RetrievalMode, SparseEmbeddings, SparseVector
 from qdrant_client import QdrantClient
 from qdrant_client.models import Distance, VectorParams
 
+from embed_plugin.testing import FakeEncoder
+from langchain_embed_plugin import EmbedPluginEmbeddings, document_key
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from embed_plugin import Vectors
 
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "open the file", "read a line of text", "fire and water"]
 
@@ -32,6 +35,18 @@ class WordCounts(SparseEmbeddings):
     def embed_query(self, text: str) -> SparseVector:
         words = sorted({sum(map(ord, word)) for word in text.split()})
         return SparseVector(indices=words, values=[1.0] * len(words))
+
+
+class CountingEncoder(FakeEncoder):
+    """Keeps how many texts came in each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        self.sizes.append(len(texts))
+        return super().encode_documents(texts)
 
 
 @pytest.fixture
@@ -99,17 +114,15 @@ def test_the_named_key_encoders_are_refused_by_qdrant(client: QdrantClient, embe
         index([Document("the cat")], records, store, key_encoder="sha256")
 
 
-def test_a_vector_store_hands_over_64_texts_at_a_time(client: QdrantClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vector_store_hands_over_64_texts_at_a_time(client: QdrantClient) -> None:
     """What the README warns of; if this fails, the warning is out of date."""
-    embeddings = EmbedPluginEmbeddings(encoder=FakeEncoder(dimension=32))
-    store = QdrantVectorStore(client, "docs", embeddings)
-    sizes: list[int] = []
-    encode = embeddings.encoder.encode_documents
-    monkeypatch.setattr(embeddings.encoder, "encode_documents", lambda texts: sizes.append(len(texts)) or encode(texts))
+    encoder = CountingEncoder()
+    store = QdrantVectorStore(client, "docs", EmbedPluginEmbeddings(encoder=encoder))
+    encoder.sizes.clear()
     texts = [f"the cat {number}" for number in range(150)]
     store.add_texts(texts)
     store.add_texts(texts, batch_size=1024)
-    assert sizes == [64, 64, 22, 150]
+    assert encoder.sizes == [64, 64, 22, 150]
 
 
 def test_a_cache_by_fingerprint_embeds_once_and_keeps_queries_apart(embeddings: EmbedPluginEmbeddings) -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from embed_plugin import InvalidInputError
 from langchain_core.documents import Document
+
+from embed_plugin import InvalidInputError
 from langchain_embed_plugin import document_key
 
 
@@ -17,5 +18,5 @@ def test_it_is_a_uuid_of_text_and_metadata() -> None:
 
 
 def test_metadata_that_is_not_json_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="document 'the cat'.*its metadata is not JSON"):
+    with pytest.raises(InvalidInputError, match=r"document 'the cat'.*its metadata is not JSON"):
         document_key(Document("the cat", metadata={"a": object()}))

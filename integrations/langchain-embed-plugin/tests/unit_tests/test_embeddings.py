@@ -5,10 +5,11 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
+
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, ModelFolderError
 from embed_plugin.testing import FakeEncoder
 from langchain_embed_plugin import EmbedPluginEmbeddings
-from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,12 @@ def test_concurrent_async_callers_share_batches(folder: Path, monkeypatch: pytes
     assert isinstance(encoder, Encoder)
     rows: list[int] = []
     run = encoder._session.run
-    monkeypatch.setattr(encoder._queue, "_run", lambda ids: rows.append(len(ids)) or run(ids))
+
+    def counted(ids: Any) -> Any:  # noqa: ANN401 - arrays
+        rows.append(len(ids))
+        return run(ids)
+
+    monkeypatch.setattr(encoder._queue, "_run", counted)
 
     async def forty_callers() -> None:
         await asyncio.gather(*(embeddings.aembed_query("the cat") for _ in range(40)))
@@ -94,7 +100,7 @@ def test_the_environment_is_read_where_no_model_is_given(folder: Path, monkeypat
     monkeypatch.setenv("EMBED_PLUGIN_MODEL", "/elsewhere")
     assert EmbedPluginEmbeddings(model=folder).model == folder
     monkeypatch.delenv("EMBED_PLUGIN_MODEL")
-    with pytest.raises(InvalidInputError, match="give a model folder .* or set EMBED_PLUGIN_MODEL"):
+    with pytest.raises(InvalidInputError, match=r"give a model folder .* or set EMBED_PLUGIN_MODEL"):
         EmbedPluginEmbeddings()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_embed_plugin import EmbedPluginEmbeddings
 from langchain_tests.unit_tests import EmbeddingsUnitTests
+
+from langchain_embed_plugin import EmbedPluginEmbeddings
 
 if TYPE_CHECKING:
     from pathlib import Path

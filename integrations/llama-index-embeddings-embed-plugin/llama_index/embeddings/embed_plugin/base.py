@@ -15,6 +15,17 @@ BATCH_SIZE = 1024
 """Texts of one call: the encoder computes texts of equal length together, and finds few of them among ten."""
 
 
+def _load(fields: dict[str, Any]) -> Encoder:
+    """The encoder of the fields that stand before it."""
+    if not fields["model"]:
+        raise InvalidInputError(
+            "no model: give a model folder made by  embed-plugin export , as in "
+            "EmbedPluginEmbedding(model='models/bge-small')"
+        )
+    query, text = fields["query_instruction"], fields["text_instruction"]
+    return Encoder.load(fields["model"], fields["settings"], query_prefix=query, document_prefix=text)
+
+
 class EmbedPluginEmbedding(BaseEmbedding):
     """Embeddings of an embed-plugin model folder, on CPU and in this process.
 
@@ -56,7 +67,7 @@ class EmbedPluginEmbedding(BaseEmbedding):
     )
     embed_batch_size: int = Field(default=BATCH_SIZE, description="Texts of one call.", gt=0, le=2048)
     encoder: TextEncoder = Field(
-        default_factory=lambda fields: _load(fields), description="Loaded from model, or given.", exclude=True, repr=False
+        default_factory=_load, description="Loaded from model, or given.", exclude=True, repr=False
     )
     fingerprint: str = Field(default="", description="Identity of the vector space.")
 
@@ -73,7 +84,8 @@ class EmbedPluginEmbedding(BaseEmbedding):
         for name, prefix in (("query_instruction", "query_prefix"), ("text_instruction", "document_prefix")):
             actual, given = getattr(spec, prefix, None), getattr(self, name)
             if given not in {None, actual}:
-                raise InvalidInputError(f"{name} is {given!r} and the encoder's is {actual!r}: load it with that prefix")
+                problem = f"{name} is {given!r} and the encoder's is {actual!r}: load the encoder with that prefix"
+                raise InvalidInputError(problem)
             setattr(self, name, actual)
         if "model_name" not in self.model_fields_set:
             self.model_name = getattr(spec, "source", self.encoder.fingerprint)
@@ -119,14 +131,3 @@ class EmbedPluginEmbedding(BaseEmbedding):
         if isinstance(self.encoder, Encoder):
             return (await self.encoder.aencode_documents(texts)).tolist()  # type: ignore[no-any-return]
         return await asyncio.to_thread(self._get_text_embeddings, texts)
-
-
-def _load(fields: dict[str, Any]) -> Encoder:
-    """The encoder of the fields that stand before it."""
-    if not fields["model"]:
-        raise InvalidInputError(
-            "no model: give a model folder made by  embed-plugin export , as in "
-            "EmbedPluginEmbedding(model='models/bge-small')"
-        )
-    query, text = fields["query_instruction"], fields["text_instruction"]
-    return Encoder.load(fields["model"], fields["settings"], query_prefix=query, document_prefix=text)

@@ -11,8 +11,9 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llama_index.embeddings.embed_plugin.base import EmbedPluginEmbedding
     from qdrant_client import QdrantClient
+
+    from llama_index.embeddings.embed_plugin.base import EmbedPluginEmbedding
 
 
 def check_collection(
