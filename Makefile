@@ -14,7 +14,7 @@ LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 
 .PHONY: demo test test-server test-oldest test-optimum lint types bench clean
-.PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest
+.PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
 	$(BIN)/python examples/1_stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
@@ -50,6 +50,9 @@ test-llama-index: .venv-llama-index/dev
 	.venv-llama-index/bin/python -m pytest -n auto $(LLAMA_INDEX)
 	cd $(LLAMA_INDEX) && ../../.venv-llama-index/bin/mypy
 
+test-haystack: .venv-haystack/dev
+	.venv-haystack/bin/python -m pytest -n auto integrations/haystack
+
 test-langchain-oldest:
 	$(PYTHON) -m venv .venv-langchain-oldest
 	.venv-langchain-oldest/bin/python -m pip install -q -e . -e '$(LANGCHAIN)[dev]' -c $(LANGCHAIN)/tests/oldest.txt
@@ -69,6 +72,9 @@ types: $(VENV)/dev
 
 bench: $(VENV)/dev .venv-peers/ready
 	$(BIN)/python benchmarks/side_by_side.py $(BENCH)
+
+bench-frameworks: $(VENV)/dev .venv-peers/frameworks
+	$(BIN)/python benchmarks/frameworks.py $(BENCH)
 
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -95,11 +101,23 @@ $(VENV)/dev: pyproject.toml
 	.venv-llama-index/bin/python -m pip install -q -e . -e '$(LLAMA_INDEX)[dev]'
 	touch $@
 
+.venv-haystack/dev: pyproject.toml integrations/haystack/requirements.txt
+	test -x .venv-haystack/bin/python || $(PYTHON) -m venv .venv-haystack
+	.venv-haystack/bin/python -m pip install -q -e '.[export]' -r integrations/haystack/requirements.txt
+	touch $@
+
 # torch first, from the file's own line: what depends on it would bring another one.
 .venv-peers/ready: benchmarks/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install -q "$$(grep -o '^torch[^ ]*' $<)"
 	.venv-peers/bin/python -m pip install -q -r $<
+	touch $@
+
+# optimum and OpenVINO for LlamaIndex ask for an older neighbour than the others, which they do without.
+.venv-peers/frameworks: .venv-peers/ready benchmarks/frameworks.txt
+	.venv-peers/bin/python -m pip install -q -r benchmarks/frameworks.txt
+	.venv-peers/bin/python -m pip install -q --no-deps $$(grep -o '^# alone: [^ ]*' benchmarks/frameworks.txt | cut -d' ' -f3)
+	.venv-peers/bin/python -m pip install -q --no-deps -e . -e $(LANGCHAIN) -e $(LLAMA_INDEX)
 	touch $@
 
 clean:
