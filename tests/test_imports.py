@@ -39,6 +39,10 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "torch",
         "transformers",
         "qdrant_client",
+        "qdrant_edge",
+        "tenacity",
+        "mmh3",
+        "snowballstemmer",
         "semantic_text_splitter",
     ],
 )

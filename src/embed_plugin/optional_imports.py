@@ -15,7 +15,8 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "cli": ("typer", "rich"),
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
     "optimum": ("optimum", "torch", "transformers"),
-    "ingest": ("qdrant_client", "semantic_text_splitter"),
+    "ingest": ("qdrant_client", "semantic_text_splitter", "snowballstemmer", "mmh3", "tenacity"),
+    "edge": ("qdrant_edge",),
 }
 """The importable packages each extra of pyproject.toml brings."""
 

@@ -37,8 +37,8 @@ def test_every_chunk_is_embedded_and_stored_with_its_own_vector(sink: QdrantSink
     assert (summary.records, summary.chunks, summary.tokens, summary.cut_texts) == (3, 4, 4 + 4 + 24, 0)
     assert counts(summary) == {"embedded": 4}
     for text in encoder.encoded:
-        ((score, payload),) = sink.search(encoder.encode_queries([text])[0], limit=1)
-        assert payload["text"] == text
+        ((score, chunk),) = sink.search(encoder.encode_queries([text])[0], limit=1)
+        assert chunk.text == text
         assert score == pytest.approx(1.0, abs=1e-5)
 
 
@@ -64,8 +64,8 @@ def test_new_metadata_is_stored_without_embedding(sink: QdrantSink, encoder: Fak
     changed = [RECORDS[0], Record("b", "second text", {"n": 2}), RECORDS[2]]
     assert counts(ingest(changed, encoder, sink)) == {"metadata_only": 1, "unchanged": 3}
     assert encoder.encoded == []
-    ((_, payload),) = sink.search(encoder.encode_queries(["second text"])[0], limit=1)
-    assert payload["metadata"] == {"n": 2}
+    ((_, chunk),) = sink.search(encoder.encode_queries(["second text"])[0], limit=1)
+    assert chunk.metadata == {"n": 2}
 
 
 def test_chunks_that_a_shortened_record_no_longer_has_are_removed(sink: QdrantSink, encoder: FakeEncoder) -> None:

@@ -97,3 +97,48 @@ def test_a_missing_folder_is_not_made_when_that_is_not_wanted(tmp_path: Path) ->
     with open_sink(str(tmp_path / "qdrant"), "c", create=False) as sink:
         assert not sink.check(ENCODER)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_folder_is_opened_by_the_engine_that_made_it(tmp_path: Path) -> None:
+    for target in (str(tmp_path / "local"), f"edge:{tmp_path / 'edge'}"):
+        with open_sink(target, "c") as sink:
+            sink.prepare(ENCODER)
+    for name in ("local", "edge"):
+        with open_sink(str(tmp_path / name), "c", create=False) as sink:
+            assert sink.check(ENCODER), name
+    with pytest.raises(TargetError, match=r"made by qdrant-client's local mode\. Name it without edge:"):
+        open_sink(f"edge:{tmp_path / 'local'}", "c")
+    with pytest.raises(TargetError, match="no Qdrant folder"):
+        open_client(str(tmp_path / "edge"))
+
+
+def test_an_edge_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
+    target = f"edge:{tmp_path / 'edge'}"
+    with open_sink(target, "c") as sink, open_sink(target, "c") as second:
+        sink.prepare(ENCODER)
+        assert sink.count() == 0
+        with pytest.raises(TargetError, match=rf"{tmp_path / 'edge'}: it is open already, here or in another process"):
+            second.count()
+
+
+def test_an_edge_folder_with_other_files_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(TargetError, match="no Qdrant folder"):
+        open_sink(f"edge:{tmp_path}", "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_edge_collection_is_an_error_of_the_target(tmp_path: Path) -> None:
+    target = f"edge:{tmp_path / 'edge'}"
+    with open_sink(target, "c") as sink:
+        sink.prepare(ENCODER)
+    (tmp_path / "edge" / "c" / "collection.json").write_text("{")
+    with open_sink(target, "c") as sink, pytest.raises(TargetError, match=r"collection\.json cannot be read"):
+        sink.check(ENCODER)
+
+
+def test_a_missing_edge_folder_is_not_made_by_looking(tmp_path: Path) -> None:
+    with open_sink(f"edge:{tmp_path / 'edge'}", "c", create=False) as sink:
+        assert not sink.check(ENCODER)
+        assert sink.collections() == []
+    assert list(tmp_path.iterdir()) == []

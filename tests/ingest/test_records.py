@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest import Chunk, Record, point_id
+from embed_plugin.ingest import Record, point_id
 from embed_plugin.ingest.records import canonical_json
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -37,20 +37,6 @@ def test_the_metadata_hash_does_not_depend_on_the_order_of_the_keys(metadata: di
 
 def test_canonical_json_keeps_characters_as_they_are() -> None:
     assert canonical_json({"b": ["ü", 1], "a": None}) == '{"a":null,"b":["ü",1]}'
-
-
-def test_the_payload_has_the_documented_layout() -> None:
-    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, 3)
-    payload = chunk.payload()
-    assert payload.pop("text_hash") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
-    assert payload == {
-        "text": "text",
-        "source_id": "a.md",
-        "chunk_index": 1,
-        "chunk_count": 3,
-        "metadata_hash": "m" * 64,
-        "metadata": {"kind": "note"},
-    }
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\0\0", " \0 "])

@@ -28,6 +28,9 @@ def search(
     to: Target,
     collection: Collection,
     limit: Annotated[int, typer.Option(min=1, help="Most chunks to show.")] = 5,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Rank by words too; for a collection made with --sparse bm25.")
+    ] = False,
     api_key: ApiKey = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -42,7 +45,7 @@ def search(
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415
 
     with open_sink(to, collection, api_key=api_key, create=False) as sink:
-        hits = search_chunks(text, Encoder.load(model), sink, limit=limit)
+        hits = search_chunks(text, Encoder.load(model), sink, limit=limit, hybrid=hybrid)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
     else:

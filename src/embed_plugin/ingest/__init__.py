@@ -10,27 +10,35 @@ Example:
 """
 
 from embed_plugin.ingest.chunker import Chunker
+from embed_plugin.ingest.collection_settings import CollectionSettings
+from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
-from embed_plugin.ingest.qdrant_sink import QdrantSink, Stored, open_sink
+from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.readers import ReaderSettings, RecordReader
-from embed_plugin.ingest.records import JSON, Chunk, Record, point_id
+from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
 from embed_plugin.ingest.search import Hit, search
+from embed_plugin.ingest.sink import Sink, Stored, StoredChunk
 from embed_plugin.ingest.source_files import Format
 
 __all__ = [
     "JSON",
     "Chunk",
     "Chunker",
+    "CollectionSettings",
     "Format",
     "Hit",
     "IngestSettings",
     "IngestSummary",
+    "LayoutName",
     "QdrantSink",
     "ReaderSettings",
     "Record",
     "RecordReader",
+    "Rejected",
+    "Sink",
     "Stored",
+    "StoredChunk",
     "ingest",
     "open_client",
     "open_sink",

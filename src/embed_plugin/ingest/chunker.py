@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from embed_plugin.errors import InvalidInputError, RecordError
-from embed_plugin.ingest.records import Chunk
+from embed_plugin.ingest.records import Chunk, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,13 @@ class Chunker:
         self._tokenizer_json = tokenizer_json if isinstance(tokenizer_json, str) else None
         self._splitters: dict[tuple[bool, bool], TextSplitter | MarkdownSplitter] = {}
 
+    def hash_of(self, record: Record) -> str:
+        """sha256 (hex) of all that decides a record's chunks: its text, its kind, and how it is cut.
+
+        A stored record with this hash has the chunks that it would be cut into now, so it need not be cut again.
+        """
+        return sha256(f"{self.limit} {self._overlap} {record.markdown}\n{record.text}")
+
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk]]:
         """Cut records that are not empty; one list of chunks per record.
 
@@ -61,7 +68,7 @@ class Chunker:
         long = [number for number, count in enumerate(tokens) if count > self.limit]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
         return [
-            _chunks(record, pieces[number] if number in pieces else [(record.text, tokens[number])])
+            self._chunks(record, pieces[number] if number in pieces else [(record.text, tokens[number])])
             for number, record in enumerate(records)
         ]
 
@@ -106,9 +113,9 @@ class Chunker:
     def _count(self, texts: list[str]) -> list[int]:
         return [int(count) for count in self._encoder.count_tokens(texts)] if texts else []
 
-
-def _chunks(record: Record, pieces: list[tuple[str, int]]) -> list[Chunk]:
-    return [
-        Chunk(record.source_id, index, len(pieces), text, record.metadata, record.metadata_hash, tokens)
-        for index, (text, tokens) in enumerate(pieces)
-    ]
+    def _chunks(self, record: Record, pieces: list[tuple[str, int]]) -> list[Chunk]:
+        about = record.metadata, record.metadata_hash, self.hash_of(record)
+        return [
+            Chunk(record.source_id, index, len(pieces), text, *about, tokens)
+            for index, (text, tokens) in enumerate(pieces)
+        ]

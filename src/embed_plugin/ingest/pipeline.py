@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from embed_plugin.contracts import TextEncoder
-    from embed_plugin.ingest.qdrant_sink import QdrantSink, Stored
+    from embed_plugin.ingest.qdrant_sink import QdrantSink
     from embed_plugin.ingest.records import Chunk, Record
+    from embed_plugin.ingest.sink import Stored
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,11 @@ class _Run:
             self._refuse_second(record)
         full = [record for record in window if not record.is_empty]
         chunks = [chunk for pieces in self._chunker.chunk(full) for chunk in pieces]
-        stored = self._sink.lookup([self._sink.id_of(chunk) for chunk in chunks]) if self._exists else {}
+        stored = (
+            self._sink.lookup([self._sink.id_of(chunk.source_id, chunk.index) for chunk in chunks])
+            if self._exists
+            else {}
+        )
         new, changed, gone = self._compare(chunks, stored)
         if not self.settings.dry_run:
             # First what is gone: after a stop here, the old count still tells the next run of it.
@@ -182,7 +187,7 @@ class _Run:
         changed: list[Chunk] = []
         gone: list[str] = []
         for chunk in chunks:
-            there = stored.get(self._sink.id_of(chunk))
+            there = stored.get(self._sink.id_of(chunk.source_id, chunk.index))
             if there is None or there.text_hash != chunk.text_hash:
                 new.append(chunk)
             elif (there.metadata_hash, there.chunk_count) != (chunk.metadata_hash, chunk.count):

@@ -1,210 +1,317 @@
-"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it."""
+"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it; the same over every engine."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
 
-from qdrant_client import models
+import numpy as np
 
-from embed_plugin.errors import SpaceMismatchError
-from embed_plugin.ingest.qdrant_target import MEMORY, open_client, own_warnings_only, translated
-from embed_plugin.ingest.records import point_id
+from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
+from embed_plugin.ingest.bm25 import Bm25
+from embed_plugin.ingest.collection_identity import new_identity
+from embed_plugin.ingest.collection_settings import CollectionSettings
+from embed_plugin.ingest.engine import Points
+from embed_plugin.ingest.payload_layout import LAYOUTS, chunk_of, stored_of
+from embed_plugin.ingest.qdrant_engine import QdrantEngine
+from embed_plugin.ingest.qdrant_target import edge_folder, open_client
+from embed_plugin.ingest.records import Rejected, point_id
+from embed_plugin.ingest.sink import Stored
+from embed_plugin.ingest.upsert_requests import requests, send_or_bisect
+from embed_plugin.optional_imports import import_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     import numpy.typing as npt
-    from qdrant_client import QdrantClient
 
     from embed_plugin.contracts import TextEncoder, Vectors
-    from embed_plugin.ingest.records import JSON, Chunk
+    from embed_plugin.ingest.collection_identity import CollectionIdentity, Description
+    from embed_plugin.ingest.engine import Engine
+    from embed_plugin.ingest.payload_layout import PayloadLayout
+    from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.sink import StoredChunk
 
-_METADATA_KEY = "embed_plugin"
-_SCHEMA = 1
-_UPSERT_POINTS = 256  # embedded Qdrant takes as long per point with 64 as with 1,024; a request stays below 2 MB
 _LOOKUP_POINTS = 1024
-_EMBEDDED_POINTS = 20_000  # above, qdrant-client itself advises against its embedded form
-# The vectors are unit vectors, so the dot product would rank the same; LangChain's and LlamaIndex's Qdrant
-# stores expect Cosine unless told otherwise.
-_DISTANCE = models.Distance.COSINE
-
-
-class Stored(NamedTuple):
-    """What a stored chunk was made from."""
-
-    text_hash: str
-    metadata_hash: str
-    chunk_count: int
+_PAGE_POINTS = 512
+_NO_INDEXING = 0
+_USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
 
 
 class QdrantSink:
-    """One collection of a Qdrant server or of an embedded one; usable in a ``with`` statement.
+    """One collection of a Qdrant engine; usable in a ``with`` statement, and by several threads at once.
 
     Args:
-        client: See :func:`open_client`; closed with the sink.
+        engine: Where the collection is; closed with the sink.
         collection: The collection's name.
-        target: What messages call the place; by default the client's URL or folder.
+        settings: How it is made where it is not there; the defaults where None.
 
     Every method raises TargetError where Qdrant cannot be reached or refuses.
+
+    Raises:
+        InvalidInputError: the engine has no such thing as one of the settings.
     """
 
-    def __init__(self, client: QdrantClient, collection: str, *, target: str = "") -> None:
-        options = client.init_options
+    def __init__(self, engine: Engine, collection: str, *, settings: CollectionSettings | None = None) -> None:
         self.collection = collection
-        self.target = target or str(options["url"] or options["path"] or options["location"])
-        self._client = client
-        self._embedded = options["path"] is not None or options["location"] == MEMORY
-        self._warned = False
+        self.target = engine.target
+        self._engine = engine
+        self._settings = settings or CollectionSettings()
+        self._identity: CollectionIdentity | None = None
+        self._pool = ThreadPoolExecutor(engine.requests_in_flight, thread_name_prefix="upsert")
+        self._advised = engine.advised_points
+        unknown = self._settings.chosen() - engine.supported
+        if unknown:
+            names = ", ".join(sorted(unknown)).replace("_", " ")
+            message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
+            raise InvalidInputError(message)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self._engine.interrupt()
         self.close()
 
     def close(self) -> None:
-        """Let go of the server, or of the folder so that another process may open it."""
-        self._client.close()
+        """End a bulk load, and let go of the server, or of the folder so that another process may open it."""
+        try:
+            self._pool.shutdown(cancel_futures=True)
+            if self._identity is not None and self._settings.bulk_load:
+                self.end_bulk_load()
+        finally:
+            self._engine.close()
 
     def check(self, encoder: TextEncoder) -> bool:
         """Whether the collection exists; if so, that it holds this encoder's vectors.
 
         Raises:
-            SpaceMismatchError: it holds others: of another fingerprint, dimension, distance or origin.
+            SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
         """
-        config = self._config()
-        if config is None:
+        description = self._engine.describe(self.collection)
+        if description is None:
             return False
-        self._check_vectors(config.params.vectors, encoder)
-        ours = _ours(config)
-        if ours is None:
-            if self.count():
-                raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
-        elif ours.get("schema") != _SCHEMA:
-            raise self._mismatch(f"schema {ours.get('schema')} of embed-plugin's payload", f"schema {_SCHEMA}")
-        elif ours.get("fingerprint") != encoder.fingerprint:
-            found, expected = ours.get("fingerprint"), encoder.fingerprint
-            raise self._mismatch(f"vectors of the space {found}", f"the model's space {expected}")
+        if mismatch := description.mismatch(encoder, self._settings):
+            raise self._mismatch(*mismatch)
+        self._identity = description.identity
+        if self._identity is None and self.count():
+            raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
         return True
 
     def prepare(self, encoder: TextEncoder) -> None:
         """Create the collection for this encoder's vectors, or check that it is one for them.
 
+        A bulk load that a stopped run left behind is ended, unless this one is a bulk load too.
+
         Raises:
             SpaceMismatchError: see :meth:`check`.
         """
-        identity = {"fingerprint": encoder.fingerprint, "dimension": encoder.dimension, "schema": _SCHEMA}
-        metadata = {_METADATA_KEY: identity}
         if not self.check(encoder):
-            vectors = models.VectorParams(size=encoder.dimension, distance=_DISTANCE)
-            with translated(self.target):
-                self._client.create_collection(self.collection, vectors_config=vectors, metadata=metadata)
-        elif _ours(self._config()) is None:
-            with translated(self.target):
-                self._client.update_collection(self.collection, metadata=metadata)
+            identity = new_identity(encoder, self._settings)
+            self._engine.create(self.collection, identity, self._settings)
+            self._identity = identity
+            if self._settings.bulk_load:
+                self._start_bulk_load(identity)
+        elif self._identity is None:
+            if self._settings.sparse:  # an empty collection of somebody else: what it has besides is not ours
+                raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
+            self._identity = new_identity(encoder, self._settings)
+            self._engine.update(self.collection, self._identity)
+        elif not self._settings.bulk_load:
+            self.end_bulk_load()
+
+    def recreate(self, encoder: TextEncoder) -> None:
+        """Drop the collection with all that is in it, and make it anew."""
+        if self._engine.describe(self.collection) is not None:
+            self._engine.drop(self.collection)
+        self._identity = None
+        self.prepare(encoder)
+
+    def end_bulk_load(self) -> None:
+        """Let the collection be indexed again, where a bulk load, of this run or a stopped one, had switched it off."""
+        description = self._engine.describe(self.collection)
+        identity = description.identity if description else None
+        if identity is not None and identity.bulk_load is not None:
+            ended = replace(identity, bulk_load=None)
+            self._engine.update(self.collection, ended, indexing_threshold=identity.bulk_load)
+            self._identity = ended
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""
-        wanted = ["text_hash", "metadata_hash", "chunk_count"]
         stored: dict[str, Stored] = {}
         for start in range(0, len(ids), _LOOKUP_POINTS):
             some = ids[start : start + _LOOKUP_POINTS]
-            with translated(self.target):
-                points = self._client.retrieve(self.collection, some, with_payload=wanted, with_vectors=False)
-            for point in points:
-                payload = point.payload or {}
-                hashes = str(payload.get("text_hash")), str(payload.get("metadata_hash"))
-                stored[str(point.id)] = Stored(*hashes, int(payload.get("chunk_count") or 0))
+            points = self._engine.retrieve(self.collection, some, Stored._fields)
+            stored |= {point.id: stored_of(point.payload) for point in points}
         return stored
 
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
-        """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are safe."""
-        for start in range(0, len(chunks), _UPSERT_POINTS):
-            some = chunks[start : start + _UPSERT_POINTS]
-            batch = models.Batch(
-                ids=[self.id_of(chunk) for chunk in some],
-                vectors=vectors[start : start + _UPSERT_POINTS].tolist(),
-                payloads=[chunk.payload() for chunk in some],
-            )
-            with translated(self.target), own_warnings_only():
-                self._client.upsert(self.collection, batch, wait=True)
-        self._warn_of_size()
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
+        """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are safe.
+
+        Returns:
+            Those that cannot be stored, with the reason; the others are stored.
+        """
+        finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
+        rejected = [_not_finite(chunk) for chunk, fits in zip(chunks, finite, strict=True) if not fits]
+        if rejected:
+            chunks = [chunk for chunk, fits in zip(chunks, finite, strict=True) if fits]
+            vectors = vectors[finite]
+        parts = list(requests(chunks, dimension=vectors.shape[1]))
+        send = self._send(chunks, vectors)
+        sent = self._pool.map(lambda part: send_or_bisect(chunks, part, send), parts)
+        rejected += [refused for part in sent for refused in part]
+        self._advise()
+        return rejected
 
     def set_metadata(self, chunks: Sequence[Chunk]) -> None:
         """Replace what may change while the text stays: metadata and the number of chunks."""
-        for start in range(0, len(chunks), _UPSERT_POINTS):
-            operations = [
-                models.SetPayloadOperation(
-                    set_payload=models.SetPayload(payload=chunk.changeable_payload(), points=[self.id_of(chunk)])
-                )
-                for chunk in chunks[start : start + _UPSERT_POINTS]
-            ]
-            with translated(self.target):
-                self._client.batch_update_points(self.collection, operations, wait=True)
+        layout = self._layout()
+        for part in requests(chunks, dimension=0):
+            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in chunks[part]]
+            payloads = {one: layout.write(chunk, one) for one, chunk in zip(ids, chunks[part], strict=True)}
+            self._engine.overwrite_payloads(self.collection, payloads)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove the points with these ids, as far as they are there."""
-        if ids:
-            with translated(self.target):
-                self._client.delete(self.collection, models.PointIdsList(points=list(ids)), wait=True)
+        for start in range(0, len(ids), _LOOKUP_POINTS):
+            self._engine.delete(self.collection, ids[start : start + _LOOKUP_POINTS])
 
-    def search(self, vector: npt.NDArray[np.float32], *, limit: int) -> list[tuple[float, Mapping[str, Any]]]:
-        """Score and payload of the nearest points, nearest first."""
-        with translated(self.target):
-            found = self._client.query_points(self.collection, query=vector.tolist(), limit=limit, with_payload=True)
-        return [(point.score, point.payload or {}) for point in found.points]
+    def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
+        """Every point of the collection, a page at a time."""
+        layout, offset, more = self._layout(), None, True
+        while more:
+            page, offset = self._engine.scroll(self.collection, offset, limit=_PAGE_POINTS, with_vectors=with_vectors)
+            more = offset is not None
+            if page:
+                yield [chunk_of(layout, point.id, point.payload, point.vector) for point in page]
+
+    def search(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> list[tuple[float, StoredChunk]]:
+        """Score and chunk of the nearest points, best first.
+
+        Args:
+            vector: The query's, ``(dimension,)``.
+            limit: Most points to return.
+            text: The query's text, for a hybrid search: the ranking by vectors is fused with one by words, and the
+                score is that of the fused rank.
+
+        Raises:
+            TargetError: a hybrid search of a collection without sparse vectors, besides what every method raises.
+        """
+        layout = self._layout()
+        sparse = None
+        if text is not None:
+            if self._identity is None or self._identity.sparse is None:
+                message = (
+                    f"collection {self.collection!r} in {self.target} has no sparse vectors. Search without --hybrid, "
+                    "or ingest into a new collection with --sparse bm25"
+                )
+                raise TargetError(message)
+            sparse = Bm25().query(text)
+        found = self._engine.query(self.collection, vector, limit=limit, sparse=sparse)
+        return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
     def count(self) -> int:
         """Number of points in the collection."""
-        with translated(self.target):
-            return self._client.count(self.collection, exact=True).count
+        return self._engine.count(self.collection)
 
     def collections(self) -> list[str]:
         """Names of the collections there."""
-        with translated(self.target):
-            return sorted(found.name for found in self._client.get_collections().collections)
+        return self._engine.collections()
 
-    def id_of(self, chunk: Chunk) -> str:
-        """The chunk's point id in this collection."""
-        return point_id(self.collection, chunk.source_id, chunk.index)
+    def id_of(self, source_id: str, index: int) -> str:
+        """The id of a chunk's point in this collection."""
+        return point_id(self.collection, source_id, index)
 
-    def _config(self) -> models.CollectionConfig | None:
-        with translated(self.target):
-            if not self._client.collection_exists(self.collection):
-                return None
-            return self._client.get_collection(self.collection).config
+    def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
+        layout, bm25 = self._layout(), self._bm25()
 
-    def _check_vectors(self, vectors: object, encoder: TextEncoder) -> None:
-        if not isinstance(vectors, models.VectorParams):
-            raise self._mismatch("named or sparse vectors", "one unnamed vector per point")
-        if vectors.size != encoder.dimension:
-            raise self._mismatch(f"vectors of dimension {vectors.size}", f"the model's {encoder.dimension}")
-        if vectors.distance != _DISTANCE:
-            raise self._mismatch(f"the distance {vectors.distance.value}", _DISTANCE.value)
+        def send(part: slice) -> None:
+            some = chunks[part]
+            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in some]
+            payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
+            sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
+            self._engine.upsert(self.collection, Points(ids, vectors[part], payloads, sparse))
+
+        return send
+
+    def _known_identity(self) -> CollectionIdentity | None:
+        if self._identity is None:
+            description: Description | None = self._engine.describe(self.collection)
+            self._identity = description.identity if description else None
+        return self._identity
+
+    def _layout(self) -> PayloadLayout:
+        identity = self._known_identity()
+        return LAYOUTS[identity.layout if identity else "plain"]
+
+    def _bm25(self) -> Bm25 | None:
+        identity = self._known_identity()
+        return Bm25() if identity and identity.sparse else None
+
+    def _start_bulk_load(self, identity: CollectionIdentity) -> None:
+        description = self._engine.describe(self.collection)
+        threshold = description.indexing_threshold if description else None
+        started = replace(identity, bulk_load=threshold or _USUAL_THRESHOLD)
+        self._engine.update(self.collection, started, indexing_threshold=_NO_INDEXING)
+        self._identity = started
 
     def _mismatch(self, found: str, expected: str) -> SpaceMismatchError:
         return SpaceMismatchError(
             f"collection {self.collection!r} in {self.target} has {found}, expected {expected}. "
-            "Use the model that made it, or name another collection"
+            "Use the model and the choices that it was made with, or name another collection"
         )
 
-    def _warn_of_size(self) -> None:
-        if self._embedded and not self._warned and (points := self.count()) > _EMBEDDED_POINTS:
-            self._warned = True
+    def _advise(self) -> None:
+        if self._advised is not None and (points := self.count()) > self._advised:
             message = (
-                f"{self.target} now holds {points:,} points; embedded Qdrant compares a query with each and "
-                f"is meant for {_EMBEDDED_POINTS:,}. Run a Qdrant server and ingest into http://HOST:6333"
+                f"{self.target} now holds {points:,} points; qdrant-client's local mode compares a query with each and "
+                f"is meant for {self._advised:,}. Ingest into edge:FOLDER, or into a Qdrant server (http://HOST:6333)"
             )
+            self._advised = None
             warnings.warn(message, UserWarning, stacklevel=3)
 
 
-def open_sink(target: str, collection: str, *, api_key: str | None = None, create: bool = True) -> QdrantSink:
-    """Open a target and name a collection in it; arguments and errors as for :func:`open_client`."""
-    return QdrantSink(open_client(target, api_key=api_key, create=create), collection, target=target)
+def open_sink(
+    target: str,
+    collection: str,
+    *,
+    api_key: str | None = None,
+    create: bool = True,
+    settings: CollectionSettings | None = None,
+) -> QdrantSink:
+    """Open a target and name a collection in it.
+
+    Args:
+        target: ``:memory:``, a server's URL, a folder of embedded Qdrant, or ``edge:`` and a folder for qdrant-edge.
+            A folder that is there is opened by the engine that made it.
+        collection: The collection's name.
+        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
+        create: Whether a missing folder is made.
+        settings: How the collection is made where it is not there.
+
+    Raises:
+        InvalidInputError: the target is none of these, or has no such thing as one of the settings.
+        MissingExtraError: qdrant-edge is not installed.
+        TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
+    """
+    folder = edge_folder(target)
+    engine: Engine
+    if folder is not None:
+        engine = import_part("embed_plugin.ingest.edge_engine", extra="edge").EdgeEngine(folder)
+    else:
+        engine = QdrantEngine(open_client(target, api_key=api_key, create=create), target=target)
+    try:
+        return QdrantSink(engine, collection, settings=settings)
+    except InvalidInputError:
+        engine.close()
+        raise
 
 
-def _ours(config: models.CollectionConfig | None) -> Mapping[str, JSON] | None:
-    ours = (config.metadata or {}).get(_METADATA_KEY) if config else None
-    return ours if isinstance(ours, dict) else None
+def _not_finite(chunk: Chunk) -> Rejected:
+    reason = "its vector has a component that is no finite number: check the model with embed-plugin info"
+    return Rejected(reason, "", source_id=chunk.source_id, chunk_index=chunk.index)

@@ -1,78 +1,148 @@
-"""A target to a Qdrant client: in memory, a folder or a server; and Qdrant's exceptions to ours."""
+"""A target to an open client of qdrant-client: in memory, a folder or a server."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
-import sqlite3
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
+from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.qdrant_errors import is_transient, raise_when_busy, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MEMORY = ":memory:"
+EDGE = "edge:"
+EDGE_MARK = "embed_plugin_edge.json"
+"""The file that says a folder is qdrant-edge's; qdrant-client's local mode has a meta.json."""
+
+_LOCAL_MARK = "meta.json"
 _GRPC_PROBE_SECONDS = 2
-_TIMEOUT_SECONDS = 60  # qdrant-client's 5 are too few for a write that waits for a busy server
 
 
-def open_client(target: str, *, api_key: str | None = None, create: bool = True) -> QdrantClient:
+def is_server(target: str) -> bool:
+    """Whether a target is a server's URL."""
+    return target.startswith(("http://", "https://"))
+
+
+def edge_folder(target: str) -> Path | None:
+    """The folder of a target that qdrant-edge opens; None where another engine does.
+
+    Raises:
+        TargetError: the folder was made by another engine, or by somebody else.
+    """
+    if target.startswith(EDGE):
+        folder = Path(target.removeprefix(EDGE))
+        if (folder / _LOCAL_MARK).exists():
+            message = f"{folder} was made by qdrant-client's local mode. Name it without {EDGE}, or name a new folder"
+            raise TargetError(message)
+        if not (folder / EDGE_MARK).exists():
+            _refuse_foreign(folder)
+        return folder
+    if is_server(target) or target == MEMORY or not (Path(target) / EDGE_MARK).exists():
+        return None
+    return Path(target)
+
+
+def open_client(
+    target: str,
+    *,
+    api_key: str | None = None,
+    create: bool = True,
+    prefer_grpc: bool = True,
+    timeout_seconds: int = 60,
+) -> QdrantClient:
     """Connect to a Qdrant server or open an embedded one.
 
     Args:
-        target: ``:memory:``, a server's URL, or a folder of embedded Qdrant. Of a server, gRPC is used
-            where it answers on the port after the URL's (6334 for 6333), HTTP otherwise.
-        api_key: For a server that asks for one.
+        target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode.
+        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
         create: Whether a missing folder is made; otherwise an empty Qdrant in memory stands in for it.
+        prefer_grpc: Whether to use a server's gRPC where it answers, on the port after the URL's (6334 for 6333).
+        timeout_seconds: For one answer of a server; qdrant-client's own 5 are too few for a write that is waited for.
 
     Raises:
-        InvalidInputError: the target is neither.
+        InvalidInputError: the target is none of these.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
-    if target.startswith(("http://", "https://")):
-        return _connect(target, api_key)
+    if is_server(target):
+        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), timeout_seconds)
+        return connection.open(prefer_grpc=prefer_grpc)
     if "://" in target or re.fullmatch(r"[\w.-]+:\d+/?", target) or not target:
         raise InvalidInputError(
-            f"target {target!r}: expected a folder, {MEMORY} or a URL such as http://localhost:6333"
+            f"target {target!r}: expected a folder, {EDGE}FOLDER, {MEMORY} or a URL such as http://localhost:6333"
         )
     with translated(target), own_warnings_only():
-        if target == MEMORY or not (_is_qdrant_folder(target) or create):
+        if target == MEMORY or not (_is_local_folder(target) or create):
             return QdrantClient(MEMORY)
-        return QdrantClient(path=target)
+        return QdrantClient(path=target, force_disable_check_same_thread=True)  # the engine locks
 
 
-def _connect(url: str, api_key: str | None) -> QdrantClient:
-    parts = urlsplit(url)
-    grpc_port = (parts.port or 6333) + 1
-    for prefer_grpc in (True, False) if _listens(parts.hostname or "", grpc_port) else (False,):
-        client = QdrantClient(
-            url=url,
-            api_key=api_key,
-            prefer_grpc=prefer_grpc,
-            grpc_port=grpc_port,
-            timeout=_TIMEOUT_SECONDS,
-            check_compatibility=False,  # it only warns; the request below fails with a reason
-        )
-        try:
-            with translated(url):
+@dataclass(frozen=True)
+class _Connection:
+    url: str
+    api_key: str | None
+    timeout_seconds: int
+
+    @property
+    def grpc_port(self) -> int:
+        return (urlsplit(self.url).port or 6333) + 1
+
+    def open(self, *, prefer_grpc: bool) -> QdrantClient:
+        if prefer_grpc and _listens(urlsplit(self.url).hostname or "", self.grpc_port):
+            client = self._client(prefer_grpc=True)
+            try:
                 client.get_collections()
+            except (RpcError, RuntimeError, QdrantException):
+                client.close()
+            else:
+                return client
+        client = self._client(prefer_grpc=False)
+        try:
+            with translated(self.url):
+                _greet(client)
         except TargetError:
             client.close()
-            if not prefer_grpc:
-                raise
-        else:
-            break
-    return client
+            raise
+        return client
+
+    def _client(self, *, prefer_grpc: bool) -> QdrantClient:
+        with warnings.catch_warnings():
+            # A key over plain HTTP is the user's choice, and right on a network of one's own.
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+            client = QdrantClient(
+                url=self.url,
+                api_key=self.api_key,
+                prefer_grpc=prefer_grpc,
+                grpc_port=self.grpc_port,
+                timeout=self.timeout_seconds,
+                check_compatibility=False,  # it only warns; the request that follows fails with a reason
+            )
+        client.http.client.add_middleware(raise_when_busy)
+        return client
+
+
+def _greet(client: QdrantClient) -> None:
+    """Fail at once where nothing answers or the key is wrong; a server that is only busy is tried again later."""
+    try:
+        client.get_collections()
+    except Exception as error:
+        status = getattr(error, "status_code", None)
+        busy = is_transient(error) and not hasattr(error, "source") and status != HTTPStatus.INTERNAL_SERVER_ERROR
+        if not busy:
+            raise
 
 
 def _listens(host: str, port: int) -> bool:
@@ -84,13 +154,18 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def _is_qdrant_folder(target: str) -> bool:
+def _is_local_folder(target: str) -> bool:
     folder = Path(target)
-    if (folder / "meta.json").exists():
+    if (folder / _LOCAL_MARK).exists():
         return True
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TargetError(f"{target} is there and no Qdrant folder. Name a new or empty folder, or one made by ingest")
+    _refuse_foreign(folder)
     return False
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        message = f"{folder} is there and no Qdrant folder. Name a new or empty folder, or one made by ingest"
+        raise TargetError(message)
 
 
 @contextmanager
@@ -99,38 +174,3 @@ def own_warnings_only() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Local mode is not recommended")
         yield
-
-
-@contextmanager
-def translated(target: str) -> Iterator[None]:
-    """Raise TargetError, naming the target, for whatever goes wrong in Qdrant or on the way to it."""
-    try:
-        yield
-    except (ApiException, RpcError) as error:
-        raise TargetError(_server_problem(target, error)) from error
-    except (OSError, sqlite3.Error) as error:
-        message = f"{target}: {error}. Check that the disk has room and that the folder may be written"
-        raise TargetError(message) from error
-    except (QdrantException, RuntimeError, ValueError) as error:
-        in_use = "already accessed by another instance" in str(error)
-        remedy = (
-            "it is open in another process. Wait for that one to end, or use a Qdrant server" if in_use else str(error)
-        )
-        raise TargetError(f"{target}: {remedy}") from error
-
-
-def _server_problem(target: str, error: Exception) -> str:
-    refused_key = (isinstance(error, UnexpectedResponse) and error.status_code in {401, 403}) or (
-        isinstance(error, RpcError) and error.code() in {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
-    )
-    if refused_key:
-        return f"{target} refuses the API key. Give one that may write with --api-key or in QDRANT_API_KEY"
-    if isinstance(error, UnexpectedResponse):
-        return f"{target} refused: {error}"
-    if isinstance(error, RpcError) and error.code() not in {
-        StatusCode.UNAVAILABLE,
-        StatusCode.DEADLINE_EXCEEDED,
-    }:
-        return f"{target} refused: {error.details()}"
-    reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
-    return f"no Qdrant server answers at {target} ({reason}). Check that it runs and that the URL is right"

@@ -58,12 +58,31 @@ class Record:
     @cached_property
     def metadata_hash(self) -> str:
         """sha256 (hex) of the metadata as canonical JSON."""
-        return _sha256(canonical_json(self.metadata))
+        return sha256(canonical_json(self.metadata))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to embed: no text, or only whitespace and NUL characters."""
         return not self.text.replace("\0", "").strip()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What could not be read, chunked or stored, and why: a line of the dead-letter file.
+
+    Attributes:
+        reason: What was found, what was expected and what to do.
+        place: Where it was read (``notes.jsonl:17``); empty where that is not known.
+        source_id: The record's id, where one could be read.
+        chunk_index: The chunk that was refused; None for the whole record.
+        record: What ``--retry-rejected`` tries again.
+    """
+
+    reason: str
+    place: str
+    source_id: str | None = None
+    chunk_index: int | None = None
+    record: JSON = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,7 @@ class Chunk:
         text: The exact text that is embedded.
         metadata: The record's.
         metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
     """
 
@@ -86,30 +106,13 @@ class Chunk:
     text: str
     metadata: Mapping[str, JSON]
     metadata_hash: str
+    record_hash: str
     tokens: int
 
     @cached_property
     def text_hash(self) -> str:
         """sha256 (hex) of the exact text."""
-        return _sha256(self.text)
-
-    def payload(self) -> dict[str, JSON]:
-        """What is stored with the vector."""
-        return {
-            "text": self.text,
-            "source_id": self.source_id,
-            "chunk_index": self.index,
-            "text_hash": self.text_hash,
-            **self.changeable_payload(),
-        }
-
-    def changeable_payload(self) -> dict[str, JSON]:
-        """The part of the payload that may change while text and vector stay."""
-        return {
-            "chunk_count": self.count,
-            "metadata_hash": self.metadata_hash,
-            "metadata": dict(self.metadata),
-        }
+        return sha256(self.text)
 
 
 def canonical_json(value: Mapping[str, JSON]) -> str:
@@ -127,5 +130,6 @@ def _collection_namespace(collection: str) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, collection)
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """sha256 (hex) of a text as UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embed_plugin.contracts import TextEncoder
-    from embed_plugin.ingest.qdrant_sink import QdrantSink
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.ingest.sink import Sink, StoredChunk
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Hit:
     """A chunk that was found.
 
     Attributes:
-        score: Cosine similarity to the query.
+        score: Of the collection's distance, cosine similarity by default; of a hybrid search, that of the fused rank.
         source_id: The record it is a piece of.
         chunk_index: Its position among the record's chunks.
         text: Its text.
@@ -34,8 +34,15 @@ class Hit:
     metadata: Mapping[str, JSON]
 
 
-def search(query: str, encoder: TextEncoder, sink: QdrantSink, *, limit: int = 5) -> list[Hit]:
-    """Find the chunks nearest to a query, nearest first.
+def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybrid: bool = False) -> list[Hit]:
+    """Find the chunks nearest to a query, best first.
+
+    Args:
+        query: What to look for.
+        encoder: The one whose vectors the collection holds.
+        sink: The collection.
+        limit: Most chunks to return.
+        hybrid: Whether to rank by the query's words too; needs a collection with sparse vectors.
 
     Raises:
         InvalidInputError: the query is empty or the limit is below 1.
@@ -50,15 +57,9 @@ def search(query: str, encoder: TextEncoder, sink: QdrantSink, *, limit: int = 5
         there = ", ".join(sink.collections()) or "none"
         message = f"{sink.target} has no collection {sink.collection!r} (found: {there}). Ingest into it first"
         raise TargetError(message)
-    return [_hit(score, payload) for score, payload in sink.search(encoder.encode_queries([query])[0], limit=limit)]
+    vector = encoder.encode_queries([query])[0]
+    return [_hit(score, chunk) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
 
 
-def _hit(score: float, payload: Mapping[str, JSON]) -> Hit:
-    index, metadata = payload.get("chunk_index"), payload.get("metadata")
-    return Hit(
-        score=score,
-        source_id=str(payload.get("source_id", "")),
-        chunk_index=index if isinstance(index, int) else 0,
-        text=str(payload.get("text", "")),
-        metadata=metadata if isinstance(metadata, dict) else {},
-    )
+def _hit(score: float, chunk: StoredChunk) -> Hit:
+    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata)

@@ -1,0 +1,117 @@
+"""What a sink asks of Qdrant, whichever engine runs it: a server, qdrant-client's local mode or qdrant-edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from embed_plugin.errors import TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.contracts import Vectors
+    from embed_plugin.ingest.bm25 import SparseVector
+    from embed_plugin.ingest.collection_identity import CollectionIdentity, Description
+    from embed_plugin.ingest.collection_settings import CollectionSettings
+
+SPARSE_VECTOR = "bm25"
+"""The name of the sparse vector of a point; the dense one has none, as LangChain and LlamaIndex expect."""
+
+
+class RefusedContentError(TargetError):
+    """Qdrant refuses a request for what is in it: without the point it cannot take, it would have taken the rest."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points to store.
+
+    Attributes:
+        ids: Of each.
+        vectors: float32 ``(n, dimension)``.
+        payloads: Of each.
+        sparse: Of each, where the collection has sparse vectors.
+    """
+
+    ids: Sequence[str]
+    vectors: Vectors
+    payloads: Sequence[Mapping[str, Any]]
+    sparse: Sequence[SparseVector] | None = None
+
+
+class FoundPoint(NamedTuple):
+    """A point that is stored; its vector only where it was asked for."""
+
+    id: str
+    payload: Mapping[str, Any]
+    vector: npt.NDArray[np.float32] | None = None
+
+
+class Engine(Protocol):
+    """A place with collections; every method may be called from several threads, and raises TargetError.
+
+    Attributes:
+        target: What messages call the place.
+        requests_in_flight: How many requests gain from being sent at once.
+        advised_points: From how many points in a collection another engine is advised; None for any number.
+        supported: Names of the collection settings that mean something here.
+    """
+
+    target: str
+    requests_in_flight: int
+    advised_points: int | None
+    supported: frozenset[str]
+
+    def describe(self, collection: str) -> Description | None:
+        """What the collection is; None where there is none."""
+
+    def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
+        """Make a collection, with its indexes, and write the identity on it."""
+
+    def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
+        """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection with all that is in it."""
+
+    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
+        """The points with these ids, as far as they are there, with these keys of their payloads."""
+
+    def upsert(self, collection: str, points: Points) -> None:
+        """Store points; on return they are safe.
+
+        Raises:
+            RefusedContentError: one of them cannot be stored.
+        """
+
+    def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
+        """Replace the whole payload of points, by id."""
+
+    def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove points, as far as they are there."""
+
+    def scroll(
+        self, collection: str, offset: str | None, *, limit: int, with_vectors: bool
+    ) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection from a point on, and where the next one starts; None after the last."""
+
+    def query(
+        self, collection: str, vector: npt.NDArray[np.float32], *, limit: int, sparse: SparseVector | None = None
+    ) -> list[tuple[float, FoundPoint]]:
+        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+
+    def count(self, collection: str) -> int:
+        """Number of points."""
+
+    def collections(self) -> list[str]:
+        """Names of the collections, sorted."""
+
+    def interrupt(self) -> None:
+        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+
+    def close(self) -> None:
+        """Let go of the place."""

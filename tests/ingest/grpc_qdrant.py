@@ -1,0 +1,155 @@
+"""The gRPC half of a server on loopback: what qdrant-client sends is unpacked by its own conversions, and stored."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import grpc  # type: ignore[import-untyped]
+from qdrant_client import grpc as messages
+from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc, grpc_to_payload
+from qdrant_client.grpc.collections_service_pb2_grpc import CollectionsServicer, add_CollectionsServicer_to_server
+from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qdrant_client import QdrantClient
+
+DONE = messages.PointsOperationResponse(
+    result=messages.UpdateResult(operation_id=0, status=messages.UpdateStatus.Completed)
+)
+
+
+@contextmanager
+def grpc_qdrant(
+    engine: QdrantClient, http_port: int, *codes: grpc.StatusCode, poison: str | None = None
+) -> Iterator[list[int]]:
+    """Serve on the port after the HTTP one, where clients look for it; the sizes of the upserts that come.
+
+    The first upserts fail with the codes, in order. One with a point whose payload has ``poison`` in it is refused.
+    """
+    lock, sizes = Lock(), list[int]()
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_CollectionsServicer_to_server(_Collections(engine, lock), server)  # type: ignore[no-untyped-call]
+    add_PointsServicer_to_server(_Points(engine, lock, deque(codes), poison, sizes), server)  # type: ignore[no-untyped-call]
+    if not server.add_insecure_port(f"127.0.0.1:{http_port + 1}"):
+        raise OSError("the port after the HTTP one is taken")
+    server.start()
+    try:
+        yield sizes
+    finally:
+        server.stop(None).wait()
+
+
+class _Collections(CollectionsServicer):
+    def __init__(self, engine: QdrantClient, lock: Lock) -> None:
+        self.engine, self.lock = engine, lock
+
+    def List(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            names = [found.name for found in self.engine.get_collections().collections]
+        return messages.ListCollectionsResponse(
+            collections=[messages.CollectionDescription(name=name) for name in names]
+        )
+
+    def CollectionExists(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            exists = self.engine.collection_exists(request.collection_name)
+        return messages.CollectionExistsResponse(result=messages.CollectionExists(exists=exists))
+
+    def Get(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            info = self.engine.get_collection(request.collection_name)
+        return messages.GetCollectionInfoResponse(result=RestToGrpc.convert_collection_info(info))
+
+    def Create(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        sparse = request.sparse_vectors_config
+        with self.lock:
+            self.engine.create_collection(
+                request.collection_name,
+                GrpcToRest.convert_vectors_config(request.vectors_config),
+                sparse_vectors_config=GrpcToRest.convert_sparse_vector_config(sparse) if sparse.map else None,
+                metadata=grpc_to_payload(request.metadata),
+            )
+        return messages.CollectionOperationResponse(result=True)
+
+    def Update(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            self.engine.update_collection(request.collection_name, metadata=grpc_to_payload(request.metadata))
+        return messages.CollectionOperationResponse(result=True)
+
+    def Delete(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            self.engine.delete_collection(request.collection_name)
+        return messages.CollectionOperationResponse(result=True)
+
+
+class _Points(PointsServicer):
+    def __init__(
+        self, engine: QdrantClient, lock: Lock, codes: deque[grpc.StatusCode], poison: str | None, sizes: list[int]
+    ) -> None:
+        self.engine, self.lock, self.codes, self.poison, self.sizes = engine, lock, codes, poison, sizes
+
+    def Upsert(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            code = self.codes.popleft() if self.codes else None
+            self.sizes.append(len(request.points))
+        if code is not None:
+            context.abort(code, "as planned")
+        points = [GrpcToRest.convert_point_struct(point) for point in request.points]
+        if self.poison and any(self.poison in str(point.payload) for point in points):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a point is poisoned")
+        with self.lock:
+            self.engine.upsert(request.collection_name, points)
+        return DONE
+
+    def CreateFieldIndex(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        return DONE
+
+    def Delete(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            self.engine.delete(request.collection_name, GrpcToRest.convert_points_selector(request.points))
+        return DONE
+
+    def UpdateBatch(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        operations = [GrpcToRest.convert_points_update_operation(one) for one in request.operations]
+        with self.lock:
+            self.engine.batch_update_points(request.collection_name, operations)
+        return messages.UpdateBatchResponse(result=[DONE.result] * len(operations))
+
+    def Get(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        ids = [GrpcToRest.convert_point_id(one) for one in request.ids]
+        with self.lock:
+            found = self.engine.retrieve(request.collection_name, ids, with_payload=True)
+        return messages.GetResponse(result=[RestToGrpc.convert_retrieved_point(point) for point in found])
+
+    def Scroll(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        offset = GrpcToRest.convert_point_id(request.offset) if request.HasField("offset") else None
+        with self.lock:
+            found, following = self.engine.scroll(
+                request.collection_name,
+                offset=offset,
+                limit=request.limit,
+                with_vectors=request.with_vectors.enable,
+            )
+        following = None if following is None else RestToGrpc.convert_extended_point_id(following)
+        records = [RestToGrpc.convert_retrieved_point(point) for point in found]
+        return messages.ScrollResponse(result=records, next_page_offset=following)
+
+    def Query(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        asked = GrpcToRest.convert_query_points(request)
+        with self.lock:
+            found = self.engine.query_points(
+                request.collection_name, asked.query, prefetch=asked.prefetch, limit=asked.limit or 10
+            )
+        return messages.QueryResponse(result=[RestToGrpc.convert_scored_point(point) for point in found.points])
+
+    def Count(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            return messages.CountResponse(
+                result=messages.CountResult(count=self.engine.count(request.collection_name).count)
+            )

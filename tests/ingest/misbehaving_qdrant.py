@@ -1,0 +1,236 @@
+"""A server on loopback that answers as Qdrant does over HTTP, and misbehaves on schedule.
+
+What is stored and found is decided by qdrant-client's own engine in memory; only the way there is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
+from qdrant_client import QdrantClient, models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Fault: TypeAlias = "Refuse | Reset | Slow | None"
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Answer with a status, before anything is done."""
+
+    status: int
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Do what was asked, and reset the connection in the middle of the answer; or before anything is done."""
+
+    after_storing: bool = True
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Do what was asked, and answer late."""
+
+    seconds: float
+
+
+@dataclass
+class Misbehaviour:
+    """What goes wrong, and a record of what came.
+
+    Attributes:
+        faults: Of the writes of points that come next, in order; nothing is wrong with those after them.
+        poison: A request with a point whose payload has this text in it is refused with 400, whole.
+        writes: When each write of points came (monotonic seconds), and its size in points and bytes.
+        api_keys: Of every request.
+        engine: Where the points are.
+        indexing_threshold: What a collection was told last; None before.
+    """
+
+    engine: QdrantClient
+
+    faults: deque[Fault] = field(default_factory=deque)
+    poison: str | None = None
+    writes: list[tuple[float, int, int]] = field(default_factory=list)
+    api_keys: set[str | None] = field(default_factory=set)
+    indexing_threshold: int | None = None
+    stopped: Event = field(default_factory=Event)
+    most_at_once: int = 0
+    at_once: int = 0
+
+
+@contextmanager
+def misbehaving_qdrant(*faults: Fault, poison: str | None = None) -> Iterator[tuple[str, Misbehaviour]]:
+    """Serve on a free port; the URL, and what is to go wrong."""
+    engine = QdrantClient(":memory:")
+    behaviour = Misbehaviour(engine, deque(faults), poison)
+    handler = type("Handler", (_Handler,), {"behaviour": behaviour, "engine": engine, "lock": Lock()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", behaviour
+        finally:
+            behaviour.stopped.set()
+            server.shutdown()
+            thread.join()
+    engine.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    behaviour: Misbehaviour
+    engine: QdrantClient
+    lock: Lock
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output clean."""
+
+    def _serve(self) -> None:
+        text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.loads(text) if text else {}
+        path = self.path.split("?")[0]
+        writes = self.command == "PUT" and path.endswith("/points")
+        with self.lock:
+            self.behaviour.api_keys.add(self.headers.get("api-key"))
+            fault = self._note_write(body, len(text)) if writes else None
+        if isinstance(fault, Refuse):
+            self._answer(fault.status, {"status": {"error": "as planned"}}, fault.retry_after)
+            return
+        if isinstance(fault, Reset) and not fault.after_storing:
+            self._reset()
+            return
+        if writes and self.behaviour.poison and self.behaviour.poison in text.decode():
+            with self.lock:
+                self.behaviour.at_once -= 1
+            self._answer(400, {"status": {"error": "Format error: a point is poisoned"}})
+            return
+        try:
+            status, result = self._do(path, body)
+        except Exception as error:  # noqa: BLE001 - a fault of the double itself must not look like one of the network
+            self._answer(400, {"status": {"error": repr(error)}})
+            return
+        if isinstance(fault, Slow):
+            self.behaviour.stopped.wait(fault.seconds)
+        if isinstance(fault, Reset):
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"resu')
+            self._reset()
+            return
+        with self.lock:
+            self.behaviour.at_once -= writes
+        self._answer(status, {"result": result, "status": "ok", "time": 0.0})
+
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server's names
+
+    def _note_write(self, body: dict[str, Any], size: int) -> Fault:
+        points = len(body["batch"]["ids"]) if "batch" in body else len(body["points"])
+        self.behaviour.writes.append((time.monotonic(), points, size))
+        self.behaviour.at_once += 1
+        self.behaviour.most_at_once = max(self.behaviour.most_at_once, self.behaviour.at_once)
+        fault = self.behaviour.faults.popleft() if self.behaviour.faults else None
+        self.behaviour.at_once -= isinstance(fault, Refuse | Reset)
+        return fault
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.wfile.flush()
+        self.connection.close()
+        self.close_connection = True
+
+    def _answer(self, status: int, content: dict[str, Any], retry_after: str | None = None) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def _do(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        with self.lock:
+            if path == "/collections":
+                return 200, _json(self.engine.get_collections())
+            name, rest = re.fullmatch(r"/collections/([^/]+)(.*)", path).groups()  # type: ignore[union-attr]
+            if rest == "/exists":
+                return 200, {"exists": self.engine.collection_exists(name)}
+            if not rest:
+                return self._do_collection(name, body)
+            return 200, getattr(self, _ROUTES[self.command, rest])(name, body)
+
+    def _do_collection(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if self.command == "GET":
+            found = _json(self.engine.get_collection(name))
+            if self.behaviour.indexing_threshold is not None:
+                found["config"]["optimizer_config"]["indexing_threshold"] = self.behaviour.indexing_threshold
+            return 200, found
+        if self.command == "DELETE":
+            return 200, self.engine.delete_collection(name)
+        if self.command == "PATCH":
+            told = (body.get("optimizers_config") or {}).get("indexing_threshold")
+            self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
+            return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
+        made = models.CreateCollection.model_validate(body)
+        sparse, metadata = made.sparse_vectors, made.metadata
+        return 200, self.engine.create_collection(name, made.vectors, sparse_vectors_config=sparse, metadata=metadata)
+
+    def _index(self, _name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
+        return {"operation_id": 0, "status": "completed"}
+
+    def _upsert(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        return _json(self.engine.upsert(name, models.Batch.model_validate(body["batch"])))
+
+    def _retrieve(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        return _json(self.engine.retrieve(name, body["ids"], with_payload=body["with_payload"]))
+
+    def _delete(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        return _json(self.engine.delete(name, models.PointIdsList.model_validate(body)))
+
+    def _batch(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        operations = TypeAdapter(list[models.UpdateOperation]).validate_python(body["operations"])
+        return _json(self.engine.batch_update_points(name, operations))
+
+    def _scroll(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        wanted = {key: body.get(key) for key in ("limit", "offset", "with_payload")}
+        points, following = self.engine.scroll(name, with_vectors=body["with_vector"], **wanted)  # type: ignore[arg-type]
+        return {"points": _json(points), "next_page_offset": following}
+
+    def _query(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        asked = models.QueryRequest.model_validate(body)
+        found = self.engine.query_points(name, asked.query, prefetch=asked.prefetch, limit=asked.limit or 10)
+        return _json(found)
+
+    def _count(self, name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
+        return _json(self.engine.count(name))
+
+
+_ROUTES = {
+    ("PUT", "/index"): "_index",
+    ("PUT", "/points"): "_upsert",
+    ("POST", "/points"): "_retrieve",
+    ("POST", "/points/delete"): "_delete",
+    ("POST", "/points/batch"): "_batch",
+    ("POST", "/points/scroll"): "_scroll",
+    ("POST", "/points/query"): "_query",
+    ("POST", "/points/count"): "_count",
+}
+
+
+def _json(answer: Any) -> Any:  # noqa: ANN401
+    return to_jsonable_python(answer, exclude_none=True)
