@@ -90,7 +90,7 @@ class QdrantEngine:
             return None
         config = self._call(lambda: self.client.get_collection(collection)).config
         vectors = config.params.vectors
-        unnamed = vectors if isinstance(vectors, models.VectorParams) else None
+        unnamed = vectors.get("") if isinstance(vectors, dict) else vectors  # LangChain's store names it so
         return Description(
             dimension=unnamed.size if unnamed else None,
             distance=unnamed.distance.value.lower() if unnamed else "",
