@@ -118,6 +118,7 @@ def test_from_dict_restores_it_and_refuses_another_folder(
 ) -> None:
     fields = embed_model.to_dict()
     assert EmbedPluginEmbedding.from_dict(fields).to_dict() == fields
+    assert EmbedPluginEmbedding.from_json(embed_model.to_json()).to_dict() == fields
     with pytest.raises(SpaceMismatchError, match=f"expected {embed_model.fingerprint}"):
         EmbedPluginEmbedding.from_dict({**fields, "model": str(tiny_model(pooling="cls"))})
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, SpaceMismatchError, TextEncoder
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from llama_index.core.bridge.pydantic import Field, model_validator
+from llama_index.core.bridge.pydantic import Field, field_validator, model_validator
 from llama_index.embeddings.embed_plugin.space_cache import QueryText, SpaceCache
 
 BATCH_SIZE = 1024
@@ -70,6 +70,12 @@ class EmbedPluginEmbedding(BaseEmbedding):
         default_factory=_load, description="Loaded from model, or given.", exclude=True, repr=False
     )
     fingerprint: str = Field(default="", description="Identity of the vector space.")
+
+    @field_validator("model")
+    @classmethod
+    def _as_str(cls, model: str | Path | None) -> str | None:
+        """One spelling: `to_dict()` is hashed, and `to_json()` has no paths."""
+        return None if model is None else str(model)
 
     @model_validator(mode="after")
     def _take_over_from_encoder(self) -> Self:
