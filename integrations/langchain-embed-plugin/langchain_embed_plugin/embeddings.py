@@ -142,12 +142,12 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` for asyncio; texts of concurrent calls share batches. It shows no progress."""
-        if isinstance(self.encoder, Encoder):
-            return (await self.encoder.aencode_documents(texts)).tolist()  # type: ignore[no-any-return]
-        return (await asyncio.to_thread(self.encoder.encode_documents, texts)).tolist()  # type: ignore[no-any-return]
+        encode = getattr(self.encoder, "aencode_documents", None)  # a TextEncoder need not have it
+        vectors = await (encode(texts) if encode else asyncio.to_thread(self.encoder.encode_documents, texts))
+        return vectors.tolist()  # type: ignore[no-any-return]
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` for asyncio."""
-        if isinstance(self.encoder, Encoder):
-            return (await self.encoder.aencode_queries([text]))[0].tolist()  # type: ignore[no-any-return]
-        return (await asyncio.to_thread(self.encoder.encode_queries, [text]))[0].tolist()  # type: ignore[no-any-return]
+        encode = getattr(self.encoder, "aencode_queries", None)
+        vectors = await (encode([text]) if encode else asyncio.to_thread(self.encoder.encode_queries, [text]))
+        return vectors[0].tolist()  # type: ignore[no-any-return]

@@ -126,14 +126,14 @@ class EmbedPluginEmbedding(BaseEmbedding):
         return self.encoder.encode_documents(texts).tolist()  # type: ignore[no-any-return]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        if isinstance(self.encoder, Encoder):
-            return (await self.encoder.aencode_queries([query]))[0].tolist()  # type: ignore[no-any-return]
-        return await asyncio.to_thread(self._get_query_embedding, query)
+        encode = getattr(self.encoder, "aencode_queries", None)  # a TextEncoder need not have it
+        vectors = await (encode([query]) if encode else asyncio.to_thread(self.encoder.encode_queries, [query]))
+        return vectors[0].tolist()  # type: ignore[no-any-return]
 
     async def _aget_text_embedding(self, text: str) -> Embedding:
         return (await self._aget_text_embeddings([text]))[0]
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        if isinstance(self.encoder, Encoder):
-            return (await self.encoder.aencode_documents(texts)).tolist()  # type: ignore[no-any-return]
-        return await asyncio.to_thread(self._get_text_embeddings, texts)
+        encode = getattr(self.encoder, "aencode_documents", None)
+        vectors = await (encode(texts) if encode else asyncio.to_thread(self.encoder.encode_documents, texts))
+        return vectors.tolist()  # type: ignore[no-any-return]
