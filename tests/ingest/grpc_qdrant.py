@@ -26,9 +26,9 @@ DONE = messages.PointsOperationResponse(
 
 @contextmanager
 def grpc_qdrant(
-    engine: QdrantClient, http_port: int, *codes: grpc.StatusCode, poison: str | None = None
-) -> Iterator[list[int]]:
-    """Serve on the port after the HTTP one, where clients look for it; the sizes of the upserts that come.
+    engine: QdrantClient, *codes: grpc.StatusCode, poison: str | None = None
+) -> Iterator[tuple[int, list[int]]]:
+    """Serve on a free port; the port, and the sizes of the upserts that come.
 
     The first upserts fail with the codes, in order. One with a point whose payload has ``poison`` in it is refused.
     """
@@ -36,11 +36,10 @@ def grpc_qdrant(
     server = grpc.server(ThreadPoolExecutor(4))
     add_CollectionsServicer_to_server(_Collections(engine, lock), server)  # type: ignore[no-untyped-call]
     add_PointsServicer_to_server(_Points(engine, lock, deque(codes), poison, sizes), server)  # type: ignore[no-untyped-call]
-    if not server.add_insecure_port(f"127.0.0.1:{http_port + 1}"):
-        raise OSError("the port after the HTTP one is taken")
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        yield sizes
+        yield port, sizes
     finally:
         server.stop(None).wait()
 

@@ -28,11 +28,13 @@ ENCODER = FakeEncoder()
 
 
 @contextmanager
-def sink_to(url: str, waits: list[float] | None = None, *, timeout_seconds: int = 60) -> Iterator[QdrantSink]:
+def sink_to(
+    url: str, waits: list[float] | None = None, *, timeout_seconds: int = 60, grpc_port: int | None = None
+) -> Iterator[QdrantSink]:
     """A sink that notes its waits instead of waiting, where a list is given."""
     settings = RetrySettings(give_up_after_seconds=60, first_wait_seconds=0.01)
     sleep = None if waits is None else waits.append
-    client = open_client(url, timeout_seconds=timeout_seconds)
+    client = open_client(url, timeout_seconds=timeout_seconds, prefer_grpc=grpc_port is not None, grpc_port=grpc_port)
     with QdrantSink(QdrantEngine(client, target=url, retry=settings, sleep=sleep), "c") as sink:
         sink.prepare(ENCODER)
         yield sink
@@ -186,8 +188,8 @@ def grpc_sink(
     """A sink to a server with gRPC, and the sizes of the upserts that reach it."""
     with (
         misbehaving_qdrant() as (url, seen),
-        grpc_qdrant(seen.engine, int(url.rpartition(":")[2]), *codes, poison=poison) as sizes,
-        sink_to(url, waits) as sink,
+        grpc_qdrant(seen.engine, *codes, poison=poison) as (port, sizes),
+        sink_to(url, waits, grpc_port=port) as sink,
     ):
         yield sink, sizes
 

@@ -48,12 +48,10 @@ def open_kind(kind: str, tmp_path: Path, collection: str, settings: CollectionSe
 
 
 @contextmanager
-def loopback(kind: str) -> Iterator[str]:
-    """The URL of a server on loopback, with or without gRPC."""
-    with misbehaving_qdrant() as (url, behaviour), ExitStack() as stack:
-        if kind == "grpc":
-            stack.enter_context(grpc_qdrant(behaviour.engine, int(url.rpartition(":")[2])))
-        yield url
+def loopback(kind: str) -> Iterator[QdrantEngine]:
+    """A server on loopback, with or without gRPC."""
+    with misbehaving_qdrant() as (url, behaviour), grpc_qdrant(behaviour.engine) as (port, _):
+        yield QdrantEngine(open_client(url, prefer_grpc=kind == "grpc", grpc_port=port))
 
 
 @pytest.fixture(params=["memory", "folder", "edge", "http", "grpc", *SERVERS])
@@ -65,8 +63,9 @@ def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     def open_new(settings: CollectionSettings | None = None) -> QdrantSink:
         collection = f"test-{uuid.uuid4()}"
         if request.param in {"http", "grpc"}:
-            opened.append(open_sink(servers.enter_context(loopback(request.param)), collection, settings=settings))
-            assert opened[-1]._engine._grpc == (request.param == "grpc")  # type: ignore[attr-defined]
+            engine = servers.enter_context(loopback(request.param))
+            assert engine._grpc == (request.param == "grpc")
+            opened.append(QdrantSink(engine, collection, settings=settings))
         else:
             opened.append(open_kind(request.param, tmp_path / str(len(opened)), collection, settings))
         return opened[-1]

@@ -11,9 +11,10 @@ Example:
 
 from embed_plugin.ingest.chunker import Chunker
 from embed_plugin.ingest.collection_settings import CollectionSettings
+from embed_plugin.ingest.open_sink import open_sink
 from embed_plugin.ingest.payload_layout import LayoutName
 from embed_plugin.ingest.pipeline import IngestSettings, IngestSummary, ingest
-from embed_plugin.ingest.qdrant_sink import QdrantSink, open_sink
+from embed_plugin.ingest.qdrant_sink import QdrantSink
 from embed_plugin.ingest.qdrant_target import open_client
 from embed_plugin.ingest.readers import ReaderSettings, RecordReader
 from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id

@@ -75,5 +75,5 @@ class CollectionSettings:
                 raise InvalidInputError(f"{name} of {value}, expected {low} or more")
 
     def chosen(self) -> frozenset[str]:
-        """Names of what differs from the default."""
+        """Names of what is asked for."""
         return frozenset(item.name for item in fields(self) if getattr(self, item.name))

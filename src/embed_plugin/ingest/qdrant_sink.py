@@ -15,12 +15,9 @@ from embed_plugin.ingest.collection_identity import new_identity
 from embed_plugin.ingest.collection_settings import CollectionSettings
 from embed_plugin.ingest.engine import Points
 from embed_plugin.ingest.payload_layout import LAYOUTS, chunk_of, stored_of
-from embed_plugin.ingest.qdrant_engine import QdrantEngine
-from embed_plugin.ingest.qdrant_target import edge_folder, open_client
 from embed_plugin.ingest.records import Rejected, point_id
 from embed_plugin.ingest.sink import Stored
 from embed_plugin.ingest.upsert_requests import requests, send_or_bisect
-from embed_plugin.optional_imports import import_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -274,42 +271,6 @@ class QdrantSink:
             )
             self._advised = None
             warnings.warn(message, UserWarning, stacklevel=3)
-
-
-def open_sink(
-    target: str,
-    collection: str,
-    *,
-    api_key: str | None = None,
-    create: bool = True,
-    settings: CollectionSettings | None = None,
-) -> QdrantSink:
-    """Open a target and name a collection in it.
-
-    Args:
-        target: ``:memory:``, a server's URL, a folder of embedded Qdrant, or ``edge:`` and a folder for qdrant-edge.
-            A folder that is there is opened by the engine that made it.
-        collection: The collection's name.
-        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
-        create: Whether a missing folder is made.
-        settings: How the collection is made where it is not there.
-
-    Raises:
-        InvalidInputError: the target is none of these, or has no such thing as one of the settings.
-        MissingExtraError: qdrant-edge is not installed.
-        TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
-    """
-    folder = edge_folder(target)
-    engine: Engine
-    if folder is not None:
-        engine = import_part("embed_plugin.ingest.edge_engine", extra="edge").EdgeEngine(folder)
-    else:
-        engine = QdrantEngine(open_client(target, api_key=api_key, create=create), target=target)
-    try:
-        return QdrantSink(engine, collection, settings=settings)
-    except InvalidInputError:
-        engine.close()
-        raise
 
 
 def _not_finite(chunk: Chunk) -> Rejected:

@@ -62,6 +62,7 @@ def open_client(
     api_key: str | None = None,
     create: bool = True,
     prefer_grpc: bool = True,
+    grpc_port: int | None = None,
     timeout_seconds: int = 60,
 ) -> QdrantClient:
     """Connect to a Qdrant server or open an embedded one.
@@ -70,7 +71,8 @@ def open_client(
         target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode.
         api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
         create: Whether a missing folder is made; otherwise an empty Qdrant in memory stands in for it.
-        prefer_grpc: Whether to use a server's gRPC where it answers, on the port after the URL's (6334 for 6333).
+        prefer_grpc: Whether to use a server's gRPC where it answers.
+        grpc_port: Where that is; the port after the URL's (6334 for 6333) where None.
         timeout_seconds: For one answer of a server; qdrant-client's own 5 are too few for a write that is waited for.
 
     Raises:
@@ -78,7 +80,8 @@ def open_client(
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
     if is_server(target):
-        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), timeout_seconds)
+        port = grpc_port or (urlsplit(target).port or 6333) + 1
+        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), port, timeout_seconds)
         return connection.open(prefer_grpc=prefer_grpc)
     if "://" in target or re.fullmatch(r"[\w.-]+:\d+/?", target) or not target:
         raise InvalidInputError(
@@ -94,11 +97,8 @@ def open_client(
 class _Connection:
     url: str
     api_key: str | None
+    grpc_port: int
     timeout_seconds: int
-
-    @property
-    def grpc_port(self) -> int:
-        return (urlsplit(self.url).port or 6333) + 1
 
     def open(self, *, prefer_grpc: bool) -> QdrantClient:
         if prefer_grpc and _listens(urlsplit(self.url).hostname or "", self.grpc_port):
