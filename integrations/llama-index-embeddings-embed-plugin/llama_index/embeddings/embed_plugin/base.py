@@ -12,7 +12,8 @@ from llama_index.core.bridge.pydantic import Field, field_validator, model_valid
 from llama_index.embeddings.embed_plugin.space_cache import QueryText, SpaceCache
 
 BATCH_SIZE = 1024
-"""Texts of one call: the encoder computes texts of equal length together, and finds few of them among ten."""
+"""Texts of one call: the encoder computes texts of equal length together, and finds few of them among ten. 16 texts at
+a time are 10 % slower; more than 1,024 gain nothing."""
 
 
 def _load(fields: dict[str, Any]) -> Encoder:
