@@ -38,7 +38,8 @@ def load(setup: Setup) -> LangChainEngine:
 def _embed_plugin(setup: Setup) -> Embeddings:
     from langchain_embed_plugin import EmbedPluginEmbeddings  # noqa: PLC0415
 
-    return EmbedPluginEmbeddings(model=local_models.own_folder(setup))
+    embeddings: Embeddings = EmbedPluginEmbeddings(model=local_models.own_folder(setup))
+    return embeddings
 
 
 def _sentence_transformers(setup: Setup) -> Embeddings:
@@ -46,7 +47,10 @@ def _sentence_transformers(setup: Setup) -> Embeddings:
 
     name, backend = local_models.sentence_transformers_folder(setup)
     choices = {"device": "cpu", **backend}
-    return HuggingFaceEmbeddings(model_name=name, model_kwargs=choices, encode_kwargs={"normalize_embeddings": True})
+    embeddings: Embeddings = HuggingFaceEmbeddings(
+        model_name=name, model_kwargs=choices, encode_kwargs={"normalize_embeddings": True}
+    )
+    return embeddings
 
 
 def _fastembed(setup: Setup) -> Embeddings:
@@ -56,17 +60,19 @@ def _fastembed(setup: Setup) -> Embeddings:
     name, folder = local_models.fastembed_model(setup)
     # The class has no argument for a folder on disk.
     fastembed.TextEmbedding = partial(fastembed.TextEmbedding, specific_model_path=folder)
-    return FastEmbedEmbeddings(model_name=name, threads=setup.threads)
+    embeddings: Embeddings = FastEmbedEmbeddings(model_name=name, threads=setup.threads)
+    return embeddings
 
 
 def _openvino(setup: Setup) -> Embeddings:
     from langchain_community.embeddings import OpenVINOEmbeddings  # noqa: PLC0415
 
-    return OpenVINOEmbeddings(
+    embeddings: Embeddings = OpenVINOEmbeddings(
         model_name_or_path=str(setup.checkpoint),
         model_kwargs={"device": "CPU"},
         encode_kwargs={"mean_pooling": True, "normalize_embeddings": True},
     )
+    return embeddings
 
 
 class LangChainEngine:

@@ -38,33 +38,38 @@ def load(setup: Setup) -> LlamaIndexEngine:
 def _embed_plugin(setup: Setup) -> BaseEmbedding:
     from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding  # noqa: PLC0415
 
-    return EmbedPluginEmbedding(model=local_models.own_folder(setup))
+    embed_model: BaseEmbedding = EmbedPluginEmbedding(model=local_models.own_folder(setup))
+    return embed_model
 
 
 def _sentence_transformers(setup: Setup) -> BaseEmbedding:
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding  # noqa: PLC0415
 
     name, backend = local_models.sentence_transformers_folder(setup)
-    return HuggingFaceEmbedding(model_name=name, device="cpu", **backend)
+    embed_model: BaseEmbedding = HuggingFaceEmbedding(model_name=name, device="cpu", **backend)
+    return embed_model
 
 
 def _fastembed(setup: Setup) -> BaseEmbedding:
     from llama_index.embeddings.fastembed import FastEmbedEmbedding  # noqa: PLC0415
 
     name, folder = local_models.fastembed_model(setup)
-    return FastEmbedEmbedding(model_name=name, threads=setup.threads, specific_model_path=folder)
+    embed_model: BaseEmbedding = FastEmbedEmbedding(model_name=name, threads=setup.threads, specific_model_path=folder)
+    return embed_model
 
 
 def _optimum(setup: Setup) -> BaseEmbedding:
     from llama_index.embeddings.huggingface_optimum import OptimumEmbedding  # noqa: PLC0415
 
-    return OptimumEmbedding(folder_name=str(local_models.optimum_folder(setup)), pooling="mean")
+    embed_model: BaseEmbedding = OptimumEmbedding(folder_name=str(local_models.optimum_folder(setup)), pooling="mean")
+    return embed_model
 
 
 def _openvino(setup: Setup) -> BaseEmbedding:
     from llama_index.embeddings.huggingface_openvino import OpenVINOEmbedding  # noqa: PLC0415
 
-    return OpenVINOEmbedding(model_id_or_path=str(setup.checkpoint), pooling="mean", device="CPU")
+    embed_model: BaseEmbedding = OpenVINOEmbedding(model_id_or_path=str(setup.checkpoint), pooling="mean", device="CPU")
+    return embed_model
 
 
 class LlamaIndexEngine:
