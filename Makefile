@@ -10,7 +10,11 @@ WEIGHTS_SHA256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 STORE := demo/qdrant
 SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection python-docs --limit 3
 
+LANGCHAIN := integrations/langchain-embed-plugin
+LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
+
 .PHONY: demo test test-server test-oldest test-optimum lint types bench clean
+.PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
 	$(BIN)/python examples/1_stdlib_docs.py | $(BIN)/embed-plugin ingest - --format jsonl --id-field id \
@@ -37,6 +41,28 @@ test-oldest:
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
 
+# Each adapter has its tests, and mypy, in an environment of its own with its framework.
+test-langchain: .venv-langchain/dev
+	.venv-langchain/bin/python -m pytest -n auto $(LANGCHAIN)
+	cd $(LANGCHAIN) && ../../.venv-langchain/bin/mypy
+
+test-llama-index: .venv-llama-index/dev
+	.venv-llama-index/bin/python -m pytest -n auto $(LLAMA_INDEX)
+	cd $(LLAMA_INDEX) && ../../.venv-llama-index/bin/mypy
+
+test-haystack: .venv-haystack/dev
+	.venv-haystack/bin/python -m pytest -n auto integrations/haystack
+
+test-langchain-oldest:
+	$(PYTHON) -m venv .venv-langchain-oldest
+	.venv-langchain-oldest/bin/python -m pip install -q -e . -e '$(LANGCHAIN)[dev]' -c $(LANGCHAIN)/tests/oldest.txt
+	.venv-langchain-oldest/bin/python -m pytest -n auto $(LANGCHAIN)
+
+test-llama-index-oldest:
+	$(PYTHON) -m venv .venv-llama-index-oldest
+	.venv-llama-index-oldest/bin/python -m pip install -q -e . -e '$(LLAMA_INDEX)[dev]' -c $(LLAMA_INDEX)/tests/oldest.txt
+	.venv-llama-index-oldest/bin/python -m pytest -n auto $(LLAMA_INDEX)
+
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -46,6 +72,9 @@ types: $(VENV)/dev
 
 bench: $(VENV)/dev .venv-peers/ready
 	$(BIN)/python benchmarks/side_by_side.py $(BENCH)
+
+bench-frameworks: $(VENV)/dev .venv-peers/frameworks
+	$(BIN)/python benchmarks/frameworks.py $(BENCH)
 
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -62,6 +91,21 @@ $(VENV)/dev: pyproject.toml
 	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
 	touch $@
 
+.venv-langchain/dev: pyproject.toml $(LANGCHAIN)/pyproject.toml
+	test -x .venv-langchain/bin/python || $(PYTHON) -m venv .venv-langchain
+	.venv-langchain/bin/python -m pip install -q -e . -e '$(LANGCHAIN)[dev]'
+	touch $@
+
+.venv-llama-index/dev: pyproject.toml $(LLAMA_INDEX)/pyproject.toml
+	test -x .venv-llama-index/bin/python || $(PYTHON) -m venv .venv-llama-index
+	.venv-llama-index/bin/python -m pip install -q -e . -e '$(LLAMA_INDEX)[dev]'
+	touch $@
+
+.venv-haystack/dev: pyproject.toml integrations/haystack/requirements.txt
+	test -x .venv-haystack/bin/python || $(PYTHON) -m venv .venv-haystack
+	.venv-haystack/bin/python -m pip install -q -e '.[export]' -r integrations/haystack/requirements.txt
+	touch $@
+
 # torch first, from the file's own line: what depends on it would bring another one.
 .venv-peers/ready: benchmarks/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
@@ -69,5 +113,12 @@ $(VENV)/dev: pyproject.toml
 	.venv-peers/bin/python -m pip install -q -r $<
 	touch $@
 
+# optimum and OpenVINO for LlamaIndex ask for an older neighbour than the others, which they do without.
+.venv-peers/frameworks: .venv-peers/ready benchmarks/frameworks.txt
+	.venv-peers/bin/python -m pip install -q -r benchmarks/frameworks.txt
+	.venv-peers/bin/python -m pip install -q --no-deps $$(grep -o '^# alone: [^ ]*' benchmarks/frameworks.txt | cut -d' ' -f3)
+	.venv-peers/bin/python -m pip install -q --no-deps -e . -e $(LANGCHAIN) -e $(LLAMA_INDEX)
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-optimum .venv-peers models demo benchmarks/results
+	rm -rf $(VENV) .venv-* models demo benchmarks/results

@@ -1,5 +1,6 @@
 """Text embeddings on ordinary CPUs with onnxruntime, and from there into Qdrant, LangChain and LlamaIndex."""
 
+from embed_plugin.collection_check import check_collection
 from embed_plugin.contracts import ModelSpec, Pooling, Precision, Role, TextEncoder, Vectors
 from embed_plugin.encode import Encoder, EncoderSettings
 from embed_plugin.errors import (
@@ -50,5 +51,6 @@ __all__ = [
     "UnknownArchitectureError",
     "Vectors",
     "__version__",
+    "check_collection",
     "read_model_folder",
 ]

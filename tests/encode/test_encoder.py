@@ -283,6 +283,17 @@ def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_another_prefix_gives_another_identity_and_survives_pickling(tiny_model: Callable[..., Path]) -> None:
+    folder = tiny_model()
+    plain, other = Encoder.load(folder), Encoder.load(folder, query_prefix="", document_prefix="passage: ")
+    assert np.array_equal(other.encode_queries(["the cat"]), plain.encode_documents(["the cat"]))
+    assert np.array_equal(other.encode_documents(["the cat"]), plain.encode_documents(["passage: the cat"]))
+    assert other.fingerprint != plain.fingerprint
+    assert Encoder.load(folder, query_prefix="query: ").fingerprint == plain.fingerprint
+    copy = pickle.loads(pickle.dumps(other))  # noqa: S301 - made in this line
+    assert copy.spec == other.spec
+
+
 def test_it_works_after_a_fork(tiny_encoder: Encoder) -> None:
     expected = tiny_encoder.encode_documents(["the cat", "a dog"]).tobytes()
     reader, writer = os.pipe()

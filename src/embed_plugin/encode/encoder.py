@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.workers import available_workers
 from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.fingerprint import fingerprint_of
 from embed_plugin.model_folder import TOKENIZER, read_model_folder
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Encoder:
 
     A text's vector depends on that text alone: it is the same, bit for bit, alone, in any batch, at any position and
     for any number of workers. One encoder may be called from any number of threads and tasks at once; their texts
-    share batches. It pickles as its folder and settings, and builds a session of its own after a fork.
+    share batches. It pickles as its folder, settings and prefixes, and builds a session of its own after a fork.
 
     Example:
         >>> encoder = Encoder.load("models/minilm-int8")  # doctest: +SKIP
@@ -50,34 +52,51 @@ class Encoder:
         (1, 384)
     """
 
-    def __init__(self, folder: Path, settings: EncoderSettings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: EncoderSettings,
+        query_prefix: str | None = None,
+        document_prefix: str | None = None,
+    ) -> None:
         """Load a model folder; :meth:`load` is the usual way."""
         self.folder = folder
         self.settings = settings
-        self.spec: ModelSpec = read_model_folder(folder)
+        self._prefixes = query_prefix, document_prefix
+        in_folder = read_model_folder(folder)
+        self.spec = _with_prefixes(in_folder, query_prefix, document_prefix)
         self._tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens=self.spec.max_tokens)
         self._cut_texts = 0
         self._queue = self._start()
         if settings.on_other_cpu != "ignore":
-            check_moved(self.spec, self._tokenizer, self._session, settings.on_other_cpu)
+            check_moved(in_folder, self._tokenizer, self._session, settings.on_other_cpu)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], settings: EncoderSettings | None = None) -> Encoder:
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        settings: EncoderSettings | None = None,
+        *,
+        query_prefix: str | None = None,
+        document_prefix: str | None = None,
+    ) -> Encoder:
         """Load a model folder made by ``embed-plugin export``.
 
         Args:
             folder: The model folder.
             settings: How to run; the defaults suit the machine.
+            query_prefix: Put before every query instead of the folder's prefix. It is part of the fingerprint.
+            document_prefix: The same for documents.
 
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
         """
-        return cls(Path(folder), settings or EncoderSettings())
+        return cls(Path(folder), settings or EncoderSettings(), query_prefix, document_prefix)
 
-    def __reduce__(self) -> tuple[type[Encoder], tuple[Path, EncoderSettings]]:
-        """Pickle as folder and settings: the receiving process loads its own session."""
-        return type(self), (self.folder, self.settings)
+    def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
+        """Pickle as folder, settings and prefixes: the receiving process loads its own session."""
+        return type(self), (self.folder, self.settings, *self._prefixes)
 
     def _start(self) -> BatchQueue:
         """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
@@ -254,6 +273,16 @@ class Encoder:
             )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         return tokenised
+
+
+def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:
+    """The spec with other prefixes, where they are given, and the fingerprint that follows from them."""
+    changed = replace(
+        spec,
+        query_prefix=spec.query_prefix if query is None else query,
+        document_prefix=spec.document_prefix if document is None else document,
+    )
+    return replace(changed, fingerprint=fingerprint_of(changed))
 
 
 def _not_a_str(texts: Texts) -> Texts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from embed_plugin.collection_check import METADATA_KEY, SCHEMA
 from embed_plugin.ingest.payload_layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.collection_settings import CollectionSettings, SparseName
     from embed_plugin.ingest.payload_layout import LayoutName
 
-METADATA_KEY = "embed_plugin"
-"""Where a collection's metadata says it."""
-
-_SCHEMA = 1
 _DISTANCE = "cosine"
 
 
@@ -38,7 +35,7 @@ class CollectionIdentity:
 
     fingerprint: str
     dimension: int
-    schema: int = _SCHEMA
+    schema: int = SCHEMA
     layout: LayoutName = "plain"
     sparse: SparseName | None = None
     bulk_load: int | None = None
@@ -75,7 +72,7 @@ class Description:
     def identity(self) -> CollectionIdentity | None:
         """What ingest wrote on it; None where it did not, or where it is of a schema of another time."""
         written = self._written
-        if written is None or self.schema != _SCHEMA or written.get("layout", "plain") not in LAYOUTS:
+        if written is None or self.schema != SCHEMA or written.get("layout", "plain") not in LAYOUTS:
             return None
         known = CollectionIdentity.__dataclass_fields__
         return CollectionIdentity(**{name: value for name, value in written.items() if name in known})
@@ -104,7 +101,7 @@ class Description:
         if identity is not None:
             found += _identity_found(identity, encoder, settings)
         elif self.schema is not None:
-            found.append((False, f"schema {self.schema} of embed-plugin's payload", f"schema {_SCHEMA}"))
+            found.append((False, f"schema {self.schema} of embed-plugin's payload", f"schema {SCHEMA}"))
         return next(((there, expected) for fits, there, expected in found if not fits), None)
 
     def _distance_found(self, distance: str, settings: CollectionSettings) -> tuple[bool, str, str]:

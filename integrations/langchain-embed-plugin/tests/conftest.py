@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import minilm, tiny_model  # the repository's fixtures
+from langchain_embed_plugin import EmbedPluginEmbeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["minilm", "tiny_model"]
+
+
+@pytest.fixture(scope="session")
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def embeddings(folder: Path) -> EmbedPluginEmbeddings:
+    return EmbedPluginEmbeddings(model=folder)

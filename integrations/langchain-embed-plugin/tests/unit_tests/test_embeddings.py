@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, ModelFolderError
+from embed_plugin.testing import FakeEncoder
+from langchain_embed_plugin import EmbedPluginEmbeddings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_vectors_are_the_encoders_as_python_floats(embeddings: EmbedPluginEmbeddings, folder: Path) -> None:
+    encoder = Encoder.load(folder)
+    assert embeddings.embed_documents(["the cat", "a dog"]) == encoder.encode_documents(["the cat", "a dog"]).tolist()
+    assert embeddings.embed_query("the cat") == encoder.encode_queries(["the cat"])[0].tolist()
+    assert type(embeddings.embed_query("the cat")[0]) is float
+
+
+def test_nothing_in_nothing_out(embeddings: EmbedPluginEmbeddings) -> None:
+    assert embeddings.embed_documents([]) == []
+
+
+def test_async_gives_the_same_vectors(embeddings: EmbedPluginEmbeddings) -> None:
+    texts = [f"the cat sat on {word}" for word in ("the mat", "a tree", "fire", "water")]
+
+    async def all_at_once() -> list[Any]:
+        queries = [embeddings.aembed_query(text) for text in texts]
+        return await asyncio.gather(embeddings.aembed_documents(texts), *queries)
+
+    documents, *queries = asyncio.run(all_at_once())
+    assert documents == embeddings.embed_documents(texts)
+    assert queries == [embeddings.embed_query(text) for text in texts]
+
+
+def test_concurrent_async_callers_share_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = EmbedPluginEmbeddings(model=folder, settings=EncoderSettings(workers=1))
+    encoder = embeddings.encoder
+    assert isinstance(encoder, Encoder)
+    rows: list[int] = []
+    run = encoder._session.run
+
+    def counted(ids: Any) -> Any:  # noqa: ANN401 - arrays
+        rows.append(len(ids))
+        return run(ids)
+
+    monkeypatch.setattr(encoder._queue, "_run", counted)
+
+    async def forty_callers() -> None:
+        await asyncio.gather(*(embeddings.aembed_query("the cat") for _ in range(40)))
+
+    asyncio.run(forty_callers())
+    assert sum(rows) == 40
+    assert len(rows) < 40
+
+
+def test_prefixes_replace_the_folders_and_change_the_identity(embeddings: EmbedPluginEmbeddings, folder: Path) -> None:
+    other = EmbedPluginEmbeddings(model=folder, query_prefix="document: ")
+    assert other.embed_query("the cat") == embeddings.embed_documents(["document: the cat"])[0]
+    assert other.fingerprint != embeddings.fingerprint
+
+
+def test_it_pickles_with_its_settings(folder: Path) -> None:
+    embeddings = EmbedPluginEmbeddings(model=folder, query_prefix="", settings=EncoderSettings(workers=1))
+    copy = pickle.loads(pickle.dumps(embeddings))  # noqa: S301 - made in this line
+    assert copy.settings == embeddings.settings
+    assert copy.fingerprint == embeddings.fingerprint
+    assert copy.embed_query("the cat") == embeddings.embed_query("the cat")
+
+
+def test_any_text_encoder_may_be_given_and_pickled() -> None:
+    embeddings = EmbedPluginEmbeddings(encoder=FakeEncoder(dimension=8))
+    copy = pickle.loads(pickle.dumps(embeddings))  # noqa: S301 - made in this line
+    assert len(copy.embed_query("the cat")) == 8
+    assert asyncio.run(copy.aembed_query("the cat")) == copy.embed_query("the cat")
+    assert asyncio.run(copy.aembed_documents(["the cat"])) == copy.embed_documents(["the cat"])
+
+
+def test_progress_is_shown_when_asked_for(
+    embeddings: EmbedPluginEmbeddings, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["the cat", "a dog"]
+    vectors = EmbedPluginEmbeddings(model=folder, show_progress=True).embed_documents(texts)
+    assert "2/2" in capsys.readouterr().err
+    assert embeddings.embed_documents(texts) == vectors
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bad_text_is_named(embeddings: EmbedPluginEmbeddings) -> None:
+    with pytest.raises(InvalidTextError, match="text 1: is a int"):
+        embeddings.embed_documents(["the cat", 3])  # type: ignore[list-item]
+
+
+def test_the_environment_is_read_where_no_model_is_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_MODEL", "/elsewhere")
+    assert EmbedPluginEmbeddings(model=folder).model == folder
+    monkeypatch.delenv("EMBED_PLUGIN_MODEL")
+    with pytest.raises(InvalidInputError, match=r"give a model folder .* or set EMBED_PLUGIN_MODEL"):
+        EmbedPluginEmbeddings()
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="is not a folder; expected a model folder"):
+        EmbedPluginEmbeddings(model=tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model_name": "bge"}, "model_name"),
+        ({"settings": {"workers": 0}}, "workers is 0"),
+        ({"encoder": "bge"}, "instance of TextEncoder"),
+        ({"encoder": FakeEncoder(), "query_prefix": "query: "}, "load the encoder with its prefixes"),
+    ],
+)
+def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValidationError, InvalidInputError), match=message):
+        EmbedPluginEmbeddings(**({"model": folder} | wrong))
+
+
+def test_a_loaded_object_does_not_change(embeddings: EmbedPluginEmbeddings) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        embeddings.model = "other"  # type: ignore[misc]

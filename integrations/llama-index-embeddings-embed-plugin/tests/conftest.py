@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import minilm, tiny_model  # the repository's fixtures
+from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["minilm", "tiny_model"]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test looks anything up in the network, as tiktoken and nltk would for their data."""
+
+    def refuse(host: str, *_: object) -> None:
+        raise AssertionError(f"the network was asked for {host}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session")
+def folder(tiny_model: Callable[..., Path]) -> Path:
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def embed_model(folder: Path) -> EmbedPluginEmbedding:
+    return EmbedPluginEmbedding(model=folder)

@@ -1,0 +1,125 @@
+"""Whose vectors a Qdrant collection holds, where another program may have filled it: a framework's vector store, say.
+
+Ingest writes the fingerprint of a vector space on the collections it makes. This reads it there, and writes it on a
+collection that has none once the stored vectors have been shown to be the encoder's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embed_plugin.errors import SpaceMismatchError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qdrant_client import QdrantClient
+
+    from embed_plugin.contracts import TextEncoder
+
+METADATA_KEY = "embed_plugin"
+"""Where a collection's metadata says whose vectors it holds."""
+
+SCHEMA = 1
+SAMPLE_POINTS = 16
+LEAST_COSINE = 0.9999
+"""A stored float32 vector has 1 to the vector of the same text, a float16 one more than 0.99999; int8 all-MiniLM-L6-v2
+has 0.9986 to the fp32 model."""
+
+
+def check_collection(
+    client: QdrantClient,
+    collection: str,
+    encoder: TextEncoder,
+    *,
+    text_of: Callable[[Mapping[str, Any]], str | None],
+    vector_name: str = "",
+    layout: str = "plain",
+) -> None:
+    """Check that a collection holds an encoder's vectors, by the fingerprint on it; write it there if it has none.
+
+    Where there is no fingerprint, some of the stored texts are encoded again and must have the stored vectors.
+
+    Args:
+        client: Its errors are raised as they are.
+        collection: The collection's name.
+        encoder: Whose vectors it should hold.
+        text_of: The text that was embedded, from a point's payload; None or empty where it has none.
+        vector_name: Which vector of a point; empty for the unnamed one.
+        layout: What ingest calls the layout of these payloads.
+
+    Raises:
+        SpaceMismatchError: it holds other vectors, or none can be compared.
+        TargetError: there is no such collection.
+    """
+    if not client.collection_exists(collection):
+        raise TargetError(f"there is no collection {collection!r}. Check the name, or store something in it first")
+    config = client.get_collection(collection).config
+    metadata = config.metadata or {}
+    _check_dimension(config.params.vectors, collection, encoder, vector_name)
+    written = metadata.get(METADATA_KEY)
+    if isinstance(written, dict):
+        found, expected = written.get("fingerprint"), encoder.fingerprint
+        if found != expected:
+            raise _mismatch(collection, f"vectors of the space {found}", f"this model's space {expected}")
+        if written.get("vector", "") != vector_name:  # after a migration, the unnamed vector is the old model's
+            raise _mismatch(collection, f"that space's vectors under the name {written['vector']!r}", repr(vector_name))
+        return
+    _check_points(client, collection, encoder, text_of, vector_name)
+    identity = {
+        "fingerprint": encoder.fingerprint,
+        "dimension": encoder.dimension,
+        "schema": SCHEMA,
+        "layout": layout,
+        "vector": vector_name,
+    }
+    client.update_collection(collection, metadata={**metadata, METADATA_KEY: identity})
+
+
+def _check_dimension(vectors: Any, collection: str, encoder: TextEncoder, name: str) -> None:  # noqa: ANN401 - Qdrant's
+    """Refuse vectors of another name or length; ``vectors`` is one description, or one per name."""
+    by_name = vectors if isinstance(vectors, dict) else {"": vectors}
+    params = by_name.get(name)
+    if params is None:
+        raise _mismatch(collection, f"the vectors {sorted(by_name)}", f"one named {name!r}")
+    if params.size != encoder.dimension:
+        raise _mismatch(collection, f"vectors of dimension {params.size}", f"this model's {encoder.dimension}")
+
+
+def _check_points(
+    client: QdrantClient,
+    collection: str,
+    encoder: TextEncoder,
+    text_of: Callable[[Mapping[str, Any]], str | None],
+    vector_name: str,
+) -> None:
+    """Encode some of the stored texts again and compare; an empty collection passes."""
+    points, _ = client.scroll(collection, limit=SAMPLE_POINTS, with_payload=True, with_vectors=True)
+    if not points:
+        return
+    stored = {
+        text: vector
+        for point in points
+        if (text := text_of(point.payload or {})) and (vector := _vector_of(point.vector, vector_name)) is not None
+    }
+    if not stored:
+        raise _mismatch(collection, "points of unknown origin whose text is not stored", "points with their text")
+    vectors = np.array(list(stored.values()), dtype=np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = np.sum(vectors * encoder.encode_documents(list(stored)), axis=1)
+    if cosines.min() < LEAST_COSINE:
+        found = f"vectors whose cosine to this model's is {cosines.mean():.4f} (least {cosines.min():.4f})"
+        raise _mismatch(collection, found, f"{LEAST_COSINE} or more for each of {len(cosines)} texts")
+
+
+def _vector_of(vector: Any, name: str) -> Any:  # noqa: ANN401 - Qdrant's
+    return vector.get(name) if isinstance(vector, dict) else vector
+
+
+def _mismatch(collection: str, found: str, expected: str) -> SpaceMismatchError:
+    return SpaceMismatchError(
+        f"collection {collection!r} has {found}, expected {expected}. "
+        "Use the model that made it, or embed its texts again into another collection"
+    )
