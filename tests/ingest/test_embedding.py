@@ -50,7 +50,7 @@ def test_a_window_waits_for_the_text_that_an_earlier_one_embeds() -> None:
 
 
 def test_only_the_last_texts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED_BYTES", 2 * 4 * 32)
+    monkeypatch.setattr(module, "_REMEMBERED_BYTES", 2 * (4 * 32 + module._BYTES_BESIDE))
     encoder = FakeEncoder(32)
     with Embedding(encoder) as embedding:
         for texts in (("a", "b"), ("c",), ("d", "a"), ("d",)):

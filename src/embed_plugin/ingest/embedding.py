@@ -20,13 +20,16 @@ _WINDOWS = 2
 """Windows embedded at once: while the last texts of one keep one worker busy, the next one feeds the others."""
 
 _REMEMBERED_BYTES = 64 << 20
-"""Vectors kept for texts that come again; of 384 numbers each, those of 43,690 distinct texts."""
+"""Memory for vectors of texts that may come again; of 384 numbers each, those of 36,552 distinct texts."""
+
+_BYTES_BESIDE = 300
+"""What a remembered vector takes besides its numbers: its text's hash, its place, and a slot of the dictionary."""
 
 
 class Embedding:
     """Embeds windows of chunks in the background; usable in a ``with`` statement.
 
-    A text that was among the last distinct ones (64 MB of vectors) is not embedded again.
+    A text that was among the last distinct ones (64 MB of them) is not embedded again.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
@@ -34,7 +37,7 @@ class Embedding:
         self._threads = ThreadPoolExecutor(_WINDOWS, thread_name_prefix="embedding")
         self._known: dict[str, tuple[Future[Vectors], int]] = {}
         self._windows: deque[list[str]] = deque()
-        self._most = max(1, _REMEMBERED_BYTES // (4 * encoder.dimension))
+        self._most = max(1, _REMEMBERED_BYTES // (4 * encoder.dimension + _BYTES_BESIDE))
 
     def __enter__(self) -> Self:
         return self
