@@ -1,6 +1,6 @@
 """How near an ingest comes to the bare encoder, and how fast a second run is that finds nothing new.
 
-Run:  .venv/bin/python benchmarks/ingest_rate.py --to edge:FOLDER --to :memory: --to http://localhost:6333
+Run:  .venv/bin/python benchmarks/ingest_rate.py --model bge-shape --to edge:FOLDER --to :memory: --to http://localhost:6333
 
 The encoder alone and an ingest into a new collection of each target take the same texts in turn, round after round; a
 share is the median, over the rounds, of the encoder's time over the ingest's. FOLDER is used up: each round makes a
@@ -20,11 +20,11 @@ from pathlib import Path
 
 import onnxruntime
 
+from checkpoints import MINILM, SHAPES, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.encode.workers import available_workers
 from embed_plugin.export import export
 from embed_plugin.ingest import Record, ingest, open_sink
-from int8_against_fp32 import SOURCE
 from workloads import standard_library_texts
 
 TEXTS = 4000
@@ -47,11 +47,12 @@ def main() -> None:
     """Export, take turns, print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", action="append", help="a target; may be given again")
+    parser.add_argument("--model", choices=list(SHAPES), default=MINILM)
     parser.add_argument("--texts", type=int, default=TEXTS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        export(SOURCE, Path(work, "model"))
+        export(str(make_checkpoint(options.model, Path(work)).folder), Path(work, "model"))
         encoder = Encoder.load(Path(work, "model"))
         texts = [text for text, tokens in _within(standard_library_texts(options.texts), encoder)]
         records = [Record(str(number), text) for number, text in enumerate(texts)]
@@ -64,7 +65,9 @@ def main() -> None:
             alone.append(time.perf_counter() - started)
             for target in targets:
                 runs[target].append(seconds_of_ingest(records, encoder, target))
-    print(f"{len(texts)} docstrings, {available_workers()} workers, Python {platform.python_version()},")
+    print(
+        f"{options.model}, {len(texts)} docstrings, {available_workers()} workers, Python {platform.python_version()},"
+    )
     print(f"onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}; the first round is not counted\n")
     print("| | texts/s | share of the encoder alone | second run: texts/s |\n|---|---|---|---|")
     print(f"| encoder alone | {len(texts) / statistics.median(alone[1:]):.0f} | | |")
