@@ -99,7 +99,7 @@ def test_an_answer_that_is_no_vector_is_refused(server: EmbeddingServer, content
 def test_coheres_own_limit_of_texts_is_kept(server: EmbeddingServer) -> None:
     with EmbeddingClient(CohereEndpoint("embed-v4.0", dimension=32, url=server.url)) as client:
         client.encode_documents(["the cat"] * 100)
-    assert [len(seen.body["texts"]) for seen in server.posts("/v2/embed")] == [96, 4]
+    assert sorted(len(seen.body["texts"]) for seen in server.posts("/v2/embed")) == [4, 96]  # sent at the same time
 
 
 def test_refused_texts_are_named_by_the_callers_indices(server: EmbeddingServer) -> None:

@@ -40,7 +40,8 @@ class EdgeEngine:
     """An :class:`~embed_plugin.ingest.engine.Engine` over a folder; one process at a time may have a collection open.
 
     Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
-    An update is in the shard's write-ahead log when it returns, and so is safe from a killed process.
+    An update is in the shard's write-ahead log when it returns. A kill while qdrant-edge makes a new segment can leave a
+    shard that it does not open again (release 0.9), so a folder of this engine must be one that can be made anew.
 
     Args:
         folder: Made when the first collection is.
@@ -136,7 +137,7 @@ class EdgeEngine:
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
     def upsert(self, collection: str, points: Points) -> None:
-        """Store points; on return they are safe from a killed process."""
+        """Store points; on return they are in the write-ahead log."""
         try:
             made = _edge_points(points)
         except (ValueError, TypeError, OverflowError) as error:
@@ -253,6 +254,9 @@ class EdgeEngine:
             if "WouldBlock" in str(error):
                 remedy = "it is open already, here or in another process. Wait for that to end, or use a Qdrant server"
                 raise TargetError(f"{self.target}: {remedy}") from error
+            if "failed to load segment" in str(error):
+                remedy = "a run was killed while qdrant-edge made this segment. Delete the folder, and ingest again"
+                raise TargetError(f"{self.target}: {error}: {remedy}") from error
             raise TargetError(f"{self.target}: {error}") from error
 
 
