@@ -40,8 +40,8 @@ class EdgeEngine:
     """An :class:`~embed_plugin.ingest.engine.Engine` over a folder; one process at a time may have a collection open.
 
     Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
-    An update is in the shard's write-ahead log when it returns. A kill while qdrant-edge makes a new segment can leave a
-    shard that it does not open again (release 0.9), so a folder of this engine must be one that can be made anew.
+    An update is in the shard's write-ahead log when it returns. A kill while qdrant-edge makes a new segment can leave
+    a shard that it does not open again (release 0.9), so a folder of this engine must be one that can be made anew.
 
     Args:
         folder: Made when the first collection is.
