@@ -95,6 +95,38 @@ def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
         gone.result()
 
 
+def test_a_job_may_be_cancelled_by_a_thread_that_holds_the_lock() -> None:
+    """As when the garbage collector, which may run anywhere, closes a forgotten stream of vectors."""
+
+    def collect() -> None:
+        with queue._lock:
+            gone.cancel()
+
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue()
+    gone = queue.submit([[1] * 15] * 50)
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    recorder.gate.set()
+    assert queue.queued_tokens == QueuedTokens(0, 0)
+
+
+def test_a_submit_that_ctrl_c_cut_off_costs_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = Recorder().queue()
+    with monkeypatch.context() as patch:
+        patch.setattr(queue._threads, "submit", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            queue.submit([[1, 2]])
+    assert queue.submit([[3, 4]]).result(timeout=10).tolist() == [[7.0]]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_small_job_waits_for_the_running_batch_alone() -> None:
     recorder = Recorder()
     recorder.gate.clear()

@@ -114,22 +114,17 @@ def held(tiny_model: Callable[..., Path]) -> Iterator[HeldEncoder]:
     encoder.gate.set()
 
 
+COMMAND = ("-m", "embed_plugin.cli")
+"""What Python runs: the command, unless a test puts something before it."""
+
+
 class ServerProcess:
     """``embed-plugin serve`` as a user runs it."""
 
-    def __init__(self, model: Path, *options: str, env: dict[str, str] | None = None) -> None:
-        command = [
-            sys.executable,
-            "-W",
-            "error",
-            "-m",
-            "embed_plugin.cli",
-            "serve",
-            str(model),
-            "--port",
-            "0",
-            *options,
-        ]
+    def __init__(
+        self, model: Path, *options: str, env: dict[str, str] | None = None, program: tuple[str, str] = COMMAND
+    ) -> None:
+        command = [sys.executable, "-W", "error", *program, "serve", str(model), "--port", "0", *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         self.log: list[dict[str, Any]] = []
         self._listening = threading.Event()
@@ -167,8 +162,8 @@ def start_server(tiny_model: Callable[..., Path]) -> Iterator[Callable[..., Serv
     """Start the command; what still runs at the end of the test is killed."""
     started: list[ServerProcess] = []
 
-    def start(*options: str, env: dict[str, str] | None = None) -> ServerProcess:
-        started.append(ServerProcess(tiny_model(), *options, env=env))
+    def start(*options: str, env: dict[str, str] | None = None, program: tuple[str, str] = COMMAND) -> ServerProcess:
+        started.append(ServerProcess(tiny_model(), *options, env=env, program=program))
         return started[-1]
 
     yield start

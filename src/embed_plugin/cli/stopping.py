@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +39,8 @@ def stoppable() -> Iterator[None]:
         if asked:
             os._exit(128 + number)
         asked = True
-        sys.stderr.write("Stopping when what is under way is stored. Once more: at once.\n")
+        with suppress(OSError):  # not sys.stderr, which refuses a write inside a write that this signal interrupted
+            os.write(2, b"Stopping when what is under way is stored. Once more: at once.\n")
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}

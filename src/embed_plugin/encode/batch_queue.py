@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -77,6 +78,7 @@ class BatchQueue:
         self._token_budget = token_budget
         self._lock = threading.Lock()
         self._small, self._large = Lane(), Lane()
+        self._dropped: deque[Job] = deque()
         self._small_in_a_row = 0
         self._working = 0
         self.observer: Callable[[BatchReport], None] | None = None
@@ -86,6 +88,7 @@ class BatchQueue:
     def queued_tokens(self) -> QueuedTokens:
         """Tokens that wait for a worker."""
         with self._lock:
+            self._forget_dropped()
             return QueuedTokens(self._small.tokens, self._large.tokens)
 
     def submit(self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False) -> Future[Vectors]:
@@ -102,11 +105,10 @@ class BatchQueue:
             return job.future
         with self._lock:
             self._lane_of(job).add(job)
-            starting = min(self._workers - self._working, len(token_ids))
-            self._working += starting
+            idle = self._workers - self._working
         reference = weakref.ref(job)  # the future of a job that held it would keep both, and their arrays, alive
         job.future.add_done_callback(lambda _: self._drop(reference()))
-        for _ in range(starting):
+        for _ in range(min(idle, len(token_ids))):
             self._threads.submit(self._work)
         return job.future
 
@@ -114,14 +116,22 @@ class BatchQueue:
         return self._small if job.is_small else self._large
 
     def _drop(self, job: Job | None) -> None:
+        """Have a job forgotten. It takes no lock: the garbage collector may come here while this thread holds it."""
         if job is not None:
-            with self._lock:
-                self._lane_of(job).drop(job)
+            self._dropped.append(job)
+
+    def _forget_dropped(self) -> None:
+        while self._dropped:
+            job = self._dropped.popleft()
+            self._lane_of(job).drop(job)
 
     def _work(self) -> None:
-        """Run batches until none is left."""
+        """Run batches until none is left. Counted here, so that a :meth:`submit` cut off by Ctrl-C counts nothing."""
+        with self._lock:
+            self._working += 1
         while True:
             with self._lock:
+                self._forget_dropped()
                 batch = self._next_batch()
                 if not batch:
                     self._working -= 1

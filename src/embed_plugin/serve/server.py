@@ -46,8 +46,15 @@ class DrainingServer(uvicorn.Server):
         self._lifecycle = lifecycle
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. uvicorn would raise it again at the end; a drained service has ended well."""
+        """Take a signal. uvicorn would raise it again at the end; a drained service has ended well.
+
+        This runs between any two steps of the main thread, which may hold a lock that draining wants, the log's for
+        one. The loop is only told.
+        """
         del frame
+        asyncio.get_running_loop().call_soon_threadsafe(self._drain, sig)
+
+    def _drain(self, sig: int) -> None:
         if self._lifecycle.phase == "draining":
             self.force_exit = self.should_exit = True
             return
