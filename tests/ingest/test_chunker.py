@@ -161,7 +161,7 @@ def test_a_character_longer_than_a_chunk_is_rejected_not_cut_and_spoils_no_other
     records = [Record("a", "ab👩", {"n": 1}, place="a.txt"), Record("b", "ab")]
     rejected, chunks = Chunker(ByteEncoder(max_tokens=13)).chunk(records)
     assert isinstance(rejected, Rejected)
-    assert rejected.reason.startswith("a.txt: '👩' alone is 15 tokens, the limit is 13")
+    assert rejected.reason.startswith("a.txt: '👩' alone has more than 13 tokens, the limit.")
     assert (rejected.source_id, rejected.record) == ("a", {"id": "a", "text": "ab👩", "metadata": {"n": 1}})
     assert isinstance(chunks, list)
     assert [piece.text for piece in chunks] == ["ab"]

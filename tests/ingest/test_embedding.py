@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import EmbedPluginError
-from embed_plugin.ingest import Chunk
+from embed_plugin.ingest import Chunk, Record
 from embed_plugin.ingest import embedding as module
+from embed_plugin.ingest.chunker import Chunker
 from embed_plugin.ingest.embedding import Embedding
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embed_plugin import Vectors
+    from embed_plugin import Encoder, Vectors
 
 
 def chunks(*texts: str) -> list[Chunk]:
@@ -29,6 +31,18 @@ def test_each_distinct_text_is_embedded_once_across_windows() -> None:
         vectors = np.concatenate([first(), second()])
     assert sorted(encoder.encoded) == ["a", "b", "c"]
     assert np.array_equal(vectors, FakeEncoder().encode_documents(["a", "b", "a", "b", "c"]))
+
+
+def test_what_was_tokenised_to_cut_it_is_not_tokenised_again(
+    tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["the cat sat on the mat", "the dog"]
+    cut = Chunker(tiny_encoder).chunk([Record(text, text) for text in texts])
+    pieces = [piece for pieces in cut if isinstance(pieces, list) for piece in pieces]
+    expected = tiny_encoder.encode_documents(texts)
+    monkeypatch.delattr(TextTokenizer, "tokenise")
+    with Embedding(tiny_encoder) as embedding:
+        assert np.array_equal(embedding.start(pieces)(), expected)
 
 
 def test_a_window_waits_for_the_text_that_an_earlier_one_embeds() -> None:

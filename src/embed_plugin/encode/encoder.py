@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import ModelSpec, Role, Vectors
+    from embed_plugin.contracts import ModelSpec, Role, TokenisedTexts, Vectors
     from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
-    from embed_plugin.encode.tokenizer import TokenisedTexts
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
@@ -177,10 +176,12 @@ class Encoder:
     def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
         """The first step of encoding, for callers who ask for more than vectors; :meth:`submit` is the second.
 
+        Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
+
         Raises:
-            InvalidTextError: as :meth:`encode_documents`.
+            InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
-        return self._tokenise(list(_not_a_str(texts)), role, 0)
+        return self._tokenizer.tokenise(list(_not_a_str(texts)), prefix=self.spec.prefix(role), first_index=0)
 
     def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
         """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.

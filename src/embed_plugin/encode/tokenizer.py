@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 from itertools import takewhile
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from embed_plugin.contracts import TokenisedTexts
 from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
 
 if TYPE_CHECKING:
@@ -18,22 +18,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-TokenIds: TypeAlias = "array[int]"
-"""Four bytes a token; a list of ints takes 36, and a window of texts can have a million tokens."""
+    from embed_plugin.contracts import TokenIds
 
 SLICE_TEXTS = 64
 """Texts given to tokenizers at once: what it returns is large (offsets, words, masks) until the ids are taken out."""
 
 HEAD_CHARACTERS_PER_TOKEN = 32
 """A longer text is tokenised by its head first: its tail would be cut anyway. English has 4 to 5 a token."""
-
-
-@dataclass(frozen=True)
-class TokenisedTexts:
-    """Token ids of each text, at most the limit, special tokens included; ``cut`` holds the texts that were cut."""
-
-    ids: list[TokenIds]
-    cut: list[int]
 
 
 class TextTokenizer:

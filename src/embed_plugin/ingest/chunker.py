@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
 
+from embed_plugin.contracts import TokenEncoder
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest.records import Chunk, Rejected, sha256
 from embed_plugin.ingest.splitters import Splitter, is_splittable, make_splitter
@@ -12,8 +13,17 @@ from embed_plugin.ingest.splitters import Splitter, is_splittable, make_splitter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.contracts import TextEncoder, TokenIds
     from embed_plugin.ingest.records import Record
+
+
+class _Piece(NamedTuple):
+    """A text, its tokens, whether a chunk may be as long, and the tokens' ids where the encoder gives them."""
+
+    text: str
+    tokens: int
+    fits: bool
+    ids: TokenIds | None = None
 
 
 class Chunker:
@@ -63,27 +73,23 @@ class Chunker:
         Tokens are counted in one call for all the records and in one more for all the pieces of those that do
         not fit, so a record that fits costs no more than its tokens.
         """
-        tokens = self._count([record.text for record in records])
-        long = [number for number, count in enumerate(tokens) if count > self.limit]
+        whole = self._tokenised([record.text for record in records])
+        long = [number for number, piece in enumerate(whole) if not piece.fits]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
-        return [
-            self._chunks(record, pieces.get(number, [(record.text, tokens[number])]))
-            for number, record in enumerate(records)
-        ]
+        return [self._chunks(record, pieces.get(number, [whole[number]])) for number, record in enumerate(records)]
 
-    def _split(self, records: Sequence[Record]) -> list[list[tuple[str, int]]]:
+    def _split(self, records: Sequence[Record]) -> list[list[_Piece]]:
         texts = [self._splitter(record, exact=False).chunks(record.text) for record in records]
-        counts = iter(self._count(list(chain.from_iterable(texts))))
-        counted = [[(text, next(counts)) for text in pieces] for pieces in texts]
+        tokenised = iter(self._tokenised(list(chain.from_iterable(texts))))
+        cut = [list(islice(tokenised, len(pieces))) for pieces in texts]
         return [
-            pieces if all(count <= self.limit for _, count in pieces) else self._split_exactly(record)
-            for record, pieces in zip(records, counted, strict=True)
+            pieces if all(piece.fits for piece in pieces) else self._split_exactly(record)
+            for record, pieces in zip(records, cut, strict=True)
         ]
 
-    def _split_exactly(self, record: Record) -> list[tuple[str, int]]:
+    def _split_exactly(self, record: Record) -> list[_Piece]:
         """Cut again by the encoder's own count; tokens may differ where the prefix meets the text."""
-        texts = self._splitter(record, exact=True).chunks(record.text)
-        return list(zip(texts, self._count(texts), strict=True))
+        return self._tokenised(self._splitter(record, exact=True).chunks(record.text))
 
     def _splitter(self, record: Record, *, exact: bool) -> Splitter:
         key = (_syntax(record), exact)
@@ -94,23 +100,33 @@ class Chunker:
         return self._splitters[key]
 
     def _count_own(self, text: str) -> int:
-        return max(0, self._count([text])[0] - self._overhead)
+        return max(0, int(self._encoder.count_tokens([text])[0]) - self._overhead)
 
-    def _count(self, texts: list[str]) -> list[int]:
-        return [int(count) for count in self._encoder.count_tokens(texts)] if texts else []
+    def _tokenised(self, texts: list[str]) -> list[_Piece]:
+        if not texts:
+            return []
+        if not isinstance(self._encoder, TokenEncoder):
+            counts = map(int, self._encoder.count_tokens(texts))
+            return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
+        tokenised = self._encoder.tokenise(texts)
+        cut = set(tokenised.cut)
+        return [
+            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids)
+            for number, (text, ids) in enumerate(zip(texts, tokenised.ids, strict=True))
+        ]
 
-    def _chunks(self, record: Record, pieces: list[tuple[str, int]]) -> list[Chunk] | Rejected:
-        for text, count in pieces:
-            if count > self.limit:
+    def _chunks(self, record: Record, pieces: list[_Piece]) -> list[Chunk] | Rejected:
+        for piece in pieces:
+            if not piece.fits:
                 reason = (
-                    f"{record.place or record.source_id}: {text[:20]!r} alone is {count} tokens, the limit "
-                    f"is {self.limit}. Allow longer chunks or take a model with a higher limit"
+                    f"{record.place or record.source_id}: {piece.text[:20]!r} alone has more than {self.limit} tokens, "
+                    "the limit. Allow longer chunks or take a model with a higher limit"
                 )
                 return Rejected.of(record, reason)
         about = record.metadata, record.metadata_hash, self.hash_of(record)
         return [
-            Chunk(record.source_id, index, len(pieces), text, *about, tokens)
-            for index, (text, tokens) in enumerate(pieces)
+            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids)
+            for index, piece in enumerate(pieces)
         ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from embed_plugin.contracts import TokenEncoder, TokenisedTexts
 from embed_plugin.errors import EmbedPluginError
 
 if TYPE_CHECKING:
@@ -47,18 +48,22 @@ class Embedding:
 
     def start(self, chunks: Sequence[Chunk]) -> Callable[[], Vectors]:
         """Begin to embed chunks; calling the result waits for their vectors ``(len(chunks), dimension)``."""
-        texts = {chunk.text_hash: chunk.text for chunk in chunks if chunk.text_hash not in self._known}
-        if texts:
-            future = self._threads.submit(self._encode, list(texts.values()))
-            self._known.update({text_hash: (future, row) for row, text_hash in enumerate(texts)})
-            self._windows.append(list(texts))
+        new = {chunk.text_hash: chunk for chunk in chunks if chunk.text_hash not in self._known}
+        if new:
+            future = self._threads.submit(self._encode, list(new.values()))
+            self._known.update({text_hash: (future, row) for row, text_hash in enumerate(new)})
+            self._windows.append(list(new))
         places = [self._known[chunk.text_hash] for chunk in chunks]
         self._forget()
         return lambda: self._gather(places)
 
-    def _encode(self, texts: list[str]) -> Vectors:
-        vectors = self._encoder.encode_documents(texts)
-        expected = (len(texts), self._encoder.dimension)
+    def _encode(self, chunks: list[Chunk]) -> Vectors:
+        ids = [chunk.token_ids for chunk in chunks if chunk.token_ids is not None]
+        if len(ids) == len(chunks) and isinstance(self._encoder, TokenEncoder):
+            vectors = self._encoder.submit(TokenisedTexts(ids, cut=[])).result()
+        else:
+            vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
+        expected = (len(chunks), self._encoder.dimension)
         if vectors.shape != expected or not np.isfinite(vectors).all():
             found = f"vectors of the shape {vectors.shape}, finite or not, expected finite ones of {expected}"
             raise EmbedPluginError(f"the encoder returned {found}: nothing of them was stored; check the model")

@@ -14,6 +14,8 @@ from embed_plugin.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.contracts import TokenIds
+
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """Any JSON value."""
 
@@ -107,6 +109,7 @@ class Chunk:
         metadata_hash: sha256 (hex) of the metadata as canonical JSON.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
+        token_ids: Those tokens, where the encoder takes texts that are tokenised already.
     """
 
     source_id: str
@@ -117,6 +120,7 @@ class Chunk:
     metadata_hash: str
     record_hash: str
     tokens: int
+    token_ids: TokenIds | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def text_hash(self) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.contracts import TokenisedTexts
 from embed_plugin.encode.batch_queue import SMALL_JOB_TOKENS
-from embed_plugin.encode.tokenizer import SLICE_TEXTS, TokenisedTexts
+from embed_plugin.encode.tokenizer import SLICE_TEXTS
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
 from embed_plugin.serve.refusal import Refusal
