@@ -56,6 +56,7 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "prometheus_client",
         "structlog",
         "orjson",
+        "matplotlib",
     ],
 )
 def test_an_engine_imported_elsewhere_is_a_lint_error(engine: str) -> None:

@@ -94,7 +94,7 @@ def test_a_missing_model_and_wrong_usage_have_their_exit_codes(tmp_path: Path) -
     assert run("encode", tmp_path, "--role", "poem").returncode == 2
 
 
-@pytest.mark.parametrize("command", ["export", "info", "encode", "evaluate", "ingest", "search", "serve"])
+@pytest.mark.parametrize("command", ["export", "info", "encode", "evaluate", "ingest", "search", "serve", "cost"])
 def test_help_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

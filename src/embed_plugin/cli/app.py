@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from embed_plugin.cli.cost import cost
 from embed_plugin.cli.encode import encode
 from embed_plugin.cli.evaluate import evaluate
 from embed_plugin.cli.export import export
@@ -22,5 +23,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search, verify, migrate, serve):
+for command in (export, info, encode, evaluate, ingest, search, verify, migrate, serve, cost):
     app.command()(command)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.encode.throughput import measure_tokens_per_second
 from embed_plugin.ingest.records import canonical_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SAMPLE_CHUNKS = 256
 CALIBRATION_SECONDS = 2.0
-_TIMED_AT_ONCE = 32
 _BYTES_OF_A_NUMBER = 4
 
 
@@ -63,17 +62,9 @@ class Estimator:
 
     def estimate(self, encoder: TextEncoder) -> Estimate:
         """Embed the sample, for two seconds at the most, and reckon from its rate."""
-        rate = self._measure(encoder) if self._sample else None
+        rate = None
+        if self._sample:
+            texts, tokens = zip(*((chunk.text, chunk.tokens) for chunk in self._sample), strict=True)
+            rate = measure_tokens_per_second(encoder, texts, tokens, seconds=CALIBRATION_SECONDS)
         vector_bytes = self._chunks * encoder.dimension * _BYTES_OF_A_NUMBER
         return Estimate(self._tokens, rate, self._tokens / rate if rate else 0.0, vector_bytes, self._payload_bytes)
-
-    def _measure(self, encoder: TextEncoder) -> float:
-        encoder.encode_documents([self._sample[0].text])  # the first run of an encoder is slower
-        tokens, started = 0, time.perf_counter()
-        for first in range(0, len(self._sample), _TIMED_AT_ONCE):
-            chunks = self._sample[first : first + _TIMED_AT_ONCE]
-            encoder.encode_documents([chunk.text for chunk in chunks])
-            tokens += sum(chunk.tokens for chunk in chunks)
-            if time.perf_counter() - started > CALIBRATION_SECONDS:
-                break
-        return tokens / (time.perf_counter() - started)
