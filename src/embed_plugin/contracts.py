@@ -118,8 +118,8 @@ class TextEncoder(Protocol):
 class TokenEncoder(Protocol):
     """Encodes in two steps, for those who would tokenise a text to count its tokens and tokenise it again."""
 
-    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
-        """Put the prefix before each text, tokenise, and cut at the limit."""
+    def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
+        """Put the document prefix before each text, tokenise, and cut at the limit."""
 
     def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
         """Begin to encode tokenised texts to ``(n, dimension)``."""
