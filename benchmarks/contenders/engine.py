@@ -17,6 +17,9 @@ Settings = dict[str, int | str]
 
 BATCH_SIZES = (1, 4, 8, 16, 32, 64, 128)
 
+AS_IT_COMES = "as-it-comes"
+"""The variant of a family that keeps its library's default batch size."""
+
 
 @dataclass(frozen=True)
 class Setup:

@@ -9,7 +9,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from contenders.engine import BATCH_SIZES
+from contenders.engine import AS_IT_COMES, BATCH_SIZES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGES = ("fastembed", "onnxruntime", "tokenizers")
 DEFAULT_BATCH_SIZE = 256
 BATCH_SIZES_OF_PROCESSES = (1, 8, 32)
-GRAPHS = {"onnx": "onnx/model.onnx", "onnx-int8": "onnx/model_qint8_avx512_vnni.onnx"}
+FP32_GRAPH, INT8_GRAPH = "onnx/model.onnx", "onnx/model_qint8_avx512_vnni.onnx"
 
 
 def prepare(setup: Setup, texts: list[str]) -> None:
@@ -39,25 +39,29 @@ def load(setup: Setup) -> FastembedEngine:
         normalization=True,
         sources=ModelSource(hf=name),
         dim=pooling["word_embedding_dimension"],
-        model_file=GRAPHS[setup.variant],
+        model_file=INT8_GRAPH if setup.variant == "onnx-int8" else FP32_GRAPH,
     )
     return FastembedEngine(
         TextEmbedding(name, specific_model_path=str(setup.work / "onnx"), threads=setup.threads, cuda=False),
         setup.threads,
+        is_tuned=setup.variant != AS_IT_COMES,
     )
 
 
 class FastembedEngine:
-    """A loaded model; it pads texts in the order they come. Batch size and processes are tuned."""
+    """A loaded model; it pads texts as they come. Batch size and processes are tuned, unless told not to be."""
 
-    def __init__(self, model: TextEmbedding, threads: int) -> None:
+    def __init__(self, model: TextEmbedding, threads: int, *, is_tuned: bool) -> None:
         self.model = model
         self.threads = threads
+        self.is_tuned = is_tuned
         self.settings: Settings = {}
 
     def candidates(self) -> list[Settings]:
         """Batch sizes, the library's default first, in this process and in as many processes as there are threads."""
         one: list[Settings] = [{"batch_size": size, "processes": 1} for size in (DEFAULT_BATCH_SIZE, *BATCH_SIZES)]
+        if not self.is_tuned:
+            return one[:1]
         several: list[Settings] = [{"batch_size": size, "processes": self.threads} for size in BATCH_SIZES_OF_PROCESSES]
         return one + several if self.threads > 1 else one
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from contenders.engine import BATCH_SIZES
+from contenders.engine import AS_IT_COMES, BATCH_SIZES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,8 @@ def load(setup: Setup) -> SentenceTransformersEngine:
     """Load with as many threads as allowed."""
     torch.set_num_threads(setup.threads)
     load_variant = {"onnx": _load_onnx, "onnx-int8": _load_onnx, "openvino": _load_openvino}
-    return SentenceTransformersEngine(load_variant.get(setup.variant, _load_torch)(setup))
+    model = load_variant.get(setup.variant, _load_torch)(setup)
+    return SentenceTransformersEngine(model, is_tuned=setup.variant != AS_IT_COMES)
 
 
 def _load_torch(setup: Setup) -> SentenceTransformer:
@@ -92,15 +93,19 @@ def _load_openvino(setup: Setup) -> SentenceTransformer:
 
 
 class SentenceTransformersEngine:
-    """A loaded model; it sorts texts by length and pads each batch, and the batch size is tuned."""
+    """A loaded model; it sorts texts by length and pads each batch. Its batch size is tuned, unless told not to be."""
 
-    def __init__(self, model: SentenceTransformer) -> None:
+    def __init__(self, model: SentenceTransformer, *, is_tuned: bool) -> None:
         self.model = model
+        self.is_tuned = is_tuned
         self.batch_size = DEFAULT_BATCH_SIZE
 
     def candidates(self) -> list[Settings]:
         """Batch sizes, the library's default first."""
-        return [{"batch_size": size} for size in sorted(BATCH_SIZES, key=lambda size: size != DEFAULT_BATCH_SIZE)]
+        sizes = (
+            sorted(BATCH_SIZES, key=lambda size: size != DEFAULT_BATCH_SIZE) if self.is_tuned else [DEFAULT_BATCH_SIZE]
+        )
+        return [{"batch_size": size} for size in sizes]
 
     def use(self, settings: Settings) -> None:
         """Take a batch size."""
