@@ -226,7 +226,7 @@ del clients[0]
 next(clients[0].stream_documents(["a"] * 1000))
 """
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("32 32 32\n", "")
 

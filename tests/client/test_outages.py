@@ -77,7 +77,7 @@ def test_a_service_that_is_stopped_in_its_tracks_is_left_for_its_twin(
     service: Service, tiny_model: Callable[..., Path], tiny_encoder: Encoder
 ) -> None:
     """SIGSTOP: the connection is accepted and nothing comes, as with a machine that swaps or hangs."""
-    settings = replace(PATIENT, attempt_seconds=0.5, open_seconds=3600)
+    settings = replace(PATIENT, attempt_seconds=2, open_seconds=3600)
     with (
         Service(tiny_model()) as twin,
         EmbeddingClient(service.url, fallbacks=[twin.url], settings=settings) as client,
