@@ -2,7 +2,7 @@
 
 Run:  .venv/bin/python benchmarks/memory_over_time.py --texts 1000000 --out FOLDER
 
-The texts are made one by one and never held. Writes memory.json and memory.png, and prints what it saw.
+The texts are made one by one and never held. Writes memory.json and memory.svg, and prints what it saw.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
         found = watch(Path(work, "model"), options.texts)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "memory.json").write_text(json.dumps(found), encoding="utf-8")
-    memory_curve(found, options.out / "memory.png")
+    memory_curve(found, options.out / "memory.svg")
     print(memory({"memory": found}))
 
 

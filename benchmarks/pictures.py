@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
-mpl.use("Agg")
+mpl.use("svg")
 from matplotlib import pyplot as plt
 
 from contenders import OURS, STATIC
@@ -21,19 +21,21 @@ from tables import rate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Letters, not their outlines; and the same figures give the same file.
+mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "embed-plugin"}
+
 OWN_COLOUR, OTHER_COLOUR = "#1b7f5c", "#b8bec6"
-DOTS_PER_INCH = 120
 
 
 def draw(results: dict[str, Any], out: Path) -> list[Path]:
     """Every picture that the results have figures for; the files written."""
     drawn = []
     for name, model in results["models"].items():
-        drawn.append(bars(model, out / f"throughput-{name}.png"))
+        drawn.append(bars(model, out / f"throughput-{name}.svg"))
         if model.get("lengths"):
-            drawn.append(length_curve(model, out / f"length-{name}.png"))
+            drawn.append(length_curve(model, out / f"length-{name}.svg"))
     if results.get("memory"):
-        drawn.append(memory_curve(results["memory"], out / "memory.png"))
+        drawn.append(memory_curve(results["memory"], out / "memory.svg"))
     return drawn
 
 
@@ -108,7 +110,7 @@ def memory_curve(found: dict[str, Any], path: Path) -> Path:
 
 def _save(path: Path) -> Path:
     plt.tight_layout()
-    plt.savefig(path, dpi=DOTS_PER_INCH)
+    plt.savefig(path, metadata={"Date": None})
     plt.close()
     return path
 

@@ -43,9 +43,9 @@ _EVERY = (
     Contender("st-onnx", "sentence-transformers, ONNX fp32", "sentence_transformers", "onnx"),
     Contender("st-onnx-int8", "sentence-transformers, ONNX INT8 (dynamic)", "sentence_transformers", "onnx-int8"),
     Contender("st-openvino", "sentence-transformers, OpenVINO fp32", "sentence_transformers", "openvino"),
-    Contender("st-default", "sentence-transformers, as it comes (batch 32)", "sentence_transformers", "as-it-comes"),
+    Contender("st-untuned", "sentence-transformers, torch fp32, batch of 32", "sentence_transformers", "untuned"),
     Contender("fastembed", "fastembed, ONNX fp32", "fastembed", "onnx"),
-    Contender("fastembed-default", "fastembed, as it comes (batch 256)", "fastembed", "as-it-comes"),
+    Contender("fastembed-untuned", "fastembed, ONNX fp32, batch of 32", "fastembed", "untuned"),
     Contender("fastembed-int8", "fastembed, ONNX INT8 (dynamic)", "fastembed", "onnx-int8"),
     Contender(STATIC, "model2vec, distilled (no transformer)", "model2vec", "static"),
 )

@@ -9,7 +9,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from contenders.engine import AS_IT_COMES, BATCH_SIZES
+from contenders.engine import BATCH_SIZES, UNTUNED, UNTUNED_BATCH_SIZE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,7 +44,7 @@ def load(setup: Setup) -> FastembedEngine:
     return FastembedEngine(
         TextEmbedding(name, specific_model_path=str(setup.work / "onnx"), threads=setup.threads, cuda=False),
         setup.threads,
-        is_tuned=setup.variant != AS_IT_COMES,
+        is_tuned=setup.variant != UNTUNED,
     )
 
 
@@ -59,9 +59,9 @@ class FastembedEngine:
 
     def candidates(self) -> list[Settings]:
         """Batch sizes, the library's default first, in this process and in as many processes as there are threads."""
-        one: list[Settings] = [{"batch_size": size, "processes": 1} for size in (DEFAULT_BATCH_SIZE, *BATCH_SIZES)]
         if not self.is_tuned:
-            return one[:1]
+            return [{"batch_size": UNTUNED_BATCH_SIZE, "processes": 1}]
+        one: list[Settings] = [{"batch_size": size, "processes": 1} for size in (DEFAULT_BATCH_SIZE, *BATCH_SIZES)]
         several: list[Settings] = [{"batch_size": size, "processes": self.threads} for size in BATCH_SIZES_OF_PROCESSES]
         return one + several if self.threads > 1 else one
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from contenders.engine import AS_IT_COMES, BATCH_SIZES
+from contenders.engine import BATCH_SIZES, UNTUNED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def load(setup: Setup) -> SentenceTransformersEngine:
     torch.set_num_threads(setup.threads)
     load_variant = {"onnx": _load_onnx, "onnx-int8": _load_onnx, "openvino": _load_openvino}
     model = load_variant.get(setup.variant, _load_torch)(setup)
-    return SentenceTransformersEngine(model, is_tuned=setup.variant != AS_IT_COMES)
+    return SentenceTransformersEngine(model, is_tuned=setup.variant != UNTUNED)
 
 
 def _load_torch(setup: Setup) -> SentenceTransformer:
