@@ -225,9 +225,7 @@ print(*[client.dimension for client in clients])
 del clients[0]
 next(clients[0].stream_documents(["a"] * 1000))
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("32 32 32\n", "")
 
 

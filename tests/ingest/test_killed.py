@@ -67,8 +67,11 @@ def model(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
 
 
-def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(model: Path, tmp_path: Path) -> None:
-    log, target, undisturbed = tmp_path / "log", str(tmp_path / "killed"), str(tmp_path / "calm")
+@pytest.mark.parametrize("engine", ["", "edge:"])
+def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(
+    engine: str, model: Path, tmp_path: Path
+) -> None:
+    log, target, undisturbed = tmp_path / "log", f"{engine}{tmp_path / 'killed'}", str(tmp_path / "calm")
     moments = random.Random(5)  # noqa: S311 - moments
     with Runs(model, target, log) as runs:
         killed = sum(

@@ -16,6 +16,7 @@ import qdrant_edge as edge
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.edge_collection import edge_config, payload_indexes
+from embed_plugin.ingest.edge_shard import open_shard
 from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points, RefusedContentError
 from embed_plugin.ingest.qdrant_target import EDGE_MARK
 
@@ -40,8 +41,7 @@ class EdgeEngine:
     """An :class:`~embed_plugin.ingest.engine.Engine` over a folder; one process at a time may have a collection open.
 
     Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
-    An update is in the shard's write-ahead log when it returns. A kill while qdrant-edge makes a new segment can leave
-    a shard that it does not open again (release 0.9), so a folder of this engine must be one that can be made anew.
+    An update is in the shard's write-ahead log when it returns.
 
     Args:
         folder: Made when the first collection is.
@@ -236,7 +236,7 @@ class EdgeEngine:
 
     def _shard(self, collection: str) -> edge.EdgeShard:
         if collection not in self._open:
-            self._open[collection] = edge.EdgeShard.load(str(self._path(collection) / _SHARD))
+            self._open[collection] = open_shard(self._path(collection) / _SHARD)
         return self._open[collection]
 
     def _path(self, collection: str) -> Path:
@@ -255,7 +255,7 @@ class EdgeEngine:
                 remedy = "it is open already, here or in another process. Wait for that to end, or use a Qdrant server"
                 raise TargetError(f"{self.target}: {remedy}") from error
             if "failed to load segment" in str(error):
-                remedy = "a run was killed while qdrant-edge made this segment. Delete the folder, and ingest again"
+                remedy = "the segment is damaged. Delete the folder, and ingest again"
                 raise TargetError(f"{self.target}: {error}: {remedy}") from error
             raise TargetError(f"{self.target}: {error}") from error
 
