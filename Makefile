@@ -35,7 +35,7 @@ test-server: $(VENV)/dev
 
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip install -q -e '.[dev]' -c tests/oldest.txt
+	.venv-oldest/bin/python -m pip install -q -e '.[test]' -c tests/oldest.txt
 	.venv-oldest/bin/python -m pytest -n auto
 
 test-optimum: .venv-optimum/dev

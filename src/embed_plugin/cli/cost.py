@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,12 @@ from embed_plugin.cost.month import HOURS_A_MONTH
 from embed_plugin.cost.sample_texts import sample_texts
 from embed_plugin.cost.storage import BYTES_OF_A_TOKEN
 from embed_plugin.encode.throughput import measure_tokens_per_second
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.optional_imports import import_part
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from embed_plugin.contracts import TextEncoder
 
 MEASURED_SECONDS = 8.0
@@ -100,9 +104,11 @@ def cost(
             f"{picture}: expected FILE.svg or FILE.png in a folder that is there", param_hint="--picture"
         )
     draw = import_part("embed_plugin.cost.picture", extra="picture").draw if picture else None
-    traffic = Traffic(texts_per_month, tokens_per_text, peak_to_average)
+    with wrong_usage():
+        traffic = Traffic(texts_per_month, tokens_per_text, peak_to_average)
     speed, model_dimension = _speed_and_dimension(tokens_per_second, model, tokens_per_text)
-    machine = Machine(speed, machine_per_month or (machine_per_hour or 0) * HOURS_A_MONTH, utilisation)
+    with wrong_usage():
+        machine = Machine(speed, machine_per_month or (machine_per_hour or 0) * HOURS_A_MONTH, utilisation)
     text_bytes = tokens_per_text * BYTES_OF_A_TOKEN
     points = Points(chunks or texts_per_month, dimension or model_dimension, text_bytes, hnsw_m)
     answer = Answer(
@@ -119,6 +125,15 @@ def cost(
         write_json(answer.facts(), json_file)
     else:
         print_answer(answer)
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """What an option's value makes impossible is wrong usage."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _speed_and_dimension(
