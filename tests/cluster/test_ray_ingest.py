@@ -117,8 +117,9 @@ def test_what_is_rejected_is_what_the_local_engine_rejects() -> None:
         Record("3", "again", place="x.jsonl:9"),
         Record("p", "poison"),
         Record("long", "word " * 90),
+        Rejected("no text", "x.jsonl:7", "unread"),
+        Record("uncut", "☃"),
     ]
-    source += [Record("long", "word " * 90), Rejected("no text", "x.jsonl:7", "unread"), Record("uncut", "☃")]
     told: list[list[Rejected]] = []
     for workers in ({}, {"workers": TWO}):
         letters: list[Rejected] = []
