@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    """The address of its head; this process is connected to it."""
+def cluster() -> Iterator[Any]:
+    """A ``ray.cluster_utils.Cluster``; this process is connected to it."""
     ray = pytest.importorskip("ray", reason="needs the extra dev-cluster: make test-cluster")
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - where Ray is installed
 
@@ -23,6 +23,12 @@ def cluster() -> Iterator[str]:
         started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         started.add_node(num_cpus=2)
         ray.init(started.address, log_to_driver=False)
-        yield started.address
+        yield started
         ray.shutdown()
         started.shutdown()
+
+
+@pytest.fixture
+def address(cluster: Any) -> str:  # noqa: ANN401 - Ray's
+    """Where the cluster's head answers."""
+    return str(cluster.address)

@@ -54,9 +54,9 @@ def model(tiny_model: Callable[..., Path]) -> Path:
     return tiny_model()
 
 
-def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, cluster: str, tmp_path: Path) -> None:
+def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, address: str, tmp_path: Path) -> None:
     with misbehaving_qdrant(poison="poison") as (url, _):
-        ray = Command(model, url, cluster)
+        ray = Command(model, url, address)
         code, stdout, stderr = ray.run(LINES, "--ray-workers", "3", "--json", "-")
         assert (code, stderr) == (0, "")
         assert json.loads(stdout)["embedded"] == 3000
@@ -83,34 +83,34 @@ def test_without_an_address_it_is_a_cluster_of_this_machine_that_ends_with_the_r
 
 def test_an_address_where_nothing_listens_is_named_with_a_remedy(model: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed, socket.create_server(("127.0.0.1", 0)) as silent:
-        address, mute = (f"127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent))
+        nobody, mute = (f"127.0.0.1:{one.getsockname()[1]}" for one in (closed, silent))
         closed.close()
-        for wrong in (address, mute, "ray.invalid:6379", "nonsense"):
+        for wrong in (nobody, mute, "ray.invalid:6379", "nonsense"):
             code, _, stderr = Command(model, "http://127.0.0.1:1", wrong).run(LINES[:1])
             assert code == 1
             assert stderr.startswith(f"embed-plugin: no Ray cluster answers at {wrong} (")
             assert "Set RAY_ADDRESS to HOST:PORT" in stderr
 
 
-def test_a_server_that_does_not_answer_is_the_same_error_as_without_a_cluster(model: Path, cluster: str) -> None:
-    code, _, stderr = Command(model, "http://127.0.0.1:1", cluster).run(LINES[:1])
+def test_a_server_that_does_not_answer_is_the_same_error_as_without_a_cluster(model: Path, address: str) -> None:
+    code, _, stderr = Command(model, "http://127.0.0.1:1", address).run(LINES[:1])
     assert (code, stderr.startswith("embed-plugin: no Qdrant server answers at http://127.0.0.1:1 (")) == (1, True)
 
 
-def test_a_collection_of_another_model_is_refused(model: Path, cluster: str, tiny_model: Callable[..., Path]) -> None:
+def test_a_collection_of_another_model_is_refused(model: Path, address: str, tiny_model: Callable[..., Path]) -> None:
     with misbehaving_qdrant() as (url, _):
-        assert Command(model, url, cluster).run(LINES[:1])[0] == 0
-        code, _, stderr = Command(tiny_model(precision="fp32"), url, cluster).run(LINES[:1])
+        assert Command(model, url, address).run(LINES[:1])[0] == 0
+        code, _, stderr = Command(tiny_model(precision="fp32"), url, address).run(LINES[:1])
     assert (code, stderr.startswith("embed-plugin: collection 'notes' in")) == (1, True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("own_cluster", [False, True])
 def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
-    model: Path, cluster: str, number: signal.Signals, code: int, *, own_cluster: bool
+    model: Path, address: str, number: signal.Signals, code: int, *, own_cluster: bool
 ) -> None:
     with misbehaving_qdrant() as (url, server):
-        ray = Command(model, url, "" if own_cluster else cluster)
+        ray = Command(model, url, "" if own_cluster else address)
         process = ray.start("--ray-workers", "1")
         assert process.stdin
         process.stdin.write("".join(LINES))

@@ -105,6 +105,25 @@ def test_workers_that_are_killed_are_replaced_and_nothing_is_lost(model: Path) -
     assert there.embedded + there.unchanged == here.embedded
 
 
+def test_a_machine_that_goes_is_made_up_for_by_the_others(model: Path, cluster: Any) -> None:  # noqa: ANN401 - Ray's
+    machines = [cluster.add_node(num_cpus=2)]
+    every_machine = OnRay(workers=3, cpus=2)
+
+    def remove_one(_: IngestSummary) -> None:
+        if machines and len(witnesses(model.parent)) == 3:
+            cluster.remove_node(machines.pop(), allow_graceful=False)
+
+    encoder = WitnessedEncoder.load(model)
+    with collection() as one, collection() as other:
+        here = ingest(records(0), Encoder.load(model), one, settings=SETTINGS)
+        there = ingest(
+            records(0), encoder, other, settings=SETTINGS, observer=Observer(remove_one), workers=every_machine
+        )
+        assert content(other) == content(one)
+    assert not machines
+    assert there.chunks == here.chunks
+
+
 def test_a_window_that_kills_every_worker_ends_the_run_saying_so() -> None:
     encoder = DeadlyEncoder()
     with collection() as sink, pytest.raises(ClusterError, match="lost 4 times with the worker"):

@@ -10,8 +10,8 @@ import numpy as np
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest.json_values import as_json
 from embed_plugin.ingest.pipeline import IngestSettings
+from embed_plugin.ingest.ray.actor import start_here
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.ray.workers import start_here
 from embed_plugin.ingest.reader_settings import ReaderSettings
 from embed_plugin.ingest.record_fields import Origin, record_of_fields
 from embed_plugin.ingest.records import Record, Rejected

@@ -1,165 +1,170 @@
-"""Windows of records on a Ray cluster: actors that hold an encoder and a connection, and do whole windows."""
+"""Windows of records on a Ray cluster: who does which, and what happens when a worker dies."""
 
 from __future__ import annotations
 
 import pickle
-import socket
-from collections import Counter
-from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import partial
-from threading import Lock
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from embed_plugin.errors import ClusterError, InvalidInputError, ModelFolderError, TargetError
-from embed_plugin.ingest.ray.cluster import room_for
+from embed_plugin.errors import ClusterError
+from embed_plugin.ingest.ray.actor import Actor
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.workers import WINDOWS_UNDER_WAY, LocalWorkers, Task
+from embed_plugin.ingest.workers import WINDOWS_UNDER_WAY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from embed_plugin.ingest.pipeline import IngestSettings
     from embed_plugin.ingest.records import Record
-    from embed_plugin.ingest.sink import Sink
-    from embed_plugin.ingest.workers import Outcome
+    from embed_plugin.ingest.workers import Outcome, Task
 
 _TRIES = 4
-"""How often a window is begun; one that has killed so many workers would kill the next one too."""
+"""How often a window is begun, and how many workers in a row may fail to start: one more would fail too."""
 
 
-@dataclass(frozen=True)
-class OnRay:
-    """Has the windows of a run done by workers on a Ray cluster; for the argument ``workers`` of ``ingest``.
+@dataclass(eq=False)
+class _Worker:
+    actor: Any
+    windows: int = 0
 
-    Attributes:
-        workers: Processes; None for as many as the cluster's machines have room for.
-        cpus: CPUs of each, all of one machine.
 
-    Raises:
-        InvalidInputError: one of them is below 1.
-    """
-
-    workers: int | None = None
-    cpus: int = 1
-
-    def __post_init__(self) -> None:
-        if self.cpus < 1 or (self.workers is not None and self.workers < 1):
-            raise InvalidInputError(f"{self.workers} workers of {self.cpus} CPUs: expected 1 or more of both")
-
-    def __call__(self, task: Task) -> RayWorkers:
-        """Start them.
-
-        Raises:
-            ClusterError: the cluster has no room for them.
-            TargetError: the sink is one that only one process may have open.
-        """
-        room = room_for(self.cpus)
-        workers = self.workers or max(1, room)
-        if workers > room:
-            message = (
-                f"the Ray cluster has room for {room} workers of {self.cpus} CPUs, and {workers} were asked for: ask "
-                "for less (--ray-workers, --ray-cpus), or add machines to it first"
-            )
-            raise ClusterError(message)
-        return RayWorkers(task, workers=workers, cpus=self.cpus)
+@dataclass(eq=False)
+class _Window:
+    records: Sequence[Record]
+    outcome: Future[Outcome] = field(default_factory=Future)
+    tries: int = 0
 
 
 class RayWorkers:
-    """:class:`~embed_plugin.ingest.workers.Workers` in processes of a Ray cluster; :class:`OnRay` makes them.
+    """:class:`~embed_plugin.ingest.workers.Workers` in processes of a Ray cluster; :class:`.OnRay` makes them.
 
-    Each does three windows at once, in the stages of :class:`~embed_plugin.ingest.workers.LocalWorkers`. Where one
-    dies, Ray starts another, which does its windows again.
+    Each does three windows at once. Where one dies, alone or with its machine, the others do its windows again, and
+    another is started as soon as there is room for it.
     """
 
     def __init__(self, task: Task, *, workers: int, cpus: int) -> None:
         self.windows = workers * WINDOWS_UNDER_WAY
-        about = LazyEncoder(task.encoder), pickle.dumps(task.sink), task.settings
-        options = {
-            "num_cpus": cpus,
-            "max_concurrency": WINDOWS_UNDER_WAY,
-            "max_restarts": -1,
-            "max_task_retries": _TRIES - 1,
-        }
-        self._actors = [ray.remote(_Worker).options(**options).remote(*about) for _ in range(workers)]
-        self._busy: Counter[int] = Counter()
-        self._lock = Lock()
+        self._about = LazyEncoder(task.encoder), pickle.dumps(task.sink), task.settings
+        self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_UNDER_WAY)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # all below is its alone
+        self._started: set[_Worker] = set()
+        self._ready: set[_Worker] = set()
+        self._waiting: deque[_Window] = deque()
+        self._begun: set[_Window] = set()
+        self._failed_starts = 0
+        for _ in range(workers):
+            self._then(self._start)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for actor in self._actors:
-            ray.kill(actor)
+        self._thread.shutdown(cancel_futures=True)
+        for worker in self._started:
+            ray.kill(worker.actor)
 
     def start(self, records: Sequence[Record]) -> Future[Outcome]:
-        """Hand a window to the worker that has the fewest."""
-        with self._lock:
-            number = min(range(len(self._actors)), key=self._busy.__getitem__)
-            self._busy[number] += 1
-        outcome: Future[Outcome] = Future()
-        done = self._actors[number].do.remote(records).future()
-        done.add_done_callback(partial(self._hand_on, number, outcome))
-        return outcome
+        """Have a window done by the worker that has the fewest, as soon as one has less than three."""
+        window = _Window(records)
+        self._then(self._queue, window)
+        return window.outcome
 
-    def _hand_on(self, number: int, outcome: Future[Outcome], done: Future[Any]) -> None:
-        with self._lock:
-            self._busy[number] -= 1
+    def _then(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
+        with suppress(RuntimeError):  # the thread has ended, and with it the run
+            self._thread.submit(self._do, step, *arguments)
+
+    def _do(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
+        try:
+            step(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for ever
+            self._give_up(f"the Ray cluster cannot be used any more: {error!r}")
+
+    def _start(self) -> None:
+        worker = _Worker(self._actors.remote(*self._about))
+        self._started.add(worker)
+        worker.actor.ready.remote().future().add_done_callback(lambda done: self._then(self._take_in, worker, done))
+
+    def _take_in(self, worker: _Worker, done: Future[None]) -> None:
         error = done.exception()
         if error is None:
-            outcome.set_result(done.result())
+            self._failed_starts = 0
+            self._ready.add(worker)
         else:
-            outcome.set_exception(_own(error))
+            self._failed_starts += 1
+            self._replace(worker)
+            if self._failed_starts >= _TRIES and not self._ready:
+                self._give_up(f"{self._failed_starts} workers in a row did not start: {error}")
+        self._hand_out()
 
+    def _queue(self, window: _Window) -> None:
+        self._waiting.append(window)
+        self._hand_out()
 
-class _Worker:
-    """What each process holds: an encoder and a sink, from its first window on."""
+    def _hand_out(self) -> None:
+        while self._waiting and self._ready:
+            worker = min(self._ready, key=lambda one: one.windows)
+            if worker.windows == WINDOWS_UNDER_WAY:
+                return
+            self._send(self._waiting.popleft(), worker)
 
-    def __init__(self, encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> None:
-        self._about = encoder, sink, settings
-        self._starting = Lock()
-        self._threads: LocalWorkers | None = None
+    def _send(self, window: _Window, worker: _Worker) -> None:
+        window.tries += 1
+        worker.windows += 1
+        self._begun.add(window)
+        done = worker.actor.do.remote(window.records).future()
+        done.add_done_callback(lambda done: self._then(self._finish, window, worker, done))
 
-    def do(self, records: Sequence[Record]) -> Outcome:
-        """Do a window, to the end."""
-        with self._starting:
-            self._threads = self._threads or start_here(*self._about)
-        return self._threads.start(records).result()
+    def _finish(self, window: _Window, worker: _Worker, done: Future[Outcome]) -> None:
+        worker.windows -= 1
+        error = done.exception()
+        if window not in self._begun:
+            return  # it was given up
+        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+            self._begin_again(window, worker, error)
+        elif error is None:
+            self._begun.remove(window)
+            window.outcome.set_result(done.result())
+        else:
+            self._begun.remove(window)
+            window.outcome.set_exception(_own(error))
+        self._hand_out()
 
+    def _begin_again(self, window: _Window, worker: _Worker, error: RayError) -> None:
+        if window.tries == _TRIES:
+            self._give_up(f"a window of records was lost {_TRIES} times with the worker that did it: {error}")
+            return
+        self._replace(worker)
+        self._begun.remove(window)
+        self._waiting.appendleft(window)
 
-def start_here(encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> LocalWorkers:
-    """Load an encoder, connect a pickled sink, and start to work in this process, one of a cluster.
+    def _replace(self, worker: _Worker) -> None:
+        """Start another worker, once, for one that is gone, or cannot be reached."""
+        if worker in self._started:
+            self._started.remove(worker)
+            self._ready.discard(worker)
+            ray.kill(worker.actor)
+            self._start()
 
-    Raises:
-        ModelFolderError: the model folder cannot be used on this machine.
-        SpaceMismatchError: the folder here is another one than that with which the collection was prepared.
-        TargetError: the store cannot be reached from here.
-    """
-    try:
-        loaded = encoder.load()
-        opened: Sink = pickle.loads(sink)  # noqa: S301 - our own
-        exists = opened.check(loaded)
-    except (ModelFolderError, TargetError) as error:
-        raise type(error)(f"on the machine {socket.gethostname()}: {error}") from error
-    if not exists and not settings.dry_run:
-        message = f"the collection {opened.collection!r} is not there: make it first, with sink.prepare(encoder)"
-        raise TargetError(message)
-    return LocalWorkers(Task(loaded, opened, settings, settings.chunker(loaded), exists))
+    def _give_up(self, found: str) -> None:
+        message = (
+            f"{found}. What is stored stays; see what is wrong with them, such as too little memory, and run the same "
+            "command again to go on"
+        )
+        for window in (*self._begun, *self._waiting):
+            window.outcome.set_exception(ClusterError(message))
+        self._begun.clear()
+        self._waiting.clear()
 
 
 def _own(error: BaseException) -> BaseException:
-    """The error that the worker raised, without what Ray puts around it; Ray's own as a ClusterError."""
-    if isinstance(error, RayTaskError):
-        cause: BaseException = error.cause
-        cause.__cause__ = error  # which has the worker's traceback
-        return cause
-    if isinstance(error, RayError):
-        message = (
-            f"a window of records was lost {_TRIES} times with the worker that did it: {error}. What is stored stays; "
-            "see what killed them, such as too little memory, and run the same command again to go on"
-        )
-        return ClusterError(message)
-    return error
+    """What the worker raised, without what Ray puts around it."""
+    if not isinstance(error, RayTaskError):
+        return error
+    cause: BaseException = error.cause
+    cause.__cause__ = error  # which has the worker's traceback
+    return cause
