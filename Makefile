@@ -13,7 +13,7 @@ SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection
 LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 
-.PHONY: demo test test-server test-oldest test-optimum lint types bench clean
+.PHONY: demo test test-server test-oldest test-optimum test-cluster test-cluster-oldest lint types bench clean
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
@@ -40,6 +40,14 @@ test-oldest:
 
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
+
+test-cluster: .venv-cluster/dev
+	.venv-cluster/bin/python -m pytest -n 0 -m cluster tests/cluster
+
+test-cluster-oldest:
+	$(PYTHON) -m venv .venv-cluster-oldest
+	.venv-cluster-oldest/bin/python -m pip install -q -e '.[dev-cluster]' -c tests/cluster/oldest.txt
+	.venv-cluster-oldest/bin/python -m pytest -n 0 -m cluster tests/cluster
 
 # Each adapter has its tests, and mypy, in an environment of its own with its framework.
 test-langchain: .venv-langchain/dev
@@ -89,6 +97,11 @@ $(VENV)/dev: pyproject.toml
 .venv-optimum/dev: pyproject.toml
 	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
 	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
+	touch $@
+
+.venv-cluster/dev: pyproject.toml
+	test -x .venv-cluster/bin/python || $(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python -m pip install -q -e '.[dev-cluster]'
 	touch $@
 
 .venv-langchain/dev: pyproject.toml $(LANGCHAIN)/pyproject.toml

@@ -49,6 +49,7 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
         "charset_normalizer",
         "pathspec",
         "pyarrow",
+        "ray",
         "httpx",
         "fastapi",
         "starlette",

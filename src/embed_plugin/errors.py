@@ -10,6 +10,7 @@ EmbedPluginError
 ├── QualityFloorError        a model is too far from the fp32 one, or from its baseline
 ├── MissingExtraError        an optional dependency is not installed (also an ImportError)
 ├── RecordError              a record cannot be read, decoded or chunked
+├── ClusterError             a Ray cluster cannot be reached, has no room, or loses its workers
 ├── EndpointError            an embedding service refuses, or answers what cannot be used; carries its name
 │   ├── EndpointUnavailableError  it cannot be reached, is overloaded or too slow: ask again later
 │   └── OtherSpaceError      it gives vectors of another space than the client's
@@ -74,6 +75,10 @@ class MissingExtraError(EmbedPluginError, ImportError):
 
 class RecordError(EmbedPluginError):
     """A record cannot be read, decoded or chunked."""
+
+
+class ClusterError(EmbedPluginError):
+    """A Ray cluster cannot be reached, has no room, or loses its workers again and again."""
 
 
 class EndpointError(EmbedPluginError):

@@ -7,6 +7,7 @@ are a real one, at QDRANT_URL.
 from __future__ import annotations
 
 import os
+import pickle
 import uuid
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -369,3 +370,33 @@ def test_too_many_points_for_embedded_qdrant_are_warned_of_once(monkeypatch: pyt
         fill(sink, "one", "two")
         fill(sink, "three", "four")
     assert [str(warning.message)[:26] for warning in caught] == [":memory: now holds 2 point"]
+
+
+@pytest.mark.parametrize("kind", ["http", "grpc"])
+def test_a_sink_of_a_server_is_pickled_and_connects_the_same_way_again(kind: str) -> None:
+    with misbehaving_qdrant() as (url, server), grpc_qdrant(server.engine) as (port, _):
+        client = open_client(url, prefer_grpc=kind == "grpc", grpc_port=port, api_key="key", timeout_seconds=7)
+        with QdrantSink(QdrantEngine(client, target=url), "c") as sink:
+            fill(sink, "one", "two")
+            with pickle.loads(pickle.dumps(sink)) as copy:  # noqa: S301 - our own bytes
+                assert (copy.collection, copy.target, copy.check(ENCODER), copy.count()) == ("c", url, True, 2)
+                assert copy._engine._grpc == (kind == "grpc")
+                assert copy._engine.client.init_options["timeout"] == 7
+            assert kind == "grpc" or server.api_keys == {"key"}
+
+
+def test_a_bulk_load_is_ended_by_the_sink_and_not_by_its_copies() -> None:
+    with (
+        misbehaving_qdrant() as (url, server),
+        open_sink(url, "c", settings=CollectionSettings(bulk_load=True, sparse="bm25")) as sink,
+    ):
+        sink.prepare(ENCODER)
+        with pickle.loads(pickle.dumps(sink)) as copy:  # noqa: S301 - our own bytes
+            assert copy.check(ENCODER)
+        assert server.indexing_threshold == 0
+
+
+@pytest.mark.parametrize("kind", ["memory", "folder", "edge"])
+def test_what_one_process_has_open_is_not_pickled(kind: str, tmp_path: Path) -> None:
+    with open_kind(kind, tmp_path, "c") as sink, pytest.raises(TargetError, match=r"one process only.*Qdrant server"):
+        pickle.dumps(sink)

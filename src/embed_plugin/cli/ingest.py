@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embed_plugin.cli import FAILED, REJECTED
+from embed_plugin.cli import engine as working
 from embed_plugin.cli import reader_options as reading
 from embed_plugin.cli import target_options as making
 from embed_plugin.cli.ingest_report import DryRun, print_summary, run_progress
@@ -53,6 +54,9 @@ def ingest(
     retry_rejected: Annotated[
         Path | None, typer.Option(help="Try what is in this file again, instead of paths.", show_default=False)
     ] = None,
+    engine: working.Engine = working.EngineName.local,
+    ray_workers: working.RayWorkers = None,
+    ray_cpus: working.RayCpus = None,
     recreate: making.Recreate = False,
     yes: making.Yes = False,
     api_key: ApiKey = None,
@@ -135,13 +139,17 @@ def ingest(
         rejected or Path(f"{collection.replace('/', '_')}.rejected.jsonl"), retry_rejected, dry_run=dry_run
     )
     found = DryRun() if dry_run else None
-    with stoppable(), open_sink(to, collection, api_key=api_key, create=not dry_run, settings=made_as) as sink:
+    with (
+        working.workers_on(engine, target=to, workers=ray_workers, cpus=ray_cpus) as workers,
+        stoppable(),
+        open_sink(to, collection, api_key=api_key, create=not dry_run, settings=made_as) as sink,
+    ):
         encoder = load_encoder(model)
         if recreate and not dry_run:
             sink.recreate(encoder)
         with letters.opened(paths, read_as) as (records, on_rejected), run_progress(records, dry_run=dry_run) as shown:
             observer = found.observer(shown) if found else Observer(shown, on_rejected=on_rejected)
-            summary = ingest_records(records, encoder, sink, settings=settings, observer=observer)
+            summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
         facts = {"dry_run": dry_run, "skipped_files": sum(getattr(records, "skipped", {}).values())}
         facts |= found.facts(encoder) if found else {"rejected_file": letters.used(summary)}
     if json_file:

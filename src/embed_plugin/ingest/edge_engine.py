@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from shutil import rmtree
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -17,7 +17,7 @@ from embed_plugin.errors import TargetError
 from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.edge_collection import edge_config, payload_indexes
 from embed_plugin.ingest.edge_shard import open_shard
-from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points, RefusedContentError
+from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points, RefusedContentError, one_process_only
 from embed_plugin.ingest.qdrant_target import EDGE_MARK
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class EdgeEngine:
         self._changed: set[str] = set()
         self._interrupted = False
         self._lock = RLock()
+
+    def __reduce__(self) -> NoReturn:
+        raise one_process_only(self.target)
 
     def interrupt(self) -> None:
         """Leave what was stored without an index when the engine is closed: that may take minutes."""

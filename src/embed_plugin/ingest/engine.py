@@ -27,6 +27,13 @@ class RefusedContentError(TargetError):
     """Qdrant refuses a request for what is in it: without the point it cannot take, it would have taken the rest."""
 
 
+def one_process_only(target: str) -> TargetError:
+    """Why an engine does not pickle."""
+    return TargetError(
+        f"{target} can be open in one process only, so no other can store there: take a Qdrant server (http://HOST:6333)"
+    )
+
+
 @dataclass(frozen=True)
 class Points:
     """Points to store.
@@ -78,6 +85,8 @@ class Page:
 
 class Engine(Protocol):
     """A place with collections; every method may be called from several threads, and raises TargetError.
+
+    Pickling one connects anew where it is unpickled, or raises TargetError where only one process may have it open.
 
     Attributes:
         target: What messages call the place.

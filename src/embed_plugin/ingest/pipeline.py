@@ -1,34 +1,28 @@
-"""Records to a collection: read, chunk, compare with what is stored, embed what is new, store it.
-
-Three windows of records are on their way at once: while one is read, compared and cut, two are embedded, and what is
-embedded is stored. No window waits for another but the one before it in the same stage.
-"""
+"""Records to a collection: read a window at a time, have workers do each, count, reject and mirror."""
 
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import InvalidInputError, RecordError
-from embed_plugin.ingest.changes import Change, find_changes
 from embed_plugin.ingest.chunker import Chunker
-from embed_plugin.ingest.embedding import Embedding
 from embed_plugin.ingest.mirror import find_gone, refusal, remove
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.seen_ids import SeenIds
 from embed_plugin.ingest.shard import Shard
-from embed_plugin.ingest.storing import store_changes
 from embed_plugin.ingest.summary import IngestSummary, Tally
+from embed_plugin.ingest.workers import LocalWorkers, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
-    from embed_plugin.contracts import TextEncoder, Vectors
+    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.ingest.changes import Change
     from embed_plugin.ingest.sink import Sink
-
-_WINDOWS_UNDER_WAY = 3
+    from embed_plugin.ingest.workers import Outcome, Workers
 
 
 @dataclass(frozen=True)
@@ -62,6 +56,14 @@ class IngestSettings:
         if not 0 <= self.max_delete <= 1:
             raise InvalidInputError(f"max_delete is {self.max_delete}; expected a part of all points, 0 to 1")
 
+    def chunker(self, encoder: TextEncoder) -> Chunker:
+        """What cuts records for an encoder.
+
+        Raises:
+            InvalidInputError: chunks of ``chunk_tokens`` and ``overlap_tokens`` cannot be.
+        """
+        return Chunker(encoder, chunk_tokens=self.chunk_tokens, overlap_tokens=self.overlap_tokens)
+
 
 @dataclass(frozen=True)
 class Observer:
@@ -71,8 +73,8 @@ class Observer:
         on_progress: Called after each window, when its chunks are stored, with the summary so far.
         on_change: Called for each record, when its window is stored or, in a dry run, compared.
         on_removed: Called with the ids of the records that ``mirror`` removes.
-        on_rejected: Called with what could not be read, cut or stored, as soon as it is known. Without it, the first
-            such thing ends the run with a RecordError.
+        on_rejected: Called with what could not be read when that is known, and with what could not be cut or stored
+            when its window is. Without it, the first such thing ends the run with a RecordError.
     """
 
     on_progress: Callable[[IngestSummary], None] | None = None
@@ -88,6 +90,7 @@ def ingest(
     *,
     settings: IngestSettings | None = None,
     observer: Observer | None = None,
+    workers: Callable[[Task], Workers] = LocalWorkers,
 ) -> IngestSummary:
     """Bring a collection up to date with records, embedding only what is new or changed.
 
@@ -102,71 +105,68 @@ def ingest(
         sink: The collection; made if it is not there.
         settings: The defaults where None.
         observer: Who is told what happens.
+        workers: Who compares, cuts, embeds and stores; threads of this process by default.
 
     Raises:
         RecordError: a record cannot be read or chunked, or two have the same id, and nobody observes rejections.
         SpaceMismatchError: the collection holds vectors of another space.
         TargetError: the store cannot be reached or refuses.
     """
-    run = _Run(encoder, sink, settings or IngestSettings(), observer or Observer())
-    run.take_all(records)
-    if run.settings.mirror:
-        run.mirror()
+    settings = settings or IngestSettings()
+    chunker = settings.chunker(encoder)  # which refuses what cannot be, before a collection is made
+    exists = sink.check(encoder)
+    if not settings.dry_run:
+        sink.prepare(encoder)
+        exists = True
+    run = _Run(settings, observer or Observer())
+    with workers(Task(encoder, sink, settings, chunker, exists)) as started:
+        run.take_all(records, started)
+    if settings.mirror and exists:
+        run.mirror(sink)
     return run.summary()
 
 
 class _Window(NamedTuple):
-    """A window that is being stored."""
+    """A window that is under way."""
 
     records: int
-    changes: list[Change]
     rejected: int
-    refused: Future[list[Rejected]]
+    outcome: Future[Outcome]
 
 
 class _Run:
-    def __init__(self, encoder: TextEncoder, sink: Sink, settings: IngestSettings, observer: Observer) -> None:
-        self.settings = settings
+    def __init__(self, settings: IngestSettings, observer: Observer) -> None:
+        self._settings = settings
         self._observer = observer
-        self._encoder = encoder
-        self._sink = sink
-        self._chunker = Chunker(encoder, chunk_tokens=settings.chunk_tokens, overlap_tokens=settings.overlap_tokens)
         self._tally = Tally()
         self._seen = SeenIds()
+        self._under_way: deque[_Window] = deque()
         self._failed = False
         self._all_named = True  # unless something is rejected of which not even the id is known
-        self._exists = sink.check(encoder)
-        if not settings.dry_run:
-            sink.prepare(encoder)
-            self._exists = True
 
-    def take_all(self, records: Iterable[Record | Rejected]) -> None:
+    def take_all(self, records: Iterable[Record | Rejected], workers: Workers) -> None:
         """Take the records a window at a time; where reading fails, what is under way is stored all the same."""
-        under_way: deque[_Window] = deque()
-        with Embedding(self._encoder) as embedding, ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
-            try:
-                for window in _windows(records, self.settings):
-                    under_way.append(self._start(window, embedding, storing))
-                    if len(under_way) == _WINDOWS_UNDER_WAY or self.settings.dry_run:
-                        self._finish(under_way.popleft())
-                while under_way:
-                    self._finish(under_way.popleft())
-            except BaseException:
-                while under_way and not self._failed:
-                    self._finish(under_way.popleft())
-                raise
+        try:
+            for window in _windows(records, self._settings):
+                self._start(window, workers)
+                if len(self._under_way) >= workers.windows:
+                    self._finish()
+            while self._under_way:
+                self._finish()
+        except BaseException:
+            while self._under_way and not self._failed:
+                self._finish()
+            raise
 
-    def mirror(self) -> None:
+    def mirror(self, sink: Sink) -> None:
         """Remove what is stored of records that were not read, or say in the summary why not."""
-        if not self._exists:
-            return
-        gone = find_gone(self._sink, self._seen, self.settings.shard)
+        gone = find_gone(sink, self._seen, self._settings.shard)
         self._tally.mirror_refused = refusal(
-            gone, self._seen, complete=self._all_named, max_delete=self.settings.max_delete
+            gone, self._seen, complete=self._all_named, max_delete=self._settings.max_delete
         )
         if self._tally.mirror_refused is None:
-            if not self.settings.dry_run:
-                remove(gone, self._sink)
+            if not self._settings.dry_run:
+                remove(gone, sink)
             self._tally.removed_sources(sources=len(gone.sources), chunks=gone.chunks)
             if self._observer.on_removed:
                 self._observer.on_removed(gone.sources)
@@ -174,46 +174,37 @@ class _Run:
     def summary(self) -> IngestSummary:
         return self._tally.summary()
 
-    def _start(self, window: Sequence[Record | Rejected], embedding: Embedding, storing: ThreadPoolExecutor) -> _Window:
-        """Compare a window with what is stored, and set off what must be embedded and stored."""
+    def _start(self, window: Sequence[Record | Rejected], workers: Workers) -> None:
+        """Hand the records that are to be taken to the workers."""
         rejected = [record for record in window if isinstance(record, Rejected)]
         self._know(rejected)
         records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
-        found = find_changes(records, self._chunker, self._sink, exists=self._exists)
-        rejected += [result for result in found if isinstance(result, Rejected)]
         self._reject(rejected)
-        changes = [result for result in found if isinstance(result, Change)]
-        if self.settings.dry_run:
-            refused: Future[list[Rejected]] = Future()
-            refused.set_result([])
-        else:
-            vectors = embedding.start([chunk for change in changes for chunk in change.embed])
-            refused = storing.submit(self._store, changes, vectors)
-        return _Window(len(window), changes, len(rejected), refused)
+        self._under_way.append(_Window(len(window), len(rejected), workers.start(records)))
 
-    def _store(self, changes: Sequence[Change], vectors: Callable[[], Vectors]) -> list[Rejected]:
-        if self._failed:
-            return []  # whoever waits for the window that failed is told
-        try:
-            return store_changes(changes, vectors(), self._sink)
-        except BaseException:
-            self._failed = True
-            raise
-
-    def _finish(self, window: _Window) -> None:
-        """Wait until a window is stored, and tell of it."""
-        records = {change.source_id: change.record for change in window.changes}
-        refused = [
-            Rejected.of(records[refused.source_id or ""], refused.reason, chunk_index=refused.chunk_index)
-            for refused in window.refused.result()
-        ]
-        self._reject(refused)
-        self._tally.add(window.changes, records=window.records, rejected=window.rejected, refused_chunks=len(refused))
+    def _finish(self) -> None:
+        """Wait until the oldest window is stored, and tell of it."""
+        outcome = self._result()
+        window = self._under_way.popleft()  # not earlier: Ctrl-C may end the wait, and the window is still to be told
+        self._reject([*outcome.uncut, *outcome.refused])
+        self._tally.add(
+            outcome.changes,
+            records=window.records,
+            rejected=window.rejected + len(outcome.uncut),
+            refused_chunks=len(outcome.refused),
+        )
         if self._observer.on_change:
-            for change in window.changes:
+            for change in outcome.changes:
                 self._observer.on_change(change)
         if self._observer.on_progress:
             self._observer.on_progress(self.summary())
+
+    def _result(self) -> Outcome:
+        try:
+            return self._under_way[0].outcome.result()
+        except Exception:
+            self._failed = True  # nobody waits for the windows after it: they would fail too, each in its time
+            raise
 
     def _know(self, rejected: Sequence[Rejected]) -> None:
         """What was rejected is there all the same: nothing of it is gone from the source."""
@@ -222,7 +213,7 @@ class _Run:
 
     def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
         """The records of this run's shard whose ids are new to it; others are rejected."""
-        mine = self.settings.shard.of(records)
+        mine = self._settings.shard.of(records)
         again = self._seen.add([record.source_id for record in mine])
         for record, seen in zip(mine, again, strict=True):
             if seen:

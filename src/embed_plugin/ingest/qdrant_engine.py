@@ -13,11 +13,11 @@ from embed_plugin.errors import TargetError
 from embed_plugin.ingest import qdrant_errors
 from embed_plugin.ingest.collection_identity import Description, VectorShape
 from embed_plugin.ingest.collection_settings import CollectionSettings
-from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points
+from embed_plugin.ingest.engine import SPARSE_VECTOR, FoundPoint, Page, Points, one_process_only
 from embed_plugin.ingest.qdrant_collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.qdrant_errors import translated
 from embed_plugin.ingest.qdrant_points import dense_vector, new_vectors, rest_batch, upsert_request
-from embed_plugin.ingest.qdrant_target import MEMORY, own_warnings_only
+from embed_plugin.ingest.qdrant_target import MEMORY, open_client, own_warnings_only
 from embed_plugin.ingest.retry import Retry, RetrySettings
 
 if TYPE_CHECKING:
@@ -68,12 +68,25 @@ class QdrantEngine:
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
         self._interrupted = Event()
+        self._retry_settings = retry or RetrySettings()
         self._retry = Retry(
-            retry or RetrySettings(),
+            self._retry_settings,
             is_transient=qdrant_errors.is_transient,
             retry_after=qdrant_errors.retry_after,
             sleep=sleep or self._wait,
         )
+
+    def __reduce__(self) -> tuple[Callable[..., QdrantEngine], tuple[object, ...]]:
+        """Pickle as the server's URL, its key, and how it is asked.
+
+        Raises:
+            TargetError: only one process may have the folder open, or the client was made without a URL.
+        """
+        options = self.client.init_options
+        if self._local or not options["url"]:
+            raise one_process_only(self.target)
+        asked = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
+        return partial(_connect, **asked, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
 
     def interrupt(self) -> None:
         """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
@@ -233,3 +246,7 @@ class QdrantEngine:
     def _call(self, request: Callable[[], T]) -> T:
         with translated(self.target), self._lock:
             return self._retry.call(request)
+
+
+def _connect(url: str, retry: RetrySettings, **asked: Any) -> QdrantEngine:  # noqa: ANN401 - of open_client
+    return QdrantEngine(open_client(url, **asked), target=url, retry=retry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -64,6 +65,15 @@ class QdrantSink:
             names = ", ".join(sorted(unknown)).replace("_", " ")
             message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
             raise InvalidInputError(message)
+
+    def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
+        """Pickle as server, collection and settings: where it is unpickled, it connects, and ends no bulk load.
+
+        Raises:
+            TargetError: the engine is one that only one process may have open.
+        """
+        settings = replace(self._settings, bulk_load=False)
+        return partial(QdrantSink, settings=settings), (self._engine, self.collection)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,170 @@
+"""Windows of records on a Ray cluster: who does which, and what happens when a worker dies."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from embed_plugin.errors import ClusterError
+from embed_plugin.ingest.ray.actor import Actor
+from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
+from embed_plugin.ingest.workers import WINDOWS_UNDER_WAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.ingest.records import Record
+    from embed_plugin.ingest.workers import Outcome, Task
+
+_TRIES = 4
+"""How often a window is begun, and how many workers in a row may fail to start: one more would fail too."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    actor: Any
+    windows: int = 0
+
+
+@dataclass(eq=False)
+class _Window:
+    records: Sequence[Record]
+    outcome: Future[Outcome] = field(default_factory=Future)
+    tries: int = 0
+
+
+class RayWorkers:
+    """:class:`~embed_plugin.ingest.workers.Workers` in processes of a Ray cluster; :class:`.OnRay` makes them.
+
+    Each does three windows at once. Where one dies, alone or with its machine, the others do its windows again, and
+    another is started as soon as there is room for it.
+    """
+
+    def __init__(self, task: Task, *, workers: int, cpus: int) -> None:
+        self.windows = workers * WINDOWS_UNDER_WAY
+        self._about = LazyEncoder(task.encoder), pickle.dumps(task.sink), task.settings
+        self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_UNDER_WAY)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # all below is its alone
+        self._started: set[_Worker] = set()
+        self._ready: set[_Worker] = set()
+        self._waiting: deque[_Window] = deque()
+        self._begun: set[_Window] = set()
+        self._failed_starts = 0
+        for _ in range(workers):
+            self._then(self._start)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        for worker in self._started:
+            ray.kill(worker.actor)
+
+    def start(self, records: Sequence[Record]) -> Future[Outcome]:
+        """Have a window done by the worker that has the fewest, as soon as one has less than three."""
+        window = _Window(records)
+        self._then(self._queue, window)
+        return window.outcome
+
+    def _then(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
+        with suppress(RuntimeError):  # the thread has ended, and with it the run
+            self._thread.submit(self._do, step, *arguments)
+
+    def _do(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
+        try:
+            step(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for ever
+            self._give_up(f"the Ray cluster cannot be used any more: {error!r}")
+
+    def _start(self) -> None:
+        worker = _Worker(self._actors.remote(*self._about))
+        self._started.add(worker)
+        worker.actor.ready.remote().future().add_done_callback(lambda done: self._then(self._take_in, worker, done))
+
+    def _take_in(self, worker: _Worker, done: Future[None]) -> None:
+        error = done.exception()
+        if error is None:
+            self._failed_starts = 0
+            self._ready.add(worker)
+        else:
+            self._failed_starts += 1
+            self._replace(worker)
+            if self._failed_starts >= _TRIES and not self._ready:
+                self._give_up(f"{self._failed_starts} workers in a row did not start: {error}")
+        self._hand_out()
+
+    def _queue(self, window: _Window) -> None:
+        self._waiting.append(window)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._ready:
+            worker = min(self._ready, key=lambda one: one.windows)
+            if worker.windows == WINDOWS_UNDER_WAY:
+                return
+            self._send(self._waiting.popleft(), worker)
+
+    def _send(self, window: _Window, worker: _Worker) -> None:
+        window.tries += 1
+        worker.windows += 1
+        self._begun.add(window)
+        done = worker.actor.do.remote(window.records).future()
+        done.add_done_callback(lambda done: self._then(self._finish, window, worker, done))
+
+    def _finish(self, window: _Window, worker: _Worker, done: Future[Outcome]) -> None:
+        worker.windows -= 1
+        error = done.exception()
+        if window not in self._begun:
+            return  # it was given up
+        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+            self._begin_again(window, worker, error)
+        elif error is None:
+            self._begun.remove(window)
+            window.outcome.set_result(done.result())
+        else:
+            self._begun.remove(window)
+            window.outcome.set_exception(_own(error))
+        self._hand_out()
+
+    def _begin_again(self, window: _Window, worker: _Worker, error: RayError) -> None:
+        if window.tries == _TRIES:
+            self._give_up(f"a window of records was lost {_TRIES} times with the worker that did it: {error}")
+            return
+        self._replace(worker)
+        self._begun.remove(window)
+        self._waiting.appendleft(window)
+
+    def _replace(self, worker: _Worker) -> None:
+        """Start another worker, once, for one that is gone, or cannot be reached."""
+        if worker in self._started:
+            self._started.remove(worker)
+            self._ready.discard(worker)
+            ray.kill(worker.actor)
+            self._start()
+
+    def _give_up(self, found: str) -> None:
+        message = (
+            f"{found}. What is stored stays; see what is wrong with them, such as too little memory, and run the same "
+            "command again to go on"
+        )
+        for window in (*self._begun, *self._waiting):
+            window.outcome.set_exception(ClusterError(message))
+        self._begun.clear()
+        self._waiting.clear()
+
+
+def _own(error: BaseException) -> BaseException:
+    """What the worker raised, without what Ray puts around it."""
+    if not isinstance(error, RayTaskError):
+        return error
+    cause: BaseException = error.cause
+    cause.__cause__ = error  # which has the worker's traceback
+    return cause
