@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
+LOCAL = "local"
+"""The address that has Ray start a cluster, be there another one or not."""
+
 LINES = [json.dumps({"id": str(number), "text": f"the cat {number}"}) + "\n" for number in range(3000)]
 
 
@@ -30,7 +33,8 @@ class Command:
 
     def __init__(self, model: Path, url: str, address: str) -> None:
         self.place = ("--model", str(model), "--to", url, "--collection", "notes", "--id-field", "id")
-        self.environment = {**os.environ, "RAY_ADDRESS": address}
+        # Ray writes a key for a cluster that it starts into the home folder, and others of this machine would find it.
+        self.environment = {**os.environ, "RAY_ADDRESS": address, "HOME": str(model.parent)}
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -75,9 +79,9 @@ def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, address: str
         assert {json.loads(line)["source"] for line in letters.read_text().splitlines()} == {"p", "0", None}
 
 
-def test_without_an_address_it_is_a_cluster_of_this_machine_that_ends_with_the_run(model: Path) -> None:
+def test_a_cluster_of_this_machine_alone_ends_with_the_run(model: Path) -> None:
     with misbehaving_qdrant() as (url, _):
-        code, stdout, stderr = Command(model, url, "").run(LINES[:100], "--json", "-")
+        code, stdout, stderr = Command(model, url, LOCAL).run(LINES[:100], "--json", "-")
     assert (code, stderr, json.loads(stdout)["embedded"]) == (0, "", 100)
 
 
@@ -110,13 +114,13 @@ def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
     model: Path, address: str, number: signal.Signals, code: int, *, own_cluster: bool
 ) -> None:
     with misbehaving_qdrant() as (url, server):
-        ray = Command(model, url, "" if own_cluster else address)
+        ray = Command(model, url, LOCAL if own_cluster else address)
         process = ray.start("--ray-workers", "1")
         assert process.stdin
         process.stdin.write("".join(LINES))
         process.stdin.flush()
         while not server.writes:
-            assert process.poll() is None
+            assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _, stderr = process.communicate()

@@ -152,8 +152,8 @@ class RayWorkers:
 
     def _give_up(self, found: str) -> None:
         message = (
-            f"{found}. What is stored stays; see what is wrong with them, such as too little memory, and run the same "
-            "command again to go on"
+            f"{' '.join(found.split()).rstrip('.')}. What is stored stays; see what is wrong there, such as too little "
+            "memory, and run the same command again to go on"
         )
         for window in (*self._begun, *self._waiting):
             window.outcome.set_exception(ClusterError(message))
