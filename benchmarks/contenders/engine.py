@@ -18,9 +18,7 @@ Settings = dict[str, int | str]
 BATCH_SIZES = (1, 4, 8, 16, 32, 64, 128)
 
 UNTUNED = "untuned"
-UNTUNED_BATCH_SIZE = 32
-"""The variant of a family that is not tuned: with this batch size, the default of most that have one. fastembed's own
-default of 256 takes more than 20 GB for texts of 512 tokens."""
+"""The variant of a family that is not tuned: batches of 32."""
 
 
 @dataclass(frozen=True)

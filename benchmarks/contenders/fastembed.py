@@ -9,7 +9,7 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
-from contenders.engine import BATCH_SIZES, UNTUNED, UNTUNED_BATCH_SIZE
+from contenders.engine import BATCH_SIZES, UNTUNED
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("fastembed", "onnxruntime", "tokenizers")
 DEFAULT_BATCH_SIZE = 256
+UNTUNED_BATCH_SIZE = 32  # with 256, texts of 512 tokens ran out of 24 GB beside the others
 BATCH_SIZES_OF_PROCESSES = (1, 8, 32)
 FP32_GRAPH, INT8_GRAPH = "onnx/model.onnx", "onnx/model_qint8_avx512_vnni.onnx"
 

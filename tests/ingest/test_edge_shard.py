@@ -20,7 +20,10 @@ TEXTS = [f"text {number}" for number in range(20)]
 
 @pytest.fixture
 def target(tmp_path: Path) -> str:
-    encoder, target = FakeEncoder(), f"edge:{tmp_path / 'folder'}"
+    encoder, target = (
+        FakeEncoder(),
+        f"edge:{tmp_path / 'segments' / 'folder'}",
+    )  # a name that is also a part of a shard's
     with open_sink(target, "c") as sink:
         sink.prepare(encoder)
         chunks = [Chunk(text, 0, 1, text, {}, "m", "r", 3) for text in TEXTS]
@@ -29,7 +32,7 @@ def target(tmp_path: Path) -> str:
 
 
 def stores(tmp_path: Path) -> list[Path]:
-    return sorted(page.parent for page in tmp_path.glob("folder/c/shard/segments/**/page_0.dat"))
+    return sorted(page.parent for page in tmp_path.glob("segments/folder/c/shard/segments/**/page_0.dat"))
 
 
 def test_a_page_that_the_bitmask_does_not_know_is_removed_and_nothing_is_lost(target: str, tmp_path: Path) -> None:
@@ -38,11 +41,11 @@ def test_a_page_that_the_bitmask_does_not_know_is_removed_and_nothing_is_lost(ta
         with (store / "page_1.dat").open("wb") as page:
             page.truncate((store / "page_0.dat").stat().st_size)
     with pytest.raises(Exception, match="Inconsistent number of gridstore pages"):
-        edge.EdgeShard.load(str(tmp_path / "folder" / "c" / "shard"))
+        edge.EdgeShard.load(str(tmp_path / "segments" / "folder" / "c" / "shard"))
     with open_sink(target, "c") as sink:
         assert sink.check(FakeEncoder())
         assert len(sink.lookup([sink.id_of(text, 0) for text in TEXTS])) == len(TEXTS)
-    assert not list(tmp_path.glob("folder/**/page_1.dat"))
+    assert not list(tmp_path.glob("segments/folder/**/page_1.dat"))
 
 
 def test_no_page_is_removed_where_more_than_one_is_unknown(target: str, tmp_path: Path) -> None:

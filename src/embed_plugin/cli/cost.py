@@ -104,10 +104,10 @@ def cost(
             f"{picture}: expected FILE.svg or FILE.png in a folder that is there", param_hint="--picture"
         )
     draw = import_part("embed_plugin.cost.picture", extra="picture").draw if picture else None
-    with wrong_usage():
+    with _wrong_usage():
         traffic = Traffic(texts_per_month, tokens_per_text, peak_to_average)
     speed, model_dimension = _speed_and_dimension(tokens_per_second, model, tokens_per_text)
-    with wrong_usage():
+    with _wrong_usage():
         machine = Machine(speed, machine_per_month or (machine_per_hour or 0) * HOURS_A_MONTH, utilisation)
     text_bytes = tokens_per_text * BYTES_OF_A_TOKEN
     points = Points(chunks or texts_per_month, dimension or model_dimension, text_bytes, hnsw_m)
@@ -128,7 +128,7 @@ def cost(
 
 
 @contextmanager
-def wrong_usage() -> Iterator[None]:
+def _wrong_usage() -> Iterator[None]:
     """What an option's value makes impossible is wrong usage."""
     try:
         yield

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _A_PAGE_TOO_MANY = re.compile(
-    r'Inconsistent number of gridstore pages at ".*?(?P<store>segments/[^"]+)": '
+    r'Inconsistent number of gridstore pages at ".*/(?P<store>segments/[^"]+)": '
     r"expected (?P<known>\d+), but found (?P<found>\d+)"
 )
 
@@ -41,8 +41,5 @@ def _remove_unused_page(folder: Path, reason: str) -> bool:
     found = _A_PAGE_TOO_MANY.search(reason)
     if found is None or int(found["found"]) != int(found["known"]) + 1:
         return False
-    page = folder / found["store"] / f"page_{found['known']}.dat"
-    if not page.exists():
-        return False
-    page.unlink()
+    (folder / found["store"] / f"page_{found['known']}.dat").unlink()
     return True
