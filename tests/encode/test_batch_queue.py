@@ -25,12 +25,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
+        self.threads: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
         self.gate.wait()
         self.shapes.append(input_ids.shape)
+        self.threads.append(threading.get_ident())
         if (input_ids == -1).any():
             raise RuntimeError("the engine failed")
         return np.asarray(input_ids.sum(axis=1, keepdims=True), dtype=np.float32)
@@ -125,6 +127,61 @@ def test_a_submit_that_ctrl_c_cut_off_costs_no_worker(monkeypatch: pytest.Monkey
 
 def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_one_text_is_run_by_its_caller_where_a_worker_is_idle() -> None:
+    recorder = Recorder()
+    queue = recorder.queue()
+    reports: list[BatchReport] = []
+    queue.observer = reports.append
+    assert queue.encode([[1, 2, 3]]).tolist() == [[6.0]]
+    assert recorder.threads == [threading.get_ident()]
+    assert [(each.texts, each.small_tokens, len(each.small_waits)) for each in reports] == [(1, 3, 1)]
+    assert queue.encode([[1, 2], [3, 4]]).tolist() == [[3.0], [7.0]]
+    assert recorder.threads.count(threading.get_ident()) == 1
+
+
+def test_one_text_waits_for_a_worker_where_all_are_busy() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue()
+    bulk = queue.submit([[1] * 16] * 3)
+    while queue.queued_tokens.small != 32:
+        time.sleep(0.001)  # until the worker has taken the first
+    threading.Timer(0.05, recorder.gate.set).start()
+    assert queue.encode([[1] * 7]).tolist() == [[7.0]]
+    bulk.result(timeout=10)
+    assert threading.get_ident() not in recorder.threads
+
+
+def test_no_more_callers_than_workers_run_their_own_texts() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    queue = recorder.queue(workers=2, token_budget=5)
+    callers = [threading.Thread(target=queue.encode, args=([[1] * 5],)) for _ in range(12)]
+    for caller in callers[:2]:
+        caller.start()
+    while queue._visiting < 2:
+        time.sleep(0.001)
+    for caller in callers[2:]:
+        caller.start()
+    while queue._working < 2 or queue.queued_tokens.small != 8 * 5:
+        time.sleep(0.001)
+    recorder.gate.set()
+    for caller in callers:
+        caller.join(10)
+    visitors = {caller.ident for caller in callers}
+    assert sum(thread in visitors for thread in recorder.threads) == 2
+    assert (queue._visiting, sum(n for n, _ in recorder.shapes)) == (0, 12)
+
+
+def test_a_caller_that_failed_leaves_room_for_the_next() -> None:
+    recorder = Recorder()
+    queue = recorder.queue()
+    with pytest.raises(RuntimeError, match="the engine failed"):
+        queue.encode([[-1]])
+    assert queue.encode([[3, 4]]).tolist() == [[7.0]]
+    assert recorder.threads == [threading.get_ident()] * 2
 
 
 def test_a_small_job_waits_for_the_running_batch_alone() -> None:

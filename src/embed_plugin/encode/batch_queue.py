@@ -81,6 +81,7 @@ class BatchQueue:
         self._dropped: deque[Job] = deque()
         self._small_in_a_row = 0
         self._working = 0
+        self._visiting = 0
         self.observer: Callable[[BatchReport], None] | None = None
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="embed-plugin")
 
@@ -111,6 +112,32 @@ class BatchQueue:
         for _ in range(min(idle, len(token_ids))):
             self._threads.submit(self._work)
         return job.future
+
+    def encode(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
+        """Encode the texts of a caller who waits for them: ``(n, dimension)``.
+
+        One text is run by the caller's own thread, unless every worker is busy: to wake a worker and be woken by it
+        takes a fifth of the time of a short query.
+        """
+        if len(token_ids) != 1 or not self._may_visit():
+            return self.submit(token_ids).result()
+        try:
+            job = Job(token_ids, self._dimension, is_small=len(token_ids[0]) <= SMALL_JOB_TOKENS)
+            self._run_batch([(job, 0)])
+        finally:
+            with self._lock:
+                self._visiting -= 1
+        return job.vectors
+
+    def _may_visit(self) -> bool:
+        """Count the calling thread as a visitor, where a worker is idle.
+
+        Visitors keep no worker from work: one that Ctrl-C left counted makes later calls slower, and stops nothing.
+        """
+        with self._lock:
+            is_idle = self._working + self._visiting < self._workers
+            self._visiting += is_idle
+        return is_idle
 
     def _lane_of(self, job: Job) -> Lane:
         return self._small if job.is_small else self._large

@@ -190,11 +190,7 @@ class Encoder:
             tokenised: What :meth:`tokenise` gave.
             is_part: They are a part of a larger call, and do not go before others however few they are.
         """
-        if os.getpid() != self._process:
-            self._queue = self._start()
-        with self._lock:
-            self._cut_texts += len(tokenised.cut)
-        return self._queue.submit(tokenised.ids, is_part=is_part)
+        return self._queue_for(tokenised).submit(tokenised.ids, is_part=is_part)
 
     @property
     def workers(self) -> int:
@@ -210,6 +206,14 @@ class Encoder:
         """Tell ``observer`` of every batch that was run, from the thread that ran it."""
         self._queue.observer = observer
 
+    def _queue_for(self, tokenised: TokenisedTexts) -> BatchQueue:
+        """This process's queue; what was cut of the texts that it is asked for is counted."""
+        if os.getpid() != self._process:
+            self._queue = self._start()
+        with self._lock:
+            self._cut_texts += len(tokenised.cut)
+        return self._queue
+
     def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
         for vectors in self._windows_of_vectors(_not_a_str(texts), role):
             yield from vectors
@@ -218,6 +222,9 @@ class Encoder:
         if not hasattr(_not_a_str(texts), "__len__"):
             found = type(texts).__name__
             raise InvalidInputError(f"expected a sequence of texts, found a {found}: use stream_documents")
+        if len(texts) == 1:
+            tokenised = self._tokenise(list(texts), role, 0)
+            return self._queue_for(tokenised).encode(tokenised.ids)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         row = 0
         for window in self._windows_of_vectors(texts, role):
