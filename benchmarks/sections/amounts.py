@@ -13,8 +13,8 @@ class Amounts:
         short_texts: Texts of workload A.
         mixed_texts: Texts of workload B.
         tuned_on: The first texts of a workload, on which settings are tried.
-        rounds: Times that everyone encodes each workload, after one that warms up.
-        queries: Repeats of the one query.
+        rounds: Times that everyone encodes each workload, after one that warms up, and that queries are asked.
+        queries: Repeats of the one query, in all rounds together.
         starts: Fresh processes of each contender.
         tokens_of_length: Tokens in all of each point of the curve over text length.
         counts: Numbers of texts whose cost per token is compared.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.005
 LATENCY_REPEATS = 15
+WARM_UP_QUERIES = 5
 
 
 def throughput(lineup: Lineup, files: dict[str, Path], amounts: Amounts, scratch: Path) -> dict[str, dict[str, Any]]:
@@ -62,15 +63,21 @@ def cosines(vectors: Path, exact: Path) -> dict[str, float | None]:
 
 
 def latency(lineup: Lineup, query: Path, amounts: Amounts) -> dict[str, dict[str, Any]]:
-    """Milliseconds of one query on an idle contender, with the settings that are best for it."""
-    figures: dict[str, dict[str, Any]] = {}
+    """Milliseconds of one query on an idle contender, with the settings that are best for it, in rounds."""
+    settings: dict[str, Any] = {}
+    taken: dict[str, list[float]] = {}
+    say("  latency: tune")
+    for contender, answer in lineup.ask_all("tune", {"texts": str(query), "count": 1, "repeats": LATENCY_REPEATS}):
+        settings[contender.name], taken[contender.name] = answer["settings"], []
+    count = WARM_UP_QUERIES + max(1, amounts.queries // amounts.rounds)
+    asked = {"text": QUERY, "count": count, "pause_seconds": PAUSE_SECONDS}
+    for turn in range(amounts.rounds):
+        say(f"  latency: round {turn + 1} of {amounts.rounds}")
+        for contender, answer in lineup.ask_all("latency", asked, turn):
+            taken[contender.name] += answer["milliseconds"][WARM_UP_QUERIES:]
+    figures = {}
     for contender in lineup.standing():
-        say(f"  latency: {contender.name}")
-        tuning = lineup.ask(contender, "tune", {"texts": str(query), "count": 1, "repeats": LATENCY_REPEATS})
-        asked = {"text": QUERY, "count": amounts.queries, "pause_seconds": PAUSE_SECONDS}
-        answer = lineup.ask(contender, "latency", asked) if tuning else None
-        if tuning and answer:
-            taken = answer["milliseconds"]
-            p50, p99 = (float(np.percentile(taken, part)) for part in (50, 99))
-            figures[contender.name] = {"settings": tuning["settings"], "p50": p50, "p99": p99, "longest": max(taken)}
+        p50, p99 = (float(np.percentile(taken[contender.name], part)) for part in (50, 99))
+        longest = max(taken[contender.name])
+        figures[contender.name] = {"settings": settings[contender.name], "p50": p50, "p99": p99, "longest": longest}
     return figures

@@ -23,7 +23,7 @@ class EncoderSettings:
 
     workers: int | None = None
     token_budget: int = 256
-    window_texts: int = 4096
+    window_texts: int = 1024
     on_other_cpu: Literal["warn", "error", "ignore"] = "warn"
     on_long: Literal["truncate", "error"] = "truncate"
 
