@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed_plugin.encode.batch_queue import SMALL_BATCHES_IN_A_ROW, BatchQueue, BatchReport, QueuedTokens
+from embed_plugin.encode.batch_queue import (
+    SMALL_BATCHES_IN_A_ROW,
+    SMALL_JOB_TOKENS,
+    BatchQueue,
+    BatchReport,
+    QueuedTokens,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -129,7 +135,7 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_one_text_is_run_by_its_caller_where_a_worker_is_idle() -> None:
+def test_one_text_is_run_by_its_caller() -> None:
     recorder = Recorder()
     queue = recorder.queue()
     reports: list[BatchReport] = []
@@ -141,17 +147,18 @@ def test_one_text_is_run_by_its_caller_where_a_worker_is_idle() -> None:
     assert recorder.threads.count(threading.get_ident()) == 1
 
 
-def test_one_text_waits_for_a_worker_where_all_are_busy() -> None:
+@pytest.mark.parametrize(("tokens", "waits"), [(SMALL_JOB_TOKENS, False), (SMALL_JOB_TOKENS + 1, True)])
+def test_one_short_text_is_run_beside_busy_workers_and_a_long_one_waits(tokens: int, *, waits: bool) -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue()
-    bulk = queue.submit([[1] * 16] * 3)
-    while queue.queued_tokens.small != 32:
-        time.sleep(0.001)  # until the worker has taken the first
+    bulk = queue.submit([[1] * 16])
+    while queue._working == 0:
+        time.sleep(0.001)
     threading.Timer(0.05, recorder.gate.set).start()
-    assert queue.encode([[1] * 7]).tolist() == [[7.0]]
+    assert queue.encode([[1] * tokens]).tolist() == [[float(tokens)]]
     bulk.result(timeout=10)
-    assert threading.get_ident() not in recorder.threads
+    assert (threading.get_ident() not in recorder.threads) == waits
 
 
 def test_no_more_callers_than_workers_run_their_own_texts() -> None:

@@ -13,7 +13,8 @@ class EncoderSettings:
     """How an encoder runs. None of these changes a vector.
 
     Attributes:
-        workers: Texts encoded at the same time, one core each; None: as many CPUs as this process may use.
+        workers: Threads that encode, one core each; None: as many CPUs as this process may use. A short text asked
+            for alone is run by the thread that asks, beside them.
         token_budget: Tokens of one onnxruntime run, at the most; a longer text runs alone.
         window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
         on_other_cpu: What to do when a folder that was checked on another class of CPU gives other vectors here:
