@@ -4,7 +4,8 @@ Idea 1 of the design: a batch holds texts with the same token count, so there is
 puts its texts here - threads, tasks of an event loop, requests of a service - and texts of equal length run together
 whoever sent them. The oldest job goes first, its longest texts before its short ones, so that the workers finish
 together. Small jobs have a lane of their own: a query that comes while a million documents are encoded waits for the
-batches that are running, and for no others.
+batches that are running, and for no others. Where its caller can do nothing but wait, it does not wait even for those:
+the caller's thread runs it, beside the workers.
 """
 
 from __future__ import annotations
