@@ -112,6 +112,7 @@ class EmbeddingServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # fifty tasks may connect at once, and five is the default
     block_on_close = False
     of: EmbeddingServer
 
