@@ -140,10 +140,10 @@ def test_one_text_is_run_by_its_caller() -> None:
     queue = recorder.queue()
     reports: list[BatchReport] = []
     queue.observer = reports.append
-    assert queue.encode([[1, 2, 3]]).tolist() == [[6.0]]
+    assert queue.encode_one([1, 2, 3]).tolist() == [[6.0]]
     assert recorder.threads == [threading.get_ident()]
     assert [(each.texts, each.small_tokens, len(each.small_waits)) for each in reports] == [(1, 3, 1)]
-    assert queue.encode([[1, 2], [3, 4]]).tolist() == [[3.0], [7.0]]
+    assert queue.submit([[1, 2], [3, 4]]).result(timeout=10).tolist() == [[3.0], [7.0]]
     assert recorder.threads.count(threading.get_ident()) == 1
 
 
@@ -156,7 +156,7 @@ def test_one_short_text_is_run_beside_busy_workers_and_a_long_one_waits(tokens: 
     while queue._working == 0:
         time.sleep(0.001)
     threading.Timer(0.05, recorder.gate.set).start()
-    assert queue.encode([[1] * tokens]).tolist() == [[float(tokens)]]
+    assert queue.encode_one([1] * tokens).tolist() == [[float(tokens)]]
     bulk.result(timeout=10)
     assert (threading.get_ident() not in recorder.threads) == waits
 
@@ -165,7 +165,7 @@ def test_no_more_callers_than_workers_run_their_own_texts() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue(workers=2, token_budget=5)
-    callers = [threading.Thread(target=queue.encode, args=([[1] * 5],)) for _ in range(12)]
+    callers = [threading.Thread(target=queue.encode_one, args=([1] * 5,)) for _ in range(12)]
     for caller in callers[:2]:
         caller.start()
     while queue._visiting < 2:
@@ -186,8 +186,8 @@ def test_a_caller_that_failed_leaves_room_for_the_next() -> None:
     recorder = Recorder()
     queue = recorder.queue()
     with pytest.raises(RuntimeError, match="the engine failed"):
-        queue.encode([[-1]])
-    assert queue.encode([[3, 4]]).tolist() == [[7.0]]
+        queue.encode_one([-1])
+    assert queue.encode_one([3, 4]).tolist() == [[7.0]]
     assert recorder.threads == [threading.get_ident()] * 2
 
 

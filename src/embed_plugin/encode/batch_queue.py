@@ -114,16 +114,16 @@ class BatchQueue:
             self._threads.submit(self._work)
         return job.future
 
-    def encode(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
-        """Encode the texts of a caller who waits for them: ``(n, dimension)``.
+    def encode_one(self, token_ids: Sequence[int]) -> Vectors:
+        """Encode one text of a caller who waits for it: ``(1, dimension)``.
 
-        One text is run by the caller's own thread: beside busy workers it has a share of their cores at once, where it
-        would wait for a batch to end, and beside idle ones no thread must be woken for it, a fifth of a short query.
+        The caller's own thread runs it: beside busy workers it has a share of their cores at once, where it would wait
+        for a batch to end, and beside idle ones no thread must be woken for it, a fifth of a short query.
         """
-        if len(token_ids) != 1 or not self._may_visit(len(token_ids[0])):
-            return self.submit(token_ids).result()
+        if not self._may_visit(len(token_ids)):
+            return self.submit([token_ids]).result()
         try:
-            job = Job(token_ids, self._dimension, is_small=len(token_ids[0]) <= SMALL_JOB_TOKENS)
+            job = Job([token_ids], self._dimension, is_small=len(token_ids) <= SMALL_JOB_TOKENS)
             self._run_batch([(job, 0)])
         finally:
             with self._lock:

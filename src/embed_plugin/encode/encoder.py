@@ -224,7 +224,7 @@ class Encoder:
             raise InvalidInputError(f"expected a sequence of texts, found a {found}: use stream_documents")
         if len(texts) == 1:
             tokenised = self._tokenise(list(texts), role, 0)
-            return self._queue_for(tokenised).encode(tokenised.ids)
+            return self._queue_for(tokenised).encode_one(tokenised.ids[0])
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         row = 0
         for window in self._windows_of_vectors(texts, role):
