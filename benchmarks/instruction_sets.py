@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from embed_plugin import Vectors
-from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.cpu import detect_class
+from embed_plugin.cpu.classes import CLASSES
+from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
 from workloads import standard_library_texts
@@ -76,15 +76,15 @@ def main() -> None:
         for precision, folder in folders.items():
             export(SOURCE, folder, ExportSettings(precision=precision))  # type: ignore[arg-type]  # the two literals
         sessions = {
-            "fp32": OnnxSession(folders["fp32"] / "model.onnx", detect()),
-            "int8 weights": OnnxSession(folders["int8"] / "model.onnx", "x86-64 avx512-vnni"),
-            "uint8 weights": OnnxSession(folders["int8"] / "model.onnx", "x86-64 avx2"),
+            "fp32": OnnxSession(folders["fp32"] / "model.onnx", detect_class()),
+            "int8 weights": OnnxSession(folders["int8"] / "model.onnx", CLASSES["avx512-vnni"]),
+            "uint8 weights": OnnxSession(folders["int8"] / "model.onnx", CLASSES["avx2"]),
         }
         batches = equal_length_batches(folders["int8"])
         seconds, vectors = measure(sessions, batches)
     tokens = sum(batch.size for batch in batches)
-    print(f"{sum(map(len, batches))} docstrings, {tokens} tokens, one core, {detect()}, Python", end=" ")
-    print(f"{platform.python_version()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"{sum(map(len, batches))} docstrings, {tokens} tokens, one core, {detect_class()}, Python", end=" ")
+    print(f"{platform.python_version()}, onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| | tokens/s | time against int8 weights | cosine to fp32: mean, least |\n|---|---|---|---|")
     for name, rounds in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(rounds, seconds["int8 weights"], strict=True))

@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from embed_plugin import Encoder
-from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.cpu import detect_class
+from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
 from embed_plugin.export import ExportSettings, export
@@ -124,7 +123,7 @@ def measure(
 
 def relative_times(graphs: dict[str, Path], reference: str) -> dict[str, float]:
     """Median over rounds and shapes of each graph's time over the reference's."""
-    sessions = {name: OnnxSession(graph, detect()) for name, graph in graphs.items()}
+    sessions = {name: OnnxSession(graph, detect_class()) for name, graph in graphs.items()}
     rng = np.random.default_rng(0)
     ratios: dict[str, list[float]] = {name: [] for name in graphs}
     for round_number in range(ROUNDS + 3):
@@ -165,7 +164,7 @@ def main() -> None:
             cells[row] = measure(folder, exact, dataset, pairs)
             print(row, *cells[row], flush=True)
         times = relative_times(graphs, "min-max")
-    print(f"\n{platform.machine()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"\n{platform.machine()}, onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| | cosine to fp32: mean, least | SciFact nDCG@10 | STS-B Spearman | time |\n|---|---|---|---|---|")
     for row, (cosine, ndcg, spearman) in cells.items():
         print(f"| {row} | {cosine} | {ndcg} | {spearman} | {times[row]:.2f} |")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
 
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export.calibrate import ChannelRange, Ranges
 from embed_plugin.export.quantise import quantise_rows, quantised_activations
 
@@ -89,7 +89,7 @@ def _values(graph: Path, inputs: Inputs) -> dict[str, npt.NDArray[np.float32]]:
     model = onnx.load(graph)
     names = quantised_activations(model)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     runs = [session.run(names, {"input_ids": ids}) for ids in inputs]
     return {name: np.concatenate([run[i].ravel() for run in runs]) for i, name in enumerate(names)}
 

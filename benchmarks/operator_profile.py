@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from embed_plugin import kernels
-from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import FUSIONS_LEFT_OUT, OnnxSession, exact_options
+from embed_plugin.cpu import detect_class
+from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession, open_session
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 SHAPES = ("16x16", "5x50", "1x180", "1x400")
@@ -47,17 +46,9 @@ def random_ids(shape: str) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
 
 def operator_times(graph: Path, library: Path | None, shape: str) -> Times:
     """Milliseconds of each operator of a run."""
-    options = exact_options(detect())
-    if library is not None:
-        options.register_custom_ops_library(str(library))
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False
-    options.enable_profiling = True
     with tempfile.TemporaryDirectory() as folder:
-        options.profile_file_prefix = str(Path(folder, "profile"))
-        session = onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(FUSIONS_LEFT_OUT)
-        )
+        profile = {"enable_profiling": True, "profile_file_prefix": str(Path(folder, "profile"))}
+        session = open_session(graph, library=library, options=profile)
         ids = random_ids(shape)
         for _ in range(WARM_UP_RUNS + RUNS):
             session.run(None, {"input_ids": ids})
@@ -96,16 +87,16 @@ def whole_run(session: OnnxSession, shape: str) -> float:
 def main() -> None:
     """Measure every shape, print a Markdown table."""
     folder, options = Path(sys.argv[1]), sys.argv[2:]
-    library = None if "--plain" in options or not (folder / KERNEL_GRAPH).exists() else kernels.library()
-    graph = folder / (GRAPH if library is None else KERNEL_GRAPH)
+    own = None if "--plain" in options or not (folder / KERNEL_GRAPH).exists() else kernels.choose(detect_class())
+    graph = folder / (GRAPH if own is None or own.library is None else KERNEL_GRAPH)
     shapes = [option for option in options if option != "--plain"] or SHAPES
-    times = {shape: operator_times(graph, library, shape) for shape in shapes}
-    session = OnnxSession(graph, detect(), library)
+    times = {shape: operator_times(graph, own.library if own else None, shape) for shape in shapes}
+    session = OnnxSession(graph, detect_class(), own)
     totals = {shape: sum(found.values()) for shape, found in times.items()}
     names = {name for found in times.values() for name in found}
     largest = {name: max(times[shape].get(name, 0) / totals[shape] for shape in shapes) for name in names}
-    print(f"{graph}, one core, {session.instruction_set}, Python {platform.python_version()},")
-    print(f"onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}; ms (share of all operators)\n")
+    print(f"{graph}, one core, {session.backend}, Python {platform.python_version()},")
+    print(f"onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}; ms (share of all operators)\n")
     print(f"| operator | {' | '.join(shapes)} |\n|---|{'---|' * len(shapes)}")
     named = sorted((name for name in largest if largest[name] >= SMALLEST_SHARE), key=lambda name: -largest[name])
     for name in named:

@@ -74,3 +74,10 @@ def test_an_engine_imported_elsewhere_is_a_lint_error(engine: str) -> None:
     found = subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT, check=False)
     assert found.returncode == 1
     assert "TID251" in found.stdout
+
+
+def test_sessions_are_made_in_one_place() -> None:
+    """A session made elsewhere lacks the options without which int8 products saturate on CPUs without VNNI."""
+    places = [path for part in ("src", "tests", "benchmarks", "examples") for path in (ROOT / part).rglob("*.py")]
+    makers = {path.name for path in places if "InferenceSession(" in path.read_text(encoding="utf-8")}
+    assert makers == {"onnx_session.py", Path(__file__).name}

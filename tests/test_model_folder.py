@@ -3,18 +3,23 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from embed_plugin import Encoder, ModelFolderError, read_model_folder
-from embed_plugin.checked_on import CheckedOn
+from embed_plugin.checked_on import Backend, CheckedOn
 from embed_plugin.fingerprint import fingerprint_of
+from embed_plugin.model_folder import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+BACKEND = {"cpu": "avx2", "kernels": "onnxruntime", "onnxruntime": "1.32.0"}
 
 
 @pytest.fixture
@@ -59,23 +64,24 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 2}, "schema version 2, this embed-plugin reads 1"),
+        ({"schema_version": 1}, "schema version 1, this embed-plugin reads 2"),
         ({"query_prefix": "other: "}, "was edited"),
         ({"max_tokens": "512"}, "max_tokens is '512'"),
         ({"pooling": "median"}, "pooling is 'median'"),
         ({"checked_on": "x86-64"}, "checked_on is 'x86-64'"),
         ({"checked_on": {}}, "checked_on cannot be read"),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": {}}}, "checked_on cannot be read .*no canary"),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": ["text"]}}, "checked_on cannot be read"),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": 1}}}, "checked_on cannot be read"),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": "AAAA"}}}, "vectors of 32 numbers"),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": vector(31)}}}, "vectors of 32 numbers"),
+        ({"checked_on": {"backend": BACKEND, "canaries": {}}}, "checked_on cannot be read .*no canary"),
+        ({"checked_on": {"backend": BACKEND, "canaries": ["text"]}}, "checked_on cannot be read"),
+        ({"checked_on": {"backend": BACKEND, "canaries": {"text": 1}}}, "checked_on cannot be read"),
+        ({"checked_on": {"backend": BACKEND, "canaries": {"text": "AAAA"}}}, "vectors of 32 numbers"),
+        ({"checked_on": {"backend": BACKEND, "canaries": {"text": vector(31)}}}, "vectors of 32 numbers"),
         (
-            {"checked_on": {"instruction_set": "x86-64", "canaries": {"a": vector(31), "b": vector(33)}}},
+            {"checked_on": {"backend": BACKEND, "canaries": {"a": vector(31), "b": vector(33)}}},
             "cannot be read",
         ),
-        ({"checked_on": {"instruction_set": "x86-64", "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
-        ({"checked_on": {"instruction_set": 86, "canaries": {"text": vector(32)}}}, "names the class of CPU 86"),
+        ({"checked_on": {"backend": BACKEND, "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
+        ({"checked_on": {"backend": {**BACKEND, "cpu": 86}, "canaries": {"text": vector(32)}}}, "cannot be read .*86"),
+        ({"checked_on": {"backend": {"cpu": "avx2"}, "canaries": {"text": vector(32)}}}, "cannot be read"),
         ({"surprise": 1}, r"missing or unknown fields \(surprise\)"),
     ],
 )
@@ -85,7 +91,7 @@ def test_an_edited_manifest_is_refused(folder: Path, changes: dict[str, object],
         Encoder.load(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"schema_version": 1', "\udcff"])
+@pytest.mark.parametrize("content", ["", "[1]", '{"schema_version": 2', "\udcff"])
 def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, content: str) -> None:
     (folder / "embed_plugin.json").write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(ModelFolderError, match=r"embed_plugin\.json"):
@@ -103,13 +109,27 @@ def test_a_manifest_cannot_vouch_for_a_file_elsewhere(folder: Path) -> None:
 
 def test_the_fingerprint_covers_all_that_changes_numbers(folder: Path) -> None:
     spec = read_model_folder(folder)
-    for change in (
-        {"query_prefix": "q: "},
-        {"max_tokens": 9},
-        {"revision": "x"},
-        {"files": {"model.onnx": "0"}},
-    ):
-        assert fingerprint_of(type(spec)(**{**spec.__dict__, **change})) != spec.fingerprint
-    assert fingerprint_of(type(spec)(**{**spec.__dict__, "provenance": {"machine": "other"}})) == spec.fingerprint
-    checked_on = CheckedOn("arm64", {"text": vector(32)})
-    assert fingerprint_of(type(spec)(**{**spec.__dict__, "checked_on": checked_on})) == spec.fingerprint
+    files = [{**spec.files, name: "0" * 64} for name in ("model.onnx", "model.onnx.data", "tokenizer.json")]
+    changes: list[dict[str, Any]] = [{"files": changed} for changed in files]
+    changes += [{"query_prefix": "q: "}, {"document_prefix": "d: "}, {"max_tokens": 9}, {"dimension": 8}]
+    changes += [{"pooling": "max"}, {"precision": "fp32"}]
+    for change in changes:
+        assert fingerprint_of(replace(spec, **change)) != spec.fingerprint, change
+
+
+def test_the_fingerprint_covers_nothing_else(folder: Path) -> None:
+    spec = read_model_folder(folder)
+    checked_on = CheckedOn(Backend("dotprod", "onnxruntime", "1.24.1"), {"text": vector(32)})
+    changes: list[dict[str, Any]] = [{"provenance": {"machine": "other"}}, {"checked_on": checked_on}]
+    changes += [{"source": "a copy"}, {"revision": "x"}, {"architecture": "bert-like"}]
+    for change in changes:
+        assert fingerprint_of(replace(spec, **change)) == spec.fingerprint, change
+
+
+def test_a_folder_without_the_graph_for_own_kernels_is_the_same_model(folder: Path) -> None:
+    spec = read_model_folder(folder)
+    for path in folder.glob("model.kernels.onnx*"):
+        path.unlink()
+    (folder / "README.md").write_text("our model")
+    assert write_manifest(folder, spec).fingerprint == spec.fingerprint
+    assert Encoder.load(folder).fingerprint == spec.fingerprint

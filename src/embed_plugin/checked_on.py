@@ -1,10 +1,10 @@
-"""The class of CPU a model folder was checked on, and its canaries: short texts with the vectors they had there."""
+"""The backend a model folder was checked on, and its canaries: short texts with the vectors they had there."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,23 +17,54 @@ _FLOAT = np.dtype("<f4")
 
 
 @dataclass(frozen=True)
+class Backend:
+    """What computes vectors. Another one may round otherwise, and must be shown to give nearly the same vectors.
+
+    Attributes:
+        cpu: The class of CPU; see :mod:`embed_plugin.cpu.classes`.
+        kernels: The class that own kernels are written for, or ``onnxruntime`` for its operators.
+        onnxruntime: Its release.
+    """
+
+    cpu: str
+    kernels: str
+    onnxruntime: str
+
+    def __str__(self) -> str:
+        own = "" if self.kernels == "onnxruntime" else f" with own kernels ({self.kernels})"
+        return f"{self.cpu}{own}, onnxruntime {self.onnxruntime}"
+
+
+@dataclass(frozen=True)
 class CheckedOn:
     """Where a model folder's vectors were last known to be right.
 
     Attributes:
-        instruction_set: The class of CPU; see :mod:`embed_plugin.encode.instruction_set`.
+        backend: What computed them.
         canaries: Vector of each canary text: little-endian float32 in base64, for a number on every line would bury
             the rest of the manifest.
     """
 
-    instruction_set: str
+    backend: Backend
     canaries: Mapping[str, str]
 
     @classmethod
-    def of(cls, instruction_set: str, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
+    def of(cls, backend: Backend, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
         """What to record: one vector ``(dimension,)`` per text."""
         encoded = [base64.b64encode(vector.astype(_FLOAT).tobytes()).decode() for vector in vectors]
-        return cls(instruction_set, dict(zip(texts, encoded, strict=True)))
+        return cls(backend, dict(zip(texts, encoded, strict=True)))
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> CheckedOn:
+        """What a manifest has.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is something else.
+        """
+        backend = Backend(**content["backend"])
+        if not all(type(value) is str for value in vars(backend).values()) or content.keys() != {"backend", "canaries"}:
+            raise ValueError(f"found {content!r:.80}")
+        return cls(backend, content["canaries"])
 
     def vectors(self, dimension: int) -> Vectors:
         """The canaries' vectors, ``(n, dimension)``.

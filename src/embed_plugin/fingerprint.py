@@ -1,10 +1,13 @@
-"""The identity of a vector space: equal fingerprints, comparable vectors; anything else must never meet."""
+"""The identity of a vector space: equal fingerprints, comparable vectors; anything else must never meet.
+
+What is only another way to compute the same vectors is no part of it: the graph for own kernels, and whatever else may
+lie in a folder. Nor is where the checkpoint came from.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,14 +15,17 @@ if TYPE_CHECKING:
 
     from embed_plugin.contracts import ModelSpec
 
-CHANGES_NO_NUMBERS = frozenset({"fingerprint", "checked_on", "provenance"})
-"""Fields of :class:`ModelSpec` that are not part of the identity; every other field is."""
+IDENTITY_FIELDS = ("pooling", "dimension", "max_tokens", "query_prefix", "document_prefix", "precision")
+"""Fields of :class:`ModelSpec` that change a vector's numbers."""
+
+IDENTITY_FILES = ("model.onnx", "model.onnx.data", "tokenizer.json")
+"""Files of a model folder that do: the plain graph, its weights, the tokenizer."""
 
 
 def fingerprint_of(spec: ModelSpec) -> str:
     """sha256 (hex) of everything in a spec that changes a vector's numbers, as canonical JSON."""
-    identity = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name not in CHANGES_NO_NUMBERS}
-    identity["files"] = dict(spec.files)
+    identity: dict[str, object] = {name: getattr(spec, name) for name in IDENTITY_FIELDS}
+    identity["files"] = {name: spec.files[name] for name in IDENTITY_FILES if name in spec.files}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder
+from embed_plugin.cpu.classes import classes_of
+from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.onnx_session import OnnxSession
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     shown = run("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
-    assert f"{OnnxSession.of(model).instruction_set}, as this machine is" in shown.stdout
+    assert f"{OnnxSession.of(model).backend}, as this machine is" in shown.stdout
     assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
     encoded = run("encode", model, "--role", "query", stdin="the cat\na dog\n")
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
@@ -45,9 +47,35 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
 def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model(), tmp_path / "model")
     manifest = json.loads((folder / "embed_plugin.json").read_text())
-    manifest["checked_on"]["instruction_set"] = "another CPU"
+    manifest["checked_on"]["backend"]["cpu"] = "another CPU"
     (folder / "embed_plugin.json").write_text(json.dumps(manifest))
-    assert f"another CPU; this machine is {OnnxSession.of(folder).instruction_set}" in run("info", folder).stdout
+    assert f"this machine is {OnnxSession.of(folder).backend}, and the canary" in run("info", folder).stdout
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_info_says_how_this_machine_runs_a_folder(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    folder = tiny_model(precision=precision)
+    here = OnnxSession.of(folder).backend
+    machine = json.loads(run("info", folder, "--json", "-").stdout)["machine"]
+    assert (machine["class"], machine["kernels"]) == (here.cpu, here.kernels)
+    assert machine["reason"]
+    least = classes_of(cpu_family(), cpu_flags())[0].name
+    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", least)
+    forced = json.loads(run("info", folder, "--json", "-").stdout)["machine"]
+    assert (forced["class"], forced["kernels"]) == (least, "onnxruntime")
+    assert forced["reason"].startswith(f"EMBED_PLUGIN_INSTRUCTION_SET asks for {least}; ")
+
+
+def test_a_class_that_this_cpu_is_not_is_an_error_of_every_command(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx1024")
+    for command in ("info", "encode"):
+        done = run(command, tiny_model(), stdin="a cat\n")
+        assert done.returncode == 1
+        assert "EMBED_PLUGIN_INSTRUCTION_SET is 'avx1024'" in done.stderr
 
 
 @pytest.mark.parametrize("lines", [0, 1, 11])

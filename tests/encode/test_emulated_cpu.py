@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embed_plugin import Encoder, kernels
-from embed_plugin.encode.instruction_set import detect
+from embed_plugin import Encoder, read_model_folder
+from embed_plugin.cpu.features import cpu_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,17 +24,15 @@ if TYPE_CHECKING:
 QEMU = shutil.which("qemu-x86_64")
 pytestmark = [
     pytest.mark.skipif(QEMU is None, reason="needs qemu-x86_64 (Debian: qemu-user)"),
-    pytest.mark.skipif(not detect().startswith("x86-64"), reason="QEMU would need a Python for x86-64"),
+    pytest.mark.skipif(cpu_family() != "x86-64", reason="QEMU would need a Python for x86-64"),
 ]
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "open 3 lines of text, close 4"]
 
 # QEMU shows the host's /proc/cpuinfo, so the class is stated: the CPU's own, or one it only claims to be.
 SCRIPT = """
 import sys
-from embed_plugin import Encoder, kernels
-from embed_plugin.encode import onnx_session
-onnx_session.detect, kernels.library = lambda: sys.argv[2], lambda: None
-sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[3:]).tobytes())
+from embed_plugin import Encoder, read_model_folder
+sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[2:]).tobytes())
 """
 
 
@@ -41,31 +40,44 @@ sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[3:])
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
     folder = shutil.copytree(tiny_model(), tmp_path / "model")
     manifest = json.loads((folder / "embed_plugin.json").read_text())
-    manifest["checked_on"]["instruction_set"] = "another CPU"
+    manifest["checked_on"]["backend"]["cpu"] = "another CPU"
     (folder / "embed_plugin.json").write_text(json.dumps(manifest))
     return folder
 
 
-def encode_on_haswell(folder: Path, instruction_set: str) -> tuple[Vectors, str]:
-    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", SCRIPT, str(folder), instruction_set, *TEXTS]
-    done = subprocess.run(command, capture_output=True, check=True)
+def encode_on_haswell(folder: Path, name: str) -> tuple[Vectors, str]:
+    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", SCRIPT, str(folder), *TEXTS]
+    environment = {**os.environ, "EMBED_PLUGIN_INSTRUCTION_SET": name}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
     return np.frombuffer(done.stdout, np.float32).reshape(len(TEXTS), -1), done.stderr.decode()
 
 
 @pytest.fixture
 def expected(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Vectors:
     """What this CPU gives with the graph that the emulated one runs."""
-    monkeypatch.setattr(kernels, "library", lambda: None)
+    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx2")
     return Encoder.load(tiny_model()).encode_documents(TEXTS)
 
 
 def test_a_known_class_is_exact(moved: Path, expected: Vectors) -> None:
-    vectors, messages = encode_on_haswell(moved, "x86-64 avx2")
+    vectors, messages = encode_on_haswell(moved, "avx2")
     assert np.sum(vectors * expected, axis=1).mean() > 0.9999
     assert "OtherCpuWarning" not in messages
 
 
 def test_a_class_mistaken_for_vnni_is_noticed(moved: Path, expected: Vectors) -> None:
-    vectors, messages = encode_on_haswell(moved, "x86-64 avx512-vnni")
+    vectors, messages = encode_on_haswell(moved, "avx512-vnni")
     assert np.sum(vectors * expected, axis=1).mean() < 0.998
     assert "OtherCpuWarning: this folder was checked on another CPU" in messages
+
+
+def test_an_int8_export_has_the_same_fingerprint(
+    tiny_checkpoint: Path, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-m", "embed_plugin.cli", "export", str(tiny_checkpoint)]
+    options = ["--out", str(tmp_path / "model"), "--min-cosine", "0.9", "--query-prefix", "query: "]
+    environment = {**os.environ, "EMBED_PLUGIN_INSTRUCTION_SET": "avx2"}
+    subprocess.run([*command, *options], capture_output=True, check=True, env=environment)
+    there, here = (read_model_folder(folder) for folder in (tmp_path / "model", tiny_model()))
+    assert there.checked_on.backend.cpu == "avx2"
+    assert there.fingerprint == here.fingerprint

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from embed_plugin import ExportError
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export.fold_mask import fold_mask
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def make(steps: list[tuple[str, str, str]], *inputs: str) -> onnx.ModelProto:
 
 
 def run(model: onnx.ModelProto, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = open_session(model.SerializeToString())
     fed = {"input_ids": ids, "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape)}
     fed |= {name: np.full_like(ids, number) for name, number in INPUTS.items()}
     vectors: npt.NDArray[np.float32] = session.run(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from conftest import add_dense, make_checkpoint
 from embed_plugin import Encoder, ExportError, SourceError
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint_head import read_head
 from embed_plugin.export.graph_builder import INPUT, GraphBuilder
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    import onnxruntime
 
     Array = npt.NDArray[Any]
 
@@ -46,7 +47,7 @@ def session(head: Head) -> onnxruntime.InferenceSession:
     """A graph whose token vectors are rows of a table."""
     graph = GraphBuilder()
     add_head(graph, graph.node("Gather", "tokens", graph.weight("words", TABLE), INPUT), head)
-    return onnxruntime.InferenceSession(graph.model(head.dimension(TABLE.shape[1])).SerializeToString())
+    return open_session(graph.model(head.dimension(TABLE.shape[1])).SerializeToString())
 
 
 def dense(wide: int, narrow: int, activation: Any, *, bias: bool = True) -> Dense:  # noqa: ANN401

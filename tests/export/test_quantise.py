@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export.calibrate import ChannelRange
 from embed_plugin.export.graph_builder import GraphBuilder
 from embed_plugin.export.quantise import quantise, quantised_activations
@@ -44,7 +44,7 @@ def run(model: onnx.ModelProto, output: str = "embedding", rows: range = range(5
     watched.CopyFrom(model)
     if output != "embedding":
         watched.graph.output.append(onnx.ValueInfoProto(name=output))
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(watched.SerializeToString())
     return np.asarray(session.run([output], {"input_ids": np.array([[row] for row in rows])})[0])
 
 

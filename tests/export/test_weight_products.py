@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export.calibrate import ChannelRange
 from embed_plugin.export.quantise import quantise, quantised_activations
 from embed_plugin.export.weight_products import expose_weights
@@ -47,7 +47,7 @@ def make(*nodes: onnx.NodeProto) -> onnx.ModelProto:
 
 def run(model: onnx.ModelProto) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     model.ir_version = 10
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = open_session(model.SerializeToString())
     return np.asarray(session.run(None, {"input_ids": np.arange(20)})[0])
 
 

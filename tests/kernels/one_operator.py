@@ -6,21 +6,24 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from embed_plugin.kernels import DOMAIN, LIBRARY
-from embed_plugin.kernels import library as usable_library
+from embed_plugin.cpu import detect_class
+from embed_plugin.encode.onnx_session import open_session
+from embed_plugin.kernels import DOMAIN, LIBRARY, choose
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    import onnxruntime
 
     Array = npt.NDArray[Any]
 
-needs_library = pytest.mark.skipif(usable_library() is None, reason="the kernels were not built, or not for this CPU")
+needs_library = pytest.mark.skipif(
+    choose(detect_class()).library is None, reason="the kernels were not built, or not for this CPU"
+)
 
 PRODUCT = {"rows": "b", "weights": "s", "correction": "n", "multiplier": "f", "bias": "f"}
 INPUTS = {
@@ -65,11 +68,7 @@ def session(
         node.attribute.append(helper.make_attribute(attribute, value))
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(helper.make_graph([node], "one", inputs, outputs), opset_imports=opsets, ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    options.register_custom_ops_library(str(library))
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return open_session(model.SerializeToString(), library=library, options={"log_severity_level": 4})
 
 
 def run(session: onnxruntime.InferenceSession, operator: str, *inputs: object) -> list[Array]:

@@ -1,59 +1,69 @@
 from __future__ import annotations
 
-import platform
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from embed_plugin import kernels
+from embed_plugin.cpu import detect_class
+from embed_plugin.cpu.classes import CLASSES
 from kernels.one_operator import needs_library, session
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-FLAGS = "flags\t\t: fpu fma avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16\n"
 
 
 @pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine that has everything."""
     (tmp_path / "kernels.so").touch()
-    (tmp_path / "cpuinfo").write_text(FLAGS)
     monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "kernels.so")
-    monkeypatch.setattr(kernels, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(kernels, "uses_amx", lambda _: True)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     return tmp_path
 
 
-def test_it_is_found_where_everything_is_there(able: Path) -> None:
-    assert kernels.library() == able / "kernels.so"
+@pytest.mark.parametrize("name", ["avx512-bf16", "amx"])
+def test_it_is_found_where_everything_is_there(able: Path, name: str) -> None:
+    found = kernels.choose(CLASSES[name])
+    assert (found.name, found.library) == (name, able / "kernels.so")
 
 
-@pytest.mark.parametrize("flag", FLAGS.split()[3:])
-def test_none_without_a_flag(able: Path, flag: str) -> None:
-    (able / "cpuinfo").write_text(FLAGS.replace(f" {flag}", ""))
-    assert kernels.library() is None
-
-
-def test_none_without_the_flags(able: Path) -> None:
-    (able / "cpuinfo").unlink()
-    assert kernels.library() is None
+@pytest.mark.parametrize("name", sorted(CLASSES.keys() - {"avx512-bf16", "amx"}))
+@pytest.mark.usefixtures("able")
+def test_none_for_another_class(name: str) -> None:
+    found = kernels.choose(CLASSES[name])
+    assert (found.name, found.library) == ("onnxruntime", None)
+    assert found.reason == f"own kernels need Linux and one of avx512-bf16, amx, this is {name}"
 
 
 def test_none_without_the_file(able: Path) -> None:
     (able / "kernels.so").unlink()
-    assert kernels.library() is None
+    found = kernels.choose(CLASSES["amx"])
+    assert (found.name, found.library) == ("onnxruntime", None)
+    assert "without a C compiler" in found.reason
 
 
 @pytest.mark.usefixtures("able")
 def test_none_on_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert kernels.library() is None
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert kernels.library() is None
+    assert kernels.choose(CLASSES["amx"]).library is None
+
+
+@pytest.mark.usefixtures("able")
+def test_amx_that_linux_refuses_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "uses_amx", lambda _: False)
+    assert kernels.choose(CLASSES["amx"]).name == "avx512-bf16"
+
+
+@needs_library
+def test_amx_is_used_where_the_class_says_so_and_not_where_another_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert kernels.uses_amx(kernels.LIBRARY) is (kernels.choose(detect_class()).name == "amx")
+    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx512-bf16")
+    assert not kernels.uses_amx(kernels.LIBRARY)
 
 
 @needs_library

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embed_plugin import kernels
-from embed_plugin.encode.instruction_set import CPUINFO, linux_flags
+from embed_plugin.cpu import detect_class
 from embed_plugin.export.kernel_graph import packed
 from kernels.one_operator import needs_library, run, session
 from kernels.test_attention import inputs
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BUILD = "import sys; from hatch_build import *; sys.exit(compile_library(Path(sys.argv[1]), Path(sys.argv[2])) or 0)"
-AMX = {"amx_tile", "amx_int8", "amx_bf16"}
-needs_amx = pytest.mark.skipif(not linux_flags(CPUINFO) >= AMX, reason="this CPU has no AMX")
+needs_amx = pytest.mark.skipif(detect_class().name != "amx", reason="this CPU has no AMX, or is not to use it")
 pytestmark = [needs_library, needs_amx]
 PRODUCTS: dict[str, list[object]] = {"QuantisedProduct": [], "ProductGeluQuantise": [0.02, 9]}
 
@@ -74,6 +73,17 @@ def test_attention_is_nearly_the_same(without_tiles: Path, length: int, size: in
     difference = np.abs(by_tiles - by_vectors)
     assert difference.max() <= 1
     assert difference.mean() < 0.01
+
+
+def test_a_session_that_is_not_to_use_them_keeps_to_it(without_tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = [*inputs(2, 100, 100, 96), 0.01, 128, [5], [0.1]]
+    expected = run(session("AttentionQuantise", "num_heads", 3, library=without_tiles), "AttentionQuantise", *case)[0]
+    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx512-bf16")
+    asked = session("AttentionQuantise", "num_heads", 3)
+    monkeypatch.delenv("EMBED_PLUGIN_INSTRUCTION_SET")
+    by_tiles = session("AttentionQuantise", "num_heads", 3)
+    assert run(asked, "AttentionQuantise", *case)[0].tobytes() == expected.tobytes()
+    assert run(by_tiles, "AttentionQuantise", *case)[0].tobytes() != expected.tobytes()
 
 
 @pytest.mark.parametrize("operator", sorted(PRODUCTS))

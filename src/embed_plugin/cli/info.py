@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embed_plugin import kernels
+from embed_plugin.checked_on import Backend
 from embed_plugin.cli.output import print_facts, write_json
-from embed_plugin.encode.instruction_set import detect
-from embed_plugin.encode.onnx_session import class_of_vectors
-from embed_plugin.kernels import library
+from embed_plugin.cpu import detect_class
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
+from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION
 from embed_plugin.model_folder import KERNEL_GRAPH, read_model_folder
 from embed_plugin.prepared_models import find_model_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from embed_plugin.contracts import ModelSpec
 
 
@@ -29,17 +34,23 @@ def info(
     """
     spec = read_model_folder(find_model_folder(folder))
     if json_target:
-        write_json(asdict(spec), json_target)
+        write_json({**asdict(spec), "machine": machine_of(spec)}, json_target)
     else:
         print_facts({**facts_of(spec), **{f"sha256 of {name}": digest for name, digest in spec.files.items()}})
 
 
-def _this_machine(spec: ModelSpec) -> str:
-    """The class of this CPU, and whether a folder of this kind would be run with own kernels."""
-    return class_of_vectors(detect(), library() if KERNEL_GRAPH in spec.files else None)
+def machine_of(spec: ModelSpec) -> dict[str, str]:
+    """How this machine runs a folder: the class of CPU, whose kernels, and why these."""
+    cpu = detect_class()
+    own = kernels.choose(cpu)
+    if KERNEL_GRAPH not in spec.files:
+        own = kernels.Kernels("onnxruntime", None, "this folder has no graph for own kernels")
+    asked = f"{INSTRUCTION_SET_VARIABLE} asks for {cpu}; " if os.environ.get(INSTRUCTION_SET_VARIABLE) else ""
+    return {"class": cpu.name, "kernels": own.name, "reason": asked + own.reason}
 
 
-def _checked_on(there: str, here: str) -> str:
+def _checked_on(there: Backend, machine: Mapping[str, str]) -> str:
+    here = Backend(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
     if there == here:
         return f"{there}, as this machine is"
     return f"{there}; this machine is {here}, and the canary texts are compared when the model is loaded"
@@ -47,6 +58,7 @@ def _checked_on(there: str, here: str) -> str:
 
 def facts_of(spec: ModelSpec) -> dict[str, object]:
     """The facts about a model that a person asks for."""
+    machine = machine_of(spec)
     facts: dict[str, object] = {
         "source": spec.source,
         "revision": spec.revision,
@@ -58,7 +70,8 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "document prefix": repr(spec.document_prefix),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
-        "checked on": _checked_on(spec.checked_on.instruction_set, _this_machine(spec)),
+        "checked on": _checked_on(spec.checked_on.backend, machine),
+        "runs here": f"{machine['class']}, kernels {machine['kernels']}: {machine['reason']}",
     }
     return facts | _figures_of(spec)
 

@@ -1,4 +1,4 @@
-"""Canary texts: a model folder carries their vectors, and another class of CPU must give nearly the same ones."""
+"""Canary texts: a model folder carries their vectors, and another CPU or onnxruntime must give nearly the same ones."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ may lie lower though nothing is wrong: fp32 rounds otherwise and an activation f
 
 
 def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
-    """This machine's class of CPU, and the vectors the canaries have on it as documents."""
-    return CheckedOn.of(session.instruction_set, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
+    """What computes vectors here, and the vectors that the canaries have as documents."""
+    return CheckedOn.of(session.backend, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
 
 
 def check_moved(
     spec: ModelSpec, tokenizer: TextTokenizer, session: OnnxSession, on_other_cpu: Literal["warn", "error"]
 ) -> None:
-    """Encode the canaries if this class of CPU is not the one the folder was checked on.
+    """Encode the canaries if the CPU's class, the kernels or onnxruntime's release are not those of the folder's check.
 
     Warns:
         OtherCpuWarning: their vectors are others here, and ``on_other_cpu`` is ``warn``.
@@ -54,18 +54,19 @@ def check_moved(
     Raises:
         ModelFolderError: the same, and it is ``error``.
     """
-    there, here = spec.checked_on.instruction_set, session.instruction_set
+    there, here = spec.checked_on.backend, session.backend
     if there == here:
         return
     vectors = _encode(spec.checked_on.canaries, tokenizer, session, spec.document_prefix)
     cosines = np.sum(vectors * spec.checked_on.vectors(spec.dimension), axis=1)
     if cosines.mean() >= FLOOR:
         return
-    moved = f"this folder was checked on {there}, this CPU is {here}, and its vectors differ here"
+    moved = f"this folder was checked on {there}, this is {here}, and its vectors differ here"
     found = (
         f"the canary texts' mean cosine is {cosines.mean():.4f} (least {cosines.min():.4f}), expected {FLOOR} or more"
     )
-    remedy = "use a folder exported with --precision fp32 here, or accept it with on_other_cpu='ignore'"
+    remedy = f"install onnxruntime {there.onnxruntime}, " if there.onnxruntime != here.onnxruntime else ""
+    remedy += "use a folder exported here or with --precision fp32, or accept it with on_other_cpu='ignore'"
     message = f"{moved}: {found}; {remedy}"
     if on_other_cpu == "error":
         raise ModelFolderError(message)

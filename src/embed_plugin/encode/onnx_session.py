@@ -1,4 +1,8 @@
-"""Run a text encoder's ONNX graph: token ids in, unit vectors out. The encode path's only use of onnxruntime."""
+"""Make sessions of onnxruntime, and run a text encoder's graph: token ids in, unit vectors out.
+
+The only file that talks to onnxruntime: whoever runs a graph, in the tests too, has the session made here, so that its
+int8 products are exact on this CPU.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ import numpy as np
 import onnxruntime
 
 from embed_plugin import kernels
-from embed_plugin.encode.instruction_set import detect, saturates
+from embed_plugin.checked_on import Backend
+from embed_plugin.cpu import CpuClass, detect_class
 from embed_plugin.errors import EmbedPluginError, ModelFolderError
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -28,60 +34,70 @@ U8U8_KEY = "session.x64quantprecision"
 """onnxruntime's option that turns constant int8 weights into the same integers as uint8 when a graph is loaded.
 Release 1.32 does so on CPUs with VNNI too, 1.22 does not: nothing is gained there, and int8 is faster."""
 
-
-def exact_options(instruction_set: str) -> onnxruntime.SessionOptions:
-    """Options of a session whose int8 products are exact on this class of CPU."""
-    options = onnxruntime.SessionOptions()
-    if saturates(instruction_set):
-        options.add_session_config_entry(U8U8_KEY, "1")
-    return options
+ONNXRUNTIME_VERSION: str = onnxruntime.__version__
 
 
-def class_of_vectors(instruction_set: str, library: Path | None) -> str:
-    """The class of CPU, and what of :mod:`embed_plugin.kernels` a folder's vectors come from.
+def open_session(
+    graph: Path | bytes,
+    *,
+    cpu: CpuClass | None = None,
+    library: Path | None = None,
+    options: Mapping[str, object] | None = None,
+) -> onnxruntime.InferenceSession:
+    """Open a session on one core per call, whose int8 products are exact on this class of CPU.
 
-    With AMX the int8 products are the same bits, and attention's sums are rounded in another order.
+    Args:
+        graph: A file, or the bytes of a graph that has its weights inside.
+        cpu: The class; None: this machine's, as :func:`~embed_plugin.cpu.detect_class` has it.
+        library: The operators of :mod:`embed_plugin.kernels`, for a graph that uses them.
+        options: More attributes of onnxruntime's SessionOptions, by name.
+
+    Raises:
+        InvalidInputError: the environment asks for a class that this CPU is not.
+        Exception: onnxruntime cannot load the graph; its errors have no common base.
     """
-    if library is None:
-        return instruction_set
-    return f"{instruction_set} with own kernels{' and AMX' if kernels.uses_amx(library) else ''}"
+    chosen = onnxruntime.SessionOptions()
+    if (cpu or detect_class()).saturates:
+        chosen.add_session_config_entry(U8U8_KEY, "1")
+    if library is not None:
+        chosen.register_custom_ops_library(str(library))
+    chosen.intra_op_num_threads = 1
+    chosen.inter_op_num_threads = 1
+    chosen.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
+    chosen.log_severity_level = 3
+    for name, value in (options or {}).items():
+        setattr(chosen, name, value)
+    return onnxruntime.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph),
+        chosen,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=list(FUSIONS_LEFT_OUT),
+    )
 
 
 class OnnxSession:
     """One session on one core per call; :meth:`run` may be called by any number of threads at once.
 
     Attributes:
-        instruction_set: The class of CPU it runs on, where its int8 products are exact, and whether with own kernels.
+        backend: What computes its vectors.
     """
 
-    def __init__(self, graph: Path, instruction_set: str, library: Path | None = None) -> None:
+    def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None) -> None:
         """Load a graph.
 
         Args:
             graph: The file.
-            instruction_set: The class of CPU, as :func:`~embed_plugin.encode.instruction_set.detect` has it.
-            library: The kernels, for a graph that uses them.
+            cpu: The class of CPU.
+            own: The kernels, for a graph that uses them.
 
         Raises:
             ModelFolderError: onnxruntime cannot load it.
         """
-        self.instruction_set = class_of_vectors(instruction_set, library)
-        options = exact_options(instruction_set)
-        if library is not None:
-            options.register_custom_ops_library(str(library))
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
-        options.log_severity_level = 3
+        self.backend = Backend(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(graph),
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=list(FUSIONS_LEFT_OUT),
-            )
+            self._session = open_session(graph, cpu=cpu, library=own.library if own else None)
         except Exception as error:
-            message = f"onnxruntime {onnxruntime.__version__} cannot load {graph} ({error})"
+            message = f"onnxruntime {ONNXRUNTIME_VERSION} cannot load {graph} ({error})"
             raise ModelFolderError(f"{message}: export the model again with this version") from error
 
     @classmethod
@@ -90,11 +106,13 @@ class OnnxSession:
 
         Raises:
             ModelFolderError: onnxruntime cannot load the graph.
+            InvalidInputError: the environment asks for a class that this CPU is not.
         """
-        library = kernels.library()
-        if library is None or not (folder / KERNEL_GRAPH).is_file():
-            return cls(folder / GRAPH, detect())
-        return cls(folder / KERNEL_GRAPH, detect(), library)
+        cpu = detect_class()
+        own = kernels.choose(cpu)
+        if own.library is None or not (folder / KERNEL_GRAPH).is_file():
+            return cls(folder / GRAPH, cpu)
+        return cls(folder / KERNEL_GRAPH, cpu, own)
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
         """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.

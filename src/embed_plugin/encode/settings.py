@@ -17,8 +17,8 @@ class EncoderSettings:
             for alone is run by the thread that asks, beside them.
         token_budget: Tokens of one onnxruntime run, at the most; a longer text runs alone.
         window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
-        on_other_cpu: What to do when a folder that was checked on another class of CPU gives other vectors here:
-            ``warn``, refuse it (``error``), or do not look (``ignore``).
+        on_other_cpu: What to do when a folder that was checked on another class of CPU, or with another release of
+            onnxruntime, gives other vectors here: ``warn``, refuse it (``error``), or do not look (``ignore``).
         on_long: ``truncate`` cuts a text at the model's token limit and counts it, ``error`` refuses it.
     """
 

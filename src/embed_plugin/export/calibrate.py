@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 
+from embed_plugin.encode.onnx_session import open_session
+from embed_plugin.encode.workers import available_workers
 from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ MOST_TEXTS = 128
 FEWEST_TEXTS = 10
 HELD_OUT_EVERY = 5
 """Every fifth text is kept from calibration, to compare the quantised model with the fp32 one."""
+
+RANGE_BITS = 6
+"""Significant bits of a range's ends, so that no CPU's rounding of fp32 shows in the scales: TO BE MEASURED."""
 
 CHARACTERS_OF_A_FILE = 2_000
 _SUFFIXES = {".txt", ".md", ".markdown", ".rst", ".jsonl"}
@@ -143,14 +148,15 @@ def measure_ranges(
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in activations if name not in present)
     watched_graph = graph.with_name(f"watched.{graph.name}")
     onnx.save(watched, watched_graph)
-    session = onnxruntime.InferenceSession(str(watched_graph), providers=["CPUExecutionProvider"])
+    session = open_session(watched_graph)
     watched_graph.unlink()
     seen = {name: _Seen() for name in activations}
-    for done, input_ids in enumerate(inputs, 1):
-        values = session.run(list(activations), {"input_ids": input_ids})
-        for name, value in zip(activations, values, strict=True):
-            seen[name].add(value.reshape(-1, value.shape[-1]))
-        on_progress(done)
+    with ThreadPoolExecutor(available_workers()) as threads:  # in order: the sum of squares depends on it
+        runs = threads.map(lambda input_ids: session.run(list(activations), {"input_ids": input_ids}), inputs)
+        for done, values in enumerate(runs, 1):
+            for name, value in zip(activations, values, strict=True):
+                seen[name].add(value.reshape(-1, value.shape[-1]))
+            on_progress(done)
     return {name: each.range() for name, each in seen.items()}
 
 
@@ -169,5 +175,13 @@ class _Seen:
         self.values += rows.size
 
     def range(self) -> ChannelRange:
-        """The result."""
-        return ChannelRange(self.low, self.high, self.squares / max(1, self.values))
+        """The result, rounded so that it is the same on every CPU."""
+        power = np.array([self.squares / max(1, self.values)], np.float32)
+        return ChannelRange(_rounded(self.low), _rounded(self.high), float(_rounded(power)[0]))
+
+
+def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The next larger magnitudes of :data:`RANGE_BITS` significant bits."""
+    mantissas, exponents = np.frexp(values)
+    away_from_zero = np.copysign(np.ceil(np.abs(np.ldexp(mantissas, RANGE_BITS))), values)
+    return np.asarray(np.ldexp(away_from_zero, exponents - RANGE_BITS), dtype=np.float32)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 
+from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.errors import ExportError
 from embed_plugin.export.fold_mask import fold_mask
 from embed_plugin.export.graph_builder import INPUT, GraphBuilder
@@ -85,11 +85,8 @@ def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
 
 
 def _run(traced: Path, inputs: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.float32]]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # as the encoder has it
-    options.log_severity_level = 4  # what fails is said in the error
     try:
-        session = onnxruntime.InferenceSession(str(traced), options, providers=["CPUExecutionProvider"])
+        session = open_session(traced, options={"log_severity_level": 4})  # what fails is said in the error
         return [session.run(None, {INPUT: ids})[0] for ids in inputs]
     except Exception as error:  # onnxruntime has no common base for its errors
         shape = inputs[0].shape

@@ -19,26 +19,47 @@ stand behind the row; both may be empty. A row's result does not depend on what 
 from __future__ import annotations
 
 import ctypes
-import platform
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from embed_plugin.encode.instruction_set import CPUINFO, linux_flags
+if TYPE_CHECKING:
+    from embed_plugin.cpu import CpuClass
 
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
-NEEDED_FLAGS = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_bf16", "fma"}
-"""What the library is compiled for. Linux lists a flag when it saves the registers that come with it, too. AMX is not
-among them: the library asks for it when it is first used, and does without where it is refused."""
+CLASSES = ("avx512-bf16", "amx")
+"""The classes of CPU that the library is compiled for. It asks Linux for AMX itself, and does without where Linux
+refuses, or where :data:`~embed_plugin.cpu.classes.INSTRUCTION_SET_VARIABLE` names a class without it."""
 
 
-def library() -> Path | None:
-    """The compiled operators, or None where they were not built or this machine cannot run them."""
-    if sys.platform != "linux" or platform.machine() != "x86_64" or not LIBRARY.is_file():
-        return None
-    return LIBRARY if linux_flags(CPUINFO) >= NEEDED_FLAGS else None
+@dataclass(frozen=True)
+class Kernels:
+    """The operators that a session on this machine can have.
+
+    Attributes:
+        name: The class of CPU they are written for, or ``onnxruntime`` where there are none but its own.
+        library: Their file, for ``SessionOptions.register_custom_ops_library``; None where there are none.
+        reason: Why these.
+    """
+
+    name: str
+    library: Path | None
+    reason: str
+
+
+def choose(cpu: CpuClass) -> Kernels:
+    """The operators for a class of CPU: this package's where they were built and are made for it."""
+    if sys.platform != "linux" or cpu.name not in CLASSES:
+        return Kernels("onnxruntime", None, f"own kernels need Linux and one of {', '.join(CLASSES)}, this is {cpu}")
+    if not LIBRARY.is_file():
+        return Kernels("onnxruntime", None, "this installation has no own kernels: it was made without a C compiler")
+    if cpu.name == "amx" and not uses_amx(LIBRARY):
+        return Kernels("avx512-bf16", LIBRARY, "Linux, or the way the library was compiled, refuses AMX")
+    return Kernels(cpu.name, LIBRARY, f"the own kernels for {cpu}")
 
 
 def uses_amx(library: Path) -> bool:
-    """Whether the operators multiply with AMX in this process: the CPU has it, and Linux grants it."""
+    """Whether sessions that are made now multiply with AMX: the CPU has it, Linux grants it, the variable allows it."""
     return bool(ctypes.CDLL(str(library)).embed_plugin_uses_amx())

@@ -114,7 +114,7 @@ OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
   Scratch scratch;
   void *memory = allocate(&scratch, attention.k.dimensions[1], attention.size);
   if (!memory) return ort_status(kernel->ort, ORT_FAIL, "AttentionQuantise: no memory for the packed keys and values");
-  attention.tiles = may_use_tiles();
+  attention.tiles = kernel->tiles;
   if (attention.tiles) shape_tiles();
   for (int64_t text = 0; text < attention.texts; text++)
     for (int64_t head = 0; head < attention.heads; head++) attend_head(&attention, &scratch, text, head);

@@ -1,10 +1,9 @@
 /* QuantisedProduct and ProductGeluQuantise: their inputs and outputs. */
 #include "operators.h"
 #include "product.h"
-#include "tiles.h"
 
-static void multiply(const Product *p) {
-  if (p->row_count && may_use_tiles() && multiply_by_tiles(p)) return;
+static void multiply(const Kernel *kernel, const Product *p) {
+  if (p->row_count && kernel->tiles && multiply_by_tiles(p)) return;
   multiply_by_vnni(p);
 }
 
@@ -41,7 +40,7 @@ OrtStatus *quantised_product(void *instance, OrtKernelContext *context) {
   Tensor rows;
   TRY(read_product(kernel, context, &p, &rows));
   TRY(create_output(kernel, context, 0, &rows, p.columns - p.depth, &p.result));
-  multiply(&p);
+  multiply(kernel, &p);
   return NULL;
 }
 
@@ -54,6 +53,6 @@ OrtStatus *product_gelu_quantise(void *instance, OrtKernelContext *context) {
   TRY(read_quantiser(kernel, context, 5, &to));
   TRY(create_output(kernel, context, 0, &rows, p.columns - p.depth, &p.result));
   p.to = &to;
-  multiply(&p);
+  multiply(kernel, &p);
   return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "operators.h"
 #include "tensor.h"
+#include "tiles.h"
 
 /* One letter an input or output: f is float, b uint8, s int8, n int32, i int64. */
 typedef struct {
@@ -36,6 +37,7 @@ static void destroy(void *kernel) { free(kernel); }
 
 static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
   values.ort = ort;
+  values.tiles = may_use_tiles();
   *kernel = malloc(sizeof values);
   if (!*kernel) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for an operator");
   memcpy(*kernel, &values, sizeof values);

@@ -12,11 +12,12 @@ typedef struct {
   int64_t count; /* of values, all dimensions together */
 } Tensor;
 
-/* An operator of one session: onnxruntime's functions, and what the node's attributes say. */
+/* An operator of one session: onnxruntime's functions, what the node's attributes say, and whether it uses AMX. */
 typedef struct {
   OrtApi ort;
   int64_t heads;
   float epsilon;
+  int tiles;
 } Kernel;
 
 /* Leave the function with the status when it is one of failure; the caller of the operator releases it. */

@@ -11,6 +11,8 @@ void release_tiles(void) {}
 
 #include <cpuid.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,9 +29,15 @@ static void ask(void) {
   allowed = has && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 
+/* A class of CPU without AMX may be asked for by the variable that embed_plugin/cpu/classes.py reads. */
+static int unwanted(void) {
+  const char *name = getenv("EMBED_PLUGIN_INSTRUCTION_SET");
+  return name && *name && strcmp(name, "amx") != 0;
+}
+
 int may_use_tiles(void) {
   pthread_once(&once, ask);
-  return allowed;
+  return allowed && !unwanted();
 }
 
 typedef struct {

@@ -10,7 +10,7 @@
 
 enum { TILE_ROWS = 16, TILE_BYTES = 64 };
 
-/* Whether this process may use tiles. Linux wants to be asked, and the first call does that. */
+/* Whether operators that are made now may use tiles. Linux wants to be asked, and the first call does that. */
 int may_use_tiles(void);
 
 /* Make all eight tiles 16 rows of 64 bytes, until release_tiles. Others in the thread may have left them otherwise, so

@@ -1,0 +1,49 @@
+"""The features of this machine's CPU, by the names that Linux gives them."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+_LINES_OF_FLAGS = ("flags", "Features")
+_FAMILIES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
+_APPLE_NAMES = {"avx2_0": "avx2", "feat_dotprod": "asimddp", "feat_i8mm": "i8mm"}
+
+
+def cpu_family() -> str:
+    """``x86-64`` or ``arm64``; another family has the name that Python gives it."""
+    machine = platform.machine()
+    return _FAMILIES.get(machine.lower(), machine)
+
+
+def cpu_flags() -> set[str]:
+    """The flags of this CPU. Windows tells no program in one call which it has: none are known there."""
+    return apple_flags(_sysctl()) if sys.platform == "darwin" else linux_flags(CPUINFO)
+
+
+def linux_flags(cpuinfo: Path) -> set[str]:
+    """The flags of the first CPU in ``/proc/cpuinfo``; none where there is no such file."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                name, _, flags = line.partition(":")
+                if name.strip() in _LINES_OF_FLAGS:
+                    return set(flags.split())
+    except OSError:
+        pass
+    return set()
+
+
+def apple_flags(sysctl: str) -> set[str]:
+    """The flags in what macOS's ``sysctl hw.optional`` prints, by Linux's names."""
+    present = [line.split(":")[0] for line in sysctl.splitlines() if line.endswith(": 1")]
+    names = [name.rpartition(".")[2].lower() for name in present]
+    return {_APPLE_NAMES.get(name, name) for name in names}
+
+
+def _sysctl() -> str:
+    command = ["/usr/sbin/sysctl", "hw.optional"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - no input in it
