@@ -71,6 +71,7 @@ def test_no_command_asks_for_anyone(watched: Watched, tiny_checkpoint: Path, tmp
     watched.command("ingest", "cats.md", *store, "--sparse", "bm25")
     watched.command("search", "the cat", "--hybrid", *store)
     watched.command("verify", *store)
+    watched.command("ingest", "cats.md", "--model", "model", "--to", "edge:edge", "--collection", "docs")
     watched.command("cost", *month, "--model", "model")
     assert (watched.asked, watched.files) == ([], [])
 
