@@ -17,8 +17,9 @@ import time
 import uuid
 from contextlib import closing
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
+
+import onnxruntime
 
 from checkpoints import MINILM, SHAPES, make_checkpoint
 from embed_plugin import Encoder
@@ -69,7 +70,7 @@ def main() -> None:
     print(
         f"{options.model}, {len(texts)} docstrings, {available_workers()} workers, Python {platform.python_version()},"
     )
-    print(f"onnxruntime {version('onnxruntime')}, {datetime.now(UTC):%Y-%m-%d}; the first round is not counted\n")
+    print(f"onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}; the first round is not counted\n")
     print("| | texts/s | share of the encoder alone | second run: texts/s |\n|---|---|---|---|")
     print(f"| encoder alone | {len(texts) / statistics.median(alone[1:]):.0f} | | |")
     for target, seconds in runs.items():

@@ -14,11 +14,11 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnxruntime
 
 from embed_plugin import Vectors
 from embed_plugin.encode.instruction_set import detect
@@ -84,7 +84,7 @@ def main() -> None:
         seconds, vectors = measure(sessions, batches)
     tokens = sum(batch.size for batch in batches)
     print(f"{sum(map(len, batches))} docstrings, {tokens} tokens, one core, {detect()}, Python", end=" ")
-    print(f"{platform.python_version()}, onnxruntime {version('onnxruntime')}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"{platform.python_version()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| | tokens/s | time against int8 weights | cosine to fp32: mean, least |\n|---|---|---|---|")
     for name, rounds in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(rounds, seconds["int8 weights"], strict=True))

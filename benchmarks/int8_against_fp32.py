@@ -13,11 +13,11 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import onnxruntime
 
 from embed_plugin import Encoder
 from embed_plugin.contracts import Precision
@@ -55,7 +55,7 @@ def main() -> None:
     cosines = {name: np.sum(rows * vectors["fp32"], axis=1) for name, rows in vectors.items()}
     tokens = int(np.minimum(encoders["fp32"].count_tokens(texts), encoders["fp32"].max_tokens).sum())
     print(f"{len(texts)} docstrings, {tokens} tokens, {available_workers()} workers, {platform.machine()},")
-    print(f"Python {platform.python_version()}, onnxruntime {version('onnxruntime')}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| model | texts/s | tokens/s | MB on disk | cosine to fp32: mean, least |\n|---|---|---|---|---|")
     for name, rounds in seconds.items():
         median = statistics.median(rounds)

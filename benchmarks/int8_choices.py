@@ -17,12 +17,12 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import onnxruntime
 
 from embed_plugin import Encoder
 from embed_plugin.encode.instruction_set import detect
@@ -165,7 +165,7 @@ def main() -> None:
             cells[row] = measure(folder, exact, dataset, pairs)
             print(row, *cells[row], flush=True)
         times = relative_times(graphs, "min-max")
-    print(f"\n{platform.machine()}, onnxruntime {version('onnxruntime')}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"\n{platform.machine()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| | cosine to fp32: mean, least | SciFact nDCG@10 | STS-B Spearman | time |\n|---|---|---|---|---|")
     for row, (cosine, ndcg, spearman) in cells.items():
         print(f"| {row} | {cosine} | {ndcg} | {spearman} | {times[row]:.2f} |")

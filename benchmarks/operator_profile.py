@@ -20,15 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 from embed_plugin import kernels
 from embed_plugin.encode.instruction_set import detect
 from embed_plugin.encode.onnx_session import FUSIONS_LEFT_OUT, OnnxSession, exact_options
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
-
-# After embed_plugin, which switches its telemetry off.
-# isort: split
-import onnxruntime
 
 SHAPES = ("16x16", "5x50", "1x180", "1x400")
 RUNS = 40

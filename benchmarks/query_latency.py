@@ -13,10 +13,10 @@ import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 from embed_plugin import Encoder
 from embed_plugin.encode.workers import available_workers
@@ -66,7 +66,7 @@ def main() -> None:
         rows = {"idle": milliseconds_of_queries(encoder), "under load": under_load(encoder, texts)}
         tokens = int(encoder.count_tokens([QUERY])[0])
     print(f"{QUERIES} queries of {tokens} tokens, {available_workers()} workers, {platform.machine()},")
-    print(f"Python {platform.python_version()}, onnxruntime {version('onnxruntime')}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {datetime.now(UTC):%Y-%m-%d}\n")
     print("| encoder | p50 ms | p99 ms | longest ms |\n|---|---|---|---|")
     for name, taken in rows.items():
         print(f"| {name} | {np.percentile(taken, 50):.1f} | {np.percentile(taken, 99):.1f} | {max(taken):.1f} |")
