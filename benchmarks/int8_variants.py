@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
 
 from embed_plugin.encode.onnx_session import open_session
 from embed_plugin.export.calibrate import ChannelRange, Ranges
 from embed_plugin.export.quantise import quantise_rows, quantised_activations
+
+# After embed_plugin, which switches its telemetry off.
+# isort: split
+import onnxruntime
+from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

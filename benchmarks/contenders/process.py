@@ -118,8 +118,10 @@ class ContenderProcess:
 
 
 def _environment(place: Place) -> dict[str, str]:
-    """As many threads as allowed for every library, and no talk with a hub."""
+    """As many threads as allowed for every library, no talk with a hub, and no telemetry of onnxruntime and NNCF."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), str(place.threads))
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    silent = {"ORT_DISABLE_TELEMETRY": os.environ.get("ORT_DISABLE_TELEMETRY", "1"), "NNCF_CI": "1"}
     path = [str(BENCHMARKS)] if place.source is None else [str(BENCHMARKS), str(place.source)]
-    return {**os.environ, **threads, **offline, "PYTHONPATH": os.pathsep.join(path), "TOKENIZERS_PARALLELISM": "true"}
+    python = {"PYTHONPATH": os.pathsep.join(path), "TOKENIZERS_PARALLELISM": "true"}
+    return {**os.environ, **threads, **offline, **silent, **python}

@@ -14,12 +14,13 @@ import pytest
 
 from cli.test_ingest_and_search import command
 from ingest.misbehaving_qdrant import misbehaving_qdrant
+from support.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
+ray = pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 
 LOCAL = "local"
@@ -83,6 +84,17 @@ def test_a_cluster_of_this_machine_alone_ends_with_the_run(model: Path) -> None:
     with misbehaving_qdrant() as (url, _):
         code, stdout, stderr = Command(model, url, LOCAL).run(LINES[:100], "--json", "-")
     assert (code, stderr, json.loads(stdout)["embedded"]) == (0, "", 100)
+
+
+def test_the_workers_ask_for_nobody(model: Path, tmp_path: Path) -> None:
+    watched = Watched(tmp_path, {"RAY_ADDRESS": LOCAL})
+    with misbehaving_qdrant() as (url, _):
+        target = ("--model", str(model), "--to", url, "--collection", "notes", "--id-field", "id")
+        watched.command("ingest", "-", *target, "--engine", "ray", given="".join(LINES[:100]))
+    this_machine = {socket.gethostname(), ray.util.get_node_ip_address()}
+    asked = {each.split()[-1].removeprefix("::ffff:") for each in watched.asked}
+    assert asked - this_machine <= {"169.254.169.254", "metadata.google.internal"}  # Ray: am I in a cloud?
+    assert set(watched.files) <= {".ray/auth_token"}
 
 
 def test_an_address_where_nothing_listens_is_named_with_a_remedy(model: Path) -> None:

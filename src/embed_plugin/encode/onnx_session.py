@@ -6,16 +6,32 @@ int8 products are exact on this CPU.
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import onnxruntime
 
 from embed_plugin import kernels
 from embed_plugin.checked_on import Backend
 from embed_plugin.cpu import CpuClass, detect_class
 from embed_plugin.errors import EmbedPluginError, ModelFolderError
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
+
+# onnxruntime's official builds report their use to Microsoft from 1.29 on, and read this variable when they are loaded.
+_TOO_LATE = "onnxruntime" in sys.modules and "ORT_DISABLE_TELEMETRY" not in os.environ
+_DISABLED = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1") == "1"
+
+import onnxruntime  # noqa: E402 - after the variable that it reads
+
+if _DISABLED:
+    onnxruntime.disable_telemetry_events()  # what Windows builds go by, and less to send where it is too late
+if _TOO_LATE and tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 29):
+    logging.getLogger(__name__).warning(
+        "onnxruntime was imported before embed_plugin and may report its use to Microsoft: set ORT_DISABLE_TELEMETRY=1 "
+        "in the environment of this program, or import embed_plugin first"
+    )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

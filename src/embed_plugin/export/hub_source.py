@@ -2,13 +2,21 @@
 
 The cache's place, offline mode, proxies, the endpoint and the token are huggingface_hub's own settings
 (``HF_HOME``, ``HF_HUB_OFFLINE``, ``HTTPS_PROXY``, ``HF_ENDPOINT``, ``HF_TOKEN``), and none of
-them is read here.
+them is read here. Its telemetry is off unless ``HF_HUB_DISABLE_TELEMETRY`` is set.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from embed_plugin.errors import SourceError
+from embed_plugin.export.checkpoint_files import NEEDED_FILES
+
+# Read when huggingface_hub is imported. Without it, a fetch from any endpoint also asks huggingface.co for a list of
+# coding agents, and names torch's version and the agent.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
@@ -20,9 +28,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-
-from embed_plugin.errors import SourceError
-from embed_plugin.export.checkpoint_files import NEEDED_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -87,7 +87,8 @@ def _newest_cached(wheels: Path, name: str, version: Version | None) -> Version 
 def _download(requirement: str, scratch: Path) -> tuple[Path, Version]:
     """The wheel in ``scratch``, and its version."""
     # -P keeps a pip.py in the current folder from being run instead of pip.
-    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check"]
+    command += ["download", "--no-deps", "--only-binary=:all:"]
     result = subprocess.run(  # noqa: S603 - no shell, and the requirement is a checked name and version
         [*command, "--dest", str(scratch), requirement],
         check=False,

@@ -43,6 +43,8 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         title="embed-plugin",
         summary="Text embeddings on ordinary CPUs.",
         version=service.version,
+        docs_url=None,  # FastAPI's pages load their scripts from a CDN; /docs is one of health_routes
+        redoc_url=None,
         lifespan=_lifespan,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the gate checks
     )

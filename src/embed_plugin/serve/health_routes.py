@@ -1,14 +1,15 @@
-"""What machines and people look at: probes, metrics, and the status page."""
+"""What machines and people look at: probes, metrics, the status page, and the interface."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from embed_plugin.serve.answers import json_response
+from embed_plugin.serve.interface_page import interface_page
 from embed_plugin.serve.schemas import ErrorAnswer
 from embed_plugin.serve.service import Service
 
@@ -48,5 +49,10 @@ def health_routes(service: Service) -> APIRouter:
     async def status() -> Response:
         """The status page."""
         return HTMLResponse(page, headers=PAGE_HEADERS)
+
+    @router.get("/docs", include_in_schema=False)
+    async def interface(request: Request) -> Response:
+        """The interface, for people."""
+        return HTMLResponse(interface_page(request.app.openapi()), headers=PAGE_HEADERS)
 
     return router

@@ -37,6 +37,7 @@ def connected() -> Iterator[None]:
         return
     address = os.environ.get("RAY_ADDRESS", "")
     _refuse_silence(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
