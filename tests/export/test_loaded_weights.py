@@ -129,6 +129,19 @@ def test_what_no_token_vector_depends_on_may_be_missing_or_left_over(
         assert export(str(checkpoint), tmp_path / name, OPTIMUM).files == whole.files
 
 
+@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"])
+def test_the_head_of_its_training_changes_nothing(
+    torch_checkpoint: Callable[..., Path], tmp_path: Path, model_type: str
+) -> None:
+    from transformers import AutoModelForMaskedLM  # noqa: PLC0415 - only some environments have it
+
+    base = torch_checkpoint(model_type)
+    headed = shutil.copytree(base, tmp_path / "checkpoint")
+    AutoModelForMaskedLM.from_pretrained(base).save_pretrained(headed)
+    expected = export(str(base), tmp_path / "base", OPTIMUM).files
+    assert export(str(headed), tmp_path / "headed", OPTIMUM).files == expected
+
+
 @pytest.mark.parametrize("own", ["own.Model", "jinaai/jina-bert-implementation--modeling_bert.JinaBertModel"])
 def test_a_model_that_needs_own_code_is_refused_though_its_weights_fit(
     checkpoint: Path, tmp_path: Path, own: str

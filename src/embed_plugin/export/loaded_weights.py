@@ -19,10 +19,10 @@ _POOLER = "pooler."
 
 _HEADS = (
     "classifier.", "cls.", "decoder.bias", "decoder.weight", "discriminator_predictions.", "embed_out.",
-    "generator_lm_head.", "generator_predictions.", "head.dense.", "head.norm.", "lm_head.", "lm_predictions.",
-    "logits_proj.", "mask_predictions.", "pre_classifier.", "pred_layer.", "predictions.", "qa_classifier.",
-    "qa_outputs.", "score.", "sequence_summary.", "sop_classifier.", "vocab_layer_norm.", "vocab_projector.",
-    "vocab_transform.",
+    "generator_lm_head.", "generator_predictions.", "head.dense.", "head.norm.", "lm_head.",
+    "lm_predictions.", "logits_proj.", "mask_predictions.", "pre_classifier.", "pred_layer.", "predictions.",
+    "qa_classifier.", "qa_outputs.", "score.", "sequence_summary.", "sop_classifier.", "splinter_qass.",
+    "vocab_layer_norm.", "vocab_projector.", "vocab_transform.",
 )  # fmt: skip
 """Layers that read the token vectors, in transformers' classes for training and for other tasks."""
 
