@@ -38,6 +38,7 @@ OWN: dict[str, dict[str, Any]] = {
         "sep_token_id": 3,
     },
     "mpnet": {"pad_token_id": 1},
+    "qwen3": {"head_dim": 8, "num_key_value_heads": 2, "bos_token_id": 2, "eos_token_id": 3},
     "roberta": {"pad_token_id": 1},
     "squeezebert": {"embedding_size": 32},
     "xlm-roberta": {"pad_token_id": 1},

@@ -147,19 +147,3 @@ def test_what_nobody_knows_is_refused(tmp_path: Path, change: dict[str, object],
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UnknownArchitectureError, match=message):
         export(str(checkpoint), tmp_path / "model")
-
-
-def test_code_of_a_known_architecture_is_not_run(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
-    checkpoint = torch_checkpoint("distilbert")
-    path, config = checkpoint / "config.json", (checkpoint / "config.json").read_text()
-    (checkpoint / "own.py").write_text("raise SystemExit('was run')")
-    own = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
-    path.write_text(json.dumps({**json.loads(config), "auto_map": own}))
-    export(str(checkpoint), tmp_path / "model", OPTIMUM)
-    path.write_text(config)
-
-
-def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", vocab_size=7, max_position_embeddings=90)
-    with pytest.raises(ExportError, match="transformers cannot load"):
-        export(str(checkpoint), tmp_path / "model", OPTIMUM)

@@ -11,22 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 import torch
 from optimum.exporters.onnx import onnx_export_from_model
 from optimum.exporters.tasks import TasksManager
 from optimum.utils import logging as optimum_logging
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModel
+from transformers import CONFIG_MAPPING, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from embed_plugin.errors import ExportError, UnknownArchitectureError
 from embed_plugin.export.checkpoint_files import read_object
+from embed_plugin.export.loaded_weights import require_fit
+from embed_plugin.export.newer_config import translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
 OPSET = 20
@@ -40,6 +42,9 @@ _RESERVED_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}
 )
 """Architectures whose position table starts with rows for padding, as RoBERTa's does."""
+
+_POSITIONS = frozenset({"absolute", "relative_key", "relative_key_query"})
+"""The values of ``position_embedding_type`` that BERT and its copies compute."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,7 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
         UnknownArchitectureError: transformers or optimum does not know the architecture, or it has a decoder.
         ExportError: transformers cannot read it.
     """
-    _require_known(read_object(folder / "config.json"))
-    with _quiet():
-        try:
-            config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # whatever a config can be wrong in
-            raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+    config = _load_config(folder)
     if config.is_encoder_decoder:
         raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
     rows = getattr(config, "max_position_embeddings", None)
@@ -75,11 +75,23 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
     return BackboneConfig(config.model_type, rows - reserved if rows else None)
 
 
-def _require_known(config: Mapping[str, Any]) -> None:
+def _load_config(folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
+    config = read_object(folder / "config.json")
     model_type = str(config.get("model_type"))
+    _require_known(model_type, own_code="auto_map" in config)
+    _require_own_class(config, model_type)
+    translated = translate(config)
+    with _quiet():
+        try:
+            return CONFIG_MAPPING[model_type].from_dict(translated)
+        except Exception as error:  # whatever a config can be wrong in
+            raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+
+
+def _require_known(model_type: str, *, own_code: bool) -> None:
     if model_type not in CONFIG_MAPPING:
-        own_code = "; the checkpoint brings code for it (auto_map), which is never run" if "auto_map" in config else ""
-        raise UnknownArchitectureError(f"architecture {model_type!r} is not known to transformers{own_code}")
+        brought = "; the checkpoint brings code for it (auto_map), which is never run" if own_code else ""
+        raise UnknownArchitectureError(f"architecture {model_type!r} is not known to transformers{brought}")
     try:
         tasks = TasksManager.get_supported_tasks_for_model_type(model_type, "onnx", library_name="transformers")
     except KeyError:
@@ -88,27 +100,62 @@ def _require_known(config: Mapping[str, Any]) -> None:
         raise UnknownArchitectureError(f"architecture {model_type!r} is not known to optimum's export of token vectors")
 
 
+def _require_own_class(config: Mapping[str, Any], model_type: str) -> None:
+    """Refuse what only shares its name with a class of transformers: the weights may fit and mean something else."""
+    auto_map = config.get("auto_map")
+    own_code = auto_map.get("AutoModel") if isinstance(auto_map, dict) else None
+    if own_code:
+        raise UnknownArchitectureError(
+            f"config.json's auto_map says that {own_code} computes the model: code that comes with the checkpoint, "
+            f"which is never run. transformers' own {model_type!r} may be another model (one that sees both ways, with "
+            "the same weights). Where you know that the two are the same, remove auto_map from config.json"
+        )
+    positions = config.get("position_embedding_type") or "absolute"
+    if positions not in _POSITIONS and (model_type, positions) != ("esm", "rotary"):
+        message = f"architecture {model_type!r} with position_embedding_type {positions!r}"
+        raise UnknownArchitectureError(f"{message} is not known to transformers, which would leave its positions out")
+
+
 class TorchBackbone:
     """A checkpoint's model in torch: to be traced, and to compare the traced graph with."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        config = _load_config(folder)
         with _quiet():
             try:
-                self.model = AutoModel.from_pretrained(
+                self.model, loading = AutoModel.from_pretrained(
                     folder,
+                    config=config,
                     local_files_only=True,
                     trust_remote_code=False,
                     use_safetensors=True,
                     dtype=torch.float32,
-                ).eval()
+                    ignore_mismatched_sizes=True,  # they are named below, where transformers' error names none
+                    output_loading_info=True,
+                )
             except Exception as error:  # whatever a config or a file can be wrong in
                 raise ExportError(f"transformers cannot load {folder} ({_first_line(error)})") from error
+        require_fit(folder, loading["missing_keys"], loading["unexpected_keys"], loading["mismatched_keys"])
+        self.model.eval()
+        self._require_direction()
 
     @property
     def vocabulary(self) -> int:
         """How many token ids there are."""
         return int(self.model.config.vocab_size)
+
+    def _require_direction(self) -> None:
+        """Refuse a model that is to see later tokens and does not; transformers 5 has more of them than 4.57."""
+        config: Any = self.model.config
+        both_ways = getattr(config, "is_causal", True) is False or getattr(config, "use_bidirectional_attention", False)
+        if not both_ways:
+            return
+        first, other = self.token_vectors(np.array([[0, 0], [0, 1]]))[:, 0]
+        if np.array_equal(first, other):
+            message = f"{self.folder}: config.json says is_causal false or use_bidirectional_attention true"
+            found = f"but transformers 4.57's {config.model_type!r} shows a token only those before it"
+            raise UnknownArchitectureError(f"{message}, {found}: it would be another model")
 
     def trace(self, scratch: Path) -> onnx.ModelProto:
         """Export with optimum, into an empty folder that is not needed afterwards.
