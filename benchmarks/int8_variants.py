@@ -14,7 +14,6 @@ from embed_plugin.export.quantise import quantise_rows, quantised_activations
 
 # After embed_plugin, which switches its telemetry off.
 # isort: split
-import onnxruntime
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod, create_calibrator
 
 if TYPE_CHECKING:

@@ -1,9 +1,11 @@
 /* Preloaded into a process, it writes down who is asked for on the network: every name that is looked up, and every
- * address of another machine that is connected or sent to. One line each, into the file that WATCH_LOG names.
+ * address of another machine that is connected or sent to. One line each, into the file that WATCH_LOG names. All of them
+ * fail, so that a test sends nothing whatever it watches.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,7 +17,7 @@
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-static void note(const char *how, const char *whom) {
+static int note(const char *how, const char *whom) {
     const char *path = getenv("WATCH_LOG");
     int file = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     char line[600];
@@ -24,16 +26,19 @@ static void note(const char *how, const char *whom) {
         if (write(file, line, length) != length) abort();
         close(file);
     }
+    return 1;
 }
 
-static void note_name(const char *name) {
+/* These return whether another machine is meant. */
+static int note_name(const char *name) {
     unsigned char address[sizeof(struct in6_addr)];
     if (name && *name && strcmp(name, "localhost") && !inet_pton(AF_INET, name, address) && !inet_pton(AF_INET6, name, address))
-        note("looked up", name);
+        return note("looked up", name);
+    return 0;
 }
 
 /* An address is another machine's unless it is this one's loopback. Connecting a datagram socket sends nothing. */
-static void note_address(const char *how, const struct sockaddr *address) {
+static int note_address(const char *how, const struct sockaddr *address) {
     char text[INET6_ADDRSTRLEN + 8] = "";
     if (address && address->sa_family == AF_INET) {
         const struct sockaddr_in *four = (const struct sockaddr_in *)address;
@@ -44,7 +49,7 @@ static void note_address(const char *how, const struct sockaddr *address) {
         if (!IN6_IS_ADDR_LOOPBACK(six) && !IN6_IS_ADDR_UNSPECIFIED(six) && !(IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127))
             inet_ntop(AF_INET6, six, text, sizeof text);
     }
-    if (*text) note(how, text);
+    return *text && note(how, text);
 }
 
 static int is_datagram(int socket) {
@@ -53,50 +58,55 @@ static int is_datagram(int socket) {
     return getsockopt(socket, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_DGRAM;
 }
 
-static void note_sent(int socket, const struct sockaddr *address) {
+static int note_sent(int socket, const struct sockaddr *address) {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
-    if (!is_datagram(socket)) return;
+    if (!is_datagram(socket)) return 0;
     if (!address && getpeername(socket, (struct sockaddr *)&peer, &size) == 0) address = (const struct sockaddr *)&peer;
-    note_address("sent to", address);
+    return note_address("sent to", address);
+}
+
+static int refused(void) {
+    errno = ENETUNREACH;
+    return -1;
 }
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found) {
-    note_name(name);
+    if (note_name(name)) return EAI_FAIL;
     return NEXT(getaddrinfo)(name, service, hints, found);
 }
 
 struct hostent *gethostbyname(const char *name) {
-    note_name(name);
+    if (note_name(name)) return h_errno = HOST_NOT_FOUND, NULL;
     return NEXT(gethostbyname)(name);
 }
 
 int gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size, struct hostent **found, int *error) {
-    note_name(name);
+    if (note_name(name)) return *found = NULL, *error = HOST_NOT_FOUND, ENOENT;
     return NEXT(gethostbyname_r)(name, host, buffer, size, found, error);
 }
 
 int connect(int socket, const struct sockaddr *address, socklen_t size) {
-    if (!is_datagram(socket)) note_address("connected to", address);
+    if (!is_datagram(socket) && note_address("connected to", address)) return refused();
     return NEXT(connect)(socket, address, size);
 }
 
 ssize_t send(int socket, const void *bytes, size_t size, int flags) {
-    note_sent(socket, NULL);
+    if (note_sent(socket, NULL)) return refused();
     return NEXT(send)(socket, bytes, size, flags);
 }
 
 ssize_t sendto(int socket, const void *bytes, size_t size, int flags, const struct sockaddr *to, socklen_t length) {
-    note_sent(socket, to);
+    if (note_sent(socket, to)) return refused();
     return NEXT(sendto)(socket, bytes, size, flags, to, length);
 }
 
 ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
-    note_sent(socket, message->msg_name);
+    if (note_sent(socket, message->msg_name)) return refused();
     return NEXT(sendmsg)(socket, message, flags);
 }
 
 int sendmmsg(int socket, struct mmsghdr *messages, unsigned int count, int flags) {
-    if (count) note_sent(socket, messages->msg_hdr.msg_name);
+    if (count && note_sent(socket, messages->msg_hdr.msg_name)) return refused();
     return NEXT(sendmmsg)(socket, messages, count, flags);
 }
