@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import SourceError
 from embed_plugin.fingerprint import file_sha256
+from embed_plugin.model_folder import MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,11 @@ def require_complete(folder: Path, *, source: str) -> None:
     Raises:
         SourceError: something is missing; the message names it, the source and the remedy.
     """
+    if (folder / MANIFEST).is_file():
+        raise SourceError(
+            f"{source}: {folder} is a model folder already ({MANIFEST}), and a checkpoint is what becomes one: use it "
+            "as it is, or export its checkpoint again"
+        )
     if not (folder / "config.json").is_file():
         raise SourceError(
             f"{source}: no config.json in {folder}. Give the folder (or model) that holds config.json, "

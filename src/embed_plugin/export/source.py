@@ -85,6 +85,8 @@ def _locate(source: str) -> Checkpoint:
 def _split_hub_id(source: str) -> tuple[str, str | None]:
     """The id and the revision, if what was named can be a hub id at all."""
     forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
+    if source.startswith(("http://", "https://")):
+        raise SourceError(f"{source} is a URL: expected {forms}; of https://huggingface.co/OWNER/NAME give OWNER/NAME")
     repo_id = source.partition("@")[0]
     if source.startswith((".", "/", "~")) or "\\" in source or repo_id.count("/") > 1:
         raise SourceError(f"{source!r} is neither a folder that exists nor a hub id: expected {forms}")
