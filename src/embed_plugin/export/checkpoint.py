@@ -21,9 +21,45 @@ Activation = Literal["gelu", "gelu_tanh", "relu"]
 BERT_FAMILY = ("bert", "roberta", "xlm-roberta")
 
 OPTIMUM_KNOWS = frozenset(
-    "albert bert big_bird bloom camembert convbert data2vec-text deberta deberta-v2 distilbert electra gemma gemma2 "
-    "gemma3_text gpt2 gpt_neo gpt_neox ibert llama longformer mistral mobilebert modernbert mpnet nystromformer opt "
-    "phi phi3 qwen2 qwen3 rembert roberta roformer squeezebert stablelm xlm xlm-roberta".split()
+    [
+        "albert",
+        "bert",
+        "big_bird",
+        "bloom",
+        "camembert",
+        "convbert",
+        "data2vec-text",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neo",
+        "gpt_neox",
+        "ibert",
+        "llama",
+        "longformer",
+        "mistral",
+        "mobilebert",
+        "modernbert",
+        "mpnet",
+        "nystromformer",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "rembert",
+        "roberta",
+        "roformer",
+        "squeezebert",
+        "stablelm",
+        "xlm",
+        "xlm-roberta",
+    ]
 )
 """The text encoders that optimum traces, of the versions that the extra pins: a model is sent there for no other."""
 
@@ -102,7 +138,9 @@ class Weights:
         if left:
             found = f"the weights in {self.folder} hold {len(left)} tensors ({', '.join(left[:3])}"
             message = f"{found}{', ...' if left[3:] else ''}) that a model of its config.json has not"
-            raise ExportError(f"{message}: take config.json and weights of one model, fetched again; or {_OTHER_LAYOUT}")
+            raise ExportError(
+                f"{message}: take config.json and weights of one model, fetched again; or {_OTHER_LAYOUT}"
+            )
 
     def _is_of_encoder(self, name: str) -> bool:
         """Whether a tensor is neither a head's nor a buffer's: those change no token vector."""

@@ -23,8 +23,12 @@ def require_known_tokens(graph: onnx.ModelProto, tokenizer: str, folder: Path) -
     rows = _rows(graph.graph)
     token, highest = highest_token(tokenizer)
     if rows is not None and highest >= rows:
-        found = f"{folder}: the tokenizer's token {token!r} has the id {highest}, and the word embeddings have {rows} rows"
-        raise ExportError(f"{found}: take the tokenizer and the weights of one model, or resize its embeddings and save it")
+        found = (
+            f"{folder}: the tokenizer's token {token!r} has the id {highest}, and the word embeddings have {rows} rows"
+        )
+        raise ExportError(
+            f"{found}: take the tokenizer and the weights of one model, or resize its embeddings and save it"
+        )
 
 
 def _rows(graph: onnx.GraphProto) -> int | None:

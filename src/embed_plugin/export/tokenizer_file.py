@@ -45,6 +45,9 @@ Seen in transformers 4.57 and 5.24, which agree: what ``tokenizer_config.json`` 
 come from ``tokenizer.json``. Other tokenizers, PreTrainedTokenizerFast among them, leave that file as it is.
 """
 
+_PAIRED = ("BertProcessing", "RobertaProcessing")
+"""Steps that put one special token before a text and one behind it, always."""
+
 
 def read_tokenizer(folder: Path) -> str:
     """The checkpoint's tokenizer as JSON.
@@ -72,9 +75,10 @@ def highest_token(tokenizer: str) -> tuple[str, int]:
 
 def _ids(tokenizer: Json) -> dict[str, int]:
     """The id of every token; Unigram has a list whose order is the ids."""
-    vocabulary = tokenizer["model"]["vocab"]
-    if isinstance(vocabulary, list):
-        vocabulary = {piece[0]: index for index, piece in enumerate(vocabulary)}
+    listed = tokenizer["model"]["vocab"]
+    vocabulary: dict[str, int] = (
+        {piece[0]: index for index, piece in enumerate(listed)} if isinstance(listed, list) else listed
+    )
     return vocabulary | {token["content"]: token["id"] for token in tokenizer.get("added_tokens") or []}
 
 
@@ -103,52 +107,57 @@ def _set_bert_normalizer(folder: Path, tokenizer: Json, settings: Mapping[str, A
 
 def _lower_case(tokenizer: Json) -> None:
     """Lower the case before anything else, as sentence-transformers does where its own settings ask for it."""
-    normalizer = tokenizer.get("normalizer")
-    steps = normalizer["normalizers"] if (normalizer or {}).get("type") == "Sequence" else [normalizer]
-    if not any(step and step["type"] == "Lowercase" for step in steps):
-        tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *filter(None, steps)]}
+    steps = _steps(tokenizer, "normalizer", "normalizers")
+    if all(step["type"] != "Lowercase" for step in steps):
+        tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *steps]}
+
+
+def _steps(tokenizer: Json, part: str, steps: str) -> list[Json]:
+    """The steps of a part of the tokenizer: none, one, or those of a sequence."""
+    found = tokenizer.get(part)
+    if not found:
+        return []
+    return list(found[steps]) if found["type"] == "Sequence" else [found]
 
 
 def _add_special_token(folder: Path, tokenizer: Json, name: str) -> None:
     """Put ``bos_token`` before every text, or ``eos_token`` behind it, where the template does not."""
-    token = _named(folder, name)
+    token, where = _named(folder, name), 0 if name == "bos_token" else -1
     number = _ids(tokenizer).get(token)
     if number is None:
         found = f"{folder / 'tokenizer_config.json'} asks for its {name} {token!r} with every text (add_{name})"
-        raise ExportError(f"{found}, which is no token of {TOKENIZER_FILE}: name one that is, or set add_{name} to false")
-    processor = tokenizer.get("post_processor")
-    steps = processor["processors"] if (processor or {}).get("type") == "Sequence" else [processor]
-    steps = [step for step in steps if step]
-    where = 0 if name == "bos_token" else -1
+        raise ExportError(
+            f"{found}, which is no token of {TOKENIZER_FILE}: name one that is, or set add_{name} to false"
+        )
+    steps = _steps(tokenizer, "post_processor", "processors")
     if any(number in _at(where, step) for step in steps):
         return
+    if any(step["type"] in _PAIRED for step in steps):
+        found = f"{folder / TOKENIZER_FILE} has other special tokens than add_{name} asks for"
+        raise ExportError(f"{found}: save the tokenizer again with the special tokens it is to have")
     template = next((step for step in steps if step["type"] == "TemplateProcessing"), None)
     if template is None:
-        if any(step["type"] in {"BertProcessing", "RobertaProcessing"} for step in steps):
-            found = f"{folder / TOKENIZER_FILE} has other special tokens than add_{name} asks for"
-            raise ExportError(f"{found}: save the tokenizer again with the special tokens it is to have")
         template = _empty_template()
         steps.append(template)
     _extend(template, {"id": token, "ids": [number], "tokens": [token]}, where)
-    tokenizer["post_processor"] = steps[0] if len(steps) == 1 else {"type": "Sequence", "processors": steps}
+    tokenizer["post_processor"] = {"type": "Sequence", "processors": steps}
 
 
 def _named(folder: Path, name: str) -> str:
     """The text of a special token, which is given as it is or with its properties."""
-    token = read_tokenizer_settings(folder).get(name) or read_object_if_there(folder / "special_tokens_map.json").get(
-        name
-    )
+    mapped = read_object_if_there(folder / "special_tokens_map.json")
+    token = read_tokenizer_settings(folder).get(name) or mapped.get(name)
     return str(token["content"] if isinstance(token, dict) else token)
 
 
 def _at(where: int, step: Json) -> list[int]:
     """The ids that a step puts before (0) or behind (-1) a text."""
-    if step["type"] in {"BertProcessing", "RobertaProcessing"}:
+    if step["type"] in _PAIRED:
         return [step["cls" if where == 0 else "sep"][1]]
     if step["type"] != "TemplateProcessing":
         return []
     piece = step["single"][where].get("SpecialToken")
-    return step["special_tokens"][piece["id"]]["ids"] if piece else []
+    return list(step["special_tokens"][piece["id"]]["ids"]) if piece else []
 
 
 def _empty_template() -> Json:
