@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -168,4 +169,17 @@ def test_code_of_a_known_architecture_is_not_run(torch_checkpoint: Callable[...,
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", vocab_size=7, max_position_embeddings=90)
     with pytest.raises(ExportError, match="transformers cannot load"):
+        export(str(checkpoint), tmp_path / "model", OPTIMUM)
+
+
+@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"])
+def test_a_token_beyond_the_table_is_refused(
+    torch_checkpoint: Callable[..., Path], tmp_path: Path, model_type: str
+) -> None:
+    checkpoint = shutil.copytree(torch_checkpoint(model_type), tmp_path / "checkpoint")
+    path = checkpoint / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"]["<new>"] = len(VOCABULARY)
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(ExportError, match=rf"token '<new>' has the id {len(VOCABULARY)}, .* {len(VOCABULARY)} rows"):
         export(str(checkpoint), tmp_path / "model", OPTIMUM)
