@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint_files import (
     MODULES,
+    TRANSFORMER_SETTINGS,
     read_module_types,
     read_object_if_there,
     read_transformer_settings,
@@ -67,7 +68,7 @@ def require_embedder(folder: Path) -> None:
     _refuse_modules(folder / MODULES, [module for module, _ in modules])
     task = read_transformer_settings(folder).get("transformer_task")
     if task in _OF_TASK:
-        _refuse(folder, f"its transformer_task is {task!r}", _OF_TASK[task])
+        _refuse(folder / TRANSFORMER_SETTINGS, f"its transformer_task is {task!r}", _OF_TASK[task])
     config = read_object_if_there(folder / "config.json")
     if "Pooling" not in kinds:
         _refuse_other_models(folder, config.get("architectures"))
