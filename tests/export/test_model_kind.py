@@ -80,7 +80,9 @@ def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: st
 
 @pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("text-generation", "a reranker")])
 def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> None:
-    with pytest.raises(ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"):
+    with pytest.raises(
+        ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
+    ):
         require_embedder(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task}))
 
 

@@ -10,9 +10,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from conftest import make_checkpoint
-from embed_plugin import Encoder, ExportError
+from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.safetensors_file import read_tensor
+from embed_plugin.export.safetensors_file import read_tensor, tensor_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +69,13 @@ def test_bfloat16_that_is_not_finite_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "x", {"a": ("BF16", [1], b"\xc0\x7f")})
     with pytest.raises(ExportError, match="tensor a holds NaN"):
         read_tensor(tmp_path / "x", "a")
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [("version https://git-lfs.github.com/spec/v1\n", "run  git lfs pull"), ("x", "fetch it again")],
+)
+def test_an_unreadable_file_is_told_what_helps(tmp_path: Path, content: str, remedy: str) -> None:
+    (tmp_path / "x").write_text(content)
+    with pytest.raises(SourceError, match=f"x is not a readable safetensors file .*{remedy}"):
+        tensor_names(tmp_path / "x")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FLOATS = ("F32", "F16", "F64")
 """The number formats that numpy has a type for, as safetensors calls them."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""The beginning of a file whose content Git LFS has not fetched."""
+
 
 def tensor_names(path: Path) -> list[str]:
     """The names of a file's tensors.
@@ -72,4 +75,15 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
     try:
         return safe_open(str(path), framework="numpy")
     except (SafetensorError, OSError) as error:
-        raise SourceError(f"{path} is not a readable safetensors file ({error}); fetch it again") from error
+        raise SourceError(f"{path} is not a readable safetensors file ({error}); {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """What to do about an unreadable file, which a clone without Git LFS has in place of a large one."""
+    pointer = path.is_file() and _begins(path, LFS_POINTER)
+    return "it only says where Git LFS has the content: run  git lfs pull" if pointer else "fetch it again"
+
+
+def _begins(path: Path, content: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(content)) == content
