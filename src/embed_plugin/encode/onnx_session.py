@@ -47,6 +47,19 @@ def class_of_vectors(instruction_set: str, library: Path | None) -> str:
     return f"{instruction_set} with own kernels{' and AMX' if kernels.uses_amx(library) else ''}"
 
 
+def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of the files with a graph's weights, by name, where it or one of them is a link; else nothing.
+
+    Folders of links are what a hub's cache, DVC, git-annex, Nix and Bazel make. onnxruntime does not follow a link from
+    one folder into another, for it could lead anywhere, and so is given what :mod:`embed_plugin.model_folder` verified.
+    It copies that, where it maps the files of an ordinary folder.
+    """
+    weights = sorted(graph.parent.glob("*.onnx.data"))
+    if not any(path.is_symlink() for path in (graph, *weights)):
+        return {}
+    return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
+
+
 class OnnxSession:
     """One session on one core per call; :meth:`run` may be called by any number of threads at once.
 
@@ -73,6 +86,10 @@ class OnnxSession:
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
         options.log_severity_level = 3
+        self._linked = linked_weights(graph)
+        if self._linked:
+            names, files = list(self._linked), list(self._linked.values())
+            options.add_external_initializers_from_files_in_memory(names, files, [len(file) for file in files])
         try:
             self._session = onnxruntime.InferenceSession(
                 str(graph),
