@@ -37,9 +37,46 @@ def test_a_folder_goes_before_a_hub_id(prepared: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("prepared")
-def test_a_model_that_was_not_prepared_is_no_folder() -> None:
-    with pytest.raises(ModelFolderError, match="other/model is not a folder"):
-        Encoder.load("other/model")
+@pytest.mark.parametrize("model", ["other/model", "other/model@v1", "other/model/"])
+def test_a_model_that_was_not_prepared_is_told_the_command_that_prepares_it(model: str) -> None:
+    command = f"run  embed-plugin export {model.rstrip('/')}  if it is a hub id"
+    with pytest.raises(ModelFolderError, match=f"is not a folder, and no model of this id was prepared in .*{command}"):
+        Encoder.load(model)
+    with pytest.raises(ModelFolderError, match=command):
+        Encoder.load(Path(model))
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        ("http://127.0.0.1:8000", r"http://127.0.0.1:8000 is a URL, .*EmbeddingClient"),
+        (Path("https://host/path"), r"https://host/path is a URL, .*EmbeddingClient"),
+        ("wheel:some-model", r"run  embed-plugin export wheel:some-model --out DIR  and give DIR"),
+        ("./nowhere", r"\./nowhere is not a folder.*export SOURCE --out \./nowhere"),
+        ("nowhere", r"nowhere is not a folder.*export SOURCE --out nowhere"),
+        ("a/b/c", r"a/b/c is not a folder"),
+        ("~nobody-of-this-name/x", "is not a folder"),
+    ],
+)
+def test_what_is_no_model_folder_is_told_what_helps(model: str | Path, advice: str) -> None:
+    with pytest.raises(ModelFolderError, match=advice):
+        find_model_folder(model)
+
+
+def test_a_file_of_a_model_folder_names_the_folder(tiny_model: Callable[..., Path]) -> None:
+    folder = tiny_model()
+    with pytest.raises(ModelFolderError, match=f"is a file, expected a model folder: give .* in, {folder}"):
+        Encoder.load(folder / "model.onnx")
+
+
+def test_a_checkpoint_is_told_the_export(tiny_checkpoint: Path) -> None:
+    with pytest.raises(ModelFolderError, match=f"run  embed-plugin export {tiny_checkpoint} --out DIR"):
+        Encoder.load(tiny_checkpoint)
+
+
+def test_a_folder_under_home(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tiny_model().parent))
+    assert find_model_folder("~/model") == find_model_folder(Path("~/model")) == tiny_model()
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,9 @@ def _verify_files(folder: Path, spec: ModelSpec) -> None:
         path = folder / name
         if Path(name).name != name or name not in spec.files:
             raise ModelFolderError(f"{folder / MANIFEST} does not vouch for {name}: {_EXPORT_AGAIN}")
+        if path.is_symlink() and not path.exists():
+            found = f"{path} is a link to {path.readlink()}, which is not there"
+            raise ModelFolderError(f"{found}: fetch its content, or copy the folder where it is whole with  cp -rL")
         if not path.is_file():
             raise ModelFolderError(f"{path} is missing: copy the whole folder again, or {_EXPORT_AGAIN}")
         if file_sha256(path) != spec.files[name]:

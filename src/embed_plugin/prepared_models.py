@@ -6,6 +6,12 @@ import os
 import re
 from pathlib import Path
 
+from embed_plugin.errors import ModelFolderError
+from embed_plugin.model_folder import MANIFEST
+
+CHECKPOINT_CONFIG = "config.json"
+"""A checkpoint has this file, a model folder has not."""
+
 MODELS_VARIABLE = "EMBED_PLUGIN_MODELS"
 """The environment variable that names the folder of prepared models; ``~/.cache/embed-plugin/models`` without it."""
 
@@ -25,8 +31,52 @@ def prepared_folder(hub_id: str) -> Path:
 
 
 def find_model_folder(model: str | os.PathLike[str]) -> Path:
-    """The folder itself; where there is none and it is the id of a prepared model, that model's folder."""
+    """The folder itself; where there is none and it is the id of a prepared model, that model's folder.
+
+    Raises:
+        ModelFolderError: it is neither; says what it is instead, where that can be told, and the command that helps.
+    """
     folder, name = Path(model), Path(model).as_posix()
+    if name.startswith("~") and not folder.exists():
+        folder = _at_home(folder)
+    if folder.is_dir():
+        _refuse_checkpoint(folder)
+        return folder
     if not folder.exists() and is_hub_id(name) and prepared_folder(name).is_dir():
         return prepared_folder(name)
-    return folder
+    named = re.sub(r"^(https?:)/(?!/)", r"\1//", os.fspath(model))  # a Path keeps one slash of two
+    raise ModelFolderError(f"{named} {_advice(named, folder)}")
+
+
+def _at_home(folder: Path) -> Path:
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise ModelFolderError(f"{folder} is not a folder, and {error}: give the whole path") from error
+
+
+def _refuse_checkpoint(folder: Path) -> None:
+    if (folder / CHECKPOINT_CONFIG).is_file() and not (folder / MANIFEST).is_file():
+        command = f"embed-plugin export {folder} --out DIR"
+        raise ModelFolderError(f"{folder} is a checkpoint and not a model folder: run  {command}  and give DIR")
+
+
+def _advice(model: str, folder: Path) -> str:
+    """What is wrong with a model that is no folder, and what to do."""
+    if model.startswith(("http://", "https://")):
+        return (
+            "is a URL, expected a model folder: make an EmbeddingClient of it (embed_plugin.client) and give that in "
+            "the encoder's place, to an adapter as encoder=...; of the commands, ingest, search, verify, migrate and "
+            "cost take the URL of a service"
+        )
+    if folder.exists():
+        return f"is a file, expected a model folder: give the folder that it is in, {folder.parent}"
+    if model.startswith("wheel:"):
+        return f"is a checkpoint, expected a model folder: run  embed-plugin export {model} --out DIR  and give DIR"
+    name = Path(model).as_posix()
+    if is_hub_id(name) and not model.startswith("."):
+        return (
+            f"is not a folder, and no model of this id was prepared in {prepared_folder(name).parent}: run  "
+            f"embed-plugin export {name}  if it is a hub id, or  embed-plugin export SOURCE --out {name}  to make it"
+        )
+    return f"is not a folder; expected a model folder: make it with  embed-plugin export SOURCE --out {model}"

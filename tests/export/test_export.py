@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,17 @@ TEXTS = ["the cat sat on the mat", "a dog", "read and write the file line of tex
 def test_the_same_checkpoint_gives_the_same_bytes(tiny_checkpoint: Path, tmp_path: Path) -> None:
     first, second = (export(str(tiny_checkpoint), tmp_path / name, ExportSettings(min_cosine=0.9)) for name in "ab")
     assert first == second
+
+
+def test_a_checkpoint_made_of_links_is_exported(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "snapshot" / "1_Pooling").mkdir(parents=True)
+    for index, path in enumerate(path for path in tiny_checkpoint.rglob("*") if path.is_file()):
+        shutil.copy(path, tmp_path / f"blob{index}")
+        (tmp_path / "snapshot" / path.relative_to(tiny_checkpoint)).symlink_to(tmp_path / f"blob{index}")
+    plain, linked = (
+        export(str(at), tmp_path / f"{at.name}-model", FP32) for at in (tiny_checkpoint, tmp_path / "snapshot")
+    )
+    assert plain.files == linked.files
 
 
 def test_int8_stays_near_fp32_and_is_smaller(tiny_model: Callable[..., Path]) -> None:

@@ -135,3 +135,32 @@ def test_another_order_of_the_modules_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_says_nothing_pools_by_the_mean(tmp_path: Path) -> None:
     assert read_head(tmp_path) == Head("mean")
+
+
+@pytest.mark.parametrize(
+    ("config", "pooling"),
+    [
+        ({"pooling_mode_mean_sqrt_len_tokens": True, "pooling_mode_mean_tokens": False}, "mean"),
+        ({"pooling_mode": "mean_sqrt_len_tokens"}, "mean"),
+        ({"pooling_mode": ["lasttoken"]}, "lasttoken"),
+        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": True}, "cls"),
+    ],
+)
+def test_a_pooling_is_read_as_either_release_writes_it(tmp_path: Path, config: dict[str, Any], pooling: str) -> None:
+    checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32)
+    (checkpoint / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    assert read_head(checkpoint).pooling == pooling
+
+
+def test_a_dense_layer_would_see_that_a_scaled_mean_is_not_the_mean(tmp_path: Path) -> None:
+    checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32, 8)
+    (checkpoint / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean_sqrt_len_tokens"}')
+    with pytest.raises(ExportError, match="asks for mean_sqrt_len_tokens, and a dense layer follows"):
+        read_head(checkpoint)
+
+
+def test_two_poolings_are_refused(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    (checkpoint / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["cls", "mean"]}')
+    with pytest.raises(ExportError, match=r"asks for \['cls', 'mean'\]; the graph pools by .* one of them"):
+        read_head(checkpoint)

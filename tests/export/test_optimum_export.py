@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,11 +16,15 @@ import pytest
 from conftest import MINILM, MINILM_SHA256, VOCABULARY, make_checkpoint
 from embed_plugin import Encoder, ExportError, UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.checkpoint import OPTIMUM_KNOWS
 from support.watched import Watched
 
 pytest.importorskip("optimum", reason="needs the extra dev-optimum, in an environment of its own: make test-optimum")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from optimum.exporters.tasks import TasksManager
+    from transformers import CONFIG_MAPPING
+
     import embed_plugin.export.optimum_exporter  # noqa: F401 - only its warnings at import are kept away
 
 if TYPE_CHECKING:
@@ -84,8 +89,19 @@ def test_bfloat16_weights_are_widened(torch_checkpoint: Callable[..., Path], tmp
     export(str(torch_checkpoint("mpnet", dtype="bfloat16")), tmp_path / "rounded", OPTIMUM)
     cosines = np.sum(vectors(tmp_path / "exact") * vectors(tmp_path / "rounded"), axis=1)
     assert 0.99 < cosines.min() < 0.999999
-    with pytest.raises(ExportError, match=r"bfloat16, which numpy cannot read: .*--exporter optimum"):
-        export(str(torch_checkpoint("bert", dtype="bfloat16")), tmp_path / "native", NATIVE)
+
+
+def test_both_exporters_widen_bfloat16_alike(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    for settings in (NATIVE, OPTIMUM):
+        export(str(torch_checkpoint("bert", dtype="bfloat16")), tmp_path / settings.exporter, settings)
+    assert np.sum(vectors(tmp_path / "native") * vectors(tmp_path / "optimum"), axis=1).min() > 0.99999
+
+
+@pytest.mark.parametrize("model_type", sorted(OPTIMUM_KNOWS))
+def test_what_is_sent_to_optimum_is_known_to_it(model_type: str) -> None:
+    assert not CONFIG_MAPPING[model_type]().is_encoder_decoder
+    tasks = TasksManager.get_supported_tasks_for_model_type(model_type, "onnx", library_name="transformers")
+    assert "feature-extraction" in tasks
 
 
 def test_no_hub_is_asked(
@@ -147,3 +163,16 @@ def test_what_nobody_knows_is_refused(tmp_path: Path, change: dict[str, object],
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(UnknownArchitectureError, match=message):
         export(str(checkpoint), tmp_path / "model")
+
+
+@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"])
+def test_a_token_beyond_the_table_is_refused(
+    torch_checkpoint: Callable[..., Path], tmp_path: Path, model_type: str
+) -> None:
+    checkpoint = shutil.copytree(torch_checkpoint(model_type), tmp_path / "checkpoint")
+    path = checkpoint / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["model"]["vocab"]["<new>"] = len(VOCABULARY)
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(ExportError, match=rf"token '<new>' has the id {len(VOCABULARY)}, .* {len(VOCABULARY)} rows"):
+        export(str(checkpoint), tmp_path / "model", OPTIMUM)

@@ -77,6 +77,26 @@ def test_a_path_that_does_not_exist_is_not_looked_up_on_the_hub(source: str) -> 
         resolve(source)
 
 
+@pytest.mark.parametrize("source", ["https://huggingface.co/BAAI/bge-small-en-v1.5", "http://x"])
+def test_a_url_is_told_the_form_of_a_hub_id(source: str) -> None:
+    with pytest.raises(SourceError, match=r"is a URL: expected .*give OWNER/NAME"):
+        resolve(source)
+
+
+def test_a_model_folder_is_no_checkpoint(folder: Path) -> None:
+    (folder / "embed_plugin.json").write_text("{}")
+    with pytest.raises(SourceError, match=r"is a model folder already"):
+        resolve(str(folder))
+
+
+def test_a_folder_of_links_is_a_source(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").mkdir()
+    for index, path in enumerate(sorted(folder.iterdir())):
+        path.rename(tmp_path / f"blob{index}")
+        (tmp_path / "linked" / path.name).symlink_to(f"../blob{index}")
+    assert resolve(str(tmp_path / "linked")).revision == f"sha256:{SHA256[:16]}"
+
+
 def test_a_file_is_not_a_source(folder: Path) -> None:
     with pytest.raises(SourceError, match="is a file: give the checkpoint folder"):
         resolve(str(folder / "model.safetensors"))

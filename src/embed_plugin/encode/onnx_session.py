@@ -83,12 +83,29 @@ def open_session(
     chosen.log_severity_level = 3
     for name, value in (options or {}).items():
         setattr(chosen, name, value)
+    linked = {} if isinstance(graph, bytes) else linked_weights(graph)
+    if linked:
+        sizes = [len(file) for file in linked.values()]
+        chosen.add_external_initializers_from_files_in_memory(list(linked), list(linked.values()), sizes)
     return onnxruntime.InferenceSession(
         graph if isinstance(graph, bytes) else str(graph),
         chosen,
         providers=["CPUExecutionProvider"],
         disabled_optimizers=list(FUSIONS_LEFT_OUT),
     )
+
+
+def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of the files with a graph's weights, by name, where it or one of them is a link; else nothing.
+
+    Folders of links are what a hub's cache, DVC, git-annex, Nix and Bazel make. onnxruntime does not follow a link from
+    one folder into another, for it could lead anywhere, and so is given what :mod:`embed_plugin.model_folder` verified.
+    It copies that, where it maps the files of an ordinary folder.
+    """
+    weights = sorted(graph.parent.glob("*.onnx.data"))
+    if not any(path.is_symlink() for path in (graph, *weights)):
+        return {}
+    return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
 
 
 class OnnxSession:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.errors import ExportError
 from embed_plugin.export.graph_builder import INPUT, GraphBuilder
 from embed_plugin.export.head import add_head, take_token
 
@@ -44,7 +45,10 @@ class BertGraph:
         """Word, position and segment embeddings; the last two, both constant, are one table."""
         graph, config = self.graph, self.config
         first = config.first_position
-        positions = self.weights("embeddings.position_embeddings.weight")[first : first + config.positions]
+        positions = self.weights("embeddings.position_embeddings.weight")[first:]
+        if len(positions) != config.positions:
+            found = f"the weights have {len(positions)} positions, and config.json says {config.positions}"
+            raise ExportError(f"{found}: take config.json and weights of one model, fetched again")
         positions = positions + self.weights("embeddings.token_type_embeddings.weight")[0]
         table = graph.weight("positions.table", positions)
         shape = graph.node("Shape", "input.length", input_ids, start=1, end=2)

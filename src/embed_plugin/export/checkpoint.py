@@ -10,6 +10,7 @@ from embed_plugin.export.checkpoint_files import read_object, weight_files
 from embed_plugin.export.safetensors_file import read_tensor, tensor_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -18,6 +19,49 @@ if TYPE_CHECKING:
 Activation = Literal["gelu", "gelu_tanh", "relu"]
 
 BERT_FAMILY = ("bert", "roberta", "xlm-roberta")
+
+OPTIMUM_KNOWS = frozenset(
+    [
+        "albert",
+        "bert",
+        "big_bird",
+        "bloom",
+        "camembert",
+        "convbert",
+        "data2vec-text",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neo",
+        "gpt_neox",
+        "ibert",
+        "llama",
+        "longformer",
+        "mistral",
+        "mobilebert",
+        "modernbert",
+        "mpnet",
+        "nystromformer",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "rembert",
+        "roberta",
+        "roformer",
+        "squeezebert",
+        "stablelm",
+        "xlm",
+        "xlm-roberta",
+    ]
+)
+"""The text encoders that optimum traces, of the versions that the extra pins: a model is sent there for no other."""
 
 OTHER_EXPORTER = (
     "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "
@@ -30,6 +74,12 @@ _ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
+
+
+_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "qa_outputs.", "predictions.")
+_BUFFERS = (".position_ids", ".token_type_ids", ".inv_freq")
+
+_OTHER_LAYOUT = "they belong to code of the model's own (auto_map), which is never run, and no exporter can make it"
 
 
 @dataclass(frozen=True)
@@ -54,7 +104,9 @@ class Weights:
     """The tensors of one or more safetensors files, read one at a time as float32."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._file_of: dict[str, Path] = {}
+        self._used: set[str] = set()
         for path in weight_files(folder):
             self._file_of.update(dict.fromkeys(tensor_names(path), path))
         self._prefix = self._common_prefix()
@@ -64,15 +116,36 @@ class Weights:
             if f"{prefix}embeddings.word_embeddings.weight" in self._file_of:
                 return prefix
         found = ", ".join(sorted(self._file_of)[:3]) or "no tensor at all"
-        message = f"the weights hold no embeddings.word_embeddings.weight (found {found}, ...)"
-        raise UnknownArchitectureError(f"{message}: it is not of the BERT family. {OTHER_EXPORTER}")
+        message = f"the weights in {self.folder} hold no embeddings.word_embeddings.weight (found {found}, ...)"
+        raise ExportError(f"{message}: {_OTHER_LAYOUT}")
 
     def __call__(self, name: str) -> npt.NDArray[np.float32]:
         """One tensor by its name in the checkpoint, as float32, checked to be finite."""
         name = self._prefix + name
         if name not in self._file_of:
-            raise ExportError(f"the weights hold no tensor {name}: the checkpoint is incomplete, fetch it again")
+            message = f"the weights in {self.folder} hold no tensor {name}, which its config.json asks for"
+            raise ExportError(f"{message}: the checkpoint is incomplete, fetch it again; or {_OTHER_LAYOUT}")
+        self._used.add(name)
         return read_tensor(self._file_of[name], name)
+
+    def require_all_used(self) -> None:
+        """Refuse tensors of the encoder that no graph was made with: it has more layers, or other parts.
+
+        Raises:
+            ExportError: there are such tensors.
+        """
+        left = [name for name in sorted(self._file_of.keys() - self._used) if self._is_of_encoder(name)]
+        if left:
+            found = f"the weights in {self.folder} hold {len(left)} tensors ({', '.join(left[:3])}"
+            message = f"{found}{', ...' if left[3:] else ''}) that a model of its config.json has not"
+            raise ExportError(
+                f"{message}: take config.json and weights of one model, fetched again; or {_OTHER_LAYOUT}"
+            )
+
+    def _is_of_encoder(self, name: str) -> bool:
+        """Whether a tensor is neither a head's nor a buffer's: those change no token vector."""
+        inner = name.removeprefix(self._prefix)
+        return name.startswith(self._prefix) and not inner.startswith(_HEADS) and not inner.endswith(_BUFFERS)
 
 
 def read_config(folder: Path) -> BertConfig:
@@ -84,12 +157,14 @@ def read_config(folder: Path) -> BertConfig:
     config = read_object(folder / "config.json")
     model_type = str(config.get("model_type"))
     if model_type not in BERT_FAMILY:
-        _refuse(f"architecture {model_type!r}")
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        _refuse(f"position_embedding_type {config['position_embedding_type']!r}")
+        _refuse(f"architecture {model_type!r}", config, optimum=model_type in OPTIMUM_KNOWS)
+    positions = str(config.get("position_embedding_type", "absolute"))
+    if positions != "absolute":
+        optimum = positions.startswith("relative_key")
+        _refuse(f"position_embedding_type {positions!r}", config, optimum=optimum)
     activation = config.get("hidden_act", "gelu")
     if activation not in _ACTIVATIONS:
-        _refuse(f"activation {activation!r}")
+        _refuse(f"activation {activation!r}", config, optimum=True)
     try:
         first = 0 if model_type == "bert" else int(config.get("pad_token_id", 1)) + 1
         return BertConfig(
@@ -106,7 +181,11 @@ def read_config(folder: Path) -> BertConfig:
         raise SourceError(f"{folder / 'config.json'} says no {error}: the checkpoint is incomplete") from error
 
 
-def _refuse(what: str) -> None:
-    known = ", ".join((*BERT_FAMILY, "nomic_bert"))
-    message = f"{what} is not known to the native exporter (it knows {known})"
-    raise UnknownArchitectureError(f"{message}. {OTHER_EXPORTER}")
+def _refuse(what: str, config: Mapping[str, object], *, optimum: bool) -> None:
+    """Refuse a model, and name the other exporter where it can know it."""
+    if optimum:
+        known = ", ".join((*BERT_FAMILY, "nomic_bert"))
+        message = f"{what} is not known to the native exporter (it knows {known})"
+        raise UnknownArchitectureError(f"{message}. {OTHER_EXPORTER}")
+    own_code = "; the checkpoint brings code for it (auto_map), which is never run" if "auto_map" in config else ""
+    raise UnknownArchitectureError(f"{what} is known to neither exporter{own_code}")

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import SourceError
 from embed_plugin.fingerprint import file_sha256
+from embed_plugin.model_folder import MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
+MODULES = "modules.json"
+TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 
 NEEDED_FILES: tuple[str, ...] = (
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
-    "modules.json",
-    "sentence_bert_config.json",
+    MODULES,
+    "sentence_*_config.json",
     "config_sentence_transformers.json",
     "*_Pooling/config.json",
     "*_Dense/config.json",
@@ -45,6 +48,11 @@ def require_complete(folder: Path, *, source: str) -> None:
     Raises:
         SourceError: something is missing; the message names it, the source and the remedy.
     """
+    if (folder / MANIFEST).is_file():
+        raise SourceError(
+            f"{source}: {folder} is a model folder already ({MANIFEST}), and a checkpoint is what becomes one: use it "
+            "as it is, or export its checkpoint again"
+        )
     if not (folder / "config.json").is_file():
         raise SourceError(
             f"{source}: no config.json in {folder}. Give the folder (or model) that holds config.json, "
@@ -114,13 +122,35 @@ def read_modules(folder: Path) -> list[tuple[str, str]]:
     Raises:
         SourceError: the file is not what sentence-transformers writes.
     """
-    path = folder / "modules.json"
+    return [(module.rsplit(".", 1)[-1], path) for module, path in read_module_types(folder)]
+
+
+def read_module_types(folder: Path) -> list[tuple[str, str]]:
+    """:func:`read_modules` with the whole name of each class (``sentence_transformers.models.Pooling``).
+
+    Raises:
+        SourceError: the file is not what sentence-transformers writes.
+    """
+    path = folder / MODULES
     if not path.is_file():
         return []
     try:
-        return [(module["type"].rsplit(".", 1)[-1], module["path"]) for module in read_json(path)]
+        return [(module["type"] + "", module["path"] + "") for module in read_json(path)]
     except (TypeError, KeyError, AttributeError) as error:
         raise SourceError(f"{path} is no list of modules with type and path: fetch the checkpoint again") from error
+
+
+def read_transformer_settings(folder: Path) -> dict[str, Any]:
+    """What sentence-transformers keeps about the transformer, in a file that older releases named by architecture."""
+    others = sorted(path.name for path in folder.glob("sentence_*_config.json"))
+    found = [name for name in (TRANSFORMER_SETTINGS, *others) if (folder / name).is_file()]
+    return read_object(folder / found[0]) if found else {}
+
+
+def read_tokenizer_settings(folder: Path) -> dict[str, Any]:
+    """``tokenizer_config.json``, overridden by what sentence-transformers passes to the tokenizer besides."""
+    settings, ours = read_object_if_there(folder / "tokenizer_config.json"), read_transformer_settings(folder)
+    return settings | (ours.get("tokenizer_args") or {}) | (ours.get("processor_kwargs") or {})
 
 
 def _shards(folder: Path) -> list[str]:
@@ -157,3 +187,8 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SourceError(f"{path} holds a {type(content).__name__}, expected a JSON object")
     return content
+
+
+def read_object_if_there(path: Path) -> dict[str, Any]:
+    """:func:`read_object`, and nothing where there is no such file."""
+    return read_object(path) if path.is_file() else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint_files import WEIGHTS, read_modules, read_object
+from embed_plugin.export.checkpoint_files import MODULES, WEIGHTS, read_modules, read_object
 from embed_plugin.export.head import Dense, Head
 from embed_plugin.export.safetensors_file import read_tensor, tensor_names
 
@@ -22,6 +22,7 @@ _POOLINGS: dict[str, Pooling] = {
     "mean_tokens": "mean",
     "max": "max",
     "max_tokens": "max",
+    "mean_sqrt_len_tokens": "mean",
     "lasttoken": "lasttoken",
 }
 
@@ -32,6 +33,9 @@ _ACTIVATIONS: dict[str, DenseActivation] = {
     "torch.nn.modules.activation.GELU": "Gelu",
     "torch.nn.modules.activation.Sigmoid": "Sigmoid",
 }
+
+SCALED_MEAN = "mean_sqrt_len_tokens"
+"""The sum of the token vectors over the root of their number: the mean, but for its length, which normalising ends."""
 
 _ORDER = ("Transformer", "Pooling", "Dense", "Normalize")
 
@@ -47,26 +51,35 @@ def read_head(folder: Path) -> Head:
     kinds = [kind for kind, _ in modules]
     others = ", ".join(sorted(set(kinds) - set(_ORDER)))
     if others:
-        raise ExportError(f"{folder / 'modules.json'} lists {others}, which the graph would leave out")
+        raise ExportError(f"{folder / MODULES} lists {others}, which the graph would leave out")
     if kinds != sorted(kinds, key=_ORDER.index):
-        raise ExportError(f"{folder / 'modules.json'} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
-    pooling = _read_pooling(folder / dict(modules).get("Pooling", "1_Pooling") / "config.json")
-    return Head(pooling, tuple(_read_dense(folder / path) for kind, path in modules if kind == "Dense"))
+        raise ExportError(f"{folder / MODULES} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
+    if modules and "Pooling" not in kinds:
+        found = f"{folder / MODULES} lists {', '.join(kinds)} and no Pooling"
+        raise ExportError(f"{found}: nothing says how token vectors become one. Give an embedding model")
+    path = folder / dict(modules).get("Pooling", "1_Pooling") / "config.json"
+    mode = _read_pooling(path)
+    if mode == SCALED_MEAN and "Dense" in kinds:
+        found = f"{path} asks for {SCALED_MEAN}, and a dense layer follows"
+        raise ExportError(f"{found}: what it makes of the scaled mean is not what it makes of the mean, which is built")
+    return Head(_POOLINGS[mode], tuple(_read_dense(folder / path) for kind, path in modules if kind == "Dense"))
 
 
-def _read_pooling(path: Path) -> Pooling:
+def _read_pooling(path: Path) -> str:
+    """The one mode of a pooling, by its name in :data:`_POOLINGS`."""
     if not path.exists():
         return "mean"
     config = read_object(path)
-    modes = [key for key, value in config.items() if key.startswith("pooling_mode") and value is True]
-    modes += [config["pooling_mode"]] if isinstance(config.get("pooling_mode"), str) else []
-    known = modes[0].removeprefix("pooling_mode_") if len(modes) == 1 else ""
+    stated = config.get("pooling_mode")  # one mode or more; older releases have a key for each mode instead
+    modes = stated if isinstance(stated, list) else [stated] if stated else []
+    modes = modes or [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+    known = str(modes[0]).removeprefix("pooling_mode_") if len(modes) == 1 else ""
     if known not in _POOLINGS:
         wanted = "cls, mean, max or lasttoken, one of them"
         raise ExportError(f"{path} asks for {modes or 'no pooling'}; the graph pools by {wanted}")
     if config.get("include_prompt", True) is not True:
         raise ExportError(f"{path} leaves the prefix out of the mean (include_prompt), which the graph does not")
-    return _POOLINGS[known]
+    return known
 
 
 def _read_dense(folder: Path) -> Dense:

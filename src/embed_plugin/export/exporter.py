@@ -17,7 +17,7 @@ from embed_plugin.encode.canaries import check_here
 from embed_plugin.encode.onnx_session import OnnxSession
 from embed_plugin.encode.prefixes import Prefixes, choose_prefixes
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import ExportError, InvalidInputError
+from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.calibrate import CalibrationTexts, Ranges, measure_ranges, read_calibration_texts
 from embed_plugin.export.checkpoint_head import read_head
@@ -33,6 +33,8 @@ from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.source import resolve
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.export.token_limit import read_max_tokens
+from embed_plugin.export.token_table import require_known_tokens
+from embed_plugin.export.tokenizer_file import read_tokenizer
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ class _Export:
         self.prefixes: Prefixes = choose_prefixes(
             checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
         )
-        self.tokenizer = TextTokenizer(checkpoint.folder / TOKENIZER, max_tokens=self.max_tokens)
+        self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
         calibration, held_out = (self.token_ids(part) for part in (texts.calibration, texts.held_out))
@@ -115,7 +117,7 @@ class _Export:
         if self.settings.precision == "fp32":
             encode_all(self.exact, held_out)
             for path in self.exact.iterdir():
-                path.rename(self.folder / path.name)
+                path.replace(self.folder / path.name)
         else:
             comparison = self.quantise(calibration, held_out)
             shutil.copy(self.exact / TOKENIZER, self.folder)
@@ -134,6 +136,15 @@ class _Export:
             require_matryoshka(self.checkpoint, self.settings.dimension)
         return replace(head, kept=self.settings.dimension)
 
+    def read_tokenizer(self) -> TextTokenizer:
+        """The checkpoint's tokenizer, with what other files of the checkpoint say about it."""
+        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint.folder), encoding="utf-8")
+        try:
+            return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
+        except ModelFolderError as error:
+            path = self.checkpoint.folder / TOKENIZER
+            raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
+
     def token_ids(self, texts: list[str]) -> TokenIdArrays:
         """Token ids of the texts as documents, and of some as queries where that makes a difference."""
         ids = self.tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
@@ -146,6 +157,7 @@ class _Export:
         self.on_progress("build", 0, 1)
         self.exact.mkdir()
         graph = self.exporter.build(self.head, self.max_tokens, self.exact)
+        require_known_tokens(graph, self.tokenizer.to_json(), self.checkpoint.folder)
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")

@@ -36,5 +36,8 @@ class NativeExporter:
         """Build the fp32 graph; it takes every length that the checkpoint does, and needs no files in between."""
         del max_tokens, work
         if isinstance(self.config, NomicConfig):
-            return NomicGraph(self.config, self.weights, head).build()
-        return build_graph(self.config, self.weights, head)
+            graph = NomicGraph(self.config, self.weights, head).build()
+        else:
+            graph = build_graph(self.config, self.weights, head)
+        self.weights.require_all_used()
+        return graph

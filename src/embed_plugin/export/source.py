@@ -9,6 +9,7 @@ from pathlib import Path
 from embed_plugin.errors import InvalidInputError, SourceError
 from embed_plugin.export import hub_source, wheel_source
 from embed_plugin.export.checkpoint_files import hash_weights, require_complete
+from embed_plugin.export.model_kind import require_embedder
 
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
 
@@ -40,9 +41,11 @@ def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
     Raises:
         InvalidInputError: the source or the hash is not written as it should be.
         SourceError: the checkpoint cannot be found or fetched, is not complete, or has other weights.
+        ExportError: it is no text embedder.
     """
     expected = _checked_hash(weights_sha256)
     checkpoint = _locate(source)
+    require_embedder(checkpoint.folder)
     require_complete(checkpoint.folder, source=source)
     if expected is None and checkpoint.revision:
         return checkpoint
@@ -82,6 +85,8 @@ def _locate(source: str) -> Checkpoint:
 def _split_hub_id(source: str) -> tuple[str, str | None]:
     """The id and the revision, if what was named can be a hub id at all."""
     forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
+    if source.startswith(("http://", "https://")):
+        raise SourceError(f"{source} is a URL: expected {forms}; of https://huggingface.co/OWNER/NAME give OWNER/NAME")
     repo_id = source.partition("@")[0]
     if source.startswith((".", "/", "~")) or "\\" in source or repo_id.count("/") > 1:
         raise SourceError(f"{source!r} is neither a folder that exists nor a hub id: expected {forms}")
