@@ -41,7 +41,7 @@ def test_the_prefix_counts_and_is_verbatim(tokenizer: TextTokenizer) -> None:
     assert len(prefixed[0]) == len(plain[0]) + 2
 
 
-WORDS = ["cat", "xyzzy", "图", " ", "\n\n", "...", "🙂", "ab" * 80, "e\u0301", "\u3000"]
+WORDS = ["cat", "xyzzy", "图", "ab\x00", "[SEP]", "\n\n", "...", "🙂", "ab" * 80, "e\u0301", "\u0301", "\u3000", "㎏", "a"]
 
 
 def unigram() -> Tokenizer:
@@ -52,7 +52,7 @@ def unigram() -> Tokenizer:
         ("<unk>", -9.0),
         ("▁", -2.0),
         ("▁cat", -3.0),
-        *((c, -4.0) for c in "abcxyz.é"),
+        *((piece, -4.0) for piece in ("图", "书", "图书", "书馆，图", *'abcxyz.é"[]{}:,1')),
     ]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=2))
     tokenizer.normalizer = normalizers.NFKC()
@@ -79,13 +79,14 @@ def any_tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", ends)]
         )
+    tokenizer.add_special_tokens(["[SEP]"])
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     tokenizer.save(str(path))
     return TextTokenizer(path, max_tokens=16)
 
 
-@given(words=st.lists(st.sampled_from(WORDS), max_size=400), separator=st.sampled_from([" ", "   ", "\n"]))
-@settings(max_examples=60, deadline=None)
+@given(words=st.lists(st.sampled_from(WORDS), max_size=400), separator=st.sampled_from(["", " ", "   ", "\n"]))
+@settings(max_examples=150, deadline=None)
 def test_tokenising_the_head_of_a_long_text_changes_nothing(
     any_tokenizer: TextTokenizer, words: list[str], separator: str
 ) -> None:
@@ -95,9 +96,18 @@ def test_tokenising_the_head_of_a_long_text_changes_nothing(
     assert any_tokenizer.tokenise([text], prefix="query: ", first_index=0).ids[0].tolist() == expected
 
 
-def test_a_text_of_ten_megabytes_is_tokenised_by_its_head(
-    tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("text", ["图书馆，" * 30_000, '{"a":1,"b":["c"]},' * 5_000, "[SEP]" * 20_000])
+def test_a_long_text_without_white_space_is_tokenised_by_its_head(
+    any_tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
+    expected = any_tokenizer._encode([text], "", 0)[0][:15].tolist()
+    seen = record_lengths(any_tokenizer, monkeypatch)
+    assert any_tokenizer.tokenise([text], prefix="", first_index=0).ids[0].tolist()[:15] == expected
+    assert max(seen) <= 8 * HEAD_CHARACTERS_PER_TOKEN * 16
+
+
+def record_lengths(tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The length of every text that is tokenised from now on."""
     seen: list[int] = []
     encode = tokenizer._encode
 
@@ -106,6 +116,13 @@ def test_a_text_of_ten_megabytes_is_tokenised_by_its_head(
         return encode(texts, prefix, first_index)
 
     monkeypatch.setattr(tokenizer, "_encode", recorded)
+    return seen
+
+
+def test_a_text_of_ten_megabytes_is_tokenised_by_its_head(
+    tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = record_lengths(tokenizer, monkeypatch)
     assert len(tokenizer.tokenise(["the cat " * 1_250_000], prefix="", first_index=0).ids[0]) == 16
     assert sum(seen) <= 3 * HEAD_CHARACTERS_PER_TOKEN * 16
 
