@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from embed_plugin import kernels
 from embed_plugin.encode.instruction_set import detect, saturates
-from embed_plugin.errors import EmbedPluginError, ModelFolderError
+from embed_plugin.errors import EmbedPluginError, InvalidInputError, ModelFolderError
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 if TYPE_CHECKING:
@@ -100,9 +101,16 @@ class OnnxSession:
         """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.
 
         Raises:
-            EmbedPluginError: the graph returned NaN or infinity.
+            InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
+            EmbedPluginError: the graph cannot be run, or returned NaN or infinity.
         """
-        vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+        try:
+            vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+        except InvalidArgument as error:
+            problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
+            raise InvalidInputError(f"{problem} ({error})") from error
+        except Exception as error:
+            raise EmbedPluginError(f"onnxruntime {onnxruntime.__version__} cannot run the model: {error}") from error
         if not np.isfinite(vectors).all():
             raise EmbedPluginError("the model returned NaN or infinity: its folder is damaged, export it again")
         return vectors
