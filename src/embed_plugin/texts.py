@@ -89,9 +89,9 @@ def _remedy_for_tables(texts: object) -> str:
     shape = getattr(texts, "shape", None)
     has_one_axis = isinstance(shape, tuple) and len(shape) == 1  # a Series may have a row with the name "columns"
     if not has_one_axis and hasattr(texts, "columns"):
-        return "pass one column, as in table['text'].tolist()"
+        return "pass one column, as in list(table['text'])"
     if isinstance(shape, tuple) and not has_one_axis:
-        return "pass one row or column of it, as in array[:, 0].tolist()"
+        return "pass one row or column of it, as in list(array[:, 0])"
     if not hasattr(texts, "__iter__") and not hasattr(texts, "__getitem__"):
         return "pass a list"
     return ""
