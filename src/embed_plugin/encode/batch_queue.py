@@ -193,29 +193,39 @@ class BatchQueue:
             if is_worker and not batch:
                 self._working -= 1
         for job, error in failed.items():
+            job.waiting_tokens = 0  # nothing of it is in a lane
             job.finish(error)
         return batch
 
     def _run_for_callers(self, batch: Batch) -> None:
-        """Run a batch. Of one that the model refuses, each text is run alone, so that no other fails with it."""
+        """Run a batch; whatever fails belongs to the callers."""
+        started = time.perf_counter()
         try:
-            self._run_batch(batch)
-        except InvalidInputError as error:
-            if len(batch) > 1:
-                for entry in batch:
-                    self._run_for_callers([entry])
-            else:
-                job, row = batch[0]
-                job.finish(InvalidTextError(row, str(error)))
-        except BaseException as error:  # noqa: BLE001 - whatever it was, it belongs to the callers
+            vectors = self._vectors(batch)
+            if vectors is not None:
+                self._hand_out(batch, vectors, started)
+        except BaseException as error:  # noqa: BLE001 - also where the thread is to end, or Ctrl-C was pressed
             for job, _ in batch:
                 job.finish(error)
 
-    def _run_batch(self, batch: Batch) -> None:
-        started = time.perf_counter()
-        vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
-        if vectors.shape != (expected := (len(batch), self._dimension)):
-            raise EmbedPluginError(f"the model returned the shape {vectors.shape}, expected {expected}: export it again")
+    def _vectors(self, batch: Batch) -> Vectors | None:
+        """The vectors of a batch; None where it fails, and each of its texts was run alone to find the ones that do."""
+        try:
+            vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
+            if vectors.shape != (expected := (len(batch), self._dimension)):
+                found = f"vectors of the shape {vectors.shape}, expected {expected}"
+                raise EmbedPluginError(f"the model returned {found}: export it again")
+        except Exception as error:
+            if len(batch) > 1:
+                for entry in batch:
+                    self._run_for_callers([entry])
+                return None
+            if isinstance(error, InvalidInputError):
+                raise InvalidTextError(batch[0][1], str(error)) from error
+            raise
+        return vectors
+
+    def _hand_out(self, batch: Batch, vectors: Vectors, started: float) -> None:
         for (job, row), vector in zip(batch, vectors, strict=True):
             job.vectors[row] = vector
         with self._lock:
