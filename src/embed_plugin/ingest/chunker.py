@@ -6,7 +6,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.contracts import TokenEncoder
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.ingest.records import Chunk, Rejected, sha256
 from embed_plugin.ingest.splitters import Splitter, is_splittable, make_splitter
 
@@ -68,11 +68,19 @@ class Chunker:
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         """Cut records that are not empty; one list of chunks per record.
 
-        A record is rejected where a single character takes more tokens than a chunk may have.
+        A record is rejected where a single character takes more tokens than a chunk may have, or none at all.
 
         Tokens are counted in one call for all the records and in one more for all the pieces of those that do
         not fit, so a record that fits costs no more than its tokens.
         """
+        try:
+            return self._chunk(records)
+        except InvalidTextError as error:
+            if len(records) > 1:
+                return [self.chunk([record])[0] for record in records]
+            return [Rejected.of(records[0], f"{records[0].place or records[0].source_id}: {error.problem}")]
+
+    def _chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         whole = self._tokenised([record.text for record in records])
         long = [number for number, piece in enumerate(whole) if not piece.fits]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
