@@ -80,10 +80,18 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_a_home_a_missing_model_is_named(command: str, tmp_path: Path) -> None:
-    code = f"{NOBODY}sys.argv = {['embed-plugin', command, *COMMANDS[command]]}; from embed_plugin.cli import main; main()"
+    code = (
+        f"{NOBODY}sys.argv = {['embed-plugin', command, *COMMANDS[command]]}; from embed_plugin.cli import main; main()"
+    )
     environment = {name: value for name, value in os.environ.items() if name not in {"HOME", MODELS_VARIABLE}}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, input="", capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines()[-1].startswith("embed-plugin: ")
@@ -99,5 +107,7 @@ def test_without_a_home_the_variable_and_a_folder_are_enough(
     assert find_model_folder("some/model") == prepared / "some--model"
     monkeypatch.delenv(MODELS_VARIABLE)
     assert Encoder.load(tiny_model()).dimension == 32
-    with pytest.raises(ModelFolderError, match="this user no home where prepared models could be: set EMBED_PLUGIN_MODELS"):
+    with pytest.raises(
+        ModelFolderError, match="this user no home where prepared models could be: set EMBED_PLUGIN_MODELS"
+    ):
         Encoder.load("some/model")

@@ -42,7 +42,12 @@ def any_encoder(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> Iterat
 
 @pytest.mark.parametrize(("texts", "message"), REFUSED, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("method", ["encode_documents", "encode_queries", "count_tokens"])
-def test_what_is_no_list_of_texts_is_refused_by_name(any_encoder: Any, method: str, texts: object, message: str) -> None:  # noqa: ANN401
+def test_what_is_no_list_of_texts_is_refused_by_name(
+    any_encoder: Any,  # noqa: ANN401
+    method: str,
+    texts: object,
+    message: str,
+) -> None:
     with pytest.raises(InvalidInputError, match=message):
         getattr(any_encoder, method)(texts)
 
@@ -65,7 +70,12 @@ def test_a_pair_is_no_text(any_encoder: Any, texts: list[Any]) -> None:  # noqa:
 
 @pytest.mark.parametrize(
     "texts",
-    [("the cat", "a dog"), np.array(["the cat", "a dog"]), np.array(["the cat", "a dog"], object), {1: "the cat"}.values()],
+    [
+        ("the cat", "a dog"),
+        np.array(["the cat", "a dog"]),
+        np.array(["the cat", "a dog"], object),
+        {1: "the cat"}.values(),
+    ],
     ids=lambda each: type(each).__name__,
 )
 def test_tuples_arrays_and_views_are_lists_of_texts(tiny_encoder: Encoder, texts: Any) -> None:  # noqa: ANN401
@@ -93,7 +103,9 @@ def test_the_texts_are_counted_that_were_taken(any_encoder: Any) -> None:  # noq
     assert list_of_texts(Lying(["the cat", "a dog"])) == ["the cat", "a dog"]
 
 
-def test_a_list_that_another_thread_changes_during_the_call(tiny_encoder: Encoder, tiny_model: Callable[..., Any]) -> None:
+def test_a_list_that_another_thread_changes_during_the_call(
+    tiny_encoder: Encoder, tiny_model: Callable[..., Any]
+) -> None:
     texts = [f"cat {n}" for n in range(3000)]
     expected = tiny_encoder.encode_documents([*texts])
     encoder = Encoder.load(tiny_model())

@@ -96,7 +96,7 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
         value = content[name]
         if type(value) is not kind or value not in _CHOICES.get(name, (value,)):
             raise ModelFolderError(f"{path}: {name} is {value!r}, which this version cannot use: {_EXPORT_AGAIN}")
-        if kind is int and not 1 <= value <= _MOST:
+        if isinstance(value, int) and not 1 <= value <= _MOST:
             raise ModelFolderError(f"{path}: {name} is {value}, expected 1 to {_MOST}: {_EXPORT_AGAIN}")
 
 

@@ -21,8 +21,8 @@ class FakeEncoder:
     """A :class:`~embed_plugin.contracts.TextEncoder` whose vectors are drawn from a hash of the text.
 
     Equal texts have equal vectors, different texts nearly orthogonal ones; nothing means anything. Tokens are the
-    words of a text plus two. It refuses what an encoder refuses. ``encoded`` keeps every document that was encoded, so that a test can say what was
-    embedded and what was not.
+    words of a text plus two. It refuses what an encoder refuses. ``encoded`` keeps every document that was encoded, so
+    that a test can say what was embedded and what was not.
     """
 
     def __init__(self, dimension: int = 32, *, max_tokens: int = 64, fingerprint: str = "fake") -> None:

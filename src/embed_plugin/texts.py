@@ -36,10 +36,7 @@ def iterable_of_texts(texts: Texts) -> Texts:
         InvalidInputError: its items are not texts, have no order, or cannot be read one after the other.
     """
     if remedy := _remedy(texts):
-        shape = getattr(texts, "shape", None)
-        found = "None" if texts is None else f"one {type(texts).__name__}"
-        found += f" of the shape {shape}" if isinstance(shape, tuple) else ""
-        raise InvalidInputError(f"expected a list of texts, found {found}: {remedy}")
+        raise InvalidInputError(f"expected a list of texts, found {_name(texts)}: {remedy}")
     return texts
 
 
@@ -66,6 +63,12 @@ def _refuse_surrogates(text: str, index: int) -> None:
     except UnicodeEncodeError as error:
         found = f"holds a lone surrogate (U+{ord(text[error.start]):04X} at character {error.start})"
         raise InvalidTextError(index, f"{found}: decode it with errors='replace'") from None
+
+
+def _name(texts: object) -> str:
+    shape = getattr(texts, "shape", None)
+    of_shape = f" of the shape {shape}" if isinstance(shape, tuple) else ""
+    return "None" if texts is None else f"one {type(texts).__name__}{of_shape}"
 
 
 def _remedy(texts: object) -> str:

@@ -50,6 +50,15 @@ def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..
     assert f"another CPU; this machine is {OnnxSession.of(folder).instruction_set}" in run("info", folder).stdout
 
 
+@pytest.mark.parametrize(("texts", "warns"), [("the cat\nภาษา\n", False), ("ภาษา\nไทย\n", True)])
+def test_encode_says_how_many_tokens_are_unknown(tiny_model: Callable[..., Path], texts: str, *, warns: bool) -> None:
+    lines = run("encode", tiny_model(), stdin=texts).stderr.splitlines()
+    assert lines[0].endswith("2 of 6 tokens unknown" if warns else "1 of 7 tokens unknown")
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        "embed-plugin: 33% of the tokens (2 of 6) are unknown to this model's tokenizer"
+    ] * warns
+
+
 @pytest.mark.parametrize("lines", [0, 1, 11])
 def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Path, lines: int) -> None:
     texts = [f"cat {n}" for n in range(lines)]

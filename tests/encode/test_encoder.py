@@ -274,6 +274,16 @@ def test_tokens_are_counted_by_the_same_tokenising(tiny_encoder: Encoder) -> Non
     np.testing.assert_array_equal(tiny_encoder.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
 
 
+def test_unknown_tokens_are_counted_by_text_and_in_all(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model())
+    texts = ["the cat", "ภาษา the ไทย", "图书馆"]
+    assert encoder.count_unknown(texts).tolist() == encoder.count_unknown(texts, role="query").tolist() == [0, 2, 3]
+    assert encoder.tokenise(texts).unknown == [0, 2, 3]
+    encoder.encode_documents(texts)
+    encoder.encode_queries(texts[1:2])
+    assert encoder.unknown_tokens == 7
+
+
 def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
     dumped = pickle.dumps(tiny_encoder)
     assert len(dumped) < 1000

@@ -1,4 +1,4 @@
-"""A folder that is opened again: by a forked child, a copy or a pickle, from anywhere, as the same model or not at all."""
+"""A folder that is opened again, by a forked child, a copy or a pickle: as the same model, or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import pickle
 import shutil
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from embed_plugin.encode.opened_folder import OpenedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -67,9 +67,7 @@ def test_a_relative_folder_is_found_from_elsewhere(
     assert encoder.folder == folder.resolve()
 
 
-def test_a_link_that_is_set_to_a_newer_model_changes_nothing(
-    folder: Path, tiny_model: Callable[..., Path]
-) -> None:
+def test_a_link_that_is_set_to_a_newer_model_changes_nothing(folder: Path, tiny_model: Callable[..., Path]) -> None:
     link = folder.with_name("current")
     link.symlink_to(folder)
     encoder = Encoder.load(link)
@@ -83,7 +81,9 @@ def test_a_folder_that_was_replaced_is_not_opened_again(folder: Path, tiny_model
     encoder = Encoder.load(folder)
     expected, dumped = encoder.encode_documents(TEXTS).tobytes(), pickle.dumps(encoder)
     replace_model(folder, tiny_model)
-    assert b"holds another model than when it was first loaded" in forked(lambda: encoder.encode_documents(TEXTS).tobytes())
+    assert b"holds another model than when it was first loaded" in forked(
+        lambda: encoder.encode_documents(TEXTS).tobytes()
+    )
     for open_again in (lambda: pickle.loads(dumped), lambda: copy.deepcopy(encoder)):  # noqa: S301
         with pytest.raises(ModelFolderError, match="holds another model than when it was first loaded"):
             open_again()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from conftest import tiny_tokenizer
-from embed_plugin import ModelFolderError
+from embed_plugin import InvalidInputError, ModelFolderError
 from embed_plugin.encode.tokenizer import HEAD_CHARACTERS_PER_TOKEN, TextTokenizer
 
 if TYPE_CHECKING:
@@ -41,7 +41,22 @@ def test_the_prefix_counts_and_is_verbatim(tokenizer: TextTokenizer) -> None:
     assert len(prefixed[0]) == len(plain[0]) + 2
 
 
-WORDS = ["cat", "xyzzy", "图", "ab\x00", "[SEP]", "\n\n", "...", "🙂", "ab" * 80, "e\u0301", "\u0301", "\u3000", "㎏", "a"]
+WORDS = [
+    "cat",
+    "xyzzy",
+    "图",
+    "ab\x00",
+    "[SEP]",
+    "\n\n",
+    "...",
+    "🙂",
+    "ab" * 80,
+    "e\u0301",
+    "\u0301",
+    "\u3000",
+    "㎏",
+    "a",
+]
 
 
 def unigram() -> Tokenizer:
@@ -135,3 +150,19 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelFolderError, match=r"tokenizer\.json is not a readable tokenizer"):
         TextTokenizer(tmp_path / "tokenizer.json", max_tokens=16)
+
+
+def test_unknown_tokens_are_counted_where_a_tokenizer_has_one(any_tokenizer: TextTokenizer) -> None:
+    texts = ["cat a", "สวัสดี cat ไทย", ""]
+    expected = [0, 0, 0] if any_tokenizer._tokenizer.token_to_id("Ġ") is not None else [0, 2, 0]
+    assert any_tokenizer.count_unknown_in(texts, prefix="").tolist() == expected
+    ids = any_tokenizer.tokenise(texts, prefix="", first_index=0).ids
+    assert any_tokenizer.count_unknown(ids) == expected
+
+
+def test_a_vocabulary_without_its_unknown_token_is_an_error_that_says_so(tmp_path: Path) -> None:
+    for vocabulary in ({"a": 0}, {"cat": 0}):
+        words = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - a token of text
+        words.save(str(tmp_path / "tokenizer.json"))
+        with pytest.raises((InvalidInputError, ModelFolderError), match=r"Missing \[UNK\] token from the vocabulary"):
+            TextTokenizer(tmp_path / "tokenizer.json", max_tokens=16).tokenise(["dog"], prefix="", first_index=0)

@@ -46,4 +46,6 @@ def test_without_new_threads_the_callers_thread_computes(tiny_model: Callable[..
     command = [sys.executable, "-c", BEGIN + ENDS[end], str(tiny_model())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["documents (800, 32)", "stream 800", "asyncio (800, 32)", "waiting 0"], done.stderr
+    assert done.stdout.splitlines() == ["documents (800, 32)", "stream 800", "asyncio (800, 32)", "waiting 0"], (
+        done.stderr
+    )

@@ -187,8 +187,8 @@ class BatchQueue:
             try:
                 self._forget_dropped()
                 batch = self._next_batch()
-            except BaseException as error:  # noqa: BLE001 - the lanes cannot be relied on: nothing may wait in them
-                failed = dict.fromkeys([*self._small.jobs, *self._large.jobs], error)
+            except BaseException as reason:  # noqa: BLE001 - the lanes cannot be relied on: nothing may wait in them
+                failed = dict.fromkeys([*self._small.jobs, *self._large.jobs], reason)
                 self._small, self._large = Lane(), Lane()
             if is_worker and not batch:
                 self._working -= 1
@@ -211,10 +211,7 @@ class BatchQueue:
     def _vectors(self, batch: Batch) -> Vectors | None:
         """The vectors of a batch; None where it fails, and each of its texts was run alone to find the ones that do."""
         try:
-            vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
-            if vectors.shape != (expected := (len(batch), self._dimension)):
-                found = f"vectors of the shape {vectors.shape}, expected {expected}"
-                raise EmbedPluginError(f"the model returned {found}: export it again")
+            return self._checked(self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64)), batch)
         except Exception as error:
             if len(batch) > 1:
                 for entry in batch:
@@ -223,6 +220,12 @@ class BatchQueue:
             if isinstance(error, InvalidInputError):
                 raise InvalidTextError(batch[0][1], str(error)) from error
             raise
+
+    def _checked(self, vectors: Vectors, batch: Batch) -> Vectors:
+        """Refuse rows that numpy would stretch to a vector, or that are too few."""
+        if vectors.shape != (expected := (len(batch), self._dimension)):
+            found = f"vectors of the shape {vectors.shape}, expected {expected}"
+            raise EmbedPluginError(f"the model returned {found}: export it again")
         return vectors
 
     def _hand_out(self, batch: Batch, vectors: Vectors, started: float) -> None:

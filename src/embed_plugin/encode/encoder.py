@@ -70,7 +70,7 @@ class Encoder:
         self._prefixes = query_prefix, document_prefix
         self.spec = _with_prefixes(self._opened.spec, query_prefix, document_prefix)
         self._tokenizer = TextTokenizer(self.folder / TOKENIZER, max_tokens=self.spec.max_tokens)
-        self._cut_texts = 0
+        self._cut_texts = self._unknown_tokens = 0
         self._observer: Callable[[BatchReport], None] | None = None
         self._running = ProcessLocal[_Running]()
         session = self._here.session
@@ -141,6 +141,11 @@ class Encoder:
         return self._cut_texts
 
     @property
+    def unknown_tokens(self) -> int:
+        """Tokens of the encoded texts that the tokenizer did not know, since this encoder was loaded."""
+        return self._unknown_tokens
+
+    @property
     def tokenizer_json(self) -> str:
         """The model's tokenizer in the ``tokenizer.json`` format, without truncation and padding."""
         return self._tokenizer.to_json()
@@ -196,7 +201,15 @@ class Encoder:
         Raises:
             InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
         """
-        return self._tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        tokenised = self._tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        return replace(tokenised, unknown=self._tokenizer.count_unknown(tokenised.ids))
+
+    def count_unknown(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``: of those :meth:`count_tokens` counts.
+
+        Texts that differ in unknown tokens alone have the same vector. Where every byte has a token none is unknown.
+        """
+        return self._tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
         """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
@@ -222,10 +235,12 @@ class Encoder:
         self._observer = self._queue.observer = observer
 
     def _queue_for(self, tokenised: TokenisedTexts) -> BatchQueue:
-        """This process's queue; what was cut of the texts that it is asked for is counted."""
+        """This process's queue; what was cut of the texts that it is asked for is counted, and what is unknown."""
         here = self._here
+        unknown = sum(self._tokenizer.count_unknown(tokenised.ids))
         with here.lock:
             self._cut_texts += len(tokenised.cut)
+            self._unknown_tokens += unknown
         return here.queue
 
     def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
@@ -284,7 +299,9 @@ class Encoder:
 
     def _result(self, begun_in: _Running, first_index: int, future: Future[Vectors]) -> Vectors:
         if begun_in is not self._here:
-            raise EmbedPluginError("the process was forked while it read this stream: a child must begin one of its own")
+            raise EmbedPluginError(
+                "the process was forked while it read this stream: a child must begin one of its own"
+            )
         with _counting_from(first_index):
             return future.result()
 

@@ -11,8 +11,6 @@ from embed_plugin.model_folder import read_model_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embed_plugin.contracts import ModelSpec
-
 
 class OpenedFolder:
     """A verified model folder.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.contracts import TokenIds
 
+Text = TypeVar("Text")
 Encoded = TypeVar("Encoded")
 
 SLICE_TEXTS = 64
@@ -44,12 +45,12 @@ class TextTokenizer:
     def __init__(self, path: Path, *, max_tokens: int) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+            empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         except Exception as error:  # tokenizers raises Exception itself
             raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         self.max_tokens = max_tokens
-        empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         leading = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(empty, full, strict=False)))
         self._trailing = len(empty) - leading
         if len(empty) >= max_tokens:
@@ -64,6 +65,21 @@ class TextTokenizer:
         """The tokenizer as JSON, without truncation and padding."""
         return str(self._tokenizer.to_str())
 
+    @cached_property
+    def _unknown_id(self) -> int | None:
+        """The token for what is not in the vocabulary; None where, as with byte-level BPE, there is none."""
+        try:
+            tokens = self._tokenizer.model.tokenize("\U0010fffe")  # no character, so in no vocabulary
+        except Exception:  # noqa: BLE001 - tokenizers' own: an unknown token is named that the vocabulary lacks
+            return None
+        return tokens[0].id if len(tokens) == 1 else None
+
+    def count_unknown(self, ids: Sequence[TokenIds]) -> list[int]:
+        """Tokens of each text that stand for what is not in the vocabulary."""
+        if self._unknown_id is None:
+            return [0] * len(ids)
+        return [int(np.count_nonzero(np.asarray(tokens) == self._unknown_id)) for tokens in ids]
+
     def count(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
         """Tokens of each text, special tokens and prefix included, not cut: however long it is, it is tokenised whole.
 
@@ -71,6 +87,10 @@ class TextTokenizer:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
         return np.array([len(encoding.ids) for encoding in self._encodings(texts, prefix, 0)], dtype=np.int64)
+
+    def count_unknown_in(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
+        """Those of :meth:`count` that stand for what is not in the vocabulary."""
+        return np.array(self.count_unknown(self._encode(texts, prefix, 0)), dtype=np.int64)
 
     def tokenise(self, texts: Sequence[str], *, prefix: str, first_index: int) -> TokenisedTexts:
         """Put the prefix before each text, tokenise, and cut at the limit.
@@ -150,7 +170,7 @@ class TextTokenizer:
 
     def _settled_head(self, head: str) -> TokenIds:
         """Token ids of a head's words but for the last ones, special tokens included: no text behind changes them."""
-        encoding = self._translated(lambda: self._tokenizer.encode(head))
+        encoding = self._translated(self._tokenizer.encode, head)
         ends, words = [end for _, end in encoding.offsets], encoding.word_ids
         body = last = len(ends) - self._trailing
         while body and ends[body - 1] > len(head) - self._unsettled:
@@ -166,11 +186,12 @@ class TextTokenizer:
     def _encodings(self, texts: Sequence[str], prefix: str, first_index: int) -> Iterator[Encoding]:
         refuse_bad_texts(texts, first_index)
         for part in _slices([prefix + text for text in texts] if prefix else texts):
-            yield from self._translated(lambda part=part: self._tokenizer.encode_batch_fast(part))
+            yield from self._translated(self._tokenizer.encode_batch_fast, part)
 
-    def _translated(self, encode: Callable[[], Encoded]) -> Encoded:
+    @staticmethod
+    def _translated(encode: Callable[[Text], Encoded], text: Text) -> Encoded:
         try:
-            return encode()
+            return encode(text)
         except Exception as error:  # tokenizers raises Exception itself
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
 

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class _Piece(NamedTuple):
-    """A text, its tokens, whether a chunk may be as long, and the tokens' ids where the encoder gives them."""
+    """A text, its tokens, whether a chunk may be as long, and the tokens' ids and how many are unknown, where known."""
 
     text: str
     tokens: int
     fits: bool
     ids: TokenIds | None = None
+    unknown: int | None = None
 
 
 class Chunker:
@@ -118,9 +119,10 @@ class Chunker:
             return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
         tokenised = self._encoder.tokenise(texts)
         cut = set(tokenised.cut)
+        unknown: Sequence[int | None] = tokenised.unknown or [None] * len(texts)
         return [
-            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids)
-            for number, (text, ids) in enumerate(zip(texts, tokenised.ids, strict=True))
+            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids, of_them)
+            for number, (text, ids, of_them) in enumerate(zip(texts, tokenised.ids, unknown, strict=True))
         ]
 
     def _chunks(self, record: Record, pieces: list[_Piece]) -> list[Chunk] | Rejected:
@@ -133,7 +135,7 @@ class Chunker:
                 return Rejected.of(record, reason)
         about = record.metadata, record.metadata_hash, self.hash_of(record)
         return [
-            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids)
+            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown)
             for index, piece in enumerate(pieces)
         ]
 
