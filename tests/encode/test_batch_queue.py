@@ -375,7 +375,7 @@ def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> N
         return np.asarray(ids.sum(axis=1, keepdims=True), dtype=np.float32)
 
     gate, queue = threading.Event(), BatchQueue(run, dimension=1, workers=1, token_budget=100)
-    queue.observer = lambda _: None if gate.wait(10) else None
+    queue.observer = lambda _: gate.wait(10) and None
     queue.submit([[1] * 50])
     fine, failing = queue.submit([[1, 2], [3, 4]]), queue.submit([[5, 6], [100, 7], [8, 9]])
     gate.set()

@@ -16,12 +16,12 @@ from embed_plugin.encode.opened_folder import OpenedFolder
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.workers import available_workers
-from embed_plugin.errors import EmbedPluginError, InvalidTextError
+from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 from embed_plugin.fingerprint import fingerprint_of
 from embed_plugin.model_folder import TOKENIZER
 from embed_plugin.prepared_models import find_model_folder
 from embed_plugin.process_local import ProcessLocal
-from embed_plugin.texts import iterable_of_texts, list_of_texts
+from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
     import os
@@ -97,6 +97,7 @@ class Encoder:
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
+            InvalidInputError: a prefix is not a str, or holds a lone surrogate.
         """
         return cls(find_model_folder(folder), settings or EncoderSettings(), query_prefix, document_prefix)
 
@@ -328,7 +329,16 @@ class Encoder:
 
 
 def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:
-    """The spec with other prefixes, where they are given, and the fingerprint that follows from them."""
+    """The spec with other prefixes, where they are given, and the fingerprint that follows from them.
+
+    Raises:
+        InvalidInputError: a prefix is no text.
+    """
+    for name, prefix in (("query_prefix", query), ("document_prefix", document)):
+        try:
+            refuse_bad_texts(["" if prefix is None else prefix], 0)
+        except InvalidTextError as error:
+            raise InvalidInputError(f"{name} {error.problem}") from error
     changed = replace(
         spec,
         query_prefix=spec.query_prefix if query is None else query,
