@@ -411,3 +411,21 @@ def test_a_submit_that_ctrl_c_cut_off_is_computed_for_nobody(monkeypatch: pytest
     assert queue.queued_tokens == QueuedTokens(0, 0)
     queue.submit([[3, 4, 5]]).result(timeout=10)
     assert recorder.shapes == [(1, 3)]
+
+
+@pytest.mark.parametrize("tokens", [[[1, 2]], [[1, 2], [3]]])
+def test_ctrl_c_in_a_call_that_computes_ends_that_call(
+    tokens: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Recorder().queue()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _: refuse_thread())
+        patch.setattr(queue, "_run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            queue.encode_one(tokens[0]) if len(tokens) == 1 else queue.submit(tokens).result(timeout=10)
+    assert (queue.encode_one([3, 4]).tolist(), queue._visiting) == ([[7.0]], 0)
+    assert queue.submit([[3, 4], [5]]).result(timeout=10).tolist() == [[7.0], [5.0]]
+
+
+def refuse_thread() -> None:
+    raise RuntimeError("can't start new thread")

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,7 +165,8 @@ class BatchQueue:
         with self._lock:
             self._working += 1
         while batch := self._take(is_worker=True):
-            self._run_for_callers(batch)
+            with suppress(BaseException):  # its callers have it, and others wait for this worker
+                self._run_for_callers(batch)
 
     def _wake(self, workers: int, job: Job) -> None:
         """Have workers look for batches; where no thread can be started, run them until the job is done."""
@@ -198,15 +200,17 @@ class BatchQueue:
         return batch
 
     def _run_for_callers(self, batch: Batch) -> None:
-        """Run a batch; whatever fails belongs to the callers."""
+        """Run a batch; whatever fails belongs to the callers. What is to end this thread is raised here too."""
         started = time.perf_counter()
         try:
             vectors = self._vectors(batch)
             if vectors is not None:
                 self._hand_out(batch, vectors, started)
-        except BaseException as error:  # noqa: BLE001 - also where the thread is to end, or Ctrl-C was pressed
+        except BaseException as error:
             for job, _ in batch:
                 job.finish(error)
+            if not isinstance(error, Exception):
+                raise
 
     def _vectors(self, batch: Batch) -> Vectors | None:
         """The vectors of a batch; None where it fails, and each of its texts was run alone to find the ones that do."""
