@@ -50,7 +50,7 @@ def test_a_long_text_is_cut_where_the_whole_text_would_be(
 ) -> None:
     tokenizer = TextTokenizer(minilm("int8") / "tokenizer.json", max_tokens=64)
     text = "".join(words) * times
-    whole = tokenizer._encode([text], "", 0)[0]
+    whole = tokenizer._encode([text], "")[0]
     expected = whole if len(whole) <= 64 else whole[:63] + whole[-1:]
     assert tokenizer.tokenise([text], prefix="", first_index=0).ids[0] == expected
 

@@ -374,8 +374,11 @@ def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> N
             raise InvalidInputError("the model does not take its tokens")
         return np.asarray(ids.sum(axis=1, keepdims=True), dtype=np.float32)
 
+    def wait(_: BatchReport) -> None:
+        gate.wait(10)
+
     gate, queue = threading.Event(), BatchQueue(run, dimension=1, workers=1, token_budget=100)
-    queue.observer = lambda _: gate.wait(10) and None
+    queue.observer = wait
     queue.submit([[1] * 50])
     fine, failing = queue.submit([[1, 2], [3, 4]]), queue.submit([[5, 6], [100, 7], [8, 9]])
     gate.set()

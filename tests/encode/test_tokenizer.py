@@ -106,7 +106,7 @@ def test_tokenising_the_head_of_a_long_text_changes_nothing(
     any_tokenizer: TextTokenizer, words: list[str], separator: str
 ) -> None:
     text = separator.join(words)
-    whole = any_tokenizer._encode([text], "query: ", 0)[0]
+    whole = any_tokenizer._encode([text], "query: ")[0]
     expected = list(whole) if len(whole) <= 16 else [*whole[:15], whole[-1]]
     assert any_tokenizer.tokenise([text], prefix="query: ", first_index=0).ids[0].tolist() == expected
 
@@ -115,7 +115,7 @@ def test_tokenising_the_head_of_a_long_text_changes_nothing(
 def test_a_long_text_without_white_space_is_tokenised_by_its_head(
     any_tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    expected = any_tokenizer._encode([text], "", 0)[0][:15].tolist()
+    expected = any_tokenizer._encode([text], "")[0][:15].tolist()
     seen = record_lengths(any_tokenizer, monkeypatch)
     assert any_tokenizer.tokenise([text], prefix="", first_index=0).ids[0].tolist()[:15] == expected
     assert max(seen) <= 8 * HEAD_CHARACTERS_PER_TOKEN * 16
@@ -126,9 +126,9 @@ def record_lengths(tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch) ->
     seen: list[int] = []
     encode = tokenizer._encode
 
-    def recorded(texts: list[str], prefix: str, first_index: int) -> list[array[int]]:
+    def recorded(texts: list[str], prefix: str) -> list[array[int]]:
         seen.extend(map(len, texts))
-        return encode(texts, prefix, first_index)
+        return encode(texts, prefix)
 
     monkeypatch.setattr(tokenizer, "_encode", recorded)
     return seen

@@ -38,6 +38,9 @@ HEAD_CHARACTERS_PER_TOKEN = 32
 UNSETTLED_CHARACTERS = 64
 """What follows a head may change its last characters: join their word, compose with them, make them a special token."""
 
+LONGEST_PIECE = 64
+"""With a longer piece in its vocabulary a Unigram tokenizer would need too many heads; SentencePiece makes 16 at most."""
+
 
 class TextTokenizer:
     """A model's tokenizer, free of the truncation and padding that ``tokenizer.json`` may carry."""
@@ -86,11 +89,13 @@ class TextTokenizer:
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
         """
-        return np.array([len(encoding.ids) for encoding in self._encodings(texts, prefix, 0)], dtype=np.int64)
+        refuse_bad_texts(texts, 0)
+        return np.array([len(encoding.ids) for encoding in self._encodings(texts, prefix)], dtype=np.int64)
 
     def count_unknown_in(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
         """Those of :meth:`count` that stand for what is not in the vocabulary."""
-        return np.array(self.count_unknown(self._encode(texts, prefix, 0)), dtype=np.int64)
+        refuse_bad_texts(texts, 0)
+        return np.array(self.count_unknown(self._encode(texts, prefix)), dtype=np.int64)
 
     def tokenise(self, texts: Sequence[str], *, prefix: str, first_index: int) -> TokenisedTexts:
         """Put the prefix before each text, tokenise, and cut at the limit.
@@ -105,9 +110,9 @@ class TextTokenizer:
         """
         refuse_bad_texts(texts, first_index)
         long = {index for index, text in enumerate(texts) if len(text) > self._head_length}
-        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix, first_index)
+        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix)
         for index in long:
-            ids[index] = self._encode_long(texts[index], prefix, first_index + index)
+            ids[index] = self._encode_long(texts[index], prefix)
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:
             tokens = ids[index]
@@ -121,7 +126,7 @@ class TextTokenizer:
     def _head_length(self) -> int:
         return HEAD_CHARACTERS_PER_TOKEN * self.max_tokens
 
-    def _encode_long(self, text: str, prefix: str, index: int) -> TokenIds:
+    def _encode_long(self, text: str, prefix: str) -> TokenIds:
         """Tokenise a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
 
         The tokens kept are those of the whole text. Heads are tried in this order: one that ends before white space,
@@ -134,12 +139,12 @@ class TextTokenizer:
                 if len(ids) > self.max_tokens:
                     return ids
             length *= 16
-        return self._encode([text], prefix, index)[0]
+        return self._encode([text], prefix)[0]
 
     def _heads(self, text: str, prefix: str, length: int) -> Iterator[TokenIds]:
         ends = range(length, length - self._head_length, -1)
         end = next((at for at in ends if text[at].isspace() and not text[at - 1].isspace()), 0)
-        yield self._encode([text[:end]], prefix, 0)[0] if end else array("i")
+        yield self._encode([text[:end]], prefix)[0] if end else array("i")
         yield self._settled_head(prefix + text[:length])
         if isinstance(self._tokenizer.model, models.Unigram):
             yield self._agreed_head(text, prefix, length // 8)
@@ -151,10 +156,12 @@ class TextTokenizer:
         Unigram takes the best path through a word. Each path has a border in any stretch as long as the longest piece,
         and up to that border the best path is that of the head which ends there (Viterbi's argument).
         """
+        if self._longest_piece > min(length, LONGEST_PIECE):
+            return array("i")
         heads = [prefix + text[:end] for end in range(length - self._longest_piece, length + 1)]
         if not self._grow_by_one(heads):
             return array("i")
-        ids = self._encode(heads, "", 0)
+        ids = self._encode(heads, "")
         kept = {ids_of_head[: self.max_tokens - self._trailing].tobytes() for ids_of_head in ids}
         return min(ids, key=len) if len(kept) == 1 else array("i")
 
@@ -180,11 +187,10 @@ class TextTokenizer:
             body -= 1
         return array("i", encoding.ids[:body] + encoding.ids[last:])
 
-    def _encode(self, texts: Sequence[str], prefix: str, first_index: int) -> list[TokenIds]:
-        return [array("i", encoding.ids) for encoding in self._encodings(texts, prefix, first_index)]
+    def _encode(self, texts: Sequence[str], prefix: str) -> list[TokenIds]:
+        return [array("i", encoding.ids) for encoding in self._encodings(texts, prefix)]
 
-    def _encodings(self, texts: Sequence[str], prefix: str, first_index: int) -> Iterator[Encoding]:
-        refuse_bad_texts(texts, first_index)
+    def _encodings(self, texts: Sequence[str], prefix: str) -> Iterator[Encoding]:
         for part in _slices([prefix + text for text in texts] if prefix else texts):
             yield from self._translated(self._tokenizer.encode_batch_fast, part)
 
