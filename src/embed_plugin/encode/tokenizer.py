@@ -39,7 +39,7 @@ UNSETTLED_CHARACTERS = 64
 """What follows a head may change its last characters: join their word, compose with them, make them a special token."""
 
 LONGEST_PIECE = 64
-"""With a longer piece in its vocabulary a Unigram tokenizer would need too many heads; SentencePiece makes 16 at most."""
+"""Longer ones in its vocabulary would ask for too many heads of a Unigram tokenizer; SentencePiece makes 16 at most."""
 
 
 class TextTokenizer:
