@@ -64,17 +64,16 @@ def test_a_relative_folder_is_found_from_elsewhere(
     assert copy.deepcopy(encoder).encode_documents(TEXTS).tobytes() == expected
     assert pickle.loads(pickle.dumps(encoder)).encode_documents(TEXTS).tobytes() == expected  # noqa: S301
     assert forked(lambda: encoder.encode_documents(TEXTS).tobytes()) == expected
-    assert encoder.folder == folder.resolve()
+    assert encoder.folder == folder.absolute()
 
 
-def test_a_link_that_is_set_to_a_newer_model_changes_nothing(folder: Path, tiny_model: Callable[..., Path]) -> None:
+def test_a_link_that_is_set_to_another_model_is_not_opened_again(folder: Path, tiny_model: Callable[..., Path]) -> None:
     link = folder.with_name("current")
     link.symlink_to(folder)
     encoder = Encoder.load(link)
-    expected = encoder.encode_documents(TEXTS).tobytes()
     link.unlink()
     link.symlink_to(tiny_model(pooling="cls"))
-    assert forked(lambda: encoder.encode_documents(TEXTS).tobytes()) == expected
+    assert b"holds another model" in forked(lambda: encoder.encode_documents(TEXTS).tobytes())
 
 
 def test_a_folder_that_was_replaced_is_not_opened_again(folder: Path, tiny_model: Callable[..., Path]) -> None:

@@ -16,8 +16,7 @@ class OpenedFolder:
     """A verified model folder.
 
     Attributes:
-        path: Its absolute path, links followed: neither a changed working folder nor a link that is set to a newer
-            model makes it another.
+        path: Its absolute path, whatever working folder it was loaded from.
         spec: The facts in its manifest.
     """
 
@@ -31,7 +30,7 @@ class OpenedFolder:
         Raises:
             ModelFolderError: it is missing or damaged, or holds another model.
         """
-        self.path = path.resolve()
+        self.path = path.absolute()
         self._fingerprint = fingerprint
         self._verify()
 
