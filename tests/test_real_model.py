@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from embed_plugin import Encoder
 from embed_plugin.contracts import Precision
+from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
 
 if TYPE_CHECKING:
@@ -33,6 +36,29 @@ def test_limit_and_prefixes_are_the_models_own(minilm: Callable[[Any], Path]) ->
     comparison = spec.provenance["comparison"]
     assert isinstance(comparison, dict)
     assert comparison["mean_cosine"] > 0.9975
+
+
+@given(
+    words=st.lists(
+        st.sampled_from(["cat", "图", "，", '{"a":1}', "[SEP]", "e\u0301", "ab" * 99, " ", "한국어"]), min_size=1
+    ),
+    times=st.integers(1, 3000),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_long_text_is_cut_where_the_whole_text_would_be(
+    minilm: Callable[[Any], Path], words: list[str], times: int
+) -> None:
+    tokenizer = TextTokenizer(minilm("int8") / "tokenizer.json", max_tokens=64)
+    text = "".join(words) * times
+    whole = tokenizer._encode([text], "")[0]
+    expected = whole if len(whole) <= 64 else whole[:63] + whole[-1:]
+    assert tokenizer.tokenise([text], prefix="", first_index=0).ids[0] == expected
+
+
+def test_texts_of_another_script_are_unknown(minilm: Callable[[Any], Path]) -> None:
+    encoder = Encoder.load(minilm("int8"))
+    texts = ["สวัสดีครับ", "ขอบคุณมาก", "The cat sat on the mat."]
+    np.testing.assert_array_equal(encoder.count_unknown(texts), [1, 1, 0])
 
 
 @pytest.mark.parametrize("precision", get_args(Precision))

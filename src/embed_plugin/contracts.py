@@ -75,10 +75,17 @@ TokenIds: TypeAlias = "array[int]"
 
 @dataclass(frozen=True)
 class TokenisedTexts:
-    """Token ids of each text, at most the limit; ``cut`` holds the indexes of the texts that were cut there."""
+    """Token ids of each text, at most the limit.
+
+    Attributes:
+        ids: Those of each text.
+        cut: Indexes of the texts that were cut at the limit.
+        unknown: For each text the tokens that stand for what the tokenizer does not know, where they were counted.
+    """
 
     ids: list[TokenIds]
     cut: list[int]
+    unknown: Sequence[int] = ()
 
 
 @runtime_checkable

@@ -34,6 +34,8 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("files", "checked_on", "provenance"), dict),
 }
 _CHOICES = {"pooling": get_args(Pooling), "precision": get_args(Precision)}
+_MOST = 2**31 - 1
+"""Largest token limit and dimension that are believed: int32's, far above any model's."""
 _EXPORT_AGAIN = "make it again with  embed-plugin export"
 
 
@@ -69,12 +71,13 @@ def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:
 def _read_manifest(path: Path) -> ModelSpec:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # a lone surrogate, in a prefix say, is no text
     except FileNotFoundError as error:
         raise ModelFolderError(f"{path} is missing, so this is not a model folder: {_EXPORT_AGAIN}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelFolderError(f"{path} cannot be read ({error}): {_EXPORT_AGAIN}") from error
     version = content.pop("schema_version", None) if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         found = f"{path} has schema version {version}, this embed-plugin reads {SCHEMA_VERSION}"
         raise ModelFolderError(f"{found}: {_EXPORT_AGAIN} of this version")
     _check_fields(path, content)
@@ -93,6 +96,8 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
         value = content[name]
         if type(value) is not kind or value not in _CHOICES.get(name, (value,)):
             raise ModelFolderError(f"{path}: {name} is {value!r}, which this version cannot use: {_EXPORT_AGAIN}")
+        if isinstance(value, int) and not 1 <= value <= _MOST:
+            raise ModelFolderError(f"{path}: {name} is {value}, expected 1 to {_MOST}: {_EXPORT_AGAIN}")
 
 
 def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
@@ -108,13 +113,20 @@ def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
 def _verify_files(folder: Path, spec: ModelSpec) -> None:
     optional = {KERNEL_GRAPH} if (folder / KERNEL_GRAPH).exists() else set()
     for name in sorted({GRAPH, TOKENIZER, *optional, *spec.files}):
-        path = folder / name
         if Path(name).name != name or name not in spec.files:
             raise ModelFolderError(f"{folder / MANIFEST} does not vouch for {name}: {_EXPORT_AGAIN}")
-        if path.is_symlink() and not path.exists():
-            found = f"{path} is a link to {path.readlink()}, which is not there"
-            raise ModelFolderError(f"{found}: fetch its content, or copy the folder where it is whole with  cp -rL")
-        if not path.is_file():
-            raise ModelFolderError(f"{path} is missing: copy the whole folder again, or {_EXPORT_AGAIN}")
-        if file_sha256(path) != spec.files[name]:
-            raise ModelFolderError(f"{path} was changed after export (its sha256 differs): {_EXPORT_AGAIN}")
+        _verify_file(folder / name, spec.files[name])
+
+
+def _verify_file(path: Path, sha256: str) -> None:
+    try:
+        found = file_sha256(path) if path.is_file() else None
+    except OSError as error:  # not allowed, a disk that fails, a name too long
+        raise ModelFolderError(f"{path} cannot be read ({error}): copy the whole folder again") from error
+    if found is None and path.is_symlink():
+        what = f"{path} is a link to {path.readlink()}, which is not there"
+        raise ModelFolderError(f"{what}: fetch its content, or copy the folder where it is whole with  cp -rL")
+    if found is None:
+        raise ModelFolderError(f"{path} is missing: copy the whole folder again, or {_EXPORT_AGAIN}")
+    if found != sha256:
+        raise ModelFolderError(f"{path} was changed after export (its sha256 differs): {_EXPORT_AGAIN}")

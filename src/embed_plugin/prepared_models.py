@@ -24,9 +24,19 @@ def is_hub_id(source: str) -> bool:
 
 
 def prepared_folder(hub_id: str) -> Path:
-    """The model folder of a hub id, which ``embed-plugin export HUB_ID`` makes."""
+    """The model folder of a hub id, which ``embed-plugin export HUB_ID`` makes.
+
+    Raises:
+        ModelFolderError: this user has no home, and ``EMBED_PLUGIN_MODELS`` names no folder.
+    """
     named = os.environ.get(MODELS_VARIABLE)
-    models = Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
+    try:
+        models = Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
+    except RuntimeError:  # no HOME, and no entry in passwd: a container that runs as a bare user id
+        raise ModelFolderError(
+            f"{hub_id} has no folder here, and this user no home where prepared models could be: "
+            f"set {MODELS_VARIABLE} to their folder, or name the model's own folder"
+        ) from None
     return models / hub_id.replace("/", "--")
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,8 +21,8 @@ class FakeEncoder:
     """A :class:`~embed_plugin.contracts.TextEncoder` whose vectors are drawn from a hash of the text.
 
     Equal texts have equal vectors, different texts nearly orthogonal ones; nothing means anything. Tokens are the
-    words of a text plus two. ``encoded`` keeps every document that was encoded, so that a test can say what was
-    embedded and what was not.
+    words of a text plus two. It refuses what an encoder refuses. ``encoded`` keeps every document that was encoded, so
+    that a test can say what was embedded and what was not.
     """
 
     def __init__(self, dimension: int = 32, *, max_tokens: int = 64, fingerprint: str = "fake") -> None:
@@ -31,24 +33,26 @@ class FakeEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents to ``(n, dimension)``."""
-        self.encoded.extend(texts)
-        return self._vectors(texts)
+        taken = list_of_texts(texts)
+        self.encoded.extend(taken)
+        return self._vectors(taken)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Encode queries to ``(n, dimension)``; a query's vector equals the same text's as a document."""
-        return self._vectors(texts)
+        return self._vectors(list_of_texts(texts))
 
     def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield one vector per document."""
-        for text in texts:
+        for index, text in enumerate(iterable_of_texts(texts)):
+            refuse_bad_texts([text], index)
             yield self.encode_documents([text])[0]
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Words plus two, for either role."""
         del role
-        return np.array([len(text.split()) + 2 for text in texts], dtype=np.int64)
+        return np.array([len(text.split()) + 2 for text in list_of_texts(texts)], dtype=np.int64)
 
-    def _vectors(self, texts: Sequence[str]) -> Vectors:
+    def _vectors(self, texts: list[str]) -> Vectors:
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -78,6 +78,15 @@ def test_a_class_that_this_cpu_is_not_is_an_error_of_every_command(
         assert "EMBED_PLUGIN_INSTRUCTION_SET is 'avx1024'" in done.stderr
 
 
+@pytest.mark.parametrize(("texts", "warns"), [("the cat\nภาษา\n", False), ("ภาษา\nไทย\n", True)])
+def test_encode_says_how_many_tokens_are_unknown(tiny_model: Callable[..., Path], texts: str, *, warns: bool) -> None:
+    lines = run("encode", tiny_model(), stdin=texts).stderr.splitlines()
+    assert lines[0].endswith("2 of 6 tokens unknown" if warns else "1 of 7 tokens unknown")
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        "embed-plugin: 33% of the tokens (2 of 6) are unknown to this model's tokenizer"
+    ] * warns
+
+
 @pytest.mark.parametrize("lines", [0, 1, 11])
 def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Path, lines: int) -> None:
     texts = [f"cat {n}" for n in range(lines)]

@@ -134,6 +134,22 @@ def test_a_dry_run_says_what_each_record_would_be_and_what_it_would_take(notes: 
     assert "Dry run: nothing was embedded or written." in shown.stderr
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_unknown_tokens_are_in_the_summary_and_many_are_warned_of_once(
+    place: tuple[str, ...], options: list[str]
+) -> None:
+    lines = "".join(
+        json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(["ภาษา", "the cat", "ไทย ลาว"])
+    )
+    done = run("ingest", "-", *place, "--id-field", "id", *options, "--json", "-", stdin=lines)
+    summary = json.loads(done.stdout)
+    assert (summary["tokens"], summary["unknown_tokens"]) == (11, 3)
+    assert "unknown" not in done.stderr
+    lines = json.dumps({"id": "9", "text": "ภาษา ไทย ลาว"})
+    done = run("ingest", "-", *place, "--id-field", "id", *options, stdin=lines)
+    assert done.stderr.count("60% of the tokens (3 of 5) are unknown to this model's tokenizer") == 1
+
+
 def test_a_mirror_that_would_remove_too_much_fails_and_says_how_to_allow_it(
     notes: Path, place: tuple[str, ...]
 ) -> None:

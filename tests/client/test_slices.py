@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed_plugin import InvalidInputError, InvalidTextError
-from embed_plugin.client.slices import checked, checked_list, slices
+from embed_plugin import InvalidTextError
+from embed_plugin.client.slices import checked, slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +42,3 @@ def test_a_slice_is_given_out_one_text_later() -> None:
 def test_a_text_that_no_service_takes_is_named_by_its_index(bad: str, says: str) -> None:
     with pytest.raises(InvalidTextError, match=says):
         list(checked(["good", bad]))
-
-
-def test_one_str_and_an_iterator_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match=r"pass \[text\]"):
-        checked_list("one text")
-    with pytest.raises(InvalidInputError, match="use stream_documents"):
-        checked_list(iter(["a"]))  # type: ignore[arg-type]

@@ -99,6 +99,11 @@ def test_an_encoder_is_a_few_bytes_and_loaded_when_it_is_asked_for(model: Path) 
     assert there.load().fingerprint == lazy.load().fingerprint
 
 
+def test_prefixes_go_along_as_they_are(model: Path) -> None:
+    encoder = Encoder.load(model, query_prefix="", document_prefix=".")  # which are paths that exist, too
+    assert LazyEncoder(encoder).load().fingerprint == encoder.fingerprint
+
+
 def test_rows_are_ingested_as_the_local_engine_does_it(model: Path, sink: QdrantSink) -> None:
     encoder = Encoder.load(model)
     sink.prepare(encoder)

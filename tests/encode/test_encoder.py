@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import threading
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -274,6 +274,16 @@ def test_tokens_are_counted_by_the_same_tokenising(tiny_encoder: Encoder) -> Non
     np.testing.assert_array_equal(tiny_encoder.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
 
 
+def test_unknown_tokens_are_counted_by_text_and_in_all(tiny_model: Callable[..., Path]) -> None:
+    encoder = Encoder.load(tiny_model())
+    texts = ["the cat", "ภาษา the ไทย", "图书馆"]
+    assert encoder.count_unknown(texts).tolist() == encoder.count_unknown(texts, role="query").tolist() == [0, 2, 3]
+    assert encoder.tokenise(texts).unknown == [0, 2, 3]
+    encoder.encode_documents(texts)
+    encoder.encode_queries(texts[1:2])
+    assert encoder.unknown_tokens == 7
+
+
 def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
     dumped = pickle.dumps(tiny_encoder)
     assert len(dumped) < 1000
@@ -281,8 +291,6 @@ def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:
     np.testing.assert_array_equal(copy.encode_documents(["the cat"]), tiny_encoder.encode_documents(["the cat"]))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_another_prefix_gives_another_identity_and_survives_pickling(tiny_model: Callable[..., Path]) -> None:
     folder = tiny_model()
     plain, other = Encoder.load(folder), Encoder.load(folder, query_prefix="", document_prefix="passage: ")
@@ -294,6 +302,14 @@ def test_another_prefix_gives_another_identity_and_survives_pickling(tiny_model:
     assert copy.spec == other.spec
 
 
+@pytest.mark.parametrize("prefix", [7, b"query: ", "\ud800: "])
+def test_a_prefix_that_is_no_text_is_refused_by_name(tiny_model: Callable[..., Path], prefix: Any) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidInputError, match=r"document_prefix (is a|holds a)"):
+        Encoder.load(tiny_model(), document_prefix=prefix)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_it_works_after_a_fork(tiny_encoder: Encoder) -> None:
     expected = tiny_encoder.encode_documents(["the cat", "a dog"]).tobytes()
     reader, writer = os.pipe()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.contracts import TokenisedTexts
+from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.ingest import Chunk, Chunker, Record, Rejected
 from embed_plugin.ingest.formats import CODE_SUFFIXES
 from embed_plugin.ingest.splitters import is_splittable
@@ -17,10 +19,11 @@ from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import Role
+    from embed_plugin.contracts import Role, Vectors
 
 syntaxes = st.sampled_from(["text", "markdown", "python"])
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
@@ -198,3 +201,27 @@ def test_the_hash_covers_what_a_record_is_cut_as() -> None:
 def test_settings_that_leave_no_room_for_the_text_are_refused(chunk_tokens: int, overlap_tokens: int) -> None:
     with pytest.raises(InvalidInputError):
         Chunker(FakeEncoder(), chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+
+
+class WordsOnlyEncoder(FakeEncoder):
+    """A tokenizer without a template: a text of nothing that it knows has no tokens, and cannot be encoded."""
+
+    def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
+        for index, text in enumerate(texts):
+            if text == "\u200b":
+                raise InvalidTextError(index, "has no tokens, so it has no vector: leave it out")
+        return TokenisedTexts([array("i", [1] * len(text.split())) for text in texts], cut=[])
+
+    def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
+        raise NotImplementedError
+
+
+def test_a_record_without_tokens_is_rejected_alone() -> None:
+    records = [Record("a", "one two"), Record("b", "\u200b", place="notes.jsonl:2"), Record("c", "three")]
+    first, rejected, last = Chunker(WordsOnlyEncoder()).chunk(records)
+    assert [chunk.text for part in (first, last) if isinstance(part, list) for chunk in part] == ["one two", "three"]
+    assert isinstance(rejected, Rejected)
+    assert (rejected.source_id, rejected.reason) == (
+        "b",
+        "notes.jsonl:2: has no tokens, so it has no vector: leave it out",
+    )

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from embed_plugin import InvalidInputError
 from embed_plugin.serve.scheduler import WINDOW_TEXTS
+from serve.conftest import serving
 
 if TYPE_CHECKING:
     import httpx
+    import numpy.typing as npt
 
-    from serve.conftest import RunningServer
+    from embed_plugin import Vectors
+    from serve.conftest import HeldEncoder, RunningServer
 
 TEXTS = ["the cat sat", "a dog", "", "🙂 图", "the red house " * 30]
 
@@ -177,3 +181,21 @@ def test_openapi_documents_every_route_form_and_error(server: RunningServer) -> 
     forms = {"application/json", "application/octet-stream", "application/x-ndjson"}
     assert forms == answers["200"]["content"].keys()
     assert "Embed-Deadline-Ms" in json.dumps(paths["/embed"]["post"]["parameters"])
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_a_text_that_the_model_does_not_take_is_named(
+    held: HeldEncoder, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    def refuse_fire(ids: npt.NDArray[np.int64]) -> Vectors:
+        if (ids == held.encoder.tokenise(["fire"]).ids[0][1]).any():
+            raise InvalidInputError("the model does not take its tokens")
+        return run(ids)
+
+    run = held._run
+    monkeypatch.setattr(held, "_run", refuse_fire)
+    with serving(held.encoder) as server:
+        answer = server.embed(["the cat"] * 300 + ["fire"], headers={"Accept": accept})
+        error = json.loads(answer.text.splitlines()[-1])["error"]
+        assert (error["code"], error["index"]) == ("invalid_text", 300)
+        assert error["message"] == "text 300: the model does not take its tokens"

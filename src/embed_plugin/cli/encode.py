@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import typer
 
-from embed_plugin.cli.output import progress_bar
+from embed_plugin.cli.output import progress_bar, warn_of_unknown
 from embed_plugin.encode import Encoder
 from embed_plugin.errors import EmbedPluginError, RecordError
 
@@ -34,13 +34,17 @@ def encode(
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
     encoder = Encoder.load(folder)
+    tokens: list[int] = []
+    encoder.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
     stream = encoder.stream_queries if role == "query" else encoder.stream_documents
     vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)))
     count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
     seconds = time.perf_counter() - started
-    summary = f"{count} texts in {seconds:.1f} s, {encoder.cut_texts} cut at {encoder.max_tokens} tokens"
+    cut = f"{encoder.cut_texts} cut at {encoder.max_tokens} tokens"
+    summary = f"{count} texts in {seconds:.1f} s, {cut}, {encoder.unknown_tokens} of {sum(tokens)} tokens unknown"
     print(summary, file=sys.stderr)  # noqa: T201 - the command's message
+    warn_of_unknown(encoder.unknown_tokens, sum(tokens))
 
 
 def _texts(stream: BinaryIO, text_field: str) -> Iterator[str]:

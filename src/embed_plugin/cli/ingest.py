@@ -17,7 +17,7 @@ from embed_plugin.cli import target_options as making
 from embed_plugin.cli.ingest_report import DryRun, print_summary, run_progress
 from embed_plugin.cli.model import Model, load_encoder
 from embed_plugin.cli.options import ApiKey, Collection, JsonFile, Target
-from embed_plugin.cli.output import write_json
+from embed_plugin.cli.output import warn_of_unknown, write_json
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.optional_imports import import_part
 
@@ -152,6 +152,7 @@ def ingest(
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
         facts = {"dry_run": dry_run, "skipped_files": sum(getattr(records, "skipped", {}).values())}
         facts |= found.facts(encoder) if found else {"rejected_file": letters.used(summary)}
+    warn_of_unknown(summary.unknown_tokens, summary.tokens)
     if json_file:
         write_json({**asdict(summary), **facts}, json_file)
     else:

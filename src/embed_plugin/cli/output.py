@@ -25,11 +25,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
+MOST_UNKNOWN = 0.3
+"""Above this share of unknown tokens the commands warn. English text under an English WordPiece has next to none, a
+Chinese documentation site 0.38."""
+
+
 def print_facts(facts: Mapping[str, object]) -> None:
     """Print name and value pairs, one a line, names aligned."""
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name.replace('_', ' '):<{width}}  {value}")  # noqa: T201 - the command's output
+
+
+def warn_of_unknown(unknown: int | None, tokens: int) -> None:
+    """Say on stderr that the model's vocabulary is not that of the texts, where many of their tokens are unknown."""
+    if unknown is not None and unknown > MOST_UNKNOWN * tokens:
+        share = (
+            f"{unknown / tokens:.0%} of the tokens ({unknown:,} of {tokens:,}) are unknown to this model's tokenizer"
+        )
+        print(  # noqa: T201 - the command's message
+            f"embed-plugin: {share}, and texts that differ in those alone have the same vector: "
+            "take a model of the texts' language",
+            file=sys.stderr,
+        )
 
 
 def write_json(content: object, target: str) -> None:

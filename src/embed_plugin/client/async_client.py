@@ -13,9 +13,10 @@ import numpy as np
 from embed_plugin.client.embeddings import Embeddings
 from embed_plugin.client.route import joined
 from embed_plugin.client.settings import ClientSettings
-from embed_plugin.client.slices import Slice, checked, checked_list, slices
+from embed_plugin.client.slices import Slice, checked, slices
 from embed_plugin.client.switchboard import Switchboard
 from embed_plugin.errors import EmbedPluginError, EndpointError, InvalidInputError
+from embed_plugin.texts import list_of_texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -144,7 +145,7 @@ class AsyncEmbeddingClient:
         if on_other_space not in ("raise", "return"):
             raise InvalidInputError(f"on_other_space is {on_other_space!r}; expected 'raise' or 'return'")
         wait = on_other_space == "raise"
-        texts = checked_list(texts)
+        texts = list_of_texts(texts)
         try:
             space = await self._board.learn_space(wait_for_open=wait)
             return await self._embed_in(space, self._board.lines, texts, role, wait_for_open=wait)
@@ -173,7 +174,7 @@ class AsyncEmbeddingClient:
         Raises:
             EndpointError: as :meth:`encode_documents`; cloud APIs count none.
         """
-        texts = checked_list(texts)
+        texts = list_of_texts(texts)
         space = await self.space()
         counts = [np.empty(0, dtype=np.int64)]
         async with aclosing(self._in_order(texts, space, partial(self._count_slice, role, space))) as answers:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embed_plugin.encode.tokenizer import refuse_bad_text
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.texts import iterable_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -42,22 +41,9 @@ def checked(texts: Iterable[str]) -> Iterator[str]:
     """Pass texts on as they are read, so that what no service could take is refused here.
 
     Raises:
-        InvalidInputError: one str instead of a sequence of them.
+        InvalidInputError: it is nothing that texts can be read from.
         InvalidTextError: a text is not a str, or holds a lone surrogate.
     """
-    if isinstance(texts, str | bytes):
-        raise InvalidInputError(f"expected a sequence of texts, found one {type(texts).__name__}: pass [text]")
-    for index, text in enumerate(texts):
-        refuse_bad_text([text], index)
+    for index, text in enumerate(iterable_of_texts(texts)):
+        refuse_bad_texts([text], index)
         yield text
-
-
-def checked_list(texts: Sequence[str]) -> list[str]:
-    """All the texts, checked before the first is sent.
-
-    Raises:
-        InvalidInputError: what was passed is no sequence; an iterator's vectors may not fit into memory.
-    """
-    if not hasattr(texts, "__len__"):
-        raise InvalidInputError(f"expected a sequence of texts, found a {type(texts).__name__}: use stream_documents")
-    return list(checked(texts))

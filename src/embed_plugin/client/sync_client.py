@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,6 +13,7 @@ from embed_plugin.client.async_client import AsyncEmbeddingClient
 from embed_plugin.client.loop_thread import LoopThread
 from embed_plugin.client.slices import checked, slices
 from embed_plugin.errors import EmbedPluginError
+from embed_plugin.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
@@ -69,12 +70,20 @@ class EmbeddingClient:
         self._make = partial(
             AsyncEmbeddingClient, endpoint, fallbacks=tuple(fallbacks), fingerprint=fingerprint, settings=settings
         )
-        self._start()
+        self._running = ProcessLocal[_Running]()
+        _ = self._here
 
-    def _start(self) -> None:
-        self._client = self._make()
-        self._loop = LoopThread("embed-plugin-client")
-        self._closing = weakref.finalize(self, self._loop.stop, self._client.aclose)
+    @property
+    def _here(self) -> _Running:
+        return self._running.get(self._start)
+
+    @property
+    def _client(self) -> AsyncEmbeddingClient:
+        return self._here.client
+
+    def _start(self) -> _Running:
+        client, loop = self._make(), LoopThread("embed-plugin-client")
+        return _Running(client, loop, weakref.finalize(self, loop.stop, client.aclose))
 
     def __reduce__(self) -> tuple[partial[EmbeddingClient], tuple[str | Endpoint]]:
         """Pickle as the arguments; the copy is pinned to this one's space."""
@@ -91,7 +100,7 @@ class EmbeddingClient:
 
     def close(self) -> None:
         """End the requests that are under way, and close the connections."""
-        self._closing()
+        self._here.closing()
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
@@ -198,8 +207,16 @@ class EmbeddingClient:
             future.cancel()  # nothing to cancel unless Ctrl-C came first
 
     def _submit(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> Future[T]:
-        if os.getpid() != self._loop.process:
-            self._start()
-        if not self._closing.alive:
+        here = self._here
+        if not here.closing.alive:
             raise EmbedPluginError("this client is closed: make another one")
-        return self._loop.submit(ask(self._client))
+        return here.loop.submit(ask(here.client))
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What a forked child cannot inherit: the connections, and the loop on its thread."""
+
+    client: AsyncEmbeddingClient
+    loop: LoopThread
+    closing: weakref.finalize[[Callable[[], Coroutine[Any, Any, None]]], EmbeddingClient]

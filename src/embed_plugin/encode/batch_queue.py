@@ -15,12 +15,14 @@ import time
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embed_plugin.encode.lane import Batch, Job, Lane
+from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,13 +98,15 @@ class BatchQueue:
     def submit(self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False) -> Future[Vectors]:
         """Queue texts; the future gives ``(n, dimension)`` in their order. Cancelling it drops what has not begun.
 
+        Where no thread can be started, as while the interpreter ends, the calling thread runs them before it returns.
+
         Args:
             token_ids: Token ids of each text.
             is_part: They are a part of a large job, and wait in its lane however few they are.
         """
         is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
         job = Job(token_ids, self._dimension, is_small=is_small)
-        if not token_ids:
+        if not job.token_ids:
             job.finish()
             return job.future
         with self._lock:
@@ -110,8 +114,11 @@ class BatchQueue:
             idle = self._workers - self._working
         reference = weakref.ref(job)  # the future of a job that held it would keep both, and their arrays, alive
         job.future.add_done_callback(lambda _: self._drop(reference()))
-        for _ in range(min(idle, len(token_ids))):
-            self._threads.submit(self._work)
+        try:
+            self._wake(min(idle, len(job.token_ids)), job)
+        except BaseException:
+            job.future.cancel()  # nobody has it, and nothing is computed for nobody
+            raise
         return job.future
 
     def encode_one(self, token_ids: Sequence[int]) -> Vectors:
@@ -124,11 +131,11 @@ class BatchQueue:
             return self.submit([token_ids]).result()
         try:
             job = Job([token_ids], self._dimension, is_small=len(token_ids) <= SMALL_JOB_TOKENS)
-            self._run_batch([(job, 0)])
+            self._run_for_callers([(job, 0)])
         finally:
             with self._lock:
                 self._visiting -= 1
-        return job.vectors
+        return job.future.result()
 
     def _may_visit(self, tokens: int) -> bool:
         """Count the calling thread as a visitor: as many as there are workers, and with long texts idle ones.
@@ -157,22 +164,75 @@ class BatchQueue:
         """Run batches until none is left. Counted here, so that a :meth:`submit` cut off by Ctrl-C counts nothing."""
         with self._lock:
             self._working += 1
-        while True:
-            with self._lock:
+        while batch := self._take(is_worker=True):
+            with suppress(BaseException):  # its callers have it, and others wait for this worker
+                self._run_for_callers(batch)
+
+    def _wake(self, workers: int, job: Job) -> None:
+        """Have workers look for batches; where no thread can be started, run them until the job is done."""
+        try:
+            for _ in range(workers):
+                self._threads.submit(self._work)
+        except RuntimeError:  # "can't start new thread", "cannot schedule new futures after interpreter shutdown"
+            self._work_for(job)
+
+    def _work_for(self, job: Job) -> None:
+        """Run batches until a job is done, or what is left of it is run by workers."""
+        while not job.future.done() and (batch := self._take(is_worker=False)):
+            self._run_for_callers(batch)
+
+    def _take(self, *, is_worker: bool) -> Batch:
+        """The next batch. Where there is none the worker ends, and counts no more before another job can come."""
+        batch: Batch = []
+        failed: dict[Job, BaseException] = {}
+        with self._lock:
+            try:
                 self._forget_dropped()
                 batch = self._next_batch()
-                if not batch:
-                    self._working -= 1
-                    return
-            try:
-                self._run_batch(batch)
-            except BaseException as error:  # noqa: BLE001 - whatever it was, it belongs to the callers
-                for job, _ in batch:
-                    job.finish(error)
+            except BaseException as reason:  # noqa: BLE001 - the lanes cannot be relied on: nothing may wait in them
+                failed = dict.fromkeys([*self._small.jobs, *self._large.jobs], reason)
+                self._small, self._large = Lane(), Lane()
+            if is_worker and not batch:
+                self._working -= 1
+        for job, error in failed.items():
+            job.waiting_tokens = 0  # nothing of it is in a lane
+            job.finish(error)
+        return batch
 
-    def _run_batch(self, batch: Batch) -> None:
+    def _run_for_callers(self, batch: Batch) -> None:
+        """Run a batch; whatever fails belongs to the callers. What is to end this thread is raised here too."""
         started = time.perf_counter()
-        vectors = self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64))
+        try:
+            vectors = self._vectors(batch)
+            if vectors is not None:
+                self._hand_out(batch, vectors, started)
+        except BaseException as error:
+            for job, _ in batch:
+                job.finish(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _vectors(self, batch: Batch) -> Vectors | None:
+        """The vectors of a batch; None where it fails, and each of its texts was run alone to find the ones that do."""
+        try:
+            return self._checked(self._run(np.array([job.token_ids[row] for job, row in batch], dtype=np.int64)), batch)
+        except Exception as error:
+            if len(batch) > 1:
+                for entry in batch:
+                    self._run_for_callers([entry])
+                return None
+            if isinstance(error, InvalidInputError):
+                raise InvalidTextError(batch[0][1], str(error)) from error
+            raise
+
+    def _checked(self, vectors: Vectors, batch: Batch) -> Vectors:
+        """Refuse rows that numpy would stretch to a vector, or that are too few."""
+        if vectors.shape != (expected := (len(batch), self._dimension)):
+            found = f"vectors of the shape {vectors.shape}, expected {expected}"
+            raise EmbedPluginError(f"the model returned {found}: export it again")
+        return vectors
+
+    def _hand_out(self, batch: Batch, vectors: Vectors, started: float) -> None:
         for (job, row), vector in zip(batch, vectors, strict=True):
             job.vectors[row] = vector
         with self._lock:

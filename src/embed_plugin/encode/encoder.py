@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embed_plugin.encode.batch_queue import BatchQueue
 from embed_plugin.encode.canaries import check_moved
-from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.encode.opened_folder import OpenedFolder
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.workers import available_workers
-from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 from embed_plugin.fingerprint import fingerprint_of
-from embed_plugin.model_folder import TOKENIZER, read_model_folder
+from embed_plugin.model_folder import TOKENIZER
 from embed_plugin.prepared_models import find_model_folder
+from embed_plugin.process_local import ProcessLocal
+from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
@@ -30,10 +33,9 @@ if TYPE_CHECKING:
 
     from embed_plugin.contracts import ModelSpec, Role, TokenisedTexts, Vectors
     from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
+    from embed_plugin.encode.onnx_session import OnnxSession
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
-
-Texts = TypeVar("Texts", bound="Iterable[str]")
 
 WINDOW_CHARACTERS = 4_000_000
 """A window of texts closes here even when it holds fewer than ``window_texts``: long texts cost memory too."""
@@ -44,7 +46,8 @@ class Encoder:
 
     A text's vector depends on that text alone: it is the same, bit for bit, alone, in any batch, at any position and
     for any number of workers. One encoder may be called from any number of threads and tasks at once; their texts
-    share batches. It pickles as its folder, settings and prefixes, and builds a session of its own after a fork.
+    share batches. It pickles as its folder, settings and prefixes, and builds a session of its own after a fork; both
+    are refused where the folder holds another model by then.
 
     Example:
         >>> encoder = Encoder.load("models/minilm-int8")  # doctest: +SKIP
@@ -58,18 +61,21 @@ class Encoder:
         settings: EncoderSettings,
         query_prefix: str | None = None,
         document_prefix: str | None = None,
+        in_folder: str | None = None,
     ) -> None:
-        """Load a model folder; :meth:`load` is the usual way."""
-        self.folder = folder
+        """Load a model folder, of the fingerprint ``in_folder`` where that is given; :meth:`load` is the usual way."""
+        self._opened = OpenedFolder(folder, in_folder)
+        self.folder = self._opened.path
         self.settings = settings
         self._prefixes = query_prefix, document_prefix
-        in_folder = read_model_folder(folder)
-        self.spec = _with_prefixes(in_folder, query_prefix, document_prefix)
-        self._tokenizer = TextTokenizer(folder / TOKENIZER, max_tokens=self.spec.max_tokens)
-        self._cut_texts = 0
-        self._queue = self._start()
+        self.spec = _with_prefixes(self._opened.spec, query_prefix, document_prefix)
+        self._tokenizer = TextTokenizer(self.folder / TOKENIZER, max_tokens=self.spec.max_tokens)
+        self._cut_texts = self._unknown_tokens = 0
+        self._observer: Callable[[BatchReport], None] | None = None
+        self._running = ProcessLocal[_Running]()
+        session = self._here.session
         if settings.on_other_cpu != "ignore":
-            check_moved(in_folder, self._tokenizer, self._session, settings.on_other_cpu)
+            check_moved(self._opened.spec, self._tokenizer, session, settings.on_other_cpu)
 
     @classmethod
     def load(
@@ -91,21 +97,29 @@ class Encoder:
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
+            InvalidInputError: a prefix is not a str, or holds a lone surrogate.
         """
         return cls(find_model_folder(folder), settings or EncoderSettings(), query_prefix, document_prefix)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
-        """Pickle as folder, settings and prefixes: the receiving process loads its own session."""
-        return type(self), (self.folder, self.settings, *self._prefixes)
+        """Pickle as folder, settings, prefixes and fingerprint: the receiving process loads its own session."""
+        return type(self), (self.folder, self.settings, *self._prefixes, self._opened.spec.fingerprint)
 
-    def _start(self) -> BatchQueue:
-        """Make what a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._session = OnnxSession.of(self.folder)
+    @property
+    def _here(self) -> _Running:
+        return self._running.get(self._start)
+
+    @property
+    def _queue(self) -> BatchQueue:
+        return self._here.queue
+
+    def _start(self) -> _Running:
+        session = self._opened.open_session()
         # The ranges of int8-dynamic are those of a run, which therefore holds one text.
         token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
-        return BatchQueue(self._session.run, dimension=self.dimension, workers=self.workers, token_budget=token_budget)
+        queue = BatchQueue(session.run, dimension=self.dimension, workers=self.workers, token_budget=token_budget)
+        queue.observer = self._observer
+        return _Running(session, queue)
 
     @property
     def dimension(self) -> int:
@@ -128,6 +142,11 @@ class Encoder:
         return self._cut_texts
 
     @property
+    def unknown_tokens(self) -> int:
+        """Tokens of the encoded texts that the tokenizer did not know, since this encoder was loaded."""
+        return self._unknown_tokens
+
+    @property
     def tokenizer_json(self) -> str:
         """The model's tokenizer in the ``tokenizer.json`` format, without truncation and padding."""
         return self._tokenizer.to_json()
@@ -142,7 +161,9 @@ class Encoder:
             float32 ``(len(texts), dimension)``, rows in input order, unit length.
 
         Raises:
-            InvalidTextError: a text is not a str, holds a lone surrogate, or, with ``on_long="error"``, is too long.
+            InvalidInputError: it is no list of texts, but one str, a table, a dict, a set, an iterator.
+            InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
+                know, or, with ``on_long="error"``, is too long.
         """
         return self._encode(texts, "document")
 
@@ -155,11 +176,11 @@ class Encoder:
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
-        return self._stream(texts, "document")
+        return self._stream(iterable_of_texts(texts), "document")
 
     def stream_queries(self, texts: Iterable[str]) -> VectorStream:
         """:meth:`stream_documents` with the query prefix."""
-        return self._stream(texts, "query")
+        return self._stream(iterable_of_texts(texts), "query")
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
@@ -171,7 +192,7 @@ class Encoder:
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
-        return self._tokenizer.count(list(_not_a_str(texts)), prefix=self.spec.prefix(role))
+        return self._tokenizer.count(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
         """The first step of encoding, for callers who ask for more than vectors; :meth:`submit` is the second.
@@ -179,9 +200,17 @@ class Encoder:
         Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
 
         Raises:
-            InvalidTextError: a text is not a str, or holds a lone surrogate.
+            InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
         """
-        return self._tokenizer.tokenise(list(_not_a_str(texts)), prefix=self.spec.prefix(role), first_index=0)
+        tokenised = self._tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        return replace(tokenised, unknown=self._tokenizer.count_unknown(tokenised.ids))
+
+    def count_unknown(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``: of those :meth:`count_tokens` counts.
+
+        Texts that differ in unknown tokens alone have the same vector. Where every byte has a token none is unknown.
+        """
+        return self._tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
         """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
@@ -204,30 +233,29 @@ class Encoder:
 
     def observe(self, observer: Callable[[BatchReport], None]) -> None:
         """Tell ``observer`` of every batch that was run, from the thread that ran it."""
-        self._queue.observer = observer
+        self._observer = self._queue.observer = observer
 
     def _queue_for(self, tokenised: TokenisedTexts) -> BatchQueue:
-        """This process's queue; what was cut of the texts that it is asked for is counted."""
-        if os.getpid() != self._process:
-            self._queue = self._start()
-        with self._lock:
+        """This process's queue; what was cut of the texts that it is asked for is counted, and what is unknown."""
+        here = self._here
+        unknown = sum(self._tokenizer.count_unknown(tokenised.ids))
+        with here.lock:
             self._cut_texts += len(tokenised.cut)
-        return self._queue
+            self._unknown_tokens += unknown
+        return here.queue
 
     def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
-        for vectors in self._windows_of_vectors(_not_a_str(texts), role):
+        for vectors in self._windows_of_vectors(texts, role):
             yield from vectors
 
     def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
-        if not hasattr(_not_a_str(texts), "__len__"):
-            found = type(texts).__name__
-            raise InvalidInputError(f"expected a sequence of texts, found a {found}: use stream_documents")
-        if len(texts) == 1:
-            tokenised = self._tokenise(list(texts), role, 0)
+        taken = list_of_texts(texts)
+        if len(taken) == 1:
+            tokenised = self._tokenise(taken, role, 0)
             return self._queue_for(tokenised).encode_one(tokenised.ids[0])
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        vectors = np.empty((len(taken), self.dimension), dtype=np.float32)
         row = 0
-        for window in self._windows_of_vectors(texts, role):
+        for window in self._windows_of_vectors(taken, role):
             vectors[row : row + len(window)] = window
             row += len(window)
         return vectors
@@ -237,30 +265,46 @@ class Encoder:
 
         blocks = [np.empty((0, self.dimension), dtype=np.float32)]
         first_index = 0
-        for window in self._windows(_not_a_str(texts)):
-            tokenised = await asyncio.to_thread(self._tokenise, window, role, first_index)
+        for window in self._windows(list_of_texts(texts)):
+            try:
+                tokenising = asyncio.get_running_loop().run_in_executor(None, self._tokenise, window, role, first_index)
+            except RuntimeError:  # no thread can be started
+                tokenised = self._tokenise(window, role, first_index)
+            else:
+                tokenised = await tokenising
             # A task that was cancelled meanwhile does not come here, and nothing is encoded for it.
-            blocks.append(await asyncio.wrap_future(self.submit(tokenised)))
+            with _counting_from(first_index):
+                blocks.append(await asyncio.wrap_future(self.submit(tokenised)))
             first_index += len(window)
         return np.concatenate(blocks)
 
     def _windows_of_vectors(self, texts: Iterable[str], role: Role) -> Iterator[Vectors]:
         """Encode window by window, tokenising one while the one before it is encoded."""
-        encoding: deque[Future[Vectors]] = deque()
+        encoding: deque[tuple[int, Future[Vectors]]] = deque()
         first_index = 0
+        here = self._here
         try:
             for window in self._windows(texts):
-                encoding.append(self.submit(self._tokenise(window, role, first_index)))
+                encoding.append((first_index, self.submit(self._tokenise(window, role, first_index))))
                 first_index += len(window)
                 if len(encoding) > 1:
-                    yield encoding[0].result()
+                    yield self._result(here, *encoding[0])
                     encoding.popleft()
             while encoding:
-                yield encoding[0].result()
+                yield self._result(here, *encoding[0])
                 encoding.popleft()
         finally:
-            for future in encoding:
-                future.cancel()
+            if here is self._here:
+                for _, future in encoding:
+                    future.cancel()
+
+    def _result(self, begun_in: _Running, first_index: int, future: Future[Vectors]) -> Vectors:
+        if begun_in is not self._here:
+            raise EmbedPluginError(
+                "the process was forked while it read this stream: a child must begin one of its own"
+            )
+        with _counting_from(first_index):
+            return future.result()
 
     def _windows(self, texts: Iterable[str]) -> Iterator[list[str]]:
         window: list[str] = []
@@ -285,7 +329,16 @@ class Encoder:
 
 
 def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:
-    """The spec with other prefixes, where they are given, and the fingerprint that follows from them."""
+    """The spec with other prefixes, where they are given, and the fingerprint that follows from them.
+
+    Raises:
+        InvalidInputError: a prefix is no text.
+    """
+    for name, prefix in (("query_prefix", query), ("document_prefix", document)):
+        try:
+            refuse_bad_texts(["" if prefix is None else prefix], 0)
+        except InvalidTextError as error:
+            raise InvalidInputError(f"{name} {error.problem}") from error
     changed = replace(
         spec,
         query_prefix=spec.query_prefix if query is None else query,
@@ -294,8 +347,19 @@ def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> 
     return replace(changed, fingerprint=fingerprint_of(changed))
 
 
-def _not_a_str(texts: Texts) -> Texts:
-    """Refuse a lone str, which is an iterable of its letters."""
-    if isinstance(texts, (str, bytes)):
-        raise InvalidInputError(f"expected a sequence of texts, found one {type(texts).__name__}: pass [text]")
-    return texts
+@contextmanager
+def _counting_from(first_index: int) -> Iterator[None]:
+    """Name a text by its index among all of the caller's, not among those of a window."""
+    try:
+        yield
+    except InvalidTextError as error:
+        raise InvalidTextError(first_index + error.index, error.problem) from error
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
+
+    session: OnnxSession
+    queue: BatchQueue
+    lock: threading.Lock = field(default_factory=threading.Lock)

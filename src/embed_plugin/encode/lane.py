@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from embed_plugin.errors import InvalidTextError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,12 +21,15 @@ class Job:
     """The texts of one call: their token ids, their rows, and what is still to do."""
 
     def __init__(self, token_ids: Sequence[Sequence[int]], dimension: int, *, is_small: bool) -> None:
-        self.token_ids = token_ids
-        self.vectors: Vectors = np.empty((len(token_ids), dimension), dtype=np.float32)
-        self.unfinished = len(token_ids)
+        self.token_ids = tuple(token_ids)  # the caller's list may change
+        lengths = [len(ids) for ids in self.token_ids]
+        if 0 in lengths:
+            raise InvalidTextError(lengths.index(0), "has no tokens, so it has no vector: leave it out")
+        self.vectors: Vectors = np.empty((len(lengths), dimension), dtype=np.float32)
+        self.unfinished = len(lengths)
         self.is_small = is_small
-        self.lengths = sorted({len(ids) for ids in token_ids})  # the longest is popped first
-        self.waiting_tokens = sum(map(len, token_ids))
+        self.lengths = sorted(set(lengths))  # the longest is popped first
+        self.waiting_tokens = sum(lengths)
         self.submitted = time.perf_counter()
         self.has_begun = False
         self.future: Future[Vectors] = Future()
@@ -38,6 +43,9 @@ class Job:
                 self.future.set_exception(error)
         except InvalidStateError:
             return  # cancelled, or failed already by another batch
+        except BaseException:  # of a callback, such as SystemExit: it must not end the worker
+            if not self.future.done():
+                raise
 
 
 Batch: TypeAlias = list[tuple[Job, int]]

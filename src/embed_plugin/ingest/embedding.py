@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.contracts import TokenEncoder, TokenisedTexts
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import EmbedPluginError, InvalidTextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,10 +59,14 @@ class Embedding:
 
     def _encode(self, chunks: list[Chunk]) -> Vectors:
         ids = [chunk.token_ids for chunk in chunks if chunk.token_ids is not None]
-        if len(ids) == len(chunks) and isinstance(self._encoder, TokenEncoder):
-            vectors = self._encoder.submit(TokenisedTexts(ids, cut=[])).result()
-        else:
-            vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
+        try:
+            if len(ids) == len(chunks) and isinstance(self._encoder, TokenEncoder):
+                vectors = self._encoder.submit(TokenisedTexts(ids, cut=[])).result()
+            else:
+                vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
+        except InvalidTextError as error:
+            chunk = chunks[error.index]
+            raise EmbedPluginError(f"{chunk.source_id!r}, chunk {chunk.index}: {error.problem}") from error
         expected = (len(chunks), self._encoder.dimension)
         if vectors.shape != expected or not np.isfinite(vectors).all():
             found = f"vectors of the shape {vectors.shape}, finite or not, expected finite ones of {expected}"

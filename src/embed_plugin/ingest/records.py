@@ -110,6 +110,7 @@ class Chunk:
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
         token_ids: Those tokens, where the encoder takes texts that are tokenised already.
+        unknown_tokens: Those of them that the tokenizer does not know; None where the encoder does not say.
     """
 
     source_id: str
@@ -121,6 +122,7 @@ class Chunk:
     record_hash: str
     tokens: int
     token_ids: TokenIds | None = field(default=None, compare=False, repr=False)
+    unknown_tokens: int | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def text_hash(self) -> str:

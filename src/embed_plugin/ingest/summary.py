@@ -29,6 +29,7 @@ class IngestSummary:
         unchanged: Chunks that were stored as they are.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.
         tokens: Tokens of the embedded chunks, special tokens and prefix included.
+        unknown_tokens: Those of them that the model's tokenizer does not know; None where the encoder does not say.
         seconds: Wall-clock time.
         texts_per_second: Chunks per second, embedded or not.
         mirror_refused: Why ``mirror`` removed nothing although there was something to remove; None otherwise.
@@ -44,6 +45,7 @@ class IngestSummary:
     unchanged: int
     removed: int
     tokens: int
+    unknown_tokens: int | None
     seconds: float
     texts_per_second: float
     mirror_refused: str | None
@@ -57,6 +59,7 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     mirror_refused: str | None = None
+    knows_unknown: bool = True
 
     def add(self, changes: Sequence[Change], *, records: int, rejected: int, refused_chunks: int = 0) -> None:
         """Count a window that is stored."""
@@ -64,6 +67,8 @@ class Tally:
         embedded = sum(len(change.embed) for change in changes)
         refreshed = sum(len(change.refresh) for change in changes)
         chunks = sum(change.count for change in changes)
+        unknown = [chunk.unknown_tokens for change in changes for chunk in change.embed]
+        self.knows_unknown = self.knows_unknown and None not in unknown
         self.counts.update(
             records=records,
             empty=sum(change.status == "empty" for change in changes),
@@ -74,6 +79,7 @@ class Tally:
             unchanged=chunks - embedded - refreshed,
             removed=sum(len(change.stale) for change in changes),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
+            unknown=sum(filter(None, unknown)),
         )
 
     def removed_sources(self, *, sources: int, chunks: int) -> None:
@@ -96,6 +102,7 @@ class Tally:
             unchanged=counts["unchanged"],
             removed=counts["removed"],
             tokens=counts["tokens"],
+            unknown_tokens=counts["unknown"] if self.knows_unknown else None,
             seconds=seconds,
             texts_per_second=counts["chunks"] / seconds if seconds else 0.0,
             mirror_refused=self.mirror_refused,

@@ -90,6 +90,8 @@ async def _lines(job: Job, call: Call) -> AsyncIterator[bytes]:
             index += len(vectors)
     except TimeoutError:
         yield _last_line(Refusal("deadline_exceeded", f"{index} of {call.texts} texts were encoded in time"), call)
+    except Refusal as refusal:
+        yield _last_line(refusal, call)
     except EmbedPluginError as error:
         yield _last_line(Refusal("internal", str(error)), call)
     else:

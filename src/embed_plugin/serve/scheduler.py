@@ -58,9 +58,20 @@ class Job:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.empty((0, self.dimension), np.float32)])
 
     async def stream(self) -> AsyncIterator[Vectors]:
-        """The vectors window by window, in the texts' order."""
+        """The vectors window by window, in the texts' order.
+
+        Raises:
+            Refusal: the model does not take a text.
+        """
+        first = 0
         for window in self.windows:
-            yield await asyncio.wrap_future(window)
+            try:
+                vectors = await asyncio.wrap_future(window)
+            except InvalidTextError as error:
+                index = first + error.index
+                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+            yield vectors
+            first += len(vectors)
 
     def cancel(self) -> None:
         """Drop what has not begun; nothing, if all is done."""

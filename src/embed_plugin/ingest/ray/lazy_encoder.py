@@ -35,12 +35,11 @@ class LazyEncoder:
         self._make: Callable[..., TextEncoder]
         self._arguments: tuple[Any, ...]
         if isinstance(encoder, str | os.PathLike):
-            self._make, self._arguments = Encoder.load, (encoder, EncoderSettings())
+            self._make, self._arguments = Encoder.load, (_for_any_folder(encoder), EncoderSettings())
         elif isinstance(encoder, Encoder):
             self._make, self._arguments = encoder.__reduce__()
         else:
             self._make, self._arguments = pickle.loads, (cloudpickle.dumps(encoder),)
-        self._arguments = tuple(map(_for_any_folder, self._arguments))
         self.__setstate__({})
 
     def __getstate__(self) -> dict[str, object]:
@@ -66,11 +65,9 @@ class LazyEncoder:
             return self._loaded
 
 
-def _for_any_folder(argument: object) -> object:
+def _for_any_folder(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """A path that means the same whatever folder the worker is started in."""
-    if isinstance(argument, str | os.PathLike) and Path(argument).exists():
-        return Path(argument).absolute()
-    return argument
+    return Path(model).absolute() if Path(model).exists() else model
 
 
 def _for_cpus(argument: object, cpus: int | None) -> object:

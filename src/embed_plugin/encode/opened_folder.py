@@ -1,0 +1,67 @@
+"""A model folder in use, which a forked or receiving process opens again: as the same model, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.errors import ModelFolderError
+from embed_plugin.model_folder import read_model_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class OpenedFolder:
+    """A verified model folder.
+
+    Attributes:
+        path: Its absolute path, whatever working folder it was loaded from.
+        spec: The facts in its manifest.
+    """
+
+    def __init__(self, path: Path, fingerprint: str | None = None) -> None:
+        """Verify a folder.
+
+        Args:
+            path: The folder.
+            fingerprint: The identity it must have; None for any.
+
+        Raises:
+            ModelFolderError: it is missing or damaged, or holds another model.
+        """
+        self.path = path.absolute()
+        self._fingerprint = fingerprint
+        self._verify()
+
+    def open_session(self) -> OnnxSession:
+        """Open a session; files that are other ones than those verified are verified again.
+
+        Raises:
+            ModelFolderError: the folder holds another model now, or onnxruntime cannot load it.
+        """
+        if self._files != _files(self.path):
+            self._verify()
+        session = OnnxSession.of(self.path)
+        if self._files != _files(self.path):
+            raise ModelFolderError(f"{self.path} was written to while it was loaded: load it when its export has ended")
+        return session
+
+    def _verify(self) -> None:
+        self._files = _files(self.path)
+        self.spec = read_model_folder(self.path)
+        if self._fingerprint not in {None, self.spec.fingerprint}:
+            raise ModelFolderError(
+                f"{self.path} holds another model than when it was first loaded (fingerprint {self.spec.fingerprint}, "
+                f"expected {self._fingerprint}): start the program again, and give each export a folder of its own"
+            )
+        self._fingerprint = self.spec.fingerprint
+
+
+def _files(folder: Path) -> list[tuple[str, int, int, int]]:
+    """Tell whether files are still the same without reading them: a file that is written or replaced differs here."""
+    try:
+        found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    except OSError:
+        return []  # read_model_folder says what is wrong
+    return [(name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in found]

@@ -1,0 +1,100 @@
+"""A list of texts, and one text, as every encoder takes them: the model's own, a service's client, the test double."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from embed_plugin.errors import InvalidInputError, InvalidTextError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Texts = TypeVar("Texts", bound="Iterable[str]")
+
+
+def list_of_texts(texts: Iterable[str]) -> list[str]:
+    """Take the texts once, before anything else looks at them, so that only these are counted and encoded.
+
+    Raises:
+        InvalidInputError: it is no list of texts: one str, a table, a dict, a set, an iterator, no collection at all.
+        InvalidTextError: a text is not a str, or holds a lone surrogate.
+    """
+    if not hasattr(iterable_of_texts(texts), "__len__"):
+        raise InvalidInputError(
+            f"expected a list of texts, found a {type(texts).__name__}: use stream_documents, or pass list(texts)"
+        )
+    taken = list(texts)
+    refuse_bad_texts(taken, 0)
+    return taken
+
+
+def iterable_of_texts(texts: Texts) -> Texts:
+    """Return what a stream may read texts from.
+
+    Raises:
+        InvalidInputError: its items are not texts, have no order, or cannot be read one after the other.
+    """
+    if remedy := _remedy(texts):
+        raise InvalidInputError(f"expected a list of texts, found {_name(texts)}: {remedy}")
+    return texts
+
+
+def refuse_bad_texts(texts: Sequence[object], first_index: int) -> None:
+    """Refuse what cannot be tokenised, or sent; a tokenizer would take a list or a tuple of two for a pair of texts.
+
+    Args:
+        texts: The texts.
+        first_index: The caller's index of the first one.
+
+    Raises:
+        InvalidTextError: a text is not a str, or holds a lone surrogate.
+    """
+    for index, text in enumerate(texts, first_index):
+        if not isinstance(text, str):
+            raise InvalidTextError(index, f"is a {type(text).__name__}; expected a str")
+        if not text.isascii():
+            _refuse_surrogates(text, index)
+
+
+def _refuse_surrogates(text: str, index: int) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = f"holds a lone surrogate (U+{ord(text[error.start]):04X} at character {error.start})"
+        raise InvalidTextError(index, f"{found}: decode it with errors='replace'") from None
+
+
+def _name(texts: object) -> str:
+    shape = getattr(texts, "shape", None)
+    of_shape = f" of the shape {shape}" if isinstance(shape, tuple) else ""
+    return "None" if texts is None else f"one {type(texts).__name__}{of_shape}"
+
+
+def _remedy(texts: object) -> str:
+    """What to pass instead of what is no list of texts; empty where it may be one."""
+    match texts:
+        case None:
+            return "pass a list, [] where there is no text"
+        case str():
+            return "pass [text]"
+        case bytes() | bytearray() | memoryview():
+            return "decode it, and pass [text]"
+        case Mapping() | ItemsView():
+            return "pass its texts, as in list(texts.values())"
+        case set() | frozenset():
+            return "a set has no order that vectors could follow; pass a list"
+    return _remedy_for_tables(texts)
+
+
+def _remedy_for_tables(texts: object) -> str:
+    """The remedy for tables and arrays, of pandas, polars, pyarrow, numpy or torch, and for no collection at all."""
+    shape = getattr(texts, "shape", None)
+    has_one_axis = isinstance(shape, tuple) and len(shape) == 1  # a Series may have a row with the name "columns"
+    if not has_one_axis and hasattr(texts, "columns"):
+        return "pass one column, as in list(table['text'])"
+    if isinstance(shape, tuple) and not has_one_axis:
+        return "pass one row or column of it, as in list(array[:, 0])"
+    if not hasattr(texts, "__iter__") and not hasattr(texts, "__getitem__"):
+        return "pass a list"
+    return ""
