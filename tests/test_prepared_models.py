@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_ingest_and_search import run
+from cli.in_process import run
 from embed_plugin import Encoder
 from embed_plugin.errors import ModelFolderError
 from embed_plugin.prepared_models import MODELS_VARIABLE, find_model_folder, is_hub_id, prepared_folder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_ingest_and_search import command, run
+from cli.in_process import run
+from cli.test_ingest_and_search import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
