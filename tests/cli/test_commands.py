@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real processes, real files."""
+"""The commands as a user runs them: real files, and a real process for each command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from cli.in_process import run
 from embed_plugin import Encoder
 from embed_plugin.cpu.classes import classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
@@ -21,24 +22,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(*arguments: str | Path, stdin: str | bytes = "") -> subprocess.CompletedProcess[str]:
+def run_process(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "embed_plugin.cli", *map(str, arguments)]
-    raw = stdin if isinstance(stdin, bytes) else stdin.encode()
-    done = subprocess.run(command, input=raw, capture_output=True, check=False)
-    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
 
 def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
-    exported = run("export", tiny_checkpoint, "--out", model, "--min-cosine", "0.9", "--query-prefix", "query: ")
+    exported = run_process(
+        "export", tiny_checkpoint, "--out", model, "--min-cosine", "0.9", "--query-prefix", "query: "
+    )
     assert (exported.returncode, exported.stderr) == (0, "")
     assert "calibration" in exported.stdout
-    shown = run("info", model)
+    shown = run_process("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
     assert f"{OnnxSession.of(model).backend}, as this machine is" in shown.stdout
     assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
-    encoded = run("encode", model, "--role", "query", stdin="the cat\na dog\n")
+    encoded = run_process("encode", model, "--role", "query", stdin="the cat\na dog\n")
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
     np.testing.assert_array_equal(rows, Encoder.load(model).encode_queries(["the cat", "a dog"]))
     assert encoded.stderr.startswith("2 texts in ")

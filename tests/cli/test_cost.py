@@ -1,4 +1,4 @@
-"""The command as a user runs it."""
+"""The command as a user runs it, once in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from cli import in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +24,17 @@ ASKED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def arguments(options: dict[str, str]) -> list[str]:
+    return ["cost", *(part for option in options.items() for part in option)]
+
+
 def run(options: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
-    arguments = [part for option in options.items() for part in option]
-    command = [sys.executable, "-W", "error", "-m", "embed_plugin.cli", "cost", *arguments, *more]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "200"})
+    return in_process.run(*arguments(options), *more)
 
 
 def without(option: str) -> dict[str, str]:
@@ -33,7 +42,8 @@ def without(option: str) -> dict[str, str]:
 
 
 def test_it_says_that_the_api_is_cheaper_and_where_that_ends() -> None:
-    done = run(ASKED)
+    command = [sys.executable, "-W", "error", "-m", "embed_plugin.cli", *arguments(ASKED)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "the API is cheaper by $48.00 a month: at this volume hosting costs more than it saves." in done.stdout
     assert "Break-even is at 3,000,000,000 tokens a month, 500.0% of this volume." in done.stdout
@@ -63,7 +73,10 @@ def test_json_has_all_of_it(tmp_path: Path) -> None:
     assert [each["options"] for each in facts["stored"]][1] == "--datatype float16"
 
 
-def test_a_model_is_measured_and_gives_the_dimension(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_model_is_measured_and_gives_the_dimension(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embed_plugin.cli.cost.MEASURED_SECONDS", 0.2)
     asked = without("--tokens-per-second") | {"--model": str(tiny_model())}
     done = run(asked, "--json", "-", "--picture", str(tmp_path / "cost.svg"))
     assert (done.returncode, done.stderr) == (0, "")

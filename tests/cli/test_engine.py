@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from cli.test_ingest_and_search import run
+from cli.in_process import run
 
 PLACE = ("--model", "models/none", "--collection", "notes")
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cli.in_process import run
+from conftest import HANG_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -21,8 +24,9 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-c", "from embed_plugin.cli import main; main()", *map(str, arguments)]
 
 
-def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), input=stdin, capture_output=True, text=True, check=False, timeout=120)
+def run_process(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    given = command(*arguments)
+    return subprocess.run(given, input=stdin, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
 
 
 @pytest.fixture
@@ -42,13 +46,13 @@ def notes(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_ingested_once_and_found(notes: Path, place: tuple[str, ...]) -> None:
-    first = run("ingest", notes, *place, "--json", "-")
+    first = run_process("ingest", notes, *place, "--json", "-")
     assert (first.returncode, first.stderr) == (0, "")
     summary = json.loads(first.stdout)
     assert (summary["records"], summary["embedded"], summary["skipped_files"]) == (2, 2, 1)
     assert json.loads(run("ingest", notes, *place, "--json", "-").stdout)["unchanged"] == 2
 
-    found = run("search", "the dog ran fast", *place, "--limit", "1")
+    found = run_process("search", "the dog ran fast", *place, "--limit", "1")
     assert found.returncode == 0
     assert found.stdout.split()[0] == "1"
     assert "dog.txt" in found.stdout

@@ -5,28 +5,31 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_ingest_and_search import command, run
+from cli.in_process import run
+from cli.test_ingest_and_search import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LINE = json.dumps({"text": "the cat sat on the mat"}) + "\n"
-SEVERAL_WINDOWS = 2000
+LINE = json.dumps({"text": "the cat sat on the mat", "note": "a pipe holds few of these " * 8}) + "\n"
+TWO_WINDOWS = 1100
+MORE_THAN_A_PIPE_HOLDS = 300
 
 
 def start(model: Path, target: Path) -> subprocess.Popen[str]:
-    """A run that has read several windows from stdin, and waits for more."""
+    """A run that reads two windows from stdin, and waits for more."""
     arguments = command("ingest", "-", "--model", model, "--to", target, "--collection", "notes")
     process = subprocess.Popen(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdin
-    process.stdin.write(LINE * SEVERAL_WINDOWS)
+    process.stdin.write(LINE * TWO_WINDOWS)
     process.stdin.flush()
     return process
 
@@ -39,8 +42,9 @@ def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
     assert process.stdin
     while not (tmp_path / "qdrant" / "collection").exists():
         assert process.poll() is None
-    process.stdin.write(LINE * SEVERAL_WINDOWS)
-    process.stdin.flush()  # it has taken the first lines, for a pipe holds fewer
+        time.sleep(0.01)
+    process.stdin.write(LINE * MORE_THAN_A_PIPE_HOLDS)
+    process.stdin.flush()  # it has taken the first lines
     process.send_signal(number)
     _, stderr = process.communicate()
     assert process.returncode == code
@@ -50,5 +54,5 @@ def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
     assert stored % 512 == 0
     assert stopped.endswith(" records are stored. Run the same command again to go on.")
     arguments = ("--model", tiny_model(), "--to", tmp_path / "qdrant", "--collection", "notes", "--json", "-")
-    again = json.loads(run("ingest", "-", *arguments, stdin=LINE * 2 * SEVERAL_WINDOWS).stdout)
+    again = json.loads(run("ingest", "-", *arguments, stdin=LINE * (TWO_WINDOWS + MORE_THAN_A_PIPE_HOLDS)).stdout)
     assert again["unchanged"] == stored

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.test_ingest_and_search import run
+from cli.in_process import run
+from cli.test_ingest_and_search import run_process
 from embed_plugin.ingest import open_sink
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def test_a_collection_moves_to_another_model(
 ) -> None:
     other = tiny_model(precision="fp32")
     assert run("search", "the cat 3", "--model", other, *place).returncode == 1
-    moved = run("migrate", "--model", other, *place, "--drop-old", "--json", "-")
+    moved = run_process("migrate", "--model", other, *place, "--drop-old", "--json", "-")
     assert (moved.returncode, json.loads(moved.stdout)["embedded"], json.loads(moved.stdout)["dropped"]) == (0, 5, [""])
     found = run("search", "the cat 3", "--model", other, *place, "--limit", "1", "--json", "-")
     assert json.loads(found.stdout)[0]["text"] == "the cat 3"
-    assert run("verify", "--model", other, *place).returncode == 0
+    assert run_process("verify", "--model", other, *place).returncode == 0
     shutil.rmtree(tmp_path / "qdrant")
     assert run("verify", "--model", other, *place).returncode == 1

@@ -10,10 +10,11 @@ import json
 import socket
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from conftest import HANG_SECONDS
 from embed_plugin import InvalidTextError
 from embed_plugin.client import ClientSettings
 
@@ -25,8 +26,17 @@ if TYPE_CHECKING:
 Fault: TypeAlias = "Callable[[_Handler], None]"
 
 
-HASTY = ClientSettings(deadline_seconds=20, attempt_seconds=10, request_texts=8, failures_to_open=3, open_seconds=0.2)
+HASTY = ClientSettings(
+    deadline_seconds=HANG_SECONDS,
+    attempt_seconds=HANG_SECONDS / 2,
+    request_texts=8,
+    failures_to_open=3,
+    open_seconds=0.2,
+)
 """Small requests, and a circuit that opens and closes within a test."""
+
+OPENS_FOR_GOOD = replace(HASTY, open_seconds=10 * HANG_SECONDS)
+"""A call that finds no circuit closed ends at once: none closes before its deadline."""
 
 
 @dataclass(frozen=True)

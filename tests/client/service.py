@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
+from conftest import HANG_SECONDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,7 +39,7 @@ class Service:
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, "it ended"
         try:
-            return httpx.get(f"{self.url}/health/ready").is_success
+            return httpx.get(f"{self.url}/health/ready", timeout=HANG_SECONDS).is_success
         except httpx.TransportError:
             return False
 

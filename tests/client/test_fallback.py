@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, EmbeddingServer, refuse
+from client.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, refuse
 from embed_plugin import EndpointUnavailableError, InvalidInputError, OtherSpaceError
 from embed_plugin.client import AsyncEmbeddingClient, EmbeddingClient, OpenAIEndpoint
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from embed_plugin import Encoder
 
 TEXTS = [f"the cat sat on mat {number}" for number in range(50)]
-BRIEF = replace(HASTY, deadline_seconds=1)
 
 
 def test_the_same_model_elsewhere_fills_in_at_once(
@@ -31,8 +30,7 @@ def test_the_same_model_elsewhere_fills_in_at_once(
 
 
 def test_an_endpoint_whose_circuit_is_open_is_not_asked(server: EmbeddingServer, twin: EmbeddingServer) -> None:
-    settings = replace(HASTY, open_seconds=3600)
-    with EmbeddingClient(server.url, fallbacks=[twin.url], settings=settings) as client:
+    with EmbeddingClient(server.url, fallbacks=[twin.url], settings=OPENS_FOR_GOOD) as client:
         server.faults.extend([refuse(502)] * 3)
         for _ in range(10):
             client.encode_queries(["the cat"])
@@ -52,7 +50,7 @@ def test_another_model_is_refused_and_gets_no_text(
     server: EmbeddingServer, stranger: EmbeddingServer, tiny_encoder: Encoder
 ) -> None:
     cloud = OpenAIEndpoint("large", dimension=32, url=f"{stranger.url}/v1")
-    with EmbeddingClient(server.url, fallbacks=[stranger.url, cloud], settings=BRIEF) as client:
+    with EmbeddingClient(server.url, fallbacks=[stranger.url, cloud], settings=OPENS_FOR_GOOD) as client:
         assert client.fingerprint == tiny_encoder.fingerprint
         server.close()
         for ask in (client.encode_documents, client.encode_queries, client.embed, client.count_tokens):
@@ -78,7 +76,7 @@ def test_whoever_names_the_policy_gets_the_other_space_by_its_name(
 
 
 def test_the_vectors_of_a_call_are_never_of_two_spaces(server: EmbeddingServer, stranger: EmbeddingServer) -> None:
-    settings = replace(HASTY, in_flight=1, open_seconds=3600)
+    settings = replace(OPENS_FOR_GOOD, in_flight=1)
     with EmbeddingClient(server.url, fallbacks=[stranger.url], settings=settings) as client:
         client.encode_documents(TEXTS[:16])
         server.faults.extend([None, None, refuse(503), refuse(503), refuse(503)])
@@ -92,7 +90,7 @@ def test_without_any_endpoint_the_policy_says_what_was_tried(
     server.close()
     stranger.close()
     with (
-        EmbeddingClient(server.url, fallbacks=[stranger.url], settings=BRIEF) as client,
+        EmbeddingClient(server.url, fallbacks=[stranger.url], settings=OPENS_FOR_GOOD) as client,
         pytest.raises(EndpointUnavailableError, match=rf"{server.url}.*{stranger.url}"),
     ):
         client.embed(["a"], on_other_space="return")
@@ -106,7 +104,7 @@ def test_an_unknown_policy_is_refused(client: EmbeddingClient) -> None:
 def test_a_fallback_never_decides_the_space(server: EmbeddingServer, stranger: EmbeddingServer) -> None:
     server.close()
     with (
-        EmbeddingClient(server.url, fallbacks=[stranger.url], settings=BRIEF) as client,
+        EmbeddingClient(server.url, fallbacks=[stranger.url], settings=OPENS_FOR_GOOD) as client,
         pytest.raises(EndpointUnavailableError, match="pass fingerprint= to allow that"),
     ):
         client.encode_queries(["a"])
@@ -125,7 +123,7 @@ def test_with_a_fingerprint_the_fallback_answers_from_the_start(
 
 def test_an_endpoint_of_another_space_than_the_pinned_is_refused(server: EmbeddingServer) -> None:
     with (
-        EmbeddingClient(server.url, fingerprint="pinned", settings=BRIEF) as client,
+        EmbeddingClient(server.url, fingerprint="pinned", settings=OPENS_FOR_GOOD) as client,
         pytest.raises(OtherSpaceError, match="this client's is pinned"),
     ):
         client.encode_queries(["a"])

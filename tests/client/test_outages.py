@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY
+from client.embedding_server import HASTY, OPENS_FOR_GOOD
 from client.service import Service
 from embed_plugin import EndpointUnavailableError
 from embed_plugin.client import AsyncEmbeddingClient, EmbeddingClient
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from embed_plugin import Encoder
 
 TEXTS = [f"the cat sat on mat {number}" for number in range(200)]
-PATIENT = replace(HASTY, deadline_seconds=90)
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def gone_for_a_while(
 
 
 def test_a_killed_service_is_ridden_out(service: Service, tiny_encoder: Encoder) -> None:
-    with EmbeddingClient(service.url, settings=PATIENT) as client:
+    with EmbeddingClient(service.url, settings=HASTY) as client:
         assert client.dimension == 32
         with gone_for_a_while(service, client):
             vectors = client.encode_documents(TEXTS)
@@ -64,7 +63,7 @@ def test_a_killed_service_is_ridden_out(service: Service, tiny_encoder: Encoder)
 
 
 def test_a_service_that_is_told_to_end_and_started_again_loses_nothing(service: Service, tiny_encoder: Encoder) -> None:
-    with EmbeddingClient(service.url, settings=PATIENT) as client:
+    with EmbeddingClient(service.url, settings=HASTY) as client:
         assert client.dimension == 32
         rows = []
         with gone_for_a_while(service, client, signal.SIGTERM) as is_back:
@@ -77,7 +76,7 @@ def test_a_service_that_is_stopped_in_its_tracks_is_left_for_its_twin(
     service: Service, tiny_model: Callable[..., Path], tiny_encoder: Encoder
 ) -> None:
     """SIGSTOP: the connection is accepted and nothing comes, as with a machine that swaps or hangs."""
-    settings = replace(PATIENT, attempt_seconds=2, open_seconds=3600)
+    settings = replace(OPENS_FOR_GOOD, attempt_seconds=2)
     with (
         Service(tiny_model()) as twin,
         EmbeddingClient(service.url, fallbacks=[twin.url], settings=settings) as client,
@@ -91,7 +90,7 @@ def test_a_service_that_is_stopped_in_its_tracks_is_left_for_its_twin(
 
 
 def test_a_stream_goes_on_where_it_was_when_the_service_died(service: Service, tiny_encoder: Encoder) -> None:
-    with EmbeddingClient(service.url, settings=PATIENT) as client:
+    with EmbeddingClient(service.url, settings=HASTY) as client:
         stream = client.stream_documents(iter(TEXTS))
         rows = [next(stream)]
         with gone_for_a_while(service, client):
@@ -101,7 +100,7 @@ def test_a_stream_goes_on_where_it_was_when_the_service_died(service: Service, t
 
 def test_many_tasks_ride_it_out_together(service: Service, tiny_encoder: Encoder) -> None:
     async def many() -> None:
-        async with AsyncEmbeddingClient(service.url, settings=PATIENT) as client:
+        async with AsyncEmbeddingClient(service.url, settings=HASTY) as client:
             await client.space()
             with gone_for_a_while(service, client):
                 rows = await asyncio.gather(*(client.encode_queries([text]) for text in TEXTS))
@@ -111,8 +110,7 @@ def test_many_tasks_ride_it_out_together(service: Service, tiny_encoder: Encoder
 
 
 def test_who_has_little_time_is_told_at_once_while_the_circuit_is_open(service: Service) -> None:
-    settings = replace(HASTY, deadline_seconds=5, open_seconds=3600)
-    with EmbeddingClient(service.url, settings=settings) as client:
+    with EmbeddingClient(service.url, settings=OPENS_FOR_GOOD) as client:
         assert client.dimension == 32
         service.stop(signal.SIGKILL)
         for says in ("its circuit is open after 3 failures in a row, the last: cannot be reached",) * 2:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, EmbeddingServer, Fault, break_off, drop, refuse
+from client.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, Fault, break_off, drop, refuse
+from conftest import HANG_SECONDS
 from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError
 from embed_plugin.client import EmbeddingClient
 
@@ -74,7 +75,7 @@ def test_retry_after_is_waited_for(
 def test_a_wait_beyond_the_deadline_is_not_begun(server: EmbeddingServer, client: EmbeddingClient) -> None:
     server.faults.append(refuse(429, "overloaded", Retry_After="3600"))
     with pytest.raises(
-        EndpointUnavailableError, match=r"429 said overloaded .asked 1 times within the deadline of 20 s"
+        EndpointUnavailableError, match=rf"429 said overloaded .asked 1 times within the deadline of {HANG_SECONDS} s"
     ) as refused:
         client.encode_queries(["the cat"])
     assert refused.value.retry_after == pytest.approx(3600)
@@ -88,21 +89,21 @@ def test_an_attempt_that_takes_too_long_is_hung_up_and_made_again(
     server.faults.append(hang)
     with EmbeddingClient(server.url, settings=replace(HASTY, attempt_seconds=0.3)) as client:
         assert np.array_equal(client.encode_queries(["a cat"]), tiny_encoder.encode_queries(["a cat"]))
-    assert hang.hung_up.wait(10)
+    assert hang.hung_up.wait(HANG_SECONDS)
 
 
 def test_the_deadline_ends_it_and_says_what_was_tried(server: EmbeddingServer) -> None:
     server.faults.extend([Hang(), Hang(), Hang()])
-    with EmbeddingClient(server.url, settings=replace(HASTY, deadline_seconds=0.3)) as client:
+    with EmbeddingClient(server.url, settings=replace(HASTY, deadline_seconds=2)) as client:
         _ = client.fingerprint
-        with pytest.raises(EndpointUnavailableError, match=rf"{server.url}: no answer within 0\.\d+ s .asked"):
+        with pytest.raises(EndpointUnavailableError, match=rf"{server.url}: no answer within \d(\.\d+)? s .asked"):
             client.encode_queries(["a cat"])
 
 
 def test_nobody_there_is_told_with_the_address(server: EmbeddingServer) -> None:
     server.close()
     with (
-        EmbeddingClient(server.url, settings=replace(HASTY, deadline_seconds=0.5)) as client,
+        EmbeddingClient(server.url, settings=OPENS_FOR_GOOD) as client,
         pytest.raises(EndpointUnavailableError, match=rf"{server.url}: .*cannot be reached"),
     ):
         client.encode_queries(["a cat"])
@@ -114,7 +115,7 @@ def test_ctrl_c_ends_the_request_on_the_service_too(server: EmbeddingServer, cli
     server.faults.extend([hang])
 
     def press() -> None:
-        hang.begun.wait(10)
+        hang.begun.wait(HANG_SECONDS)
         if main := threading.main_thread().ident:
             signal.pthread_kill(main, signal.SIGINT)
 
@@ -123,7 +124,7 @@ def test_ctrl_c_ends_the_request_on_the_service_too(server: EmbeddingServer, cli
     with pytest.raises(KeyboardInterrupt):
         client.encode_queries(["a cat"])
     thread.join()
-    assert hang.hung_up.wait(10)
+    assert hang.hung_up.wait(HANG_SECONDS)
     assert client.encode_queries(["a cat"]).shape == (1, 32)
 
 
@@ -134,6 +135,6 @@ def test_a_stream_that_is_left_ends_its_requests(server: EmbeddingServer, client
     server.faults.append(hang)
     for _ in range(8):
         next(stream)
-    assert hang.begun.wait(10)
+    assert hang.begun.wait(HANG_SECONDS)
     stream.close()
-    assert hang.hung_up.wait(10)
+    assert hang.hung_up.wait(HANG_SECONDS)

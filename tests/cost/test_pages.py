@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from cli.in_process import run
 from embed_plugin.cost import Load, Machine, Points, Traffic, month_of
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,9 +22,8 @@ NODE_BYTES = 64e9
 
 @pytest.mark.parametrize(("command", "shown"), COMMANDS)
 def test_a_command_says_what_the_page_shows(command: str, shown: str) -> None:
-    arguments = command.replace("\\\n", " ").split()[1:]
-    done = subprocess.run([sys.executable, "-m", "embed_plugin.cli", *arguments], capture_output=True, check=True)
-    lines = [line.rstrip() for line in done.stdout.decode().splitlines()]
+    done = run(*command.replace("\\\n", " ").split()[1:])
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
     missing = [line for line in shown.splitlines() if line.strip() not in {"", "..."} and line[4:] not in lines]
     assert len(lines) > 20
     assert missing == []

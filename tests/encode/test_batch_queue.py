@@ -51,7 +51,7 @@ texts = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=20), max_siz
 
 
 @given(jobs=st.lists(texts, max_size=5), workers=st.integers(1, 3), token_budget=st.integers(1, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_comes_back_in_place(jobs: list[list[list[int]]], workers: int, token_budget: int) -> None:
     recorder = Recorder()
     queue = recorder.queue(workers=workers, token_budget=token_budget)

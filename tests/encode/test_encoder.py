@@ -44,7 +44,7 @@ def test_rows_are_unit_vectors_in_input_order(tiny_encoder: Encoder) -> None:
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("precision", get_args(Precision))
 @given(texts=texts_of_words, workers=st.integers(1, 3), token_budget=st.sampled_from([1, 64, 500, 4000]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_vector_depends_on_its_text_alone(
     tiny_model: Callable[..., Path],
     precision: str,
@@ -67,7 +67,7 @@ def test_a_vector_depends_on_its_text_alone(
     seed=st.integers(0, 99),
     workers=st.integers(1, 3),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_length_is_equal_alone_and_in_any_company(
     tiny_model: Callable[..., Path], precision: str, tokens: int, company: list[int], seed: int, workers: int
 ) -> None:

@@ -101,7 +101,7 @@ def any_tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @given(words=st.lists(st.sampled_from(WORDS), max_size=400), separator=st.sampled_from(["", " ", "   ", "\n"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_tokenising_the_head_of_a_long_text_changes_nothing(
     any_tokenizer: TextTokenizer, words: list[str], separator: str
 ) -> None:

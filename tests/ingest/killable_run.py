@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from embed_plugin import Vectors
     from embed_plugin.contracts import TokenisedTexts
 
-RECORDS = 1000
-SETTINGS = IngestSettings(chunk_tokens=16, window_records=32, mirror=True, max_delete=1)
+RECORDS = 250
+SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
 
 
 class LoggingEncoder(Encoder):

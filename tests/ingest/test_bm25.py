@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import qdrant_edge
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.ingest.bm25 import Bm25
@@ -28,7 +28,6 @@ def test_a_document_has_the_vector_that_qdrant_makes_of_it(text: str) -> None:
     assert dict(zip(*ours, strict=True)) == pytest.approx(expected, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=0x24F), max_size=60))
 def test_a_query_has_the_words_that_qdrant_finds_in_it(text: str) -> None:
     theirs = qdrant_edge.Bm25().embed_query(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from conftest import HANG_SECONDS
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import EmbedPluginError
 from embed_plugin.ingest import Chunk, Record
@@ -51,7 +52,7 @@ def test_a_window_waits_for_the_text_that_an_earlier_one_embeds() -> None:
     class Slow(FakeEncoder):
         def encode_documents(self, texts: Sequence[str]) -> Vectors:
             if "a" in texts:
-                go_on.wait(30)
+                go_on.wait(HANG_SECONDS)
             return super().encode_documents(texts)
 
     encoder = Slow()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import grpc  # type: ignore[import-untyped]
 import pytest
 
+from conftest import HANG_SECONDS
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
 from embed_plugin.ingest.qdrant_engine import QdrantEngine
@@ -65,7 +66,7 @@ def test_what_may_not_come_again_is_tried_again_and_stored_once(fault: Fault) ->
 
 def test_an_answer_that_comes_too_late_is_asked_for_again() -> None:
     waits: list[float] = []
-    with misbehaving_qdrant(Slow(5)) as (url, seen), sink_to(url, waits, timeout_seconds=1) as sink:
+    with misbehaving_qdrant(Slow(HANG_SECONDS)) as (url, seen), sink_to(url, waits, timeout_seconds=1) as sink:
         fill(sink, "one", "two")
         assert texts_of(sink) == ["one", "two"]
         assert len(seen.writes) == 2
@@ -93,7 +94,7 @@ def test_the_server_sees_no_request_before_it_asked_for_one() -> None:
 
 
 def test_a_server_that_stays_busy_is_given_up_with_what_was_tried() -> None:
-    settings = RetrySettings(give_up_after_seconds=0.2, first_wait_seconds=0.01)
+    settings = RetrySettings(give_up_after_seconds=2, first_wait_seconds=0.5)
     with misbehaving_qdrant(*[Refuse(503)] * 200) as (url, seen):
         engine = QdrantEngine(open_client(url), target=url, retry=settings)
         with QdrantSink(engine, "c") as sink:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.ingest.payload_layout import LAYOUTS, LEDGER_KEYS, LayoutName, chunk_of
@@ -23,7 +23,6 @@ def chunk(text: str = "first text", metadata: dict[str, JSON] | None = None) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(deadline=None)
 @given(text=st.text(), metadata=st.dictionaries(KEYS, VALUES, max_size=4))
 def test_what_was_written_is_read_again(name: LayoutName, text: str, metadata: dict[str, JSON]) -> None:
     written = chunk(text, metadata)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.export.kernel_graph import packed
@@ -69,7 +69,6 @@ def test_other_dimensions_pass_by() -> None:
 @given(
     st.integers(1, 40), st.integers(0, 39), st.integers(1, 15), st.sampled_from([4, 5, 96]), st.sampled_from([16, 81])
 )
-@settings(deadline=None)
 def test_a_row_does_not_depend_on_its_company(count: int, start: int, length: int, depth: int, columns: int) -> None:
     rows, weights, rest = numbers(count, depth, columns)
     for operator, more in (("QuantisedProduct", []), ("ProductGeluQuantise", [0.02, 9])):

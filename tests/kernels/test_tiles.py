@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin import kernels
@@ -54,7 +54,6 @@ def test_one_uses_them_and_the_other_does_not(without_tiles: Path) -> None:
     st.sampled_from([1, 15, 16, 17, 32, 33, 48, 130, 384]),
     st.sampled_from(sorted(PRODUCTS)),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_products_are_the_same_bits(without_tiles: Path, rows: int, depth: int, columns: int, operator: str) -> None:
     left, weights, rest = numbers(rows, depth, columns)
     given = [left, packed(weights), *rest, *PRODUCTS[operator]]

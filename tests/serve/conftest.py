@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from conftest import HANG_SECONDS
 from embed_plugin import Encoder, EncoderSettings
 from embed_plugin.serve import ServeSettings, create_app
 from embed_plugin.serve.keys import Keys
+from embed_plugin.serve.logs import configure
 from embed_plugin.serve.server import listen, make_server
 
 if TYPE_CHECKING:
@@ -39,19 +41,25 @@ class RunningServer:
         self.service = service
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
 
     def embed(self, texts: list[Any], *, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
         """``POST /embed``."""
         return self.client.post("/embed", json={"texts": texts, **fields}, headers=headers)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Look again and again; fail when it takes so long that it will not come."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + HANG_SECONDS
     while not condition():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.005)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log() -> None:
+    """Log as the command does: without that, structlog draws a failure with every variable, which takes seconds."""
+    configure("info")
 
 
 @contextmanager
@@ -130,7 +138,7 @@ class ServerProcess:
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        assert self._listening.wait(30), "it does not listen"
+        assert self._listening.wait(HANG_SECONDS), "it does not listen"
         self.url = f"http://127.0.0.1:{self.event('listening')['port']}"
 
     def _read(self) -> None:
@@ -146,11 +154,11 @@ class ServerProcess:
 
     def wait_until_ready(self) -> None:
         """Ask until it is ready."""
-        wait_until(lambda: httpx.get(f"{self.url}/health/ready").status_code == 200)
+        wait_until(lambda: httpx.get(f"{self.url}/health/ready", timeout=HANG_SECONDS).status_code == 200)
 
     def end(self) -> int:
         """Wait for its end; its exit code."""
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(HANG_SECONDS)
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()

@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from serve.conftest import HeldEncoder, RunningServer
 
 
-def test_ready_means_that_a_forward_pass_went_through(held: HeldEncoder) -> None:
+def test_ready_means_that_a_forward_pass_went_through(held: HeldEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(held.encoder) as server:
+        monkeypatch.setattr("embed_plugin.serve.lifecycle.PROBE_EVERY_SECONDS", 3600)
         before = len(held.shapes)
         assert server.client.get("/health/live").json() == {"status": "alive"}
         assert server.client.get("/health/ready").json()["fingerprint"] == held.encoder.fingerprint
         assert len(held.shapes) == before + 1
         for _ in range(20):
             assert server.client.get("/health/ready").status_code == 200
-        assert len(held.shapes) <= before + 3  # one a second at the most, however many ask
+        assert len(held.shapes) == before + 1  # one in this time, however many ask
+        monkeypatch.setattr("embed_plugin.serve.lifecycle.PROBE_EVERY_SECONDS", 0)
+        assert server.client.get("/health/ready").status_code == 200
+        assert len(held.shapes) == before + 2
 
 
 def test_not_ready_before_it_is_warm(held: HeldEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

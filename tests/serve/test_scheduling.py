@@ -165,8 +165,11 @@ def test_a_deadline_in_the_midst_of_lines_is_their_last_line(
     held: HeldEncoder, busy: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
     block(held, busy, threads)
-    headers = {"Embed-Deadline-Ms": "80", "Accept": "application/x-ndjson"}
-    late = busy.embed(BULK, headers=headers)
+    for milliseconds in ("80", "800", "8000", "80000"):  # on a busy machine it may come before the first line
+        headers = {"Embed-Deadline-Ms": milliseconds, "Accept": "application/x-ndjson"}
+        late = busy.embed(BULK, headers=headers)
+        if late.status_code != 504:
+            break
     assert late.status_code == 200
     assert json.loads(late.text.splitlines()[-1])["error"]["code"] == "deadline_exceeded"
     assert waiting(busy) == 0
