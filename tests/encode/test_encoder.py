@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, TextEncoder
 from embed_plugin.contracts import Precision
+from support.emulation import PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,13 +87,17 @@ def test_every_length_is_equal_alone_and_in_any_company(
 def test_another_process_gives_the_same_bytes(tiny_model: Callable[..., Path], precision: str) -> None:
     model = tiny_model(precision=precision)
     texts = [*ODD_TEXTS, *(" ".join(["cat"] * length) for length in (1, 7, 16, 100, 510))]
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        other = pool.apply(encode_in_process, (model, texts))
-    assert Encoder.load(model).encode_documents(texts).tobytes() == other
+    given = pickle.dumps((model, texts))
+    other = subprocess.run([*PYTHON, "-c", ENCODE], input=given, capture_output=True, check=True)
+    assert Encoder.load(model).encode_documents(texts).tobytes() == other.stdout
 
 
-def encode_in_process(model: Path, texts: list[str]) -> bytes:
-    return Encoder.load(model).encode_documents(texts).tobytes()
+ENCODE = """
+import pickle, sys
+from embed_plugin import Encoder
+model, texts = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(Encoder.load(model).encode_documents(texts).tobytes())
+"""
 
 
 def test_nothing_in_nothing_out(tiny_encoder: Encoder) -> None:

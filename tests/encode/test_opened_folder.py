@@ -13,6 +13,7 @@ import pytest
 
 from embed_plugin import EmbedPluginError, Encoder, ModelFolderError
 from embed_plugin.encode.opened_folder import OpenedFolder
+from support.emulation import emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ TEXTS = ["the cat", "a dog ran"]
 
 def forked(compute: Callable[[], bytes]) -> bytes:
     """What a forked child computes, or the error it has; empty where it has no answer in a minute."""
+    if emulator():
+        pytest.skip("QEMU 7.2 stops where a forked child starts threads")
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
