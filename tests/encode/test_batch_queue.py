@@ -4,7 +4,7 @@ import gc
 import threading
 import time
 import weakref
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import HANG_SECONDS
 from embed_plugin.encode.batch_queue import (
     SMALL_BATCHES_IN_A_ROW,
     SMALL_JOB_TOKENS,
@@ -57,7 +58,7 @@ def test_every_row_comes_back_in_place(jobs: list[list[list[int]]], workers: int
     queue = recorder.queue(workers=workers, token_budget=token_budget)
     futures = [queue.submit(job) for job in jobs]
     for job, future in zip(jobs, futures, strict=True):
-        assert future.result(timeout=10)[:, 0].tolist() == [float(sum(ids)) for ids in job]
+        assert future.result(timeout=HANG_SECONDS)[:, 0].tolist() == [float(sum(ids)) for ids in job]
     assert all(n == 1 or n * length <= token_budget for n, length in recorder.shapes)
     assert sum(n for n, _ in recorder.shapes) == sum(map(len, jobs))
 
@@ -69,13 +70,13 @@ def test_callers_with_texts_of_equal_length_share_a_batch() -> None:
     futures = [queue.submit([[1] * 9]), queue.submit([[1] * 5, [1] * 3]), queue.submit([[2] * 3, [2] * 5])]
     recorder.gate.set()
     for future in futures:
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     assert sorted(recorder.shapes) == [(1, 9), (2, 3), (2, 5)]
 
 
 def test_the_longest_text_of_a_job_runs_first() -> None:
     recorder = Recorder()
-    recorder.queue().submit([[1] * 3, [1] * 12, [1] * 7]).result(timeout=10)
+    recorder.queue().submit([[1] * 3, [1] * 12, [1] * 7]).result(timeout=HANG_SECONDS)
     assert [length for _, length in recorder.shapes] == [12, 7, 3]
 
 
@@ -84,8 +85,8 @@ def test_a_failure_reaches_its_callers_and_nobody_else() -> None:
     queue = recorder.queue()
     failing, fine = queue.submit([[-1] * 4, [1] * 2]), queue.submit([[1] * 3])
     with pytest.raises(RuntimeError, match="the engine failed"):
-        failing.result(timeout=10)
-    assert fine.result(timeout=10).tolist() == [[3.0]]
+        failing.result(timeout=HANG_SECONDS)
+    assert fine.result(timeout=HANG_SECONDS).tolist() == [[3.0]]
 
 
 def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
@@ -95,8 +96,8 @@ def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
     blocking, gone = queue.submit([[1] * 2]), queue.submit([[1] * 15] * 50)
     assert gone.cancel()
     recorder.gate.set()
-    blocking.result(timeout=10)
-    queue.submit([[1]]).result(timeout=10)
+    blocking.result(timeout=HANG_SECONDS)
+    queue.submit([[1]]).result(timeout=HANG_SECONDS)
     assert (1, 15) not in recorder.shapes
     assert [dict(lane.waiting) for lane in (queue._small, queue._large)] == [{}, {}]
     with pytest.raises(CancelledError):
@@ -116,7 +117,7 @@ def test_a_job_may_be_cancelled_by_a_thread_that_holds_the_lock() -> None:
     gone = queue.submit([[1] * 15] * 50)
     thread = threading.Thread(target=collect, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(HANG_SECONDS)
     assert not thread.is_alive()
     recorder.gate.set()
     assert queue.queued_tokens == QueuedTokens(0, 0)
@@ -128,7 +129,7 @@ def test_a_submit_that_ctrl_c_cut_off_costs_no_worker(monkeypatch: pytest.Monkey
         patch.setattr(queue._threads, "submit", interrupt)
         with pytest.raises(KeyboardInterrupt):
             queue.submit([[1, 2]])
-    assert queue.submit([[3, 4]]).result(timeout=10).tolist() == [[7.0]]
+    assert queue.submit([[3, 4]]).result(timeout=HANG_SECONDS).tolist() == [[7.0]]
 
 
 def interrupt(*_: object) -> None:
@@ -143,7 +144,7 @@ def test_one_text_is_run_by_its_caller() -> None:
     assert queue.encode_one([1, 2, 3]).tolist() == [[6.0]]
     assert recorder.threads == [threading.get_ident()]
     assert [(each.texts, each.small_tokens, len(each.small_waits)) for each in reports] == [(1, 3, 1)]
-    assert queue.submit([[1, 2], [3, 4]]).result(timeout=10).tolist() == [[3.0], [7.0]]
+    assert queue.submit([[1, 2], [3, 4]]).result(timeout=HANG_SECONDS).tolist() == [[3.0], [7.0]]
     assert recorder.threads.count(threading.get_ident()) == 1
 
 
@@ -155,10 +156,15 @@ def test_one_short_text_is_run_beside_busy_workers_and_a_long_one_waits(tokens: 
     bulk = queue.submit([[1] * 16])
     while queue._working == 0:
         time.sleep(0.001)
-    threading.Timer(0.05, recorder.gate.set).start()
-    assert queue.encode_one([1] * tokens).tolist() == [[float(tokens)]]
-    bulk.result(timeout=10)
-    assert (threading.get_ident() not in recorder.threads) == waits
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(queue.encode_one, [1] * tokens)
+        while queue._visiting == 0 and queue.queued_tokens.large == 0:
+            time.sleep(0.001)
+        recorder.gate.set()
+        assert asked.result(timeout=HANG_SECONDS).tolist() == [[float(tokens)]]
+        thread = caller.submit(threading.get_ident).result()
+    bulk.result(timeout=HANG_SECONDS)
+    assert (thread not in recorder.threads) == waits
 
 
 def test_no_more_callers_than_workers_run_their_own_texts() -> None:
@@ -176,7 +182,7 @@ def test_no_more_callers_than_workers_run_their_own_texts() -> None:
         time.sleep(0.001)
     recorder.gate.set()
     for caller in callers:
-        caller.join(10)
+        caller.join(HANG_SECONDS)
     visitors = {caller.ident for caller in callers}
     assert sum(thread in visitors for thread in recorder.threads) == 2
     assert (queue._visiting, sum(n for n, _ in recorder.shapes)) == (0, 12)
@@ -198,8 +204,8 @@ def test_a_small_job_waits_for_the_running_batch_alone() -> None:
     bulk = queue.submit([[1] * 50] * 100)
     query = queue.submit([[1] * 7])
     recorder.gate.set()
-    assert query.result(timeout=10).tolist() == [[7.0]]
-    bulk.result(timeout=10)
+    assert query.result(timeout=HANG_SECONDS).tolist() == [[7.0]]
+    bulk.result(timeout=HANG_SECONDS)
     assert recorder.shapes.index((1, 7)) <= 1
 
 
@@ -211,7 +217,7 @@ def test_small_jobs_do_not_starve_a_large_one() -> None:
     queries = [queue.submit([[1] * (n + 1)]) for n in range(40)]
     recorder.gate.set()
     for future in [*queries, bulk]:
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     lengths = [length for _, length in recorder.shapes]
     last_query = max(place for place, length in enumerate(lengths) if length != 50)
     assert lengths[:last_query].count(50) >= 40 // SMALL_BATCHES_IN_A_ROW - 1
@@ -225,7 +231,7 @@ def test_a_small_job_shares_the_batch_of_a_large_one() -> None:
     futures = [queue.submit([[1] * 90]), queue.submit([[1] * 25] * 30), queue.submit([[1] * 25])]
     recorder.gate.set()
     for future in futures:
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     assert recorder.shapes[1] == (4, 25)
 
 
@@ -243,7 +249,7 @@ def test_what_waits_is_told_by_lane_and_falls_when_a_job_is_cancelled() -> None:
     assert list(queue._large.waiting) == [9]
     recorder.gate.set()
     for future in (blocking, small, bulk):
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
@@ -251,7 +257,7 @@ def test_a_failed_job_leaves_nothing_waiting() -> None:
     recorder = Recorder()
     queue = recorder.queue()
     with pytest.raises(RuntimeError):
-        queue.submit([[-1] * 16, *[[1] * 9] * 100]).result(timeout=10)
+        queue.submit([[-1] * 16, *[[1] * 9] * 100]).result(timeout=HANG_SECONDS)
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
@@ -262,7 +268,7 @@ def test_a_part_of_a_large_job_waits_in_the_large_lane() -> None:
     futures = [queue.submit([[1] * 16]), queue.submit([[1] * 3], is_part=True), queue.submit([[1] * 4])]
     recorder.gate.set()
     for future in futures:
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     assert recorder.shapes == [(1, 16), (1, 4), (1, 3)]
 
 
@@ -275,7 +281,7 @@ def test_every_batch_is_reported() -> None:
     futures = [queue.submit([[1] * 90]), queue.submit([[1] * 25] * 30), queue.submit([[1] * 25])]
     recorder.gate.set()
     for future in futures:
-        future.result(timeout=10)
+        future.result(timeout=HANG_SECONDS)
     assert [(each.texts, each.tokens, each.small_tokens) for each in reports[:3]] == [
         (1, 90, 90),
         (4, 100, 25),
@@ -290,7 +296,7 @@ def test_every_batch_is_reported() -> None:
 def test_a_finished_job_is_freed_without_the_garbage_collector() -> None:
     queue = Recorder().queue()
     future = queue.submit([[1] * 5] * 10)
-    future.result(timeout=10)
+    future.result(timeout=HANG_SECONDS)
     rows = weakref.ref(future.result())
     gc.disable()
     try:

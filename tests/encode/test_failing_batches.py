@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from conftest import HANG_SECONDS
 from embed_plugin.encode.batch_queue import BatchQueue, BatchReport, QueuedTokens
 from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 from encode.test_batch_queue import Recorder, interrupt
@@ -27,8 +28,8 @@ def test_a_failure_in_choosing_a_batch_reaches_the_callers(fault: str, monkeypat
         futures = [queue.submit([[1, 2], [3]]), queue.submit([[1] * 600] * 2)]
         for future in futures:
             with pytest.raises(ZeroDivisionError):
-                future.result(timeout=10)
-    assert queue.submit([[3, 4], [5]]).result(timeout=10).tolist() == [[7.0], [5.0]]
+                future.result(timeout=HANG_SECONDS)
+    assert queue.submit([[3, 4], [5]]).result(timeout=HANG_SECONDS).tolist() == [[7.0], [5.0]]
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
@@ -41,8 +42,8 @@ def test_an_observer_that_fails_once_leaves_nobody_waiting(error: type[BaseExcep
     queue = Recorder().queue()
     queue.observer = fail
     with pytest.raises(error):
-        queue.submit([[1, 2], [3, 4], [5]]).result(timeout=10)
-    assert queue.submit([[3, 4], [5]]).result(timeout=10).tolist() == [[7.0], [5.0]]
+        queue.submit([[1, 2], [3, 4], [5]]).result(timeout=HANG_SECONDS)
+    assert queue.submit([[3, 4], [5]]).result(timeout=HANG_SECONDS).tolist() == [[7.0], [5.0]]
 
 
 def test_a_callback_that_ends_its_thread_ends_no_worker() -> None:
@@ -53,8 +54,8 @@ def test_a_callback_that_ends_its_thread_ends_no_worker() -> None:
     for future in futures:
         future.add_done_callback(lambda _: sys.exit())
     recorder.gate.set()
-    assert [future.result(timeout=10).tolist() for future in futures] == [[[9.0]], [[8.0]], [[12.0]]]
-    assert queue.submit([[3, 4]]).result(timeout=10).tolist() == [[7.0]]
+    assert [future.result(timeout=HANG_SECONDS).tolist() for future in futures] == [[[9.0]], [[8.0]], [[12.0]]]
+    assert queue.submit([[3, 4]]).result(timeout=HANG_SECONDS).tolist() == [[7.0]]
 
 
 def test_no_tokens_are_refused_with_the_index() -> None:
@@ -63,7 +64,7 @@ def test_no_tokens_are_refused_with_the_index() -> None:
         queue.submit([[1], []])
     with pytest.raises(InvalidTextError, match="text 0: has no tokens"):
         queue.encode_one([])
-    assert queue.submit([[3, 4], [5]]).result(timeout=10).tolist() == [[7.0], [5.0]]
+    assert queue.submit([[3, 4], [5]]).result(timeout=HANG_SECONDS).tolist() == [[7.0], [5.0]]
 
 
 def test_a_list_of_token_ids_that_changes_under_way_changes_nothing() -> None:
@@ -75,13 +76,13 @@ def test_a_list_of_token_ids_that_changes_under_way_changes_nothing() -> None:
     future = queue.submit(ids)
     ids.clear()
     recorder.gate.set()
-    assert future.result(timeout=10).tolist() == [[4.0], [6.0]]
+    assert future.result(timeout=HANG_SECONDS).tolist() == [[4.0], [6.0]]
 
 
 def test_vectors_of_another_shape_are_an_error() -> None:
     queue = BatchQueue(lambda ids: np.ones((len(ids), 1), np.float32), dimension=3, workers=1, token_budget=16)
     with pytest.raises(EmbedPluginError, match=r"shape \(1, 1\), expected \(1, 3\)"):
-        queue.submit([[1], [2]]).result(timeout=10)
+        queue.submit([[1], [2]]).result(timeout=HANG_SECONDS)
 
 
 def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> None:
@@ -98,9 +99,9 @@ def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> N
     queue.submit([[1] * 50])
     fine, failing = queue.submit([[1, 2], [3, 4]]), queue.submit([[5, 6], [100, 7], [8, 9]])
     gate.set()
-    assert fine.result(timeout=10).tolist() == [[3.0], [7.0]]
+    assert fine.result(timeout=HANG_SECONDS).tolist() == [[3.0], [7.0]]
     with pytest.raises(InvalidTextError, match="text 1: the model does not take its tokens"):
-        failing.result(timeout=10)
+        failing.result(timeout=HANG_SECONDS)
 
 
 @pytest.mark.parametrize("started", [0, 1])
@@ -116,7 +117,7 @@ def test_where_no_thread_can_be_started_the_caller_computes(started: int, monkey
     monkeypatch.setattr(threading.Thread, "start", start)
     queue = Recorder().queue(workers=3)
     for _ in range(3):
-        assert queue.submit([[1, 2], [3], [4] * 9]).result(timeout=10).tolist() == [[3.0], [3.0], [36.0]]
+        assert queue.submit([[1, 2], [3], [4] * 9]).result(timeout=HANG_SECONDS).tolist() == [[3.0], [3.0], [36.0]]
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
@@ -128,7 +129,7 @@ def test_a_submit_that_ctrl_c_cut_off_is_computed_for_nobody(monkeypatch: pytest
         with pytest.raises(KeyboardInterrupt):
             queue.submit([[1, 2]])
     assert queue.queued_tokens == QueuedTokens(0, 0)
-    queue.submit([[3, 4, 5]]).result(timeout=10)
+    queue.submit([[3, 4, 5]]).result(timeout=HANG_SECONDS)
     assert recorder.shapes == [(1, 3)]
 
 
@@ -141,9 +142,9 @@ def test_ctrl_c_in_a_call_that_computes_ends_that_call(
         patch.setattr(threading.Thread, "start", lambda _: refuse_thread())
         patch.setattr(queue, "_run", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            queue.encode_one(tokens[0]) if len(tokens) == 1 else queue.submit(tokens).result(timeout=10)
+            queue.encode_one(tokens[0]) if len(tokens) == 1 else queue.submit(tokens).result(timeout=HANG_SECONDS)
     assert (queue.encode_one([3, 4]).tolist(), queue._visiting) == ([[7.0]], 0)
-    assert queue.submit([[3, 4], [5]]).result(timeout=10).tolist() == [[7.0], [5.0]]
+    assert queue.submit([[3, 4], [5]]).result(timeout=HANG_SECONDS).tolist() == [[7.0], [5.0]]
 
 
 def refuse_thread() -> None:

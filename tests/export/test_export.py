@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,12 +158,21 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tiny_checkpoint: Path,
 
 def test_a_killed_export_leaves_no_model_and_the_next_one_cleans_up(tiny_checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    command = [sys.executable, "-m", "embed_plugin.cli", "export", str(tiny_checkpoint), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".model.*.partial/fp32")) and process.poll() is None:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from embed_plugin.export import export\n"
+        "def stay(step, done, total):\n"
+        "    if step == 'calibrate':\n"
+        "        print(step, flush=True)\n"
+        "        time.sleep(600)\n"
+        "export(sys.argv[1], Path(sys.argv[2]), on_progress=stay)\n"
+    )
+    command = [sys.executable, "-c", program, str(tiny_checkpoint), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "calibrate\n"
+        process.kill()
     assert not out.exists()
     assert list(tmp_path.glob(".model.*.partial"))
     export(str(tiny_checkpoint), out, FP32)
