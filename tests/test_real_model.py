@@ -83,7 +83,7 @@ def test_int8_loses_nothing_on_text_of_another_domain(minilm: Callable[[Any], Pa
 
 def test_int8_finds_what_fp32_finds(minilm: Callable[[Any], Path], shared_data: Path) -> None:
     result = evaluate_retrieval(Encoder.load(minilm("int8")), read_retrieval_dataset(shared_data / "scifact"))
-    assert 100 * result.means["ndcg@10"] == pytest.approx(64.51, rel=0.005)
+    assert 100 * result.means["ndcg@10"] >= 64.51 * 0.995
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.01), ("int8", 0.2), ("int8-dynamic", 0.5)])
