@@ -17,16 +17,16 @@ import numpy as np
 import onnx
 
 from embed_plugin import Encoder
-from embed_plugin.export import calibrate
-from embed_plugin.export.calibrate import ChannelRange, measure_ranges, read_calibration_texts
-from embed_plugin.export.quantise import quantised_activations
-from embed_plugin.export.uint8_range import choose_range
-from embed_plugin.model_folder import GRAPH
+from embed_plugin.export.int8 import calibrate
+from embed_plugin.export.int8.calibrate import ChannelRange, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.quantise import quantised_activations
+from embed_plugin.export.int8.uint8_range import choose_range
+from embed_plugin.model.folder import GRAPH
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embed_plugin.export.uint8_range import Uint8Range
+    from embed_plugin.export.int8.uint8_range import Uint8Range
 
     Floats = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from embed_plugin.export.source import resolve
+from embed_plugin.export.checkpoint.source import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from checkpoints import MINILM, make_checkpoint
 from contenders import Contender
 from contenders.lineup import Lineup, say
 from contenders.process import Place
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
 from workloads import ROOT, standard_library_texts
 
 _LANGCHAIN, _LLAMA_INDEX = "langchain_classes", "llama_index_classes"

@@ -22,7 +22,7 @@ from embed_plugin.evaluate.datasets import read_retrieval_dataset
 from embed_plugin.evaluate.metrics import ndcg, recall
 from embed_plugin.export import export
 from embed_plugin.ingest import Chunk, CollectionSettings, open_sink
-from embed_plugin.ingest.bm25 import Bm25
+from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from checkpoints import MINILM, SHAPES, make_checkpoint
 from embed_plugin import Encoder
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import export
 from embed_plugin.ingest import Record, ingest, open_sink
 from nowhere import Nowhere

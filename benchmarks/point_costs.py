@@ -22,7 +22,7 @@ from embed_plugin.ingest import Chunk, CollectionSettings, open_sink
 from workloads import source_texts
 
 if TYPE_CHECKING:
-    from embed_plugin.contracts import Vectors
+    from embed_plugin.types import Vectors
 
 CALL_CHUNKS = 1024
 BYTES_OF_A_BLOCK = 512

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from embed_plugin import Encoder
-from embed_plugin.encode.onnx_session import ONNXRUNTIME_VERSION
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import export
 from int8_against_fp32 import SOURCE, TEXTS
 from workloads import QUERY, standard_library_texts

@@ -28,7 +28,7 @@ import numpy as np
 import uvloop
 
 from embed_plugin import Encoder
-from embed_plugin.model_folder import TOKENIZER
+from embed_plugin.model.folder import TOKENIZER
 from http_connections import Connections, post
 from open_loop import OK, OVERLOADED, Request, arrivals, open_loop
 from service_process import ServiceProcess

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
-from embed_plugin.model_folder import TOKENIZER
+from embed_plugin.model.folder import TOKENIZER
 from http_connections import Connections, post
 from service_load import BULK_REQUESTS, BULK_TEXTS, CLOSED_LOOP_REQUESTS, ROUNDS
 from tables import figure, rate, spread, table

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoints import BGE, MINILM
 from contenders import ROSTER
 from contenders.lineup import say
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
 from memory_over_time import watch
 from pictures import draw
 from report import report

@@ -25,7 +25,7 @@ import numpy as np
 from checkpoints import MINILM, make_checkpoint
 from contenders import OURS, ROSTER
 from contenders.process import ContenderProcess, Place
-from embed_plugin.encode.workers import available_workers
+from embed_plugin.cpu.count import available_workers
 from tables import rate, table
 from workloads import QUERY, ROOT, TextCutter, mixed_lengths, short_lengths, source_texts
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.ingest import Chunk, open_sink, point_id
-from embed_plugin.ingest.engine import Points
-from embed_plugin.ingest.payload_layout import LAYOUTS
-from embed_plugin.ingest.qdrant_points import rest_batch, upsert_request
-from embed_plugin.ingest.upsert_requests import REQUEST_POINTS
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS
+from embed_plugin.ingest.stores.qdrant.client.points import rest_batch, upsert_request
+from embed_plugin.ingest.stores.qdrant.engine import Points
+from embed_plugin.ingest.stores.qdrant.requests import REQUEST_POINTS
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
-    from embed_plugin.contracts import Vectors
+    from embed_plugin.types import Vectors
 
 DIMENSION = 384
 WORDS = 200

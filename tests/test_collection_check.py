@@ -9,7 +9,7 @@ from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from embed_plugin import SpaceMismatchError, TargetError, check_collection
 from embed_plugin.ingest import Record, ingest, migrate, open_sink
-from embed_plugin.ingest.qdrant_engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client.embedding_server import EmbeddingServer
+from support.embedding_server import EmbeddingServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -124,7 +124,7 @@ def test_a_service_is_silent_for_as_long_as_onnxruntime_alone_takes_to_ask(
 @reports_its_use
 def test_the_users_own_choice_stays(tmp_path: Path) -> None:
     watched = Watched(tmp_path, {"ORT_DISABLE_TELEMETRY": "0"})
-    watched.python("-c", "import os, embed_plugin; assert os.environ['ORT_DISABLE_TELEMETRY'] == '0'")
+    watched.python("-c", "import os, embed_plugin.encode; assert os.environ['ORT_DISABLE_TELEMETRY'] == '0'")
     assert watched.files[0] == DEVICE_ID
 
 

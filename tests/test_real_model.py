@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embed_plugin import Encoder
-from embed_plugin.contracts import Precision
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
+from embed_plugin.types import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable

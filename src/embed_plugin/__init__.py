@@ -1,34 +1,55 @@
-"""Text embeddings on ordinary CPUs with onnxruntime, and from there into Qdrant, LangChain and LlamaIndex."""
+"""Text embeddings on ordinary CPUs with onnxruntime, and from there into Qdrant, LangChain and LlamaIndex.
 
-from embed_plugin.collection_check import check_collection
-from embed_plugin.contracts import ModelSpec, Pooling, Precision, Role, TextEncoder, Vectors
-from embed_plugin.encode import Encoder, EncoderSettings
-from embed_plugin.errors import (
-    EmbedPluginError,
-    EndpointError,
-    EndpointUnavailableError,
-    ExportError,
-    InvalidInputError,
-    InvalidTextError,
-    MissingExtraError,
-    ModelFolderError,
-    OtherCpuWarning,
-    OtherSpaceError,
-    QualityFloorError,
-    RecordError,
-    SourceError,
-    SpaceMismatchError,
-    TargetError,
-    UnknownArchitectureError,
-)
-from embed_plugin.model_folder import read_model_folder
+Names are imported when they are first asked for: ``import embed_plugin.client`` loads no engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off before anything loads onnxruntime
+
+if TYPE_CHECKING:
+    from embed_plugin.collection_check import check_collection
+    from embed_plugin.encode import Encoder, EncoderSettings
+    from embed_plugin.errors import (
+        ClusterError,
+        EmbedPluginError,
+        EncodingError,
+        EndpointError,
+        EndpointUnavailableError,
+        ExportError,
+        InvalidInputError,
+        InvalidTextError,
+        MissingExtraError,
+        ModelFolderError,
+        OtherCpuWarning,
+        OtherSpaceError,
+        OutputError,
+        QualityFloorError,
+        RecordError,
+        RefusedContentError,
+        ServiceError,
+        SourceError,
+        SpaceMismatchError,
+        StateError,
+        TargetError,
+        UnknownArchitectureError,
+    )
+    from embed_plugin.model.folder import read_model_folder
+    from embed_plugin.model.spec import ModelSpec
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Pooling, Precision, Role, Vectors
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ClusterError",
     "EmbedPluginError",
     "Encoder",
     "EncoderSettings",
+    "EncodingError",
     "EndpointError",
     "EndpointUnavailableError",
     "ExportError",
@@ -39,13 +60,17 @@ __all__ = [
     "ModelSpec",
     "OtherCpuWarning",
     "OtherSpaceError",
+    "OutputError",
     "Pooling",
     "Precision",
     "QualityFloorError",
     "RecordError",
+    "RefusedContentError",
     "Role",
+    "ServiceError",
     "SourceError",
     "SpaceMismatchError",
+    "StateError",
     "TargetError",
     "TextEncoder",
     "UnknownArchitectureError",
@@ -54,3 +79,27 @@ __all__ = [
     "check_collection",
     "read_model_folder",
 ]
+
+_MODULES = {
+    "Encoder": "encode",
+    "EncoderSettings": "encode",
+    "ModelSpec": "model.spec",
+    "Pooling": "types",
+    "Precision": "types",
+    "Role": "types",
+    "TextEncoder": "protocols",
+    "Vectors": "types",
+    "check_collection": "collection_check",
+    "read_model_folder": "model.folder",
+}
+"""The module of each name that is no error."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qdrant_client import QdrantClient
 
-    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.protocols import TextEncoder
 
 METADATA_KEY = "embed_plugin"
 """Where a collection's metadata says whose vectors it holds."""

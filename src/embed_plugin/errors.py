@@ -3,18 +3,23 @@
 EmbedPluginError
 ├── InvalidInputError        what the caller passed cannot be used (also a ValueError)
 │   └── InvalidTextError     one text in a sequence cannot be encoded; carries its index
+├── StateError               an object cannot do this now: a client is closed, a process was forked
+├── MissingExtraError        an optional dependency is not installed (also an ImportError)
+├── OutputError              a file cannot be written: a full disk, no permission
 ├── ModelFolderError         a model folder is missing, damaged, tampered with or of another version
+├── EncodingError            a model cannot be run, or returns what is no vector
 ├── SourceError              a checkpoint could not be found, fetched or trusted
 ├── ExportError              a checkpoint cannot become a model folder
 │   └── UnknownArchitectureError
 ├── QualityFloorError        a model is too far from the fp32 one, or from its baseline
-├── MissingExtraError        an optional dependency is not installed (also an ImportError)
 ├── RecordError              a record cannot be read, decoded or chunked
 ├── ClusterError             a Ray cluster cannot be reached, has no room, or loses its workers
+├── ServiceError             the service cannot start
 ├── EndpointError            an embedding service refuses, or answers what cannot be used; carries its name
 │   ├── EndpointUnavailableError  it cannot be reached, is overloaded or too slow: ask again later
 │   └── OtherSpaceError      it gives vectors of another space than the client's
 └── TargetError              the vector store cannot be reached or refuses
+    ├── RefusedContentError  it refuses a request for what is in it
     └── SpaceMismatchError   the collection holds vectors of another space
 
 A message says what was found, what was expected and what to do. The one warning of its own, OtherCpuWarning, is a
@@ -49,6 +54,18 @@ class InvalidTextError(InvalidInputError):
         return type(self), (self.index, self.problem)
 
 
+class StateError(EmbedPluginError):
+    """An object cannot do this now: a client is closed, or a stream was begun before a fork."""
+
+
+class OutputError(EmbedPluginError):
+    """A file cannot be written: the disk is full, or this user may not."""
+
+
+class EncodingError(EmbedPluginError):
+    """A model cannot be run, or returns what is no vector: NaN, infinity, another shape."""
+
+
 class ModelFolderError(EmbedPluginError):
     """A model folder is missing, damaged, tampered with or of another version."""
 
@@ -79,6 +96,10 @@ class RecordError(EmbedPluginError):
 
 class ClusterError(EmbedPluginError):
     """A Ray cluster cannot be reached, has no room, or loses its workers again and again."""
+
+
+class ServiceError(EmbedPluginError):
+    """The service cannot start: its address is taken, its keys cannot be read."""
 
 
 class EndpointError(EmbedPluginError):
@@ -120,6 +141,10 @@ class OtherSpaceError(EndpointError):
 
 class TargetError(EmbedPluginError):
     """The vector store cannot be reached, or refuses what was asked."""
+
+
+class RefusedContentError(TargetError):
+    """The vector store refuses a request for what is in it; without the point it cannot take, it takes the rest."""
 
 
 class SpaceMismatchError(TargetError):

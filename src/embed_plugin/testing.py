@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import Role, Vectors
+    from embed_plugin.types import Role, Vectors
 
 
 class FakeEncoder:
-    """A :class:`~embed_plugin.contracts.TextEncoder` whose vectors are drawn from a hash of the text.
+    """A :class:`~embed_plugin.protocols.TextEncoder` whose vectors are drawn from a hash of the text.
 
     Equal texts have equal vectors, different texts nearly orthogonal ones; nothing means anything. Tokens are the
     words of a text plus two. It refuses what an encoder refuses. ``encoded`` keeps every document that was encoded, so

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cli.in_process import run
 from embed_plugin import Encoder
 from embed_plugin.cpu.classes import classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
-from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.encode.session import OnnxSession
+from support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.in_process import run
 from conftest import HANG_SECONDS
+from support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.in_process import run
 from cli.test_ingest_and_search import command
+from support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

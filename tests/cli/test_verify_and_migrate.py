@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.in_process import run
 from cli.test_ingest_and_search import run_process
 from embed_plugin.ingest import open_sink
+from support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

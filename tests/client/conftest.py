@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from client.embedding_server import HASTY, EmbeddingServer
 from embed_plugin.client import EmbeddingClient
 from embed_plugin.testing import FakeEncoder
+from support.embedding_server import HASTY, EmbeddingServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

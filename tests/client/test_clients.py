@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, EmbeddingServer, answer
 from embed_plugin import EmbedPluginError, EndpointError, InvalidInputError, InvalidTextError, TextEncoder
 from embed_plugin.client import AsyncEmbeddingClient, ClientSettings, EmbeddingClient
 from embed_plugin.testing import FakeEncoder
+from support.embedding_server import HASTY, EmbeddingServer, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

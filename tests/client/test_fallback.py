@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, refuse
 from embed_plugin import EndpointUnavailableError, InvalidInputError, OtherSpaceError
 from embed_plugin.client import AsyncEmbeddingClient, EmbeddingClient, OpenAIEndpoint
+from support.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, refuse
 
 if TYPE_CHECKING:
     from embed_plugin import Encoder

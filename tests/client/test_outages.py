@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, OPENS_FOR_GOOD
-from client.service import Service
 from embed_plugin import EndpointUnavailableError
 from embed_plugin.client import AsyncEmbeddingClient, EmbeddingClient
+from support.embedding_server import HASTY, OPENS_FOR_GOOD
+from support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

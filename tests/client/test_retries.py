@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, Fault, break_off, drop, refuse
 from conftest import HANG_SECONDS
 from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError
 from embed_plugin.client import EmbeddingClient
+from support.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, Fault, break_off, drop, refuse
 
 if TYPE_CHECKING:
-    from client.embedding_server import _Handler
     from embed_plugin import Encoder
+    from support.embedding_server import _Handler
 
 
 class Hang:

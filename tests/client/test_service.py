@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from client.embedding_server import HASTY
-from client.service import Service
 from embed_plugin import EndpointError, InvalidTextError, OtherSpaceError
 from embed_plugin.client import ClientSettings, EmbeddingClient, OpenAIEndpoint
+from support.embedding_server import HASTY
+from support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from cluster.own_encoders import threads_of_tokenizers
 from embed_plugin import Encoder
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import IngestSettings, QdrantSink, ReaderSettings, Record, Shard, ingest, open_sink, verify
 from embed_plugin.testing import FakeEncoder
-from ingest.misbehaving_qdrant import misbehaving_qdrant
+from support.misbehaving_qdrant import misbehaving_qdrant
+from support.own_encoders import threads_of_tokenizers
 
 pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli.test_ingest_and_search import command
-from ingest.misbehaving_qdrant import misbehaving_qdrant
+from support.misbehaving_qdrant import misbehaving_qdrant
 from support.watched import Watched
 
 if TYPE_CHECKING:

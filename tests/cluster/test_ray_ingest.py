@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cluster.own_encoders import DeadlyEncoder, SnowmanEncoder, WitnessedEncoder, witnesses
 from embed_plugin import Encoder
 from embed_plugin.errors import ClusterError, InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import (
@@ -26,11 +25,12 @@ from embed_plugin.ingest import (
     open_client,
     open_sink,
 )
-from embed_plugin.ingest.qdrant_engine import QdrantEngine
-from embed_plugin.ingest.retry import RetrySettings
+from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.retry import RetrySettings
 from embed_plugin.testing import FakeEncoder
-from ingest.killable_run import SETTINGS, records
-from ingest.misbehaving_qdrant import Refuse, misbehaving_qdrant
+from support.killable_run import SETTINGS, records
+from support.misbehaving_qdrant import Refuse, misbehaving_qdrant
+from support.own_encoders import DeadlyEncoder, SnowmanEncoder, WitnessedEncoder, witnesses
 
 pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.protocols import TextEncoder
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("cluster"), pytest.mark.xdist_group("cluster")]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.in_process import run
 from embed_plugin.cost import Load, Machine, Points, Traffic, month_of
+from support.command_line import run
 
 DOCS = Path(__file__).parents[2] / "docs"
 COST, SIZING = ((DOCS / name).read_text("utf-8") for name in ("cost.md", "sizing.md"))

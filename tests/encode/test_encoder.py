@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, TextEncoder
-from embed_plugin.contracts import Precision
+from embed_plugin.types import Precision
 from support.emulation import PYTHON, emulator
 
 if TYPE_CHECKING:

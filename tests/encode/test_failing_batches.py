@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
-from embed_plugin.encode.batch_queue import BatchQueue, BatchReport, QueuedTokens
+from embed_plugin.encode.queue import BatchQueue, BatchReport, QueuedTokens
 from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
-from encode.test_batch_queue import Recorder, interrupt
+from encode.test_queue import Recorder, interrupt
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder, ModelFolderError
-from embed_plugin.encode.onnx_session import linked_weights
+from embed_plugin.encode.session import linked_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder, EncoderSettings, InvalidTextError, ModelFolderError, read_model_folder
-from embed_plugin.model_folder import write_manifest
+from embed_plugin.model.folder import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from embed_plugin.testing import FakeEncoder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embed_plugin.contracts import Vectors
+    from embed_plugin.types import Vectors
 
 
 class CallCounter(FakeEncoder):

@@ -9,7 +9,7 @@ import pytest
 from conftest import make_checkpoint
 from embed_plugin import MissingExtraError, UnknownArchitectureError
 from embed_plugin.export.choose_exporter import choose_exporter
-from embed_plugin.optional_imports import PACKAGES_OF_EXTRA
+from embed_plugin.extras import PACKAGES_OF_EXTRA
 
 if TYPE_CHECKING:
     from pathlib import Path

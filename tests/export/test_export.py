@@ -22,7 +22,7 @@ from embed_plugin import (
     SourceError,
     UnknownArchitectureError,
 )
-from embed_plugin.cli.info import facts_of
+from embed_plugin.cli.commands.info import facts_of
 from embed_plugin.export import ExportSettings, export
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def test_a_full_disk_is_a_clear_error(tiny_checkpoint: Path, tmp_path: Path, mon
         with path.open("wb") as file:
             file.write(model.SerializeToString())  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("embed_plugin.export.exporter.save_graph", onto_full_disk)
+    monkeypatch.setattr("embed_plugin.export.run.save_graph", onto_full_disk)
     with pytest.raises(ExportError, match=r"cannot be written .*No space left"):
         export(str(tiny_checkpoint), tmp_path / "model", FP32)
     assert list(tmp_path.iterdir()) == []

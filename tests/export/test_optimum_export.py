@@ -16,7 +16,7 @@ import pytest
 from conftest import MINILM, MINILM_SHA256, VOCABULARY, make_checkpoint
 from embed_plugin import Encoder, ExportError, UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.checkpoint import OPTIMUM_KNOWS
+from embed_plugin.export.architectures.bert_config import OPTIMUM_KNOWS
 from support.watched import Watched
 
 pytest.importorskip("optimum", reason="needs the extra dev-optimum, in an environment of its own: make test-optimum")
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     from optimum.exporters.tasks import TasksManager
     from transformers import CONFIG_MAPPING
 
-    import embed_plugin.export.optimum_exporter  # noqa: F401 - only its warnings at import are kept away
+    import embed_plugin.export.traced.exporter  # noqa: F401 - only its warnings at import are kept away
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer, normalizers
 from conftest import VOCABULARY, add_dense, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.tokenizer_file import read_tokenizer
-from export.test_tokenizer_file import CASED, UNCASED, folder_of
+from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
+from export.checkpoint.test_tokenizer import CASED, UNCASED, folder_of
 
 transformers = pytest.importorskip("transformers", reason="needs the extra dev-optimum: make test-optimum")
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="the same")

@@ -8,7 +8,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from embed_plugin.ingest import CollectionSettings, QdrantSink, Record, ingest
-from embed_plugin.ingest.qdrant_engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:

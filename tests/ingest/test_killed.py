@@ -17,7 +17,7 @@ import pytest
 
 from embed_plugin import Encoder
 from embed_plugin.ingest import StoredChunk, ingest, open_sink, verify
-from ingest.killable_run import SETTINGS, records
+from support.killable_run import SETTINGS, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class Runs:
     """Starts runs, one at a time, and kills them."""
 
     def __init__(self, model: Path, target: str, log: Path) -> None:
-        script = Path(__file__).with_name("killable_run.py")
+        script = Path(__file__).parents[1] / "support" / "killable_run.py"
         command = [sys.executable, str(script), str(model), target, str(log)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

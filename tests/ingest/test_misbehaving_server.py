@@ -14,13 +14,13 @@ import pytest
 from conftest import HANG_SECONDS
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
-from embed_plugin.ingest.qdrant_engine import QdrantEngine
-from embed_plugin.ingest.qdrant_target import open_client
-from embed_plugin.ingest.retry import RetrySettings
-from embed_plugin.ingest.upsert_requests import REQUEST_BYTES, REQUEST_POINTS
+from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.retry import RetrySettings
+from embed_plugin.ingest.stores.qdrant.client.target import open_client
+from embed_plugin.ingest.stores.qdrant.requests import REQUEST_BYTES, REQUEST_POINTS
 from embed_plugin.testing import FakeEncoder
-from ingest.grpc_qdrant import grpc_qdrant
-from ingest.misbehaving_qdrant import Fault, Misbehaviour, Refuse, Reset, Slow, misbehaving_qdrant
+from support.grpc_qdrant import grpc_qdrant
+from support.misbehaving_qdrant import Fault, Misbehaviour, Refuse, Reset, Slow, misbehaving_qdrant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

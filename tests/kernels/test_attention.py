@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.one_operator import assert_quantised, attention, needs_library, run, session, with_copies
+from support.one_operator import assert_quantised, attention, needs_library, run, session, with_copies
 
 if TYPE_CHECKING:
     import numpy.typing as npt

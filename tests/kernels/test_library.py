@@ -8,7 +8,7 @@ import pytest
 from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
 from embed_plugin.cpu.classes import CLASSES
-from kernels.one_operator import needs_library, session
+from support.one_operator import needs_library, session
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed_plugin.export.kernel_graph import packed
-from kernels.one_operator import assert_quantised, gelu, needs_library, quantise, run, session
+from embed_plugin.export.int8.kernel_graph import packed
+from support.one_operator import assert_quantised, gelu, needs_library, quantise, run, session
 
 if TYPE_CHECKING:
     import numpy.typing as npt

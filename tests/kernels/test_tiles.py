@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
-from embed_plugin.export.kernel_graph import packed
-from kernels.one_operator import needs_library, run, session
+from embed_plugin.export.int8.kernel_graph import packed
 from kernels.test_attention import inputs
 from kernels.test_product import numbers
+from support.one_operator import needs_library, run, session
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
+from embed_plugin.encode.queue import BatchReport, QueuedTokens
 from embed_plugin.serve.admission import PROMISED_SECONDS, Admission
-from embed_plugin.serve.refusal import Refusal
-from embed_plugin.serve.speed import Speed
+from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.throughput import Speed
 
 
 def admission(*, small: int = 0, large: int = 0, limit: int | None = 1000, rate: int = 100) -> Admission:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from embed_plugin import Encoder
-from embed_plugin.serve.speed import LANES
+from embed_plugin.serve.throughput import LANES
 from serve.conftest import serving
 
 if TYPE_CHECKING:

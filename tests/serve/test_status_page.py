@@ -15,7 +15,7 @@ import embed_plugin.serve
 if TYPE_CHECKING:
     from serve.conftest import RunningServer
 
-PAGE = (Path(embed_plugin.serve.__file__).parent / "status.html").read_text(encoding="utf-8")
+PAGE = (Path(embed_plugin.serve.__file__).parent / "api" / "status.html").read_text(encoding="utf-8")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium (Debian: apt-get install chromium)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from embed_plugin.errors import EmbedPluginError
-from embed_plugin.optional_imports import import_part
+from embed_plugin.extras import import_part
 
 FAILED = 1
 REJECTED = 3

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from embed_plugin.cli.cost import cost
-from embed_plugin.cli.encode import encode
-from embed_plugin.cli.evaluate import evaluate
-from embed_plugin.cli.export import export
-from embed_plugin.cli.info import info
-from embed_plugin.cli.ingest import ingest
-from embed_plugin.cli.migrate import migrate
-from embed_plugin.cli.search import search
-from embed_plugin.cli.serve import serve
-from embed_plugin.cli.verify import verify
+from embed_plugin.cli.commands.cost import cost
+from embed_plugin.cli.commands.encode import encode
+from embed_plugin.cli.commands.evaluate import evaluate
+from embed_plugin.cli.commands.export import export
+from embed_plugin.cli.commands.info import info
+from embed_plugin.cli.commands.ingest import ingest
+from embed_plugin.cli.commands.migrate import migrate
+from embed_plugin.cli.commands.search import search
+from embed_plugin.cli.commands.serve import serve
+from embed_plugin.cli.commands.verify import verify
 
 app = typer.Typer(
     name="embed-plugin",

@@ -8,10 +8,10 @@ Example:
 
 from embed_plugin.client.async_client import AsyncEmbeddingClient, OnOtherSpace
 from embed_plugin.client.circuit_breaker import CircuitBreaker, CircuitState
-from embed_plugin.client.cloud_endpoints import CohereEndpoint, OpenAIEndpoint
-from embed_plugin.client.embeddings import Embeddings
-from embed_plugin.client.endpoint import Endpoint, Space
-from embed_plugin.client.service_endpoint import ServiceEndpoint
+from embed_plugin.client.endpoints.cloud import CohereEndpoint, OpenAIEndpoint
+from embed_plugin.client.endpoints.endpoint import Endpoint, Space
+from embed_plugin.client.endpoints.service import ServiceEndpoint
+from embed_plugin.client.result import Embeddings
 from embed_plugin.client.settings import ClientSettings
 from embed_plugin.client.sync_client import EmbeddingClient
 

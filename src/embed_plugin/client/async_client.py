@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 
-from embed_plugin.client.embeddings import Embeddings
-from embed_plugin.client.route import joined
+from embed_plugin.client.batches import Slice, checked, slices
+from embed_plugin.client.dispatch import Switchboard
+from embed_plugin.client.result import Embeddings
+from embed_plugin.client.retry import joined
 from embed_plugin.client.settings import ClientSettings
-from embed_plugin.client.slices import Slice, checked, slices
-from embed_plugin.client.switchboard import Switchboard
 from embed_plugin.errors import EmbedPluginError, EndpointError, InvalidInputError
 from embed_plugin.texts import list_of_texts
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.client.circuit_breaker import CircuitState
-    from embed_plugin.client.endpoint import Answer, Endpoint, Space
-    from embed_plugin.client.line import Line
-    from embed_plugin.contracts import Role, Vectors
+    from embed_plugin.client.connection import Line
+    from embed_plugin.client.endpoints.endpoint import Answer, Endpoint, Space
+    from embed_plugin.types import Role, Vectors
 
 OnOtherSpace: TypeAlias = Literal["raise", "return"]
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from embed_plugin.client.async_client import AsyncEmbeddingClient
+from embed_plugin.client.batches import checked, slices
 from embed_plugin.client.loop_thread import LoopThread
-from embed_plugin.client.slices import checked, slices
 from embed_plugin.errors import EmbedPluginError
 from embed_plugin.process_local import ProcessLocal
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from embed_plugin.client.async_client import OnOtherSpace
     from embed_plugin.client.circuit_breaker import CircuitState
-    from embed_plugin.client.embeddings import Embeddings
-    from embed_plugin.client.endpoint import Endpoint, Space
+    from embed_plugin.client.endpoints.endpoint import Endpoint, Space
+    from embed_plugin.client.result import Embeddings
     from embed_plugin.client.settings import ClientSettings
-    from embed_plugin.contracts import Role, Vectors
+    from embed_plugin.types import Role, Vectors
 
 T = TypeVar("T")
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode.batch_queue import BatchQueue
-from embed_plugin.encode.canaries import check_moved
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.canary_check import check_moved
 from embed_plugin.encode.opened_folder import OpenedFolder
+from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.encode.workers import available_workers
-from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
-from embed_plugin.fingerprint import fingerprint_of
-from embed_plugin.model_folder import TOKENIZER
-from embed_plugin.prepared_models import find_model_folder
+from embed_plugin.errors import InvalidInputError, InvalidTextError, StateError
+from embed_plugin.model.cache import find_model_folder
+from embed_plugin.model.folder import TOKENIZER
+from embed_plugin.model.identity import fingerprint_of
 from embed_plugin.process_local import ProcessLocal
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import ModelSpec, Role, TokenisedTexts, Vectors
-    from embed_plugin.encode.batch_queue import BatchReport, QueuedTokens
-    from embed_plugin.encode.onnx_session import OnnxSession
+    from embed_plugin.encode.queue import BatchReport, QueuedTokens
+    from embed_plugin.encode.session import OnnxSession
+    from embed_plugin.model.spec import ModelSpec
+    from embed_plugin.types import Role, TokenisedTexts, Vectors
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
@@ -300,9 +301,7 @@ class Encoder:
 
     def _result(self, begun_in: _Running, first_index: int, future: Future[Vectors]) -> Vectors:
         if begun_in is not self._here:
-            raise EmbedPluginError(
-                "the process was forked while it read this stream: a child must begin one of its own"
-            )
+            raise StateError("the process was forked while it read this stream: a child must begin one of its own")
         with _counting_from(first_index):
             return future.result()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embed_plugin.encode.onnx_session import OnnxSession
+from embed_plugin.encode.session import OnnxSession
 from embed_plugin.errors import ModelFolderError
-from embed_plugin.model_folder import read_model_folder
+from embed_plugin.model.folder import read_model_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.protocols import TextEncoder
 
 
 def measure_tokens_per_second(

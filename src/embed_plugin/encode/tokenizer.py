@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from tokenizers import Tokenizer, models
 
-from embed_plugin.contracts import TokenisedTexts
 from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
 from embed_plugin.texts import refuse_bad_texts
+from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Encoding
 
-    from embed_plugin.contracts import TokenIds
+    from embed_plugin.types import TokenIds
 
 Text = TypeVar("Text")
 Encoded = TypeVar("Encoded")

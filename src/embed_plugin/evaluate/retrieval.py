@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import TextEncoder, Vectors
     from embed_plugin.evaluate.datasets import Document, RetrievalDataset
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Vectors
 
 DEPTH = 100
 """Documents kept of each query: what recall@100 looks at."""

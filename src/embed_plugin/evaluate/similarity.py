@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import TextEncoder, Vectors
     from embed_plugin.evaluate.sentence_pairs import SentencePair
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Vectors
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from embed_plugin.errors import MissingExtraError, UnknownArchitectureError
-from embed_plugin.export.native_exporter import NativeExporter
-from embed_plugin.optional_imports import import_part
+from embed_plugin.export.architectures.native import NativeExporter
+from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
 
-    from embed_plugin.export.head import Head
+    from embed_plugin.export.outputs.vector import Head
 
 ExporterName: TypeAlias = Literal["auto", "native", "optimum"]
 
@@ -62,5 +62,5 @@ def choose_exporter(folder: Path, name: ExporterName) -> Exporter:
 
 
 def _optimum(folder: Path) -> Exporter:
-    part = import_part("embed_plugin.export.optimum_exporter", extra="optimum")
+    part = import_part("embed_plugin.export.traced.exporter", extra="optimum")
     return cast("Exporter", part.OptimumExporter(folder))

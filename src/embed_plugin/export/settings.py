@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embed_plugin.export.compare import DEFAULT_FLOOR
+from embed_plugin.export.checks.compare import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embed_plugin.contracts import Precision
     from embed_plugin.export.choose_exporter import ExporterName
+    from embed_plugin.types import Precision
 
 
 @dataclass(frozen=True)

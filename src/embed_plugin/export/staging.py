@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
-from embed_plugin.model_folder import MANIFEST
+from embed_plugin.model.folder import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

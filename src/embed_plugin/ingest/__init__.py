@@ -9,28 +9,29 @@ Example:
     ...     search("how do I stop a child process?", encoder, sink)
 """
 
-from embed_plugin.ingest.changes import Change
-from embed_plugin.ingest.chunker import Chunker
-from embed_plugin.ingest.collection_settings import CollectionSettings
-from embed_plugin.ingest.dead_letter import DeadLetterFile, retrying
-from embed_plugin.ingest.dead_letter_reader import read_dead_letters
+from embed_plugin.ingest.chunk.chunker import Chunker
 from embed_plugin.ingest.estimate import Estimate, Estimator
-from embed_plugin.ingest.formats import Format
-from embed_plugin.ingest.framework_records import records_of_documents, records_of_nodes
-from embed_plugin.ingest.migrate import MigrationSummary, migrate
-from embed_plugin.ingest.open_sink import open_sink
-from embed_plugin.ingest.payload_layout import LayoutName
-from embed_plugin.ingest.pipeline import IngestSettings, Observer, ingest
-from embed_plugin.ingest.qdrant_sink import QdrantSink
-from embed_plugin.ingest.qdrant_target import open_client
-from embed_plugin.ingest.reader_settings import ReaderSettings
-from embed_plugin.ingest.readers import RecordReader
+from embed_plugin.ingest.partition import Shard
+from embed_plugin.ingest.read.formats.by_suffix import Format
+from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
+from embed_plugin.ingest.read.paths import RecordReader
+from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
+from embed_plugin.ingest.rejected.dead_letter import DeadLetterFile, retrying
+from embed_plugin.ingest.rejected.reader import read_dead_letters
+from embed_plugin.ingest.run import Observer, ingest
 from embed_plugin.ingest.search import Hit, search
-from embed_plugin.ingest.shard import Shard
-from embed_plugin.ingest.sink import Sink, Stored, StoredChunk
+from embed_plugin.ingest.settings import IngestSettings
+from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.open import open_sink
+from embed_plugin.ingest.stores.payload_layout import LayoutName
+from embed_plugin.ingest.stores.qdrant.client.target import open_client
+from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
 from embed_plugin.ingest.summary import IngestSummary
-from embed_plugin.ingest.verify import Verification, verify
+from embed_plugin.ingest.upkeep.migrate import MigrationSummary, migrate
+from embed_plugin.ingest.upkeep.verify import Verification, verify
+from embed_plugin.ingest.window.compare import Change
 
 __all__ = [
     "JSON",

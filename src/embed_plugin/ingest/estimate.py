@@ -10,9 +10,9 @@ from embed_plugin.encode.throughput import measure_tokens_per_second
 from embed_plugin.ingest.records import canonical_json
 
 if TYPE_CHECKING:
-    from embed_plugin.contracts import TextEncoder
-    from embed_plugin.ingest.changes import Change
     from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.window.compare import Change
+    from embed_plugin.protocols import TextEncoder
 
 SAMPLE_CHUNKS = 256
 CALIBRATION_SECONDS = 2.0

@@ -14,7 +14,7 @@ from embed_plugin.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embed_plugin.contracts import TokenIds
+    from embed_plugin.types import TokenIds
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """Any JSON value."""

@@ -10,9 +10,9 @@ from embed_plugin.errors import InvalidInputError, TargetError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embed_plugin.contracts import TextEncoder
     from embed_plugin.ingest.records import JSON
-    from embed_plugin.ingest.sink import Sink, StoredChunk
+    from embed_plugin.ingest.stores.sink import Sink, StoredChunk
+    from embed_plugin.protocols import TextEncoder
 
 
 @dataclass(frozen=True)

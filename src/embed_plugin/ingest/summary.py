@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin.ingest.changes import Change
+    from embed_plugin.ingest.window.compare import Change
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ are onnxruntime's own operators. A session gets them with ``SessionOptions.regis
 the domain :data:`DOMAIN`, version 1:
 
 - ``QuantisedProduct(rows, weights, correction, multiplier, bias)``: ``(rows @ weights + correction) * multiplier +
-  bias`` of uint8 rows and int8 weights, which are packed as :func:`embed_plugin.export.kernel_graph.packed` does it.
+  bias`` of uint8 rows and int8 weights, which are packed as :mod:`embed_plugin.export.int8.kernel_graph` does it.
 - ``ProductGeluQuantise(rows, weights, correction, multiplier, bias, scale, zero)``: the exact GELU of that, as uint8.
 - ``AddNormQuantise(a, b, gamma, beta, scale, zero, channels, offsets)``, attribute ``epsilon``: the layer norm of
   ``a + b``, as float32 and as uint8.

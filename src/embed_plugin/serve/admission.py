@@ -7,14 +7,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from embed_plugin.serve.refusal import Refusal
-from embed_plugin.serve.speed import LANES
+from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.throughput import LANES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embed_plugin.encode.batch_queue import QueuedTokens
-    from embed_plugin.serve.speed import Lane, Speed
+    from embed_plugin.encode.queue import QueuedTokens
+    from embed_plugin.serve.throughput import Lane, Speed
 
 QUEUE_SECONDS = 10.0
 """Where no limit was set, as many tokens may wait in the bulk lane as are encoded in this time."""

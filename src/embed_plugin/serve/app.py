@@ -12,13 +12,13 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 import embed_plugin
-from embed_plugin.serve.answers import refusal_response
-from embed_plugin.serve.gate import Gate
-from embed_plugin.serve.health_routes import health_routes
+from embed_plugin.serve.api.health import health_routes
+from embed_plugin.serve.api.native import routes
+from embed_plugin.serve.api.openai import of_bad_input, openai_routes
+from embed_plugin.serve.api.responses import refusal_response
 from embed_plugin.serve.keys import Keys
-from embed_plugin.serve.openai_routes import of_bad_input, openai_routes
-from embed_plugin.serve.refusal import Refusal
-from embed_plugin.serve.routes import routes
+from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.request_guard import Gate
 from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.refusals import Refusal
 
 if TYPE_CHECKING:
     from embed_plugin.serve.scheduler import Scheduler

@@ -16,15 +16,15 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embed_plugin.serve.refusal import CLIENT_GONE, STATUS
-from embed_plugin.serve.speed import LANES
+from embed_plugin.serve.refusals import CLIENT_GONE, STATUS
+from embed_plugin.serve.throughput import LANES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from embed_plugin.encode.batch_queue import BatchReport
-    from embed_plugin.serve.call import Call
+    from embed_plugin.encode.queue import BatchReport
     from embed_plugin.serve.lifecycle import Lifecycle
+    from embed_plugin.serve.request_record import Call
     from embed_plugin.serve.scheduler import Scheduler
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.contracts import TokenisedTexts
-from embed_plugin.encode.batch_queue import SMALL_JOB_TOKENS
+from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.encode.tokenizer import SLICE_TEXTS
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
-from embed_plugin.serve.refusal import Refusal
-from embed_plugin.serve.speed import LANES, Speed
+from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.throughput import LANES, Speed
+from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from concurrent.futures import Future
     from typing import TypeVar
 
-    from embed_plugin.contracts import Role, Vectors
     from embed_plugin.encode import Encoder
-    from embed_plugin.serve.call import Call
+    from embed_plugin.serve.request_record import Call
     from embed_plugin.serve.settings import ServeSettings
-    from embed_plugin.serve.speed import Lane
+    from embed_plugin.serve.throughput import Lane
+    from embed_plugin.types import Role, Vectors
 
     Result = TypeVar("Result")
 

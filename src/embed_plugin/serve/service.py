@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embed_plugin.serve.answers import Space
+from embed_plugin.serve.api.responses import Space
 from embed_plugin.serve.lifecycle import Lifecycle
 from embed_plugin.serve.metrics import Metrics
-from embed_plugin.serve.refusal import Refusal
+from embed_plugin.serve.refusals import Refusal
 from embed_plugin.serve.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from embed_plugin.encode import Encoder
-    from embed_plugin.encode.batch_queue import BatchReport
+    from embed_plugin.encode.queue import BatchReport
     from embed_plugin.serve.settings import ServeSettings
 
 

@@ -8,20 +8,20 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ModelFolderError, TargetError
-from embed_plugin.ingest.workers import LocalWorkers, Task
+from embed_plugin.ingest.window.workers import LocalWorkers, Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embed_plugin.ingest.pipeline import IngestSettings
     from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
     from embed_plugin.ingest.records import Record
-    from embed_plugin.ingest.sink import Sink
-    from embed_plugin.ingest.workers import Outcome
+    from embed_plugin.ingest.settings import IngestSettings
+    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.window.workers import Outcome
 
 
 class Actor:
-    """Does whole windows, several at once, in the stages of :class:`~embed_plugin.ingest.workers.LocalWorkers`."""
+    """Does whole windows, several at once, in the stages of ``LocalWorkers``."""
 
     def __init__(self, encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> None:
         self._about = encoder, sink, settings

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError
-from embed_plugin.ingest.json_values import as_json
-from embed_plugin.ingest.pipeline import IngestSettings
+from embed_plugin.ingest.partition import Shard
 from embed_plugin.ingest.ray.actor import start_here
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.reader_settings import ReaderSettings
-from embed_plugin.ingest.record_fields import Origin, record_of_fields
+from embed_plugin.ingest.read.fields import Origin, record_of_fields
+from embed_plugin.ingest.read.json_values import as_json
+from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.seen_ids import SeenIds
-from embed_plugin.ingest.shard import Shard
+from embed_plugin.ingest.settings import IngestSettings
 
 if TYPE_CHECKING:
     import os
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.contracts import TextEncoder
-    from embed_plugin.ingest.sink import Sink
-    from embed_plugin.ingest.workers import LocalWorkers, Outcome
+    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.window.workers import LocalWorkers, Outcome
+    from embed_plugin.protocols import TextEncoder
 
 _BY_ID = ReaderSettings(id_field="id")
 

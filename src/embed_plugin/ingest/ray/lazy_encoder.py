@@ -17,7 +17,7 @@ from embed_plugin.ingest.ray.cluster import assigned_cpus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from embed_plugin.contracts import TextEncoder
+    from embed_plugin.protocols import TextEncoder
 
 
 class LazyEncoder:

@@ -10,7 +10,7 @@ from embed_plugin.ingest.ray.cluster import room_for
 from embed_plugin.ingest.ray.workers import RayWorkers
 
 if TYPE_CHECKING:
-    from embed_plugin.ingest.workers import Task
+    from embed_plugin.ingest.window.workers import Task
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from ray.exceptions import RayError, RayTaskError
 from embed_plugin.errors import ClusterError
 from embed_plugin.ingest.ray.actor import Actor
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.workers import WINDOWS_UNDER_WAY
+from embed_plugin.ingest.window.workers import WINDOWS_UNDER_WAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embed_plugin.ingest.records import Record
-    from embed_plugin.ingest.workers import Outcome, Task
+    from embed_plugin.ingest.window.workers import Outcome, Task
 
 _TRIES = 4
 """How often a window is begun, and how many workers in a row may fail to start: one more would fail too."""
@@ -41,7 +41,7 @@ class _Window:
 
 
 class RayWorkers:
-    """:class:`~embed_plugin.ingest.workers.Workers` in processes of a Ray cluster; :class:`.OnRay` makes them.
+    """:class:`~embed_plugin.ingest.window.workers.Workers` in processes of a Ray cluster; :class:`.OnRay` makes them.
 
     Each does three windows at once. Where one dies, alone or with its machine, the others do its windows again, and
     another is started as soon as there is room for it.

@@ -1,0 +1,166 @@
+"""``embed-plugin cost``: what a month of embedding costs, on own machines and by an API."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embed_plugin.cli.options.collection import JsonFile
+from embed_plugin.cli.options.model import load_encoder
+from embed_plugin.cli.reports.cost import Answer, print_answer
+from embed_plugin.cli.reports.output import progress_bar, write_json
+from embed_plugin.cost import Load, Machine, Points, Traffic, month_of
+from embed_plugin.cost.month import HOURS_A_MONTH
+from embed_plugin.cost.sample_texts import sample_texts
+from embed_plugin.cost.storage import BYTES_OF_A_TOKEN
+from embed_plugin.encode.throughput import measure_tokens_per_second
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.extras import import_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embed_plugin.protocols import TextEncoder
+
+MEASURED_SECONDS = 8.0
+_SAMPLE_TEXTS, _SAMPLE_REPEATS = 512, 64
+_USUAL_DIMENSION = 384
+_UNITS = {"k": 1e3, "M": 1e6, "B": 1e9}
+
+
+def amount(text: str) -> float:
+    """A finite number above zero as people write it: ``12000000``, ``12_000_000``, ``12e6``, ``12M``.
+
+    Raises:
+        typer.BadParameter: it is something else; typer names the option.
+    """
+    written, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1.0)
+    try:
+        number = float(written) * unit
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise typer.BadParameter(f"{text!r}: expected a number above 0, such as 0.02, 12_000_000, 12e6 or 12M")
+    return number
+
+
+def cost(
+    *,
+    texts_per_month: Annotated[
+        float, typer.Option(parser=amount, metavar="N", help="Texts to embed in a month.", show_default=False)
+    ],
+    tokens_per_text: Annotated[
+        float, typer.Option(parser=amount, metavar="N", help="Their mean length.", show_default=False)
+    ],
+    api_price: Annotated[
+        list[float],
+        typer.Option(parser=amount, metavar="$", help="Of a million tokens; repeatable.", show_default=False),
+    ],
+    machine_per_month: Annotated[
+        float | None, typer.Option(parser=amount, metavar="$", help="Price of one machine.", show_default=False)
+    ] = None,
+    machine_per_hour: Annotated[
+        float | None, typer.Option(parser=amount, metavar="$", help="The same by the hour.", show_default=False)
+    ] = None,
+    tokens_per_second: Annotated[
+        float | None, typer.Option(parser=amount, metavar="N", help="What one machine embeds.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model folder, to measure this machine.", show_default=False)
+    ] = None,
+    peak_to_average: Annotated[float, typer.Option(min=1, help="The busiest time over the month's mean.")] = 3.0,
+    utilisation: Annotated[
+        float, typer.Option(min=0, max=1, help="Part of a machine's speed that is planned with.")
+    ] = 0.7,
+    chunks: Annotated[
+        float | None,
+        typer.Option(parser=amount, metavar="N", help="Vectors kept in Qdrant.", show_default="texts of a month"),
+    ] = None,
+    dimension: Annotated[
+        int | None, typer.Option(min=1, help="Numbers of a vector.", show_default="the model's, or 384")
+    ] = None,
+    hnsw_m: Annotated[int, typer.Option(min=0, help="Edges of a point in the index.")] = 16,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw cost over tokens: FILE.svg or .png.", show_default=False)
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Compare a month on machines of your own with an API, and say what the vectors take in Qdrant.
+
+    Prices are yours to give. How fast a machine is comes from --tokens-per-second, or is measured on this one, in
+    seconds, with --model. Every assumption is in the answer.
+
+    Example: embed-plugin cost --texts-per-month 12M --tokens-per-text 50 --api-price 0.02 --machine-per-month 60
+    --model models/minilm-int8
+    """
+    if (machine_per_month is None) == (machine_per_hour is None):
+        raise typer.BadParameter("give one of the two", param_hint="--machine-per-month, --machine-per-hour")
+    if picture and not (picture.suffix in {".png", ".svg"} and picture.parent.is_dir()):
+        raise typer.BadParameter(
+            f"{picture}: expected FILE.svg or FILE.png in a folder that is there", param_hint="--picture"
+        )
+    draw = import_part("embed_plugin.cost.picture", extra="picture").draw if picture else None
+    with _wrong_usage():
+        traffic = Traffic(texts_per_month, tokens_per_text, peak_to_average)
+    speed, model_dimension = _speed_and_dimension(tokens_per_second, model, tokens_per_text)
+    with _wrong_usage():
+        machine = Machine(speed, machine_per_month or (machine_per_hour or 0) * HOURS_A_MONTH, utilisation)
+    text_bytes = tokens_per_text * BYTES_OF_A_TOKEN
+    points = Points(chunks or texts_per_month, dimension or model_dimension, text_bytes, hnsw_m)
+    answer = Answer(
+        traffic=traffic,
+        machine=machine,
+        month=month_of(traffic, machine, api_prices=tuple(api_price)),
+        points=points,
+        load=Load(points.count, tokens_per_text, text_bytes, points.dimension),
+        measured_with=model,
+    )
+    if draw:
+        draw(answer.month, machine, picture)
+    if json_file:
+        write_json(answer.facts(), json_file)
+    else:
+        print_answer(answer)
+
+
+@contextmanager
+def _wrong_usage() -> Iterator[None]:
+    """What an option's value makes impossible is wrong usage."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _speed_and_dimension(
+    tokens_per_second: float | None, model: str | None, tokens_per_text: float
+) -> tuple[float, int]:
+    """Tokens a second as given, or as this machine has them with a model, and the length of its vectors."""
+    if (tokens_per_second is None) == (model is None):
+        message = "give one of the two: a number, or a model folder to measure this machine with"
+        raise typer.BadParameter(message, param_hint="--tokens-per-second, --model")
+    if model is None:
+        return tokens_per_second or 0, _USUAL_DIMENSION
+    encoder = load_encoder(model)
+    return _measured(encoder, tokens_per_text), encoder.dimension
+
+
+def _measured(encoder: TextEncoder, tokens_per_text: float) -> float:
+    if tokens_per_text > encoder.max_tokens:
+        message = f"{tokens_per_text:g}: this model reads {encoder.max_tokens} tokens of a text; give those of a chunk"
+        raise typer.BadParameter(message, param_hint="--tokens-per-text")
+    texts = sample_texts(tokens_per_text, _SAMPLE_TEXTS)
+    tokens = [min(int(count), encoder.max_tokens) for count in encoder.count_tokens(texts)]
+    with progress_bar() as bar:
+        task = bar.add_task("measure", total=MEASURED_SECONDS, rate="")
+        return measure_tokens_per_second(
+            encoder,
+            texts * _SAMPLE_REPEATS,
+            tokens * _SAMPLE_REPEATS,
+            seconds=MEASURED_SECONDS,
+            on_progress=lambda seconds, rate: bar.update(task, completed=seconds, rate=f"{rate:,.0f} tokens/s"),
+        )

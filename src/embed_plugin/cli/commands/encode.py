@@ -1,0 +1,115 @@
+"""``embed-plugin encode``: lines or JSONL on stdin, vectors out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import typer
+
+from embed_plugin.cli.reports.output import progress_bar, warn_of_unknown
+from embed_plugin.encode import Encoder
+from embed_plugin.errors import EmbedPluginError, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    import numpy.typing as npt
+
+
+def encode(
+    folder: Annotated[Path, typer.Argument(help="A model folder.")],
+    role: Annotated[Literal["document", "query"], typer.Option(help="Decides the prefix.")] = "document",
+    out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
+    text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
+) -> None:
+    r"""Encode stdin: one text a line, or JSONL when the first line is a JSON object.
+
+    Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
+    """
+    encoder = Encoder.load(folder)
+    tokens: list[int] = []
+    encoder.observe(lambda report: tokens.append(report.tokens))
+    started = time.perf_counter()
+    stream = encoder.stream_queries if role == "query" else encoder.stream_documents
+    vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)))
+    count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
+    seconds = time.perf_counter() - started
+    cut = f"{encoder.cut_texts} cut at {encoder.max_tokens} tokens"
+    summary = f"{count} texts in {seconds:.1f} s, {cut}, {encoder.unknown_tokens} of {sum(tokens)} tokens unknown"
+    print(summary, file=sys.stderr)  # noqa: T201 - the command's message
+    warn_of_unknown(encoder.unknown_tokens, sum(tokens))
+
+
+def _texts(stream: BinaryIO, text_field: str) -> Iterator[str]:
+    jsonl = False
+    for number, line in enumerate(stream, 1):
+        try:
+            text = line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise RecordError(f"stdin, line {number} is not UTF-8 ({error}): convert it with iconv first") from error
+        jsonl = jsonl or (number == 1 and text.startswith("{"))
+        yield _text_of(text, number, text_field) if jsonl else text
+
+
+def _text_of(line: str, number: int, text_field: str) -> str:
+    try:
+        text = json.loads(line)[text_field]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"stdin, line {number} is not a JSON object with a field {text_field!r} ({error!r})"
+        raise RecordError(f"{message}: name the field with --text-field") from error
+    if not isinstance(text, str):
+        raise RecordError(f"stdin, line {number}: field {text_field!r} holds a {type(text).__name__}, expected text")
+    return text
+
+
+def _counted(vectors: Iterator[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
+    """Pass vectors on, showing how many and how fast."""
+    started = time.perf_counter()
+    with progress_bar() as bar:
+        task = bar.add_task("encode", total=None, rate="")
+        for count, vector in enumerate(vectors, 1):
+            if count % 64 == 0:
+                bar.update(task, completed=count, rate=f"{count / (time.perf_counter() - started):.0f} texts/s")
+            yield vector
+
+
+def _write_jsonl(vectors: Iterable[npt.NDArray[np.float32]]) -> int:
+    count = 0
+    for vector in vectors:
+        print(json.dumps(vector.tolist()))  # noqa: T201 - the command's output
+        count += 1
+    return count
+
+
+def write_npy(vectors: Iterable[npt.NDArray[np.float32]], path: Path, dimension: int) -> int:
+    """Write float32 ``(n, dimension)`` row by row; the file appears whole or not at all.
+
+    numpy pads the header of a ``.npy`` file so that the number of rows can be written once it is known.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    header = {"descr": "<f4", "fortran_order": False}
+    count = 0
+    try:
+        with partial.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (0, dimension)})
+            start = file.tell()
+            for vector in vectors:
+                file.write(vector.astype("<f4").tobytes())
+                count += 1
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, dimension)})
+            if file.tell() != start:
+                raise EmbedPluginError(f"{path}: the header of {count} rows does not fit")
+        partial.replace(path)
+    except OSError as error:
+        raise EmbedPluginError(f"{path} cannot be written ({error})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return count

@@ -1,0 +1,68 @@
+"""``embed-plugin search``: a question to the chunks nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from embed_plugin.cli.options.collection import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.reports.output import write_json
+from embed_plugin.extras import import_part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embed_plugin.ingest import Hit
+
+_SHOWN_LINES = 2
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.", show_default=False)],
+    *,
+    model: Model,
+    to: Target,
+    collection: Collection,
+    limit: Annotated[int, typer.Option(min=1, help="Most chunks to show.")] = 5,
+    hybrid: Annotated[
+        bool, typer.Option("--hybrid", help="Rank by the words too; needs a collection made with --sparse bm25.")
+    ] = False,
+    api_key: ApiKey = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Find the chunks of a collection whose meaning is nearest to a text.
+
+    Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
+    """
+    import_part("embed_plugin.ingest", extra="ingest")
+    # After the check: these need the extra, and take a second that other commands should not.
+    from embed_plugin.ingest import open_sink  # noqa: PLC0415
+    from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415
+
+    with open_sink(to, collection, api_key=api_key, create=False) as sink:
+        hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid)
+    if json_file:
+        write_json([asdict(hit) for hit in hits], json_file)
+    else:
+        _print_hits(hits, Console(highlight=False))
+
+
+def _print_hits(hits: Sequence[Hit], console: Console) -> None:
+    if not hits:
+        console.print("Nothing found: the collection is empty.")
+    for rank, hit in enumerate(hits, start=1):
+        source = _printable(hit.source_id) + (f" [{hit.chunk_index}]" if hit.chunk_index else "")
+        head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (source, "bold"))
+        console.print(head, overflow="ellipsis", no_wrap=True)
+        for line in Text(_printable(hit.text)).wrap(console, console.width - 11)[:_SHOWN_LINES]:
+            console.print(Text("    ") + line)
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without characters that would command the terminal."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())

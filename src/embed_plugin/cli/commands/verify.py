@@ -1,0 +1,57 @@
+"""``embed-plugin verify``: whether a collection holds what it says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from embed_plugin.cli import FAILED
+from embed_plugin.cli.options.collection import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.reports.output import counting_progress, print_facts, write_json
+from embed_plugin.extras import import_part
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest import Verification
+
+
+def verify(
+    *,
+    model: Model,
+    to: Target,
+    collection: Collection,
+    sample: Annotated[int, typer.Option(min=0, help="Texts to embed again.")] = 64,
+    api_key: ApiKey = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Scan a collection for missing, surplus and stray chunks and for wrong texts and vectors; exit with 1 if any.
+
+    Example: embed-plugin verify --model models/minilm-int8 --to qdrant --collection docs
+    """
+    import_part("embed_plugin.ingest", extra="ingest")
+    # After the check: these need the extra, and take a second that other commands should not.
+    from embed_plugin.ingest import open_sink  # noqa: PLC0415
+    from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415
+
+    started = time.monotonic()
+    with (
+        open_sink(to, collection, api_key=api_key, create=False) as sink,
+        counting_progress("verify", "points") as on_progress,
+    ):
+        found = verify_collection(load_encoder(model), sink, sample=sample, on_progress=on_progress)
+    if json_file:
+        write_json({**asdict(found), "seconds": time.monotonic() - started}, json_file)
+    else:
+        _print(found)
+    if not found.is_sound:
+        raise typer.Exit(FAILED)
+
+
+def _print(found: Verification) -> None:
+    facts: dict[str, object] = {"points": f"{found.points:,}", "records": f"{found.sources:,}"}
+    facts["embedded again"] = f"{found.sampled:,}, least cosine {found.least_cosine:.4f}"
+    facts |= {name: f"{count:,}: {', '.join(found.examples[name])}" for name, count in found.problems.items()}
+    print_facts({**facts, "result": "sound" if found.is_sound else "NOT SOUND"})

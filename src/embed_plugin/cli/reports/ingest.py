@@ -1,0 +1,148 @@
+"""What ``embed-plugin ingest`` says of a run: while it goes on, at its end, and of a dry run what it would do."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from embed_plugin.cli.reports.output import print_facts
+from embed_plugin.cli.stopping import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected
+    from embed_plugin.protocols import TextEncoder
+
+_SHOWN_SOURCES = 20
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """What a dry run found of one record.
+
+    Attributes:
+        source_id: The record's id.
+        status: ``new``, ``changed``, ``metadata_only``, ``unchanged``, ``empty`` or ``removed``.
+        chunks: Chunks that it has now.
+        to_embed: Those that would get a new vector.
+        to_delete: Stored chunks that would be removed; None for a record that is removed, with all it has.
+        tokens: Tokens to embed.
+    """
+
+    source_id: str
+    status: str
+    chunks: int = 0
+    to_embed: int = 0
+    to_delete: int | None = None
+    tokens: int = 0
+
+
+class DryRun:
+    """Keeps what a dry run finds, record by record, and reckons what it would cost."""
+
+    def __init__(self) -> None:
+        from embed_plugin.ingest import Estimator  # noqa: PLC0415 - the command checks for the extra first
+
+        self._sources: list[PlannedSource] = []
+        self._reasons: list[str] = []
+        self._estimator = Estimator()
+
+    def observer(self, on_progress: Callable[[IngestSummary], None]) -> Observer:
+        """Who listens to the run."""
+        from embed_plugin.ingest import Observer  # noqa: PLC0415 - as above
+
+        return Observer(on_progress, on_change=self._change, on_removed=self._removed, on_rejected=self._rejected)
+
+    def facts(self, encoder: TextEncoder) -> dict[str, object]:
+        """What was found, for JSON: each record, the reason of each rejection, and the estimate."""
+        return {
+            "plan": [asdict(source) for source in self._sources],
+            "rejections": self._reasons,
+            "estimate": asdict(self._estimator.estimate(encoder)),
+        }
+
+    def _change(self, change: Change) -> None:
+        tokens = sum(chunk.tokens for chunk in change.embed)
+        counts = change.count, len(change.embed), len(change.stale), tokens
+        self._sources.append(PlannedSource(change.source_id, change.status, *counts))
+        self._estimator.add(change)
+
+    def _removed(self, source_ids: Sequence[str]) -> None:
+        self._sources += [PlannedSource(source_id, "removed") for source_id in source_ids]
+
+    def _rejected(self, rejected: Sequence[Rejected]) -> None:
+        self._reasons += [one.reason for one in rejected]
+
+
+@contextmanager
+def run_progress(records: object, *, dry_run: bool) -> Iterator[Callable[[IngestSummary], None]]:
+    """Show progress on stderr with rate and remaining time where that is a terminal; say what was done when stopped.
+
+    Args:
+        records: What is read; where it says so, ``bytes_read`` of ``total_bytes``.
+        dry_run: Whether records are only counted.
+    """
+    console = Console(stderr=True)
+    columns = BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn()
+    stored = 0
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=getattr(records, "total_bytes", None) if console.is_terminal else None)
+
+        def on_progress(summary: IngestSummary) -> None:
+            nonlocal stored
+            stored = summary.records - summary.rejected
+            done = f"{summary.chunks:,} chunks, {summary.embedded:,} embedded, {summary.texts_per_second:,.0f} texts/s"
+            bar.update(task, completed=getattr(records, "bytes_read", 0), description=done)
+
+        try:
+            yield on_progress
+        except Stopped as stopped:
+            bar.stop()
+            doing = "counted" if dry_run else "stored"
+            sys.stderr.write(f"Stopped: {stored:,} records are {doing}. Run the same command again to go on.\n")
+            raise typer.Exit(stopped.exit_code) from None
+
+
+def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
+    """Print what was done; of a dry run, what would be."""
+    shown = asdict(summary) | {name: value for name, value in facts.items() if name == "skipped_files"}
+    shown["sources"] = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in summary.sources.items()) or 0
+    shown["mirror"] = "refused" if shown.pop("mirror_refused") else None
+    if facts["dry_run"]:
+        _print_plan(facts["plan"])
+        shown |= _estimated(facts["estimate"])
+        sys.stderr.write("Dry run: nothing was embedded or written.\n")
+    numbers = {name: f"{value:,.1f}" if isinstance(value, float) else value for name, value in shown.items()}
+    print_facts({name: value for name, value in numbers.items() if value is not None})
+
+
+def _print_plan(plan: Sequence[Mapping[str, object]]) -> None:
+    """Show the records that would change, some of them where they are many."""
+    changing = [source for source in plan if source["status"] != "unchanged"]
+    lines = [f"{source['status']:<13} {source['source_id']}{_counts(source)}" for source in changing[:_SHOWN_SOURCES]]
+    if len(changing) > _SHOWN_SOURCES:
+        lines.append(f"... and {len(changing) - _SHOWN_SOURCES:,} more; --json names them all")
+    if lines:
+        print("\n".join([*lines, ""]))  # noqa: T201 - the command's output
+
+
+def _counts(source: Mapping[str, object]) -> str:
+    if not source["chunks"]:
+        return ""
+    return f"  ({source['to_embed']} of {source['chunks']} chunks to embed, {source['tokens']} tokens)"
+
+
+def _estimated(estimate: Mapping[str, Any]) -> dict[str, str]:
+    rate = estimate["tokens_per_second"]
+    return {
+        "estimated_seconds": f"{estimate['seconds']:,.1f}" + (f" at {rate:,.0f} tokens/s" if rate else ""),
+        "vector_bytes": f"{estimate['vector_bytes']:,}",
+        "payload_bytes": f"{estimate['payload_bytes']:,}",
+    }

@@ -1,0 +1,1 @@
+"""The APIs of embedding services: requests and responses, without input or output."""

@@ -1,0 +1,178 @@
+"""The calls of cloud APIs: OpenAI's, which many servers speak, and Cohere's."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from embed_plugin.client.endpoints.endpoint import Answer, Call, Endpoint, OnLong, Space, checked_url
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.model.identity import fingerprint_of_api_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+    from embed_plugin.types import Role, Vectors
+
+OPENAI_URL = "https://api.openai.com/v1"
+COHERE_URL = "https://api.cohere.com"
+
+OPENAI_MOST_TEXTS = 2048
+COHERE_MOST_TEXTS = 96
+"""Texts of one request, by the APIs' own documentation."""
+
+_COHERE_INPUT_TYPES = {"document": "search_document", "query": "search_query"}
+_COHERE_TRUNCATE = {"truncate": "END", "error": "NONE", None: "END"}
+
+
+@dataclass(frozen=True)
+class CloudEndpoint(Endpoint):
+    """A model behind an API that says nothing of its identity but its name.
+
+    The fingerprint is derived from provider, model and dimension, so vectors of the same name are taken to be
+    comparable: an API that changes a model under its name cannot be noticed.
+
+    Attributes:
+        model: Its name there.
+        dimension: Length of its vectors; an answer of another length is refused.
+        url: Where the API is.
+        key_variable: The environment variable with the key.
+        shorten: Ask for vectors shortened to ``dimension``; only some models can.
+        max_tokens: Token limit of one text, as the model's documentation has it.
+        provider: Who serves it, for the fingerprint; by default the host of ``url``. Two hosts that serve the very
+            same model are one space only where the caller gives them one provider.
+    """
+
+    model: str
+    dimension: int
+    url: str
+    key_variable: str
+    shorten: bool = False
+    max_tokens: int = 8192
+    provider: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no URL, no model and no dimension."""
+        object.__setattr__(self, "url", checked_url(self.url))
+        if not self.model or type(self.dimension) is not int or self.dimension < 1:
+            found = f"model {self.model!r} with dimension {self.dimension!r}"
+            raise InvalidInputError(f"{found}; expected the model's name at {self.url} and the length of its vectors")
+
+    @property
+    def name(self) -> str:
+        """URL and model."""
+        return f"{self.url} {self.model}"
+
+    @property
+    def space(self) -> Space:
+        """Known without asking."""
+        return Space(self._fingerprint, self.dimension, self.max_tokens, self.model, self._most_texts)
+
+    @property
+    def _fingerprint(self) -> str:
+        provider = self.provider or urlsplit(self.url).netloc
+        return fingerprint_of_api_model(provider, self.model, self.dimension)
+
+    @property
+    def _most_texts(self) -> int:
+        return OPENAI_MOST_TEXTS
+
+    def _answer(self, vectors: Vectors) -> Answer:
+        """Unit vectors of the promised length, whatever the API makes of either."""
+        if vectors.shape[1] != self.dimension:
+            hint = f"set dimension={vectors.shape[1]}, or shorten=True where the model can shorten"
+            raise ValueError(f"vectors of {vectors.shape[1]} numbers, expected {self.dimension}: {hint}")
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(norms)) or not np.all(norms):
+            raise ValueError("vectors that are zero or not finite")
+        return Answer((vectors / norms).astype(np.float32), self.space.fingerprint, self.model)
+
+
+@dataclass(frozen=True)
+class OpenAIEndpoint(CloudEndpoint):
+    """A model behind OpenAI's API, or any that is compatible with it.
+
+    Queries and documents are one to this API; a model that wants prefixes needs them here.
+
+    Attributes:
+        query_prefix: Put before every query; part of the fingerprint.
+        document_prefix: The same for documents.
+    """
+
+    url: str = OPENAI_URL
+    key_variable: str = "OPENAI_API_KEY"
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+    @property
+    def needs_key(self) -> bool:
+        """Compatible servers of one's own often have no key."""
+        return self.url == OPENAI_URL
+
+    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
+        """``POST /embeddings``. OpenAI refuses a text that is too long, whatever ``on_long`` is."""
+        del fingerprint, on_long
+        prefix = self.query_prefix if role == "query" else self.document_prefix
+        prefixed = [prefix + text for text in texts]
+        body: dict[str, object] = {"model": self.model, "input": prefixed, "encoding_format": "base64"}
+        if self.shorten:
+            body["dimensions"] = self.dimension
+        return Call("POST", "/embeddings", partial(self._read, len(texts)), body)
+
+    @property
+    def _fingerprint(self) -> str:
+        prefixes = [self.query_prefix, self.document_prefix]
+        return super()._fingerprint + (f"/{prefixes}" if any(prefixes) else "")
+
+    def _read(self, count: int, response: httpx.Response) -> Answer:
+        rows: list[object] = [None] * count
+        for item in response.json()["data"]:
+            rows[item["index"]] = item["embedding"]
+        return self._answer(np.stack([_row(row) for row in rows]))
+
+
+@dataclass(frozen=True)
+class CohereEndpoint(CloudEndpoint):
+    """A model behind Cohere's API, which encodes queries and documents differently."""
+
+    url: str = COHERE_URL
+    key_variable: str = "COHERE_API_KEY"
+    max_tokens: int = 512
+
+    @property
+    def _most_texts(self) -> int:
+        return COHERE_MOST_TEXTS
+
+    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
+        """``POST /v2/embed``."""
+        del fingerprint
+        body: dict[str, object] = {
+            "model": self.model,
+            "texts": texts,
+            "input_type": _COHERE_INPUT_TYPES[role],
+            "embedding_types": ["float"],
+            "truncate": _COHERE_TRUNCATE[on_long],
+        }
+        if self.shorten:
+            body["output_dimension"] = self.dimension
+        return Call("POST", "/v2/embed", partial(self._read, len(texts)), body)
+
+    def _read(self, count: int, response: httpx.Response) -> Answer:
+        vectors = np.array(response.json()["embeddings"]["float"], dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != count:  # noqa: PLR2004 - rows and columns
+            raise ValueError(f"embeddings of shape {vectors.shape} for {count} texts")
+        return self._answer(vectors)
+
+
+def _row(embedding: object) -> Vectors:
+    """One vector, sent as base64 of float32 or, by servers that know no ``encoding_format``, as numbers."""
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding), dtype="<f4").astype(np.float32)
+    return np.array(embedding, dtype=np.float32)

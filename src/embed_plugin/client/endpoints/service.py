@@ -1,0 +1,105 @@
+"""The calls of our own service, ``embed-plugin serve``: vectors travel as float32 bytes, texts as JSON."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed_plugin.client.endpoints.endpoint import Answer, Call, Counts, Endpoint, OnLong, Space, checked_url
+from embed_plugin.client.response_errors import complaint_of
+from embed_plugin.errors import InvalidTextError, OtherSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+    from embed_plugin.errors import EmbedPluginError
+    from embed_plugin.types import Role
+
+OTHER_SPACE_REMEDY = (
+    "Vectors of two models cannot be compared: serve the same model there, or take them with "
+    "embed(..., on_other_space='return') into a collection of their own"
+)
+
+
+@dataclass(frozen=True)
+class ServiceEndpoint(Endpoint):
+    """A running ``embed-plugin serve``.
+
+    Attributes:
+        url: Where it listens: ``http://127.0.0.1:8000``.
+        key_variable: The environment variable with its key, where it asks for one.
+    """
+
+    url: str
+    key_variable: str = "EMBED_PLUGIN_KEY"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no URL."""
+        object.__setattr__(self, "url", checked_url(self.url))
+
+    @property
+    def needs_key(self) -> bool:
+        """A service on this machine usually has none."""
+        return False
+
+    def deadline(self, seconds: float) -> dict[str, str]:
+        """The service gives up when its caller does."""
+        return {"Embed-Deadline-Ms": str(max(1, round(seconds * 1000)))}
+
+    def describe(self) -> Call[Space]:
+        """``GET /info``."""
+        return Call("GET", "/info", _space)
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> Call[Counts]:
+        """``POST /count_tokens``."""
+        return Call("POST", "/count_tokens", partial(_counts, len(texts)), {"texts": texts, "role": role})
+
+    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
+        """``POST /embed``; a service with another model refuses the fingerprint before it computes anything."""
+        truncate = None if on_long is None else on_long == "truncate"
+        body = {"texts": texts, "role": role, "model": fingerprint, "truncate": truncate}
+        return Call("POST", "/embed", partial(_answer, len(texts)), body, {"Accept": "application/octet-stream"})
+
+    def refusal(self, response: httpx.Response) -> EmbedPluginError:
+        """As every endpoint's; and a model that is not served here is another space."""
+        complaint = complaint_of(response)
+        if response.status_code == HTTPStatus.NOT_FOUND and complaint.code == "model_not_found":
+            return OtherSpaceError(self.name, f"serves another model ({complaint.message}). {OTHER_SPACE_REMEDY}")
+        error = super().refusal(response)
+        if isinstance(error, InvalidTextError):  # the client names the text by its own index
+            return InvalidTextError(error.index, re.sub(r"^text \d+:? ", "", error.problem))
+        return error
+
+
+def _space(response: httpx.Response) -> Space:
+    content = response.json()
+    return Space(
+        fingerprint=str(content["fingerprint"]),
+        dimension=int(content["dimension"]),
+        max_tokens=int(content["max_tokens"]),
+        model=str(content["model"]),
+        most_texts=int(content["limits"]["texts"]),
+    )
+
+
+def _answer(count: int, response: httpx.Response) -> Answer:
+    headers = response.headers
+    dimension = int(headers["Embed-Dimension"])
+    vectors = np.frombuffer(response.content, dtype="<f4").reshape(count, dimension).astype(np.float32)
+    truncated = tuple(int(index) for index in headers["Embed-Truncated"].split(",") if index.strip())
+    return Answer(vectors, headers["Embed-Fingerprint"], headers["Embed-Model"], truncated)
+
+
+def _counts(count: int, response: httpx.Response) -> Counts:
+    content = response.json()
+    tokens = np.array(content["tokens"], dtype=np.int64)
+    if tokens.shape != (count,):
+        raise ValueError(f"counts of shape {tokens.shape} for {count} texts")
+    return Counts(tokens, str(content["fingerprint"]), str(content["model"]))

@@ -1,0 +1,79 @@
+"""Canary texts: a model folder carries their vectors, and another CPU or onnxruntime must give nearly the same ones."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed_plugin.errors import ModelFolderError, OtherCpuWarning
+from embed_plugin.model.canaries import CheckedOn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+    from embed_plugin.encode.session import OnnxSession
+    from embed_plugin.encode.tokenizer import TextTokenizer
+    from embed_plugin.model.spec import ModelSpec
+    from embed_plugin.types import Vectors
+
+TEXTS = (
+    "The cat sat on the mat.",
+    "how do I reset my password?",
+    "人工智能正在改变我们的生活方式，检索系统也不例外。",
+    "def area(radius: float) -> float:\n    return 3.14159 * radius**2  # r < 0 is the caller's fault",
+    (
+        "Mitochondria are organelles of eukaryotic cells. They make most of a cell's adenosine triphosphate, which "
+        "serves as a source of chemical energy, and they take part in signalling, differentiation and cell death. A "
+        "human cell holds from none, as in red blood cells, to more than two thousand, as in the liver."
+    ),
+)
+"""What a new folder is checked with; a folder is held to the texts it carries."""
+
+FLOOR = 0.998
+"""Least mean cosine of the canaries to their vectors in the folder. int8 all-MiniLM-L6-v2 has 1.0000 where products are
+exact (AVX2, AVX-512) and 0.9968 where they saturate, and of 500 texts no five had more than 0.9974 there. A single text
+may lie lower though nothing is wrong: fp32 rounds otherwise and an activation falls into the next step of its scale.
+0.9964 was seen, between ARM and x86, so the mean counts and not each text. See docs/instruction-sets.md."""
+
+
+def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
+    """What computes vectors here, and the vectors that the canaries have as documents."""
+    return CheckedOn.of(session.backend, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
+
+
+def check_moved(
+    spec: ModelSpec, tokenizer: TextTokenizer, session: OnnxSession, on_other_cpu: Literal["warn", "error"]
+) -> None:
+    """Encode the canaries if the CPU's class, the kernels or onnxruntime's release are not those of the folder's check.
+
+    Warns:
+        OtherCpuWarning: their vectors are others here, and ``on_other_cpu`` is ``warn``.
+
+    Raises:
+        ModelFolderError: the same, and it is ``error``.
+    """
+    there, here = spec.checked_on.backend, session.backend
+    if there == here:
+        return
+    vectors = _encode(spec.checked_on.canaries, tokenizer, session, spec.document_prefix)
+    cosines = np.sum(vectors * spec.checked_on.vectors(spec.dimension), axis=1)
+    if cosines.mean() >= FLOOR:
+        return
+    moved = f"this folder was checked on {there}, this is {here}, and its vectors differ here"
+    found = (
+        f"the canary texts' mean cosine is {cosines.mean():.4f} (least {cosines.min():.4f}), expected {FLOOR} or more"
+    )
+    remedy = f"install onnxruntime {there.onnxruntime}, " if there.onnxruntime != here.onnxruntime else ""
+    remedy += "use a folder exported here or with --precision fp32, or accept it with on_other_cpu='ignore'"
+    message = f"{moved}: {found}; {remedy}"
+    if on_other_cpu == "error":
+        raise ModelFolderError(message)
+    warnings.warn(message, OtherCpuWarning, stacklevel=4)  # the caller of Encoder.load
+
+
+def _encode(texts: Iterable[str], tokenizer: TextTokenizer, session: OnnxSession, prefix: str) -> Vectors:
+    ids = tokenizer.tokenise(list(texts), prefix=prefix, first_index=0).ids
+    return np.concatenate([session.run(np.array([tokens], dtype=np.int64)) for tokens in ids])

@@ -1,0 +1,161 @@
+"""Make sessions of onnxruntime, and run a text encoder's graph: token ids in, unit vectors out.
+
+The only file that talks to onnxruntime: whoever runs a graph, in the tests too, has the session made here, so that its
+int8 products are exact on this CPU.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+from embed_plugin import kernels, telemetry
+from embed_plugin.cpu import CpuClass, detect_class
+from embed_plugin.errors import EncodingError, InvalidInputError, ModelFolderError
+from embed_plugin.model.canaries import Backend
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH
+
+if telemetry.DISABLED:
+    onnxruntime.disable_telemetry_events()  # what Windows builds go by, and less to send where it is too late
+if telemetry.LOADED_BEFORE and tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 29):
+    logging.getLogger(__name__).warning(
+        "onnxruntime was imported before embed_plugin and may report its use to Microsoft: set %s=1 in the environment "
+        "of this program, or import embed_plugin first",
+        telemetry.VARIABLE,
+    )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from embed_plugin.types import Vectors
+
+FUSIONS_LEFT_OUT = ("SkipLayerNormFusion",)
+"""SkipLayerNormalization is slower on CPU than the Add and LayerNormalization it replaces: 10 x 50 tokens of
+int8 all-MiniLM-L6-v2 took 58.7 ms with it, 44.7 ms without (onnxruntime 1.32, Ice Lake, medians of 40)."""
+
+
+U8U8_KEY = "session.x64quantprecision"
+"""onnxruntime's option that turns constant int8 weights into the same integers as uint8 when a graph is loaded.
+Release 1.32 does so on CPUs with VNNI too, 1.22 does not: nothing is gained there, and int8 is faster."""
+
+ONNXRUNTIME_VERSION: str = onnxruntime.__version__
+
+
+def open_session(
+    graph: Path | bytes,
+    *,
+    cpu: CpuClass | None = None,
+    library: Path | None = None,
+    options: Mapping[str, object] | None = None,
+) -> onnxruntime.InferenceSession:
+    """Open a session on one core per call, whose int8 products are exact on this class of CPU.
+
+    Args:
+        graph: A file, or the bytes of a graph that has its weights inside.
+        cpu: The class; None: this machine's, as :func:`~embed_plugin.cpu.detect_class` has it.
+        library: The operators of :mod:`embed_plugin.kernels`, for a graph that uses them.
+        options: More attributes of onnxruntime's SessionOptions, by name.
+
+    Raises:
+        InvalidInputError: the environment asks for a class that this CPU is not.
+        Exception: onnxruntime cannot load the graph; its errors have no common base.
+    """
+    chosen = onnxruntime.SessionOptions()
+    if (cpu or detect_class()).saturates:
+        chosen.add_session_config_entry(U8U8_KEY, "1")
+    if library is not None:
+        chosen.register_custom_ops_library(str(library))
+    chosen.intra_op_num_threads = 1
+    chosen.inter_op_num_threads = 1
+    chosen.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
+    chosen.log_severity_level = 3
+    for name, value in (options or {}).items():
+        setattr(chosen, name, value)
+    linked = {} if isinstance(graph, bytes) else linked_weights(graph)
+    if linked:
+        sizes = [len(file) for file in linked.values()]
+        chosen.add_external_initializers_from_files_in_memory(list(linked), list(linked.values()), sizes)
+    return onnxruntime.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph),
+        chosen,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=list(FUSIONS_LEFT_OUT),
+    )
+
+
+def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of the files with a graph's weights, by name, where it or one of them is a link; else nothing.
+
+    Folders of links are what a hub's cache, DVC, git-annex, Nix and Bazel make. onnxruntime does not follow a link from
+    one folder into another, for it could lead anywhere, and so is given what :mod:`embed_plugin.model.folder` verified.
+    It copies that, where it maps the files of an ordinary folder.
+    """
+    weights = sorted(graph.parent.glob("*.onnx.data"))
+    if not any(path.is_symlink() for path in (graph, *weights)):
+        return {}
+    return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
+
+
+class OnnxSession:
+    """One session on one core per call; :meth:`run` may be called by any number of threads at once.
+
+    Attributes:
+        backend: What computes its vectors.
+    """
+
+    def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None) -> None:
+        """Load a graph.
+
+        Args:
+            graph: The file.
+            cpu: The class of CPU.
+            own: The kernels, for a graph that uses them.
+
+        Raises:
+            ModelFolderError: onnxruntime cannot load it.
+        """
+        self.backend = Backend(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
+        try:
+            self._session = open_session(graph, cpu=cpu, library=own.library if own else None)
+        except Exception as error:
+            message = f"onnxruntime {ONNXRUNTIME_VERSION} cannot load {graph} ({error})"
+            raise ModelFolderError(f"{message}: export the model again with this version") from error
+
+    @classmethod
+    def of(cls, folder: Path) -> OnnxSession:
+        """The fastest session of a model folder: with own kernels, where they can run here and the folder has a graph.
+
+        Raises:
+            ModelFolderError: onnxruntime cannot load the graph.
+            InvalidInputError: the environment asks for a class that this CPU is not.
+        """
+        cpu = detect_class()
+        own = kernels.choose(cpu)
+        if own.library is None or not (folder / KERNEL_GRAPH).is_file():
+            return cls(folder / GRAPH, cpu)
+        return cls(folder / KERNEL_GRAPH, cpu, own)
+
+    def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
+        """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.
+
+        Raises:
+            InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
+            EncodingError: the graph cannot be run, or returned NaN or infinity.
+        """
+        try:
+            vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+        except InvalidArgument as error:
+            problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
+            raise InvalidInputError(f"{problem} ({error})") from error
+        except Exception as error:
+            raise EncodingError(f"onnxruntime {ONNXRUNTIME_VERSION} cannot run the model: {error}") from error
+        if not np.isfinite(vectors).all():
+            raise EncodingError("the model returned NaN or infinity: its folder is damaged, export it again")
+        return vectors

@@ -1,0 +1,1 @@
+"""Graphs written straight from the weights: one file a family."""

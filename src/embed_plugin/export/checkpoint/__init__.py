@@ -1,0 +1,1 @@
+"""A checkpoint: fetch it, and read what its files say."""

@@ -1,0 +1,105 @@
+"""Refuse a checkpoint that is no text embedder, and say what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import ExportError
+from embed_plugin.export.checkpoint.files import (
+    MODULES,
+    TRANSFORMER_SETTINGS,
+    read_module_types,
+    read_object_if_there,
+    read_transformer_settings,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RERANKER = "a reranker or classifier: it scores texts and gives no vectors"
+SPARSE = "a sparse encoder (SPLADE): it gives weights of words and no dense vector"
+COLBERT = "a ColBERT model: it gives a vector for every token and none for a text"
+STATIC = "a static embedding (model2vec): it looks vectors up and has no encoder"
+WORDS = "a model of word vectors or word counts: it has no encoder"
+
+_OF_MODULE = {
+    "BoW": WORDS,
+    "CLIPModel": "a CLIP model of images and texts",
+    "LogitScore": RERANKER,
+    "MLMTransformer": SPARSE,
+    "Router": "two encoders in one, for queries and for documents",
+    "Asym": "two encoders in one, for queries and for documents",
+    "SparseAutoEncoder": SPARSE,
+    "SparseStaticEmbedding": SPARSE,
+    "SpladePooling": SPARSE,
+    "StaticEmbedding": STATIC,
+    "WordEmbeddings": WORDS,
+}
+_OF_TASK = {
+    "any-to-any": "a generating model",
+    "fill-mask": SPARSE,
+    "sequence-classification": RERANKER,
+    "text-generation": RERANKER,
+}
+_OF_MODEL_TYPE = {"ColBERT": COLBERT, "CrossEncoder": RERANKER, "SparseEncoder": SPARSE}
+_OF_ARCHITECTURE = {
+    "HF_ColBERT": COLBERT,
+    "StaticModel": STATIC,
+    "ForSequenceClassification": RERANKER,
+    "ForMaskedLM": "a masked language model (SPLADE, or the base of other models): nothing says how it pools",
+    "ForCausalLM": "a language model: nothing says how it pools",
+}
+"""By the end of a class's name; any other class named ``...For...`` is made for something else too."""
+
+REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
+
+
+def require_embedder(folder: Path) -> None:
+    """Check that a checkpoint is a text embedder.
+
+    The modules decide. Where they have no Pooling, what sentence-transformers or transformers saved it as decides.
+
+    Raises:
+        ExportError: it is something else; the message names it, and the file that says so.
+        SourceError: a file cannot be read.
+    """
+    modules = read_module_types(folder)
+    kinds = [module.rsplit(".", 1)[-1] for module, _ in modules]
+    _refuse_modules(folder / MODULES, [module for module, _ in modules])
+    task = read_transformer_settings(folder).get("transformer_task")
+    if task in _OF_TASK:
+        _refuse(folder / TRANSFORMER_SETTINGS, f"its transformer_task is {task!r}", _OF_TASK[task])
+    config = read_object_if_there(folder / "config.json")
+    if "Pooling" not in kinds:
+        _refuse_other_models(folder, config.get("architectures"))
+    if "quantization_config" in config:
+        found = f"{folder / 'config.json'} has a quantization_config"
+        raise ExportError(f"{found}: its weights are packed integers. Give the checkpoint before it was quantised")
+
+
+def _refuse_modules(path: Path, modules: list[str]) -> None:
+    for module in modules:
+        kind = COLBERT if module.startswith("pylate.") else _OF_MODULE.get(module.rsplit(".", 1)[-1])
+        if kind:
+            _refuse(path, f"it lists {module}", kind)
+    own = [module for module in modules if not module.startswith("sentence_transformers.")]
+    if own:
+        found = f"{path} lists {', '.join(own)}, which is code that comes with the checkpoint"
+        raise ExportError(f"{found}: that is never run, so neither exporter can make this model")
+
+
+def _refuse_other_models(folder: Path, architectures: object) -> None:
+    path = folder / "config_sentence_transformers.json"
+    model_type = read_object_if_there(path).get("model_type")
+    if model_type in _OF_MODEL_TYPE:
+        _refuse(path, f"its model_type is {model_type!r}", _OF_MODEL_TYPE[model_type])
+    for architecture in architectures if isinstance(architectures, list) else []:
+        name = str(architecture)
+        ends = [kind for ending, kind in _OF_ARCHITECTURE.items() if name.endswith(ending)]
+        if ends or "For" in name:
+            kind = ends[0] if ends else "a model for another task"
+            _refuse(folder / "config.json", f"its architecture is {name}, and no {MODULES} has a Pooling", kind)
+
+
+def _refuse(path: Path, found: str, kind: str) -> None:
+    raise ExportError(f"{path} ({found}) is that of {kind}. {REMEDY}")

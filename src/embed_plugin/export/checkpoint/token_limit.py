@@ -1,0 +1,61 @@
+"""How many tokens of a text a checkpoint takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from embed_plugin.errors import ExportError
+from embed_plugin.export.checkpoint.files import read_tokenizer_settings, read_transformer_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FEWEST_TOKENS = 3
+"""The lowest token limit: two special tokens and one of the text."""
+
+
+UNLIMITED = 1_000_000
+"""From here on a ``model_max_length`` says that there is no limit; transformers writes 1e30."""
+
+
+def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> int:
+    """The token limit: asked for, else the one that the checkpoint was trained with, else the position table.
+
+    The trained limit is ``max_seq_length`` of ``sentence_bert_config.json``, which sentence-transformers no longer
+    writes, then ``model_max_length`` of ``tokenizer_config.json``; the latter says nothing where the model has fewer
+    positions. ``tokenizer.json`` is not asked: its truncation is a training or export setting (all-MiniLM-L6-v2's says
+    128, the model's limit is 256).
+
+    Args:
+        folder: The checkpoint.
+        positions: The most tokens the model has positions for; None: it does not say.
+        asked: What the user wants; None: the checkpoint's own limit.
+
+    Raises:
+        ExportError: the model cannot take as many, or nothing says how many it takes.
+        SourceError: a file cannot be read.
+    """
+    if asked is not None:
+        if asked < FEWEST_TOKENS or (positions is not None and asked > positions):
+            raise ExportError(f"max tokens is {asked}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}")
+        return asked
+    trained = _limit(folder, read_transformer_settings(folder), "max_seq_length")
+    if trained is None:
+        trained = _limit(folder, read_tokenizer_settings(folder), "model_max_length")
+        trained = None if trained is None or trained > (positions or UNLIMITED - 1) else trained
+    limits = [limit for limit in (trained, positions) if limit]
+    if not limits:
+        raise ExportError(f"{folder} does not say how many tokens a text may have: say it with --max-tokens")
+    return min(limits)
+
+
+def _limit(folder: Path, settings: Mapping[str, Any], name: str) -> int | None:
+    """A limit that a file states; None where it states none."""
+    limit = settings.get(name)
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= FEWEST_TOKENS:
+        found = f"{folder} says that {name} is {limit!r}, expected a number from {FEWEST_TOKENS} on"
+        raise ExportError(f"{found}: say the limit with --max-tokens")
+    return int(min(limit, UNLIMITED))

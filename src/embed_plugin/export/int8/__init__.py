@@ -1,0 +1,1 @@
+"""An fp32 graph to INT8: calibrate, choose ranges, quantise."""

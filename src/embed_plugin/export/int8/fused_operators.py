@@ -1,0 +1,118 @@
+"""Find the parts of a graph that one operator of :mod:`embed_plugin.kernels` can do in one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from embed_plugin.export.onnx_graph.edit import attribute, values_read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+
+    from embed_plugin.export.int8.quantise import Quantiser
+
+HEAD_SIZES = (32, 64)
+"""Channels of an attention head that the kernels are made for."""
+
+RESIDUALS = ("LayerNormalization", "Slice")
+"""What gives the value that passes a layer by: its norm, or the first token of it. Both have the product's shape."""
+
+
+@dataclass(frozen=True)
+class FusedOperator:
+    """One operator in place of several, which gives a value as uint8.
+
+    Attributes:
+        name: Of the operator.
+        inputs: Its inputs, up to the scale.
+        replaced: The nodes it stands for; the last gives the value that is quantised.
+        gives_value: Whether it also gives the value as float32, first.
+        attributes: Of the operator.
+    """
+
+    name: str
+    inputs: list[str]
+    replaced: list[onnx.NodeProto]
+    gives_value: bool = False
+    attributes: dict[str, float] = field(default_factory=dict)
+
+
+class FusedOperators:
+    """Looks at a graph that is going to be quantised."""
+
+    def __init__(self, quantiser: Quantiser, channels: Mapping[str, int]) -> None:
+        """Prepare to look.
+
+        Args:
+            quantiser: Knows the graph's weight products.
+            channels: Of each value that is going to be quantised.
+        """
+        graph = quantiser.source.graph
+        self.quantiser = quantiser
+        self.channels = channels
+        self.producers = {name: node for node in graph.node for name in node.output}
+        self.readers = Counter(name for node in graph.node for name in values_read(node))
+        self.multiplied = Counter(node.input[0] for node in quantiser.products)
+        self.products = {quantiser.output_of(node) for node in quantiser.products}
+
+    def activated_products(self) -> dict[str, str]:
+        """Products that a GELU alone reads and that products alone read behind it: the GELU's value by theirs."""
+        gelus = [self.producers[value] for value in self.multiplied if self._is_only_quantised(value, "Gelu")]
+        return {node.input[0]: node.output[0] for node in gelus if self._can_do(node)}
+
+    def fused(self) -> dict[str, FusedOperator]:
+        """The operators that give a quantised value, by that value."""
+        found = {value: self._add_norm(value) or self._attention(value) for value in self.multiplied}
+        return {value: fused for value, fused in found.items() if fused is not None}
+
+    def _is_only_quantised(self, value: str, operator: str) -> bool:
+        """Whether an operator of this kind gives a value that nobody needs as float32."""
+        producer = self.producers.get(value)
+        return producer is not None and producer.op_type == operator and self.readers[value] == self.multiplied[value]
+
+    def _can_do(self, gelu: onnx.NodeProto) -> bool:
+        """Whether a product can do this GELU: it is the exact one, and its copies are the product's columns."""
+        value, given = gelu.input[0], gelu.output[0]
+        is_exact = attribute(gelu, "approximate", b"none") == b"none"
+        no_copies = not self.quantiser.range_of(given).copies or value in self.quantiser.copied_outputs
+        return is_exact and no_copies and value in self.products and self.readers[value] == 1
+
+    def _add_norm(self, value: str) -> FusedOperator | None:
+        """``LayerNormalization(product + residual)``; another sum may broadcast, as words and positions do."""
+        norm = self.producers.get(value)
+        if norm is None or norm.op_type != "LayerNormalization" or len(norm.input) != len(("value", "scale", "bias")):
+            return None
+        added = self.producers.get(norm.input[0])
+        if added is None or self.readers[norm.input[0]] != 1 or not self._is_residual(added):
+            return None
+        return FusedOperator(
+            "AddNormQuantise",
+            [*added.input, *norm.input[1:]],
+            [added, norm],
+            gives_value=True,
+            attributes={"epsilon": attribute(norm, "epsilon", 1e-5)},
+        )
+
+    def _is_residual(self, added: onnx.NodeProto) -> bool:
+        """Whether a weight product and what passed it by are added."""
+        if added.op_type != "Add" or added.input[0] not in self.products:
+            return False
+        passed_by = self.producers.get(added.input[1])
+        return passed_by is not None and passed_by.op_type in RESIDUALS
+
+    def _attention(self, value: str) -> FusedOperator | None:
+        """Attention, whichever operator the If would choose."""
+        if not self._is_only_quantised(value, "If"):
+            return None
+        choice = self.producers[value]
+        inner = attribute(choice, "else_branch").node
+        if len(inner) != 1 or inner[0].op_type != "MultiHeadAttention":
+            return None
+        heads = attribute(inner[0], "num_heads")
+        if self.channels[value] not in [heads * size for size in HEAD_SIZES]:
+            return None
+        return FusedOperator("AttentionQuantise", list(inner[0].input), [choice], attributes={"num_heads": heads})

@@ -1,0 +1,1 @@
+"""Write, edit and save ONNX graphs."""

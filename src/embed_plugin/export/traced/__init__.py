@@ -1,0 +1,1 @@
+"""Graphs that optimum traces from torch."""

@@ -1,0 +1,146 @@
+"""Records to chunks of at most so many tokens, cut where the text itself has borders."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.ingest.chunk.splitters import Splitter, is_splittable, make_splitter
+from embed_plugin.ingest.records import Chunk, Rejected, sha256
+from embed_plugin.protocols import TokenEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embed_plugin.ingest.records import Record
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import TokenIds
+
+
+class _Piece(NamedTuple):
+    """A text, its tokens, whether a chunk may be as long, and the tokens' ids and how many are unknown, where known."""
+
+    text: str
+    tokens: int
+    fits: bool
+    ids: TokenIds | None = None
+    unknown: int | None = None
+
+
+class Chunker:
+    """Cuts records into chunks that the encoder takes whole: no token of a text is ever cut off.
+
+    Borders are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters; in source
+    code, whose grammar is installed, classes, functions, statements.
+
+    Args:
+        encoder: Counts the tokens, special tokens and prefix included. Where it has a ``tokenizer_json``
+            (a string: the tokenizer without truncation and padding), no cut calls back into Python.
+        chunk_tokens: Most tokens of a chunk; the encoder's limit where that is lower, or by default.
+        overlap_tokens: Most tokens that a chunk repeats of the one before it.
+
+    Raises:
+        InvalidInputError: no token is left for the text, or the overlap is as long as a chunk.
+    """
+
+    def __init__(self, encoder: TextEncoder, *, chunk_tokens: int | None = None, overlap_tokens: int = 0) -> None:
+        self.limit = encoder.max_tokens if chunk_tokens is None else min(encoder.max_tokens, chunk_tokens)
+        self._encoder = encoder
+        self._overhead = int(encoder.count_tokens([""])[0])
+        self._capacity = self.limit - self._overhead
+        self._overlap = overlap_tokens
+        if self._capacity < 1:
+            message = f"{self.limit} tokens a chunk, {self._overhead} of them the model's own: allow more"
+            raise InvalidInputError(message)
+        if not 0 <= overlap_tokens < self._capacity:
+            message = f"{overlap_tokens} tokens of overlap, expected 0 to {self._capacity - 1}"
+            raise InvalidInputError(message)
+        tokenizer_json = getattr(encoder, "tokenizer_json", None)
+        self._tokenizer_json = tokenizer_json if isinstance(tokenizer_json, str) else None
+        self._splitters: dict[tuple[str, bool], Splitter] = {}
+
+    def hash_of(self, record: Record) -> str:
+        """sha256 (hex) of all that decides a record's chunks: its text, its kind, and how it is cut.
+
+        A stored record with this hash has the chunks that it would be cut into now, so it need not be cut again.
+        """
+        return sha256(f"{self.limit} {self._overlap} {_syntax(record)}\n{record.text}")
+
+    def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
+        """Cut records that are not empty; one list of chunks per record.
+
+        A record is rejected where a single character takes more tokens than a chunk may have, or none at all.
+
+        Tokens are counted in one call for all the records and in one more for all the pieces of those that do
+        not fit, so a record that fits costs no more than its tokens.
+        """
+        try:
+            return self._chunk(records)
+        except InvalidTextError as error:
+            if len(records) > 1:
+                return [self.chunk([record])[0] for record in records]
+            return [Rejected.of(records[0], f"{records[0].place or records[0].source_id}: {error.problem}")]
+
+    def _chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
+        whole = self._tokenised([record.text for record in records])
+        long = [number for number, piece in enumerate(whole) if not piece.fits]
+        pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
+        return [self._chunks(record, pieces.get(number, [whole[number]])) for number, record in enumerate(records)]
+
+    def _split(self, records: Sequence[Record]) -> list[list[_Piece]]:
+        texts = [self._splitter(record, exact=False).chunks(record.text) for record in records]
+        tokenised = iter(self._tokenised(list(chain.from_iterable(texts))))
+        cut = [list(islice(tokenised, len(pieces))) for pieces in texts]
+        return [
+            pieces if all(piece.fits for piece in pieces) else self._split_exactly(record)
+            for record, pieces in zip(records, cut, strict=True)
+        ]
+
+    def _split_exactly(self, record: Record) -> list[_Piece]:
+        """Cut again by the encoder's own count; tokens may differ where the prefix meets the text."""
+        return self._tokenised(self._splitter(record, exact=True).chunks(record.text))
+
+    def _splitter(self, record: Record, *, exact: bool) -> Splitter:
+        key = (_syntax(record), exact)
+        if key not in self._splitters:
+            # The splitter counts tokens without the special ones, hence the capacity without them.
+            count = self._count_own if self._tokenizer_json is None or exact else self._tokenizer_json
+            self._splitters[key] = make_splitter(key[0], count, capacity=self._capacity, overlap=self._overlap)
+        return self._splitters[key]
+
+    def _count_own(self, text: str) -> int:
+        return max(0, int(self._encoder.count_tokens([text])[0]) - self._overhead)
+
+    def _tokenised(self, texts: list[str]) -> list[_Piece]:
+        if not texts:
+            return []
+        if not isinstance(self._encoder, TokenEncoder):
+            counts = map(int, self._encoder.count_tokens(texts))
+            return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
+        tokenised = self._encoder.tokenise(texts)
+        cut = set(tokenised.cut)
+        unknown: Sequence[int | None] = tokenised.unknown or [None] * len(texts)
+        return [
+            _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids, of_them)
+            for number, (text, ids, of_them) in enumerate(zip(texts, tokenised.ids, unknown, strict=True))
+        ]
+
+    def _chunks(self, record: Record, pieces: list[_Piece]) -> list[Chunk] | Rejected:
+        for piece in pieces:
+            if not piece.fits:
+                reason = (
+                    f"{record.place or record.source_id}: {piece.text[:20]!r} alone has more than {self.limit} tokens, "
+                    "the limit. Allow longer chunks or take a model with a higher limit"
+                )
+                return Rejected.of(record, reason)
+        about = record.metadata, record.metadata_hash, self.hash_of(record)
+        return [
+            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown)
+            for index, piece in enumerate(pieces)
+        ]
+
+
+def _syntax(record: Record) -> str:
+    """What a record is cut as: plain text where there is no splitter for its kind."""
+    return record.syntax if is_splittable(record.syntax) else "text"

@@ -1,0 +1,1 @@
+"""Files, lines and objects to records."""

@@ -1,0 +1,114 @@
+"""The fields of a line or row to a record: which is its id, which its text, which its metadata."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from embed_plugin.errors import RecordError
+from embed_plugin.ingest.records import Record, Rejected
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest.read.settings import ReaderSettings
+    from embed_plugin.ingest.records import JSON
+
+
+class Origin(NamedTuple):
+    """Where a record stands.
+
+    Attributes:
+        name: What ids of the file's records are made of.
+        path: The file, for messages.
+        number: The line or row, from 1.
+    """
+
+    name: str
+    path: str
+    number: int
+
+    @property
+    def place(self) -> str:
+        """File and line, for messages."""
+        return f"{self.path}:{self.number}"
+
+    @property
+    def source_id(self) -> str:
+        """The id of a record that has none of its own."""
+        return f"{self.name}#{self.number}"
+
+    def rejected(self, reason: str, source_id: str | None = None, **raw: JSON) -> Rejected:
+        """The record refused; what was read of it is tried again as if it stood here."""
+        return Rejected(reason, self.place, source_id, record={**raw, **self._asdict()})
+
+
+def record_of_fields(fields: dict[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected:
+    """Make a record of fields, which are taken apart for it; what cannot be one is rejected, without the fields."""
+    source_id = None
+    place = origin.place
+    try:
+        source_id = origin.source_id if settings.id_field is None else _id(fields, settings.id_field, place)
+        texts = [_text(fields, name, place) for name in settings.text_fields]
+        # Only now: a field may be part of the text and the id.
+        for name in {settings.id_field, *settings.text_fields}:
+            fields.pop(name, None)  # type: ignore[arg-type] # None is no field
+        text = texts[0] if len(texts) == 1 else "\n".join(filter(None, texts))
+        return checked_record(source_id, text, _metadata(fields, settings), place=place)
+    except RecordError as error:
+        return Rejected(str(error), place, source_id or None)
+
+
+def record_of_values(values: dict[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected:
+    """Make a record of a row whose values are JSON."""
+    found = record_of_fields(dict(values), origin, settings)
+    if isinstance(found, Record):
+        return found
+    return origin.rejected(found.reason, found.source_id, fields=values)
+
+
+def checked_record(
+    source_id: str, text: str, metadata: dict[str, JSON] | None = None, *, syntax: str = "text", place: str
+) -> Record:
+    """Make a record of what was read.
+
+    Raises:
+        RecordError: there are NUL characters in the id or the text, or what :class:`Record` refuses.
+    """
+    if "\0" in text or "\0" in source_id:
+        message = (
+            f"{place}: found a NUL character, which no text has. If it is UTF-16, say so with --encoding utf-16; "
+            "otherwise remove it, or leave the file out if it is no text"
+        )
+        raise RecordError(message)
+    return Record(source_id, text, metadata or {}, syntax=syntax, place=place)
+
+
+def _id(fields: dict[str, JSON], name: str, place: str) -> str:
+    value = _field(fields, name, place, option="--id-field")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise RecordError(f"{place}: the id {name!r} is {name_of(value)}, expected a string or an integer")
+    return str(value)
+
+
+def _text(fields: dict[str, JSON], name: str, place: str) -> str:
+    value = _field(fields, name, place, option="--text-field")
+    if not isinstance(value, str):
+        raise RecordError(f"{place}: the field {name!r} is {name_of(value)}, expected a string")
+    return value
+
+
+def _metadata(fields: dict[str, JSON], settings: ReaderSettings) -> dict[str, JSON]:
+    if settings.metadata_fields is None:
+        return fields
+    return {name: fields[name] for name in settings.metadata_fields if name in fields}
+
+
+def _field(fields: dict[str, JSON], name: str, place: str, *, option: str) -> JSON:
+    if name not in fields:
+        there = ", ".join(sorted(fields)) or "none"
+        raise RecordError(f"{place}: no field {name!r} (fields: {there}). Choose another one with {option}")
+    return fields[name]
+
+
+def name_of(value: object) -> str:
+    """What a JSON value is, for a message."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,113 @@
+"""Rows of CSV and TSV, one record each; the first row names the columns."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, BinaryIO
+
+from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.decoding import as_bytes, as_string, decode, keep, read_lines
+from embed_plugin.ingest.read.fields import Origin, record_of_fields
+from embed_plugin.ingest.read.formats.json_lines import too_long
+from embed_plugin.ingest.records import Record, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from embed_plugin.ingest.read.decoding import Line
+    from embed_plugin.ingest.read.settings import ReaderSettings
+    from embed_plugin.ingest.read.source_files import SourceFile
+    from embed_plugin.ingest.records import JSON
+
+
+def read_delimited_rows(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+    """One record a row, quoted as RFC 4180 has it; empty lines are passed over."""
+    # The module's own limit, 128 KiB a cell, is one for the whole process.
+    csv.field_size_limit(max(csv.field_size_limit(), settings.max_record_bytes))
+    encoding, lines = read_lines(stream, chosen=settings.encoding, limit=settings.max_record_bytes)
+    strings = _Strings(lines, str(file.path), limit=settings.max_record_bytes)
+    delimiter = settings.delimiter or ("\t" if file.format == "tsv" else ",")
+    rows = csv.reader(strings, strict=True, delimiter=delimiter)
+    header: list[str] = []
+    while True:
+        number = strings.number + 1
+        try:
+            cells = next(rows, None)
+            if cells is None:
+                return
+            if cells and not header:
+                header = _header(cells, encoding, file, settings)
+            elif cells:
+                origin = Origin(file.name, str(file.path), number)
+                yield record_of_row(header, cells, origin, settings, encoding=encoding)
+        except (csv.Error, RecordError) as error:
+            reason = str(error)
+            if isinstance(error, csv.Error):
+                reason = f"{file.path}:{number}: not a row ({error}). Quote its cells as RFC 4180 has it"
+            yield file.rejected(reason, number=number if header else None)
+            if not header:
+                return
+
+
+def record_of_row(
+    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: str = "utf-8"
+) -> Record | Rejected:
+    """Make a record of a row, whose cells are bytes as :func:`as_string` writes them."""
+    try:
+        fields = _fields(header, cells, origin, encoding)
+        found = record_of_fields(fields, origin, settings)
+    except RecordError as error:
+        found = Rejected(str(error), origin.place, origin.source_id if settings.id_field is None else None)
+    if isinstance(found, Record):
+        return found
+    kept: list[JSON] = [keep(as_bytes(cell), encoding) for cell in cells]
+    return origin.rejected(found.reason, found.source_id, header=list(header), cells=kept)
+
+
+def _fields(header: Sequence[str], cells: Sequence[str], origin: Origin, encoding: str) -> dict[str, JSON]:
+    if len(cells) != len(header):
+        message = f"{origin.place}: {len(cells)} cells, expected {len(header)} as the first row has"
+        raise RecordError(f"{message}. Check the quotes and the delimiter around it")
+    values = [decode(as_bytes(cell), encoding, origin.path, first_line=origin.number) for cell in cells]
+    return dict(zip(header, values, strict=True))
+
+
+def check_columns(columns: Sequence[str], file: SourceFile, settings: ReaderSettings) -> None:
+    """Check that rows with these columns can be records.
+
+    Raises:
+        RecordError: one that is needed is not there, or one is there twice.
+    """
+    there = f"columns: {', '.join(columns) or 'none'}"
+    if len(set(columns)) < len(columns):
+        raise RecordError(f"{file.path}: a column is there twice ({there}). Give each a name of its own")
+    id_fields = () if settings.id_field is None else (settings.id_field,)
+    for name in (*id_fields, *settings.text_fields, *(settings.metadata_fields or ())):
+        if name not in columns:
+            remedy = "Choose with --id-field, --text-field and --metadata-field, or leave the file out with --exclude"
+            raise RecordError(f"{file.path}: no column {name!r} ({there}). {remedy}")
+
+
+def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: ReaderSettings) -> list[str]:
+    names = [decode(as_bytes(cell), encoding, str(file.path), first_line=1) for cell in cells]
+    check_columns(names, file, settings)
+    return names
+
+
+class _Strings:
+    """The lines of a file as strings, for the CSV reader, which goes on after one that could not be read."""
+
+    def __init__(self, lines: Iterator[Line], path: str, *, limit: int) -> None:
+        self.number = 0
+        self._path = path
+        self._lines = lines
+        self._limit = limit
+
+    def __iter__(self) -> _Strings:
+        return self
+
+    def __next__(self) -> str:
+        self.number, content = next(self._lines)
+        if content is None:
+            raise RecordError(too_long(f"{self._path}:{self.number}: the line", self._limit))
+        return as_string(content)

@@ -1,0 +1,73 @@
+"""Lines of JSON, one record each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+
+from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.decoding import decode, keep, read_lines
+from embed_plugin.ingest.read.fields import Origin, name_of, record_of_fields
+from embed_plugin.ingest.records import Record, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embed_plugin.ingest.read.settings import ReaderSettings
+    from embed_plugin.ingest.read.source_files import SourceFile
+    from embed_plugin.ingest.records import JSON
+
+
+def read_json_lines(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+    """One record a line; empty lines are passed over."""
+    limit = settings.max_record_bytes
+    encoding, lines = read_lines(stream, chosen=settings.encoding, limit=limit)
+    for number, content in lines:
+        if content is None:
+            yield file.rejected(too_long(f"{file.path}:{number}: the line", limit), number=number)
+        elif not content.isspace():
+            yield record_of_line(content, Origin(file.name, str(file.path), number), settings, encoding=encoding)
+
+
+def record_of_line(
+    content: bytes, origin: Origin, settings: ReaderSettings, *, encoding: str = "utf-8"
+) -> Record | Rejected:
+    """Make a record of one line of JSON."""
+    default_id = origin.source_id if settings.id_field is None else None
+    try:
+        line = decode(content, encoding, origin.path, first_line=origin.number)
+        found = record_of_fields(_parse(line, origin.place), origin, settings)
+    except RecordError as error:
+        found = Rejected(str(error), origin.place, default_id)
+    if isinstance(found, Record):
+        return found
+    return origin.rejected(found.reason, found.source_id, line=keep(content, encoding))
+
+
+def too_long(what: str, limit: int) -> str:
+    """Why what is longer than may be read is refused."""
+    return f"{what} is longer than {limit:,} bytes. Split it into several records"
+
+
+def _parse(line: str, place: str) -> dict[str, JSON]:
+    try:
+        value: object = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        message = f"{place}: not JSON ({error}). Every line must be one JSON object; --format text reads plain text"
+        raise RecordError(message) from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{place}: found {name_of(value)}, expected a JSON object with the record's fields")
+    return cast("dict[str, JSON]", value)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return found
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")

@@ -1,0 +1,104 @@
+"""Paths to records: files, folders of them, and stdin."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.file import FileReader, reader_of
+from embed_plugin.ingest.read.settings import ReaderSettings
+from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
+
+    from embed_plugin.ingest.records import Record, Rejected
+
+STDIN = "-"
+
+
+class RecordReader:
+    """Reads the records of files, folders and stdin (``-``), one by one, in a fixed order.
+
+    What cannot be read is rejected, and reading goes on; where not even its id is known, a record that was not read may
+    be there all the same. Nothing but the current record, and the names in the folders
+    around its file, is kept in memory.
+
+    Raises:
+        RecordError: a path does not exist, or stdin is to be read in a format that is not read from it.
+        MissingExtraError: a file that is named needs an extra that is not installed.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        settings: ReaderSettings | None = None,
+        stdin: BinaryIO | None = None,
+    ) -> None:
+        self.settings = settings or ReaderSettings()
+        self._stdin = stdin
+        self._paths = [Path(path) for path in paths]
+        self._finder = SourceFinder(self.settings)
+        self._files = FileReader(self.settings)
+        for path in self._paths:
+            self._check(path)
+
+    def __iter__(self) -> Iterator[Record | Rejected]:
+        for path in self._paths:
+            yield from self._read(path)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes read so far."""
+        return self._files.bytes_read
+
+    @cached_property
+    def total_bytes(self) -> int | None:
+        """Bytes to read, found by going through the folders once more; None for stdin and pipes."""
+        total = 0
+        finder = SourceFinder(self.settings)
+        for path in self._paths:
+            if str(path) == STDIN or not (path.is_dir() or path.is_file()):
+                return None
+            total += sum(_size(file.path) for file in finder.find(path) if isinstance(file, SourceFile))
+        return total
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Files in the folders read so far that were left out for their suffix or kind, counted by suffix."""
+        return self._finder.skipped
+
+    def _check(self, path: Path) -> None:
+        if str(path) == STDIN:
+            if self.settings.format in {"html", "parquet"}:
+                raise RecordError(f"{self.settings.format} is not read from stdin. Give a file or a folder")
+        elif not path.exists():
+            raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
+        elif not path.is_dir():
+            reader_of(self._finder.named(path, path.as_posix()).format)
+
+    def _read(self, path: Path) -> Iterator[Record | Rejected]:
+        if str(path) == STDIN:
+            chosen = self.settings.format
+            source = SourceFile(Path("stdin"), "stdin", "jsonl" if chosen == "auto" else chosen, is_stdin=True)
+            yield from self._files.read_stream(self._stdin or sys.stdin.buffer, source)
+            return
+        for found in self._finder.find(path):
+            if isinstance(found, SourceFile):
+                yield from self._files.read(found)
+            else:
+                yield found
+
+
+def _size(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0

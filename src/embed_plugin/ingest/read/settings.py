@@ -1,0 +1,78 @@
+"""How sources become records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.read.ignore_rules import parse_patterns
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest.read.formats.by_suffix import Format
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """How sources become records.
+
+    Attributes:
+        format: What the files are; ``auto`` goes by the suffix. stdin holds JSON lines, unless this says ``csv`` or
+            ``tsv``, or ``text``: then every line is a record.
+        id_field: The field or column that names the record; without one, it is named by file and line.
+        text_fields: The fields or columns that are embedded; several are joined by line breaks, empty ones left out.
+        metadata_fields: The fields that are stored beside the text; None for all that are neither id nor text.
+        encoding: What text is in where the file itself does not say, by Python's name; None for UTF-8.
+        delimiter: What stands between two cells; None for the comma of CSV and the tab of TSV.
+        include: Patterns, as in .gitignore, of the files that are read in folders, whatever their suffix; without any,
+            the suffix decides.
+        exclude: Patterns of files and folders that are left out.
+        max_record_bytes: The longest line, row or file that is read as one record.
+
+    Raises:
+        InvalidInputError: a setting that cannot be used.
+    """
+
+    format: Format = "auto"
+    id_field: str | None = None
+    text_fields: tuple[str, ...] = ("text",)
+    metadata_fields: tuple[str, ...] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_record_bytes: int = 64 * 2**20
+
+    def __post_init__(self) -> None:
+        self._check_fields()
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
+            message = f"the delimiter is {self.delimiter!r}: expected one character, and no quote or line break"
+            raise InvalidInputError(message)
+        if self.max_record_bytes < 1:
+            raise InvalidInputError(f"{self.max_record_bytes} bytes a record: allow at least 1")
+        parse_patterns(self.include, "the patterns to include")
+        parse_patterns(self.exclude, "the patterns to exclude")
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The fields that are needed, id and texts first; None for all."""
+        if self.metadata_fields is None:
+            return None
+        first = () if self.id_field is None else (self.id_field,)
+        return tuple(dict.fromkeys((*first, *self.text_fields, *self.metadata_fields)))
+
+    def _check_fields(self) -> None:
+        if not self.text_fields:
+            raise InvalidInputError("no field to embed was chosen. Name at least one with --text-field")
+        if len(set(self.text_fields)) < len(self.text_fields):
+            raise InvalidInputError(f"a text field was chosen twice ({', '.join(self.text_fields)}). Name each once")
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        "".encode(encoding)
+    except LookupError as error:
+        message = f"no text encoding {encoding!r} is known. Use a name such as utf-16, cp1252 or shift_jis"
+        raise InvalidInputError(message) from error

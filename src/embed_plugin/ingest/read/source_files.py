@@ -1,0 +1,133 @@
+"""Which files a path stands for, and what each is called."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embed_plugin.ingest.read.formats.by_suffix import format_of
+from embed_plugin.ingest.read.ignore_rules import IGNORE_FILE, IgnoreRules, parse_patterns, read_ignore_file
+from embed_plugin.ingest.records import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from embed_plugin.ingest.read.formats.by_suffix import Format
+    from embed_plugin.ingest.read.settings import ReaderSettings
+    from embed_plugin.ingest.records import JSON
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read.
+
+    Attributes:
+        path: Where it is.
+        name: What its records' ids are made of: relative to the folder that was named, with forward slashes,
+            and so the same from every working folder; a file named itself is called by the path as given.
+        format: How it is read.
+        is_stdin: Whether it is no file, and cannot be read again.
+    """
+
+    path: Path
+    name: str
+    format: Format
+    is_stdin: bool = False
+
+    def rejected(self, reason: str, *, source_id: str | None = None, number: int | None = None) -> Rejected:
+        """The file, or a line of it, that cannot be read and may be tried again from where it is."""
+        place = str(self.path) if number is None else f"{self.path}:{number}"
+        where: dict[str, JSON] = {"path": os.path.abspath(self.path), "name": self.name}  # noqa: PTH100 - keeps symlinks
+        if number is not None:
+            where["number"] = number
+        return Rejected(reason, place, source_id, record=None if self.is_stdin else where)
+
+
+class SourceFinder:
+    """Finds the files to read, holding no more than the names in the folders on the way to one.
+
+    Folders are searched recursively, in sorted order. Hidden files and folders are left out, and what ``.embedignore``
+    files and the settings exclude. Symlinks are followed unless they lead back to a folder they are in.
+
+    Attributes:
+        skipped: Files in those folders that have another suffix or are no regular files, counted by suffix.
+    """
+
+    def __init__(self, settings: ReaderSettings) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._settings = settings
+        self._include = parse_patterns(settings.include, "the patterns to include") if settings.include else None
+        self._exclude = parse_patterns(settings.exclude, "the patterns to exclude")
+
+    def find(self, path: Path) -> Iterator[SourceFile | Rejected]:
+        """The file itself, or those in the folder; a folder that cannot be listed is rejected."""
+        if path.is_dir():
+            for found in self._walk(path, "", (), IgnoreRules().inside("", self._exclude)):
+                yield found if isinstance(found, SourceFile) else _folder_rejected(path, *found)
+        else:
+            yield self.named(path, path.as_posix())
+
+    def named(self, path: Path, name: str) -> SourceFile:
+        """A file that is read whatever it is called."""
+        chosen = self._settings.format
+        return SourceFile(path, name, (format_of(path) or "text") if chosen == "auto" else chosen)
+
+    def _walk(
+        self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
+    ) -> Iterator[SourceFile | tuple[Path, Exception]]:
+        try:
+            status = folder.stat()
+            here = (status.st_dev, status.st_ino)
+            names = [] if here in inside else _list(folder)
+            if IGNORE_FILE in names:
+                rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
+        except (OSError, ValueError) as error:
+            yield folder, error
+            return
+        for name in names:
+            if name.startswith(".") or rules.leave_out(prefix + name):
+                continue
+            if name.endswith("/"):
+                yield from self._walk(folder / name, prefix + name, (*inside, here), rules)
+            elif self._is_wanted(folder / name, prefix + name):
+                yield self.named(folder / name, prefix + name)
+            else:
+                self.skipped[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - of a name
+
+    def _is_wanted(self, path: Path, name: str) -> bool:
+        if self._include is not None:
+            chosen = self._include.match_file(name)
+        else:
+            chosen = format_of(path) is not None and self._settings.format in {"auto", format_of(path)}
+        return chosen and _may_be_read(path)
+
+
+def _folder_rejected(root: Path, folder: Path, error: Exception) -> Rejected:
+    problem = error.strerror if isinstance(error, OSError) else str(error)
+    reason = f"{folder}: cannot list the folder ({problem}). Check it and its permissions"
+    return Rejected(reason, str(folder), record={"path": os.path.abspath(root)})  # noqa: PTH100 - keeps symlinks
+
+
+def _list(folder: Path) -> list[str]:
+    """The names in a folder, sorted; those of folders with a ``/``, so that nothing more is kept of an entry."""
+    with os.scandir(folder) as entries:
+        return sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a symlink to itself
+        return False
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether it is a regular file; also what cannot be looked at, so that reading it says why."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True

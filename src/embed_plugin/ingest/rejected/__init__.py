@@ -1,0 +1,1 @@
+"""Records that were rejected: the dead-letter file, and the way back from it."""

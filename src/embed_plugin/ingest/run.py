@@ -1,0 +1,204 @@
+"""Records to a collection: read a window at a time, have workers do each, count, reject and mirror."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from embed_plugin.errors import RecordError
+from embed_plugin.ingest.records import Record, Rejected
+from embed_plugin.ingest.seen_ids import SeenIds
+from embed_plugin.ingest.settings import IngestSettings
+from embed_plugin.ingest.summary import IngestSummary, Tally
+from embed_plugin.ingest.upkeep.mirror import find_gone, refusal, remove
+from embed_plugin.ingest.window.workers import LocalWorkers, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.window.compare import Change
+    from embed_plugin.ingest.window.workers import Outcome, Workers
+    from embed_plugin.protocols import TextEncoder
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who is told what a run does; each is optional.
+
+    Attributes:
+        on_progress: Called after each window, when its chunks are stored, with the summary so far.
+        on_change: Called for each record, when its window is stored or, in a dry run, compared.
+        on_removed: Called with the ids of the records that ``mirror`` removes.
+        on_rejected: Called with what could not be read when that is known, and with what could not be cut or stored
+            when its window is. Without it, the first such thing ends the run with a RecordError.
+    """
+
+    on_progress: Callable[[IngestSummary], None] | None = None
+    on_change: Callable[[Change], None] | None = None
+    on_removed: Callable[[Sequence[str]], None] | None = None
+    on_rejected: Callable[[Sequence[Rejected]], None] | None = None
+
+
+def ingest(
+    records: Iterable[Record | Rejected],
+    encoder: TextEncoder,
+    sink: Sink,
+    *,
+    settings: IngestSettings | None = None,
+    observer: Observer | None = None,
+    workers: Callable[[Task], Workers] = LocalWorkers,
+) -> IngestSummary:
+    """Bring a collection up to date with records, embedding only what is new or changed.
+
+    Point ids follow from collection, record and chunk, and every point says what it was made from: a run that
+    was stopped is continued by running it again. Where reading fails or the main thread is interrupted, what is under
+    way is stored before the exception goes on.
+
+    Args:
+        records: Read lazily, a window at a time. Where something was rejected of which not even the id is known,
+            ``mirror`` removes nothing.
+        encoder: Makes the vectors.
+        sink: The collection; made if it is not there.
+        settings: The defaults where None.
+        observer: Who is told what happens.
+        workers: Who compares, cuts, embeds and stores; threads of this process by default.
+
+    Raises:
+        RecordError: a record cannot be read or chunked, or two have the same id, and nobody observes rejections.
+        SpaceMismatchError: the collection holds vectors of another space.
+        TargetError: the store cannot be reached or refuses.
+    """
+    settings = settings or IngestSettings()
+    chunker = settings.chunker(encoder)  # which refuses what cannot be, before a collection is made
+    exists = sink.check(encoder)
+    if not settings.dry_run:
+        sink.prepare(encoder)
+        exists = True
+    run = _Run(settings, observer or Observer())
+    with workers(Task(encoder, sink, settings, chunker, exists)) as started:
+        run.take_all(records, started)
+    if settings.mirror and exists:
+        run.mirror(sink)
+    return run.summary()
+
+
+class _Window(NamedTuple):
+    """A window that is under way."""
+
+    records: int
+    rejected: int
+    outcome: Future[Outcome]
+
+
+class _Run:
+    def __init__(self, settings: IngestSettings, observer: Observer) -> None:
+        self._settings = settings
+        self._observer = observer
+        self._tally = Tally()
+        self._seen = SeenIds()
+        self._under_way: deque[_Window] = deque()
+        self._failed = False
+        self._all_named = True  # unless something is rejected of which not even the id is known
+
+    def take_all(self, records: Iterable[Record | Rejected], workers: Workers) -> None:
+        """Take the records a window at a time; where reading fails, what is under way is stored all the same."""
+        try:
+            for window in _windows(records, self._settings):
+                self._start(window, workers)
+                if len(self._under_way) >= workers.windows:
+                    self._finish()
+            while self._under_way:
+                self._finish()
+        except BaseException:
+            while self._under_way and not self._failed:
+                self._finish()
+            raise
+
+    def mirror(self, sink: Sink) -> None:
+        """Remove what is stored of records that were not read, or say in the summary why not."""
+        gone = find_gone(sink, self._seen, self._settings.shard)
+        self._tally.mirror_refused = refusal(
+            gone, self._seen, complete=self._all_named, max_delete=self._settings.max_delete
+        )
+        if self._tally.mirror_refused is None:
+            if not self._settings.dry_run:
+                remove(gone, sink)
+            self._tally.removed_sources(sources=len(gone.sources), chunks=gone.chunks)
+            if self._observer.on_removed:
+                self._observer.on_removed(gone.sources)
+
+    def summary(self) -> IngestSummary:
+        return self._tally.summary()
+
+    def _start(self, window: Sequence[Record | Rejected], workers: Workers) -> None:
+        """Hand the records that are to be taken to the workers."""
+        rejected = [record for record in window if isinstance(record, Rejected)]
+        self._know(rejected)
+        records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
+        self._reject(rejected)
+        self._under_way.append(_Window(len(window), len(rejected), workers.start(records)))
+
+    def _finish(self) -> None:
+        """Wait until the oldest window is stored, and tell of it."""
+        outcome = self._result()
+        window = self._under_way.popleft()  # not earlier: Ctrl-C may end the wait, and the window is still to be told
+        self._reject([*outcome.uncut, *outcome.refused])
+        self._tally.add(
+            outcome.changes,
+            records=window.records,
+            rejected=window.rejected + len(outcome.uncut),
+            refused_chunks=len(outcome.refused),
+        )
+        if self._observer.on_change:
+            for change in outcome.changes:
+                self._observer.on_change(change)
+        if self._observer.on_progress:
+            self._observer.on_progress(self.summary())
+
+    def _result(self) -> Outcome:
+        try:
+            return self._under_way[0].outcome.result()
+        except Exception:
+            self._failed = True  # nobody waits for the windows after it: they would fail too, each in its time
+            raise
+
+    def _know(self, rejected: Sequence[Rejected]) -> None:
+        """What was rejected is there all the same: nothing of it is gone from the source."""
+        self._seen.add([one.source_id for one in rejected if one.source_id is not None])
+        self._all_named = self._all_named and all(one.source_id is not None for one in rejected)
+
+    def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
+        """The records of this run's shard whose ids are new to it; others are rejected."""
+        mine = self._settings.shard.of(records)
+        again = self._seen.add([record.source_id for record in mine])
+        for record, seen in zip(mine, again, strict=True):
+            if seen:
+                reason = (
+                    f"{record.place or 'a record'}: the id {record.source_id!r} was already used by an earlier record. "
+                    "Give every record an id of its own (--id-field), or ingest into different collections"
+                )
+                rejected.append(Rejected.of(record, reason))
+        return [record for record, seen in zip(mine, again, strict=True) if not seen]
+
+    def _reject(self, rejected: Sequence[Rejected]) -> None:
+        if not rejected:
+            return
+        if self._observer.on_rejected is None:
+            raise RecordError(rejected[0].reason)
+        self._observer.on_rejected(rejected)
+
+
+def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> Iterator[list[Record | Rejected]]:
+    window: list[Record | Rejected] = []
+    characters = 0
+    for record in records:
+        window.append(record)
+        characters += len(record.text if isinstance(record, Record) else str(record.record))
+        if len(window) >= settings.window_records or characters >= settings.window_characters:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window

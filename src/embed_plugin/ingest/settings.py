@@ -1,0 +1,53 @@
+"""How records are ingested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.chunk.chunker import Chunker
+from embed_plugin.ingest.partition import Shard
+
+if TYPE_CHECKING:
+    from embed_plugin.protocols import TextEncoder
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """How records are ingested.
+
+    Attributes:
+        chunk_tokens: Most tokens of a chunk, special tokens and prefix included; None for the model's limit.
+        overlap_tokens: Most tokens that a chunk repeats of the one before it.
+        window_records: Records that are chunked, looked up and embedded together.
+        window_characters: A window ends early when its texts are longer than this; it bounds memory, and what a
+            killed run has to do again.
+        shard: The part of the records that this run takes.
+        mirror: Remove what is stored of records that were not read: the collection becomes a copy of its source.
+        max_delete: The largest part of the stored points that ``mirror`` may remove; above, it removes none.
+        dry_run: Count what would be done; embed and write nothing.
+    """
+
+    chunk_tokens: int | None = None
+    overlap_tokens: int = 0
+    window_records: int = 512
+    window_characters: int = 500_000
+    shard: Shard = field(default_factory=Shard)
+    mirror: bool = False
+    max_delete: float = 0.1
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.window_records < 1 or self.window_characters < 1:
+            raise InvalidInputError("a window must hold at least one record and one character")
+        if not 0 <= self.max_delete <= 1:
+            raise InvalidInputError(f"max_delete is {self.max_delete}; expected a part of all points, 0 to 1")
+
+    def chunker(self, encoder: TextEncoder) -> Chunker:
+        """What cuts records for an encoder.
+
+        Raises:
+            InvalidInputError: chunks of ``chunk_tokens`` and ``overlap_tokens`` cannot be.
+        """
+        return Chunker(encoder, chunk_tokens=self.chunk_tokens, overlap_tokens=self.overlap_tokens)

@@ -1,0 +1,79 @@
+"""What can be chosen when a collection is made; what is left out is Qdrant's own default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from embed_plugin.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embed_plugin.ingest.stores.payload_layout import LayoutName
+
+DistanceName: TypeAlias = Literal["cosine", "dot", "euclid"]
+"""How two vectors are compared. They are unit vectors, so all three rank alike; the frameworks expect cosine."""
+
+Datatype: TypeAlias = Literal["float32", "float16"]
+"""How a component is stored. Qdrant's uint8 takes whole numbers from 0 to 255, and every component of a unit vector
+would become 0 or 1: quantisation is what makes such vectors small."""
+
+Quantisation: TypeAlias = Literal["scalar", "binary"]
+"""scalar: a byte per component beside the vector itself. binary: a bit."""
+
+IndexKind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime", "uuid", "text", "geo"]
+"""What a payload index holds."""
+
+SparseName: TypeAlias = Literal["bm25"]
+"""Which sparse vector is stored beside the dense one."""
+
+
+@dataclass(frozen=True)
+class CollectionSettings:
+    """How a collection is made. Of one that is there, only the first three are compared with what was found.
+
+    Attributes:
+        distance: How vectors are compared; cosine by default.
+        layout: How the payload is laid out; plain by default.
+        sparse: ``bm25`` stores a sparse vector of each text's words beside the dense one, for hybrid search.
+        vectors_on_disk: Whether vectors are read from disk where they are not in the page cache.
+        payload_on_disk: The same for payloads.
+        datatype: How a component is stored.
+        quantisation: A smaller copy of the vectors that is searched first.
+        shards: Parts a server spreads over its nodes.
+        replication_factor: Copies a server keeps of each.
+        hnsw_m: Edges of a point in the index; 0 for no index.
+        hnsw_ef_construct: Candidates that are looked at when a point is added to the index.
+        payload_indexes: More payload keys to index before there is data, with the kind of each; ``source_id`` is
+            indexed in any case.
+        bulk_load: Build no index while a new collection is filled; it is built when the sink is closed.
+
+    Raises:
+        InvalidInputError: a number is out of range.
+    """
+
+    distance: DistanceName | None = None
+    layout: LayoutName | None = None
+    sparse: SparseName | None = None
+    vectors_on_disk: bool | None = None
+    payload_on_disk: bool | None = None
+    datatype: Datatype | None = None
+    quantisation: Quantisation | None = None
+    shards: int | None = None
+    replication_factor: int | None = None
+    hnsw_m: int | None = None
+    hnsw_ef_construct: int | None = None
+    payload_indexes: Mapping[str, IndexKind] = field(default_factory=dict)
+    bulk_load: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"shards": 1, "replication_factor": 1, "hnsw_m": 0, "hnsw_ef_construct": 4}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise InvalidInputError(f"{name} of {value}, expected {low} or more")
+
+    def chosen(self) -> frozenset[str]:
+        """Names of what is asked for."""
+        return frozenset(item.name for item in fields(self) if getattr(self, item.name))

@@ -1,0 +1,152 @@
+"""How a chunk is laid out in a point's payload, so that the framework that reads it finds what it looks for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+
+from embed_plugin.ingest.stores.sink import Stored, StoredChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.ingest.records import JSON, Chunk
+
+LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
+"""plain: ``text`` and ``metadata``. langchain and llama-index: what the ``QdrantVectorStore`` of each reads."""
+
+LEDGER_KEYS = ("source_id", "chunk_index", *Stored._fields)
+"""At the top of every payload, whatever the layout: what changes are found by."""
+
+
+class PayloadLayout(Protocol):
+    """Where text and metadata are in a payload."""
+
+    def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
+        """The whole payload of a chunk's point."""
+
+    def text(self, payload: Mapping[str, Any]) -> str:
+        """The chunk's text; empty where there is none."""
+
+    def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
+        """The record's metadata; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class KeyedLayout:
+    """Text and metadata each under a key of their own.
+
+    Attributes:
+        text_key: Where the text is; the metadata is under ``metadata``.
+    """
+
+    text_key: str
+
+    def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
+        """The whole payload of a chunk's point."""
+        del point_id
+        return {self.text_key: chunk.text, "metadata": dict(chunk.metadata), **_ledger(chunk)}
+
+    def text(self, payload: Mapping[str, Any]) -> str:
+        """The chunk's text; empty where there is none."""
+        return str(payload.get(self.text_key, ""))
+
+    def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
+        """The record's metadata; empty where there is none."""
+        return _object(payload.get("metadata"))
+
+
+class NodeLayout:
+    """A LlamaIndex ``TextNode`` as JSON, whose source node is the record.
+
+    The metadata is in the node, and once more at the top of the payload, where that store's filters look for it. A
+    key of the ledger or of LlamaIndex wins there over a key of the metadata that has the same name.
+    """
+
+    def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
+        """The whole payload of a chunk's point."""
+        source = {"node_id": chunk.source_id, "node_type": "4", "metadata": {}, "class_name": "RelatedNodeInfo"}
+        node = {
+            "id_": point_id,
+            "metadata": dict(chunk.metadata),
+            "relationships": {"1": source},
+            "text": chunk.text,
+            "class_name": "TextNode",
+        }
+        return {
+            **chunk.metadata,
+            **dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), chunk.source_id),
+            "_node_content": json.dumps(node, ensure_ascii=False),
+            "_node_type": "TextNode",
+            **_ledger(chunk),
+        }
+
+    def text(self, payload: Mapping[str, Any]) -> str:
+        """The chunk's text; empty where there is none."""
+        return str(self._node(payload).get("text", ""))
+
+    def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
+        """The record's metadata; empty where there is none."""
+        return _object(self._node(payload).get("metadata"))
+
+    def _node(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
+        try:
+            return _object(json.loads(payload.get("_node_content", "{}")))
+        except (TypeError, ValueError):
+            return {}
+
+
+LAYOUTS: Mapping[LayoutName, PayloadLayout] = {
+    "plain": KeyedLayout("text"),
+    "langchain": KeyedLayout("page_content"),
+    "llama-index": NodeLayout(),
+}
+"""Every layout by its name."""
+
+
+def stored_of(payload: Mapping[str, Any]) -> Stored:
+    """What a point was made from, by its payload; the same for every layout."""
+    text, record, metadata = (str(payload.get(name, "")) for name in Stored._fields[:-1])
+    return Stored(text, record, metadata, _whole(payload.get("chunk_count")))
+
+
+def chunk_of(
+    layout: PayloadLayout,
+    point_id: str,
+    payload: Mapping[str, Any],
+    vector: npt.NDArray[np.float32] | None = None,
+) -> StoredChunk:
+    """The stored chunk that a point is."""
+    return StoredChunk(
+        id=point_id,
+        source_id=str(payload.get("source_id", "")),
+        index=_whole(payload.get("chunk_index")),
+        stored=stored_of(payload),
+        text=layout.text(payload),
+        metadata=layout.metadata(payload),
+        vector=vector,
+    )
+
+
+def _ledger(chunk: Chunk) -> dict[str, JSON]:
+    return {
+        "source_id": chunk.source_id,
+        "chunk_index": chunk.index,
+        "text_hash": chunk.text_hash,
+        "record_hash": chunk.record_hash,
+        "metadata_hash": chunk.metadata_hash,
+        "chunk_count": chunk.count,
+    }
+
+
+def _object(value: object) -> Mapping[str, JSON]:
+    return cast("Mapping[str, JSON]", value) if isinstance(value, dict) else {}
+
+
+def _whole(value: object) -> int:
+    """Qdrant keeps no difference between 2 and 2.0 over gRPC, and a foreign point may hold anything."""
+    return int(value) if isinstance(value, int | float) else 0

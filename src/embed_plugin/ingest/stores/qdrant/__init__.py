@@ -1,0 +1,1 @@
+"""Qdrant: one sink over two engines."""

@@ -1,0 +1,1 @@
+"""Collections by qdrant-client: of a server, of a folder, in memory."""

@@ -1,0 +1,252 @@
+"""Collections by qdrant-client: of a server, of a folder in its local mode, or in memory."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from threading import Event, RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from qdrant_client import models
+
+from embed_plugin.errors import TargetError
+from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
+from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
+from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
+from embed_plugin.ingest.stores.qdrant.client.errors import translated
+from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
+from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
+from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, open_client, own_warnings_only
+from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR, FoundPoint, Page, Points, one_process_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    from qdrant_client import QdrantClient
+
+    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
+
+T = TypeVar("T")
+
+_REQUESTS_IN_FLIGHT = 3
+_LOCAL_POINTS = 20_000  # above, qdrant-client itself advises against its local mode
+_LOCAL_SETTINGS = frozenset({"distance", "layout", "sparse"})
+_FUSED_AT_LEAST = 100  # of each ranking: reciprocal rank gives the rest next to nothing
+
+
+class QdrantEngine:
+    """An engine over a client of qdrant-client, which is closed with it.
+
+    Args:
+        client: See :func:`~embed_plugin.ingest.stores.qdrant.client.target.open_client`.
+        target: What messages call the place; by default the client's URL or folder.
+        retry: How long a request to a server is tried again.
+        sleep: Waits between two tries; by default until :meth:`interrupt` at the latest.
+    """
+
+    def __init__(
+        self,
+        client: QdrantClient,
+        *,
+        target: str = "",
+        retry: RetrySettings | None = None,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        options = client.init_options
+        local = options["path"] is not None or options["location"] == MEMORY
+        self.client = client
+        self.target = target or str(options["url"] or options["path"] or options["location"])
+        self.requests_in_flight = 1 if local else _REQUESTS_IN_FLIGHT
+        self.advised_points = _LOCAL_POINTS if local else None
+        self.supported = _LOCAL_SETTINGS if local else frozenset(CollectionSettings.__dataclass_fields__)
+        self._grpc = not local and bool(options["prefer_grpc"])
+        self._timeout = options["timeout"]
+        self._local = local
+        self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
+        self._interrupted = Event()
+        self._retry_settings = retry or RetrySettings()
+        self._retry = Retry(
+            self._retry_settings,
+            is_transient=qdrant_errors.is_transient,
+            retry_after=qdrant_errors.retry_after,
+            sleep=sleep or self._wait,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., QdrantEngine], tuple[object, ...]]:
+        """Pickle as the server's URL, its key, and how it is asked.
+
+        Raises:
+            TargetError: only one process may have the folder open, or the client was made without a URL.
+        """
+        options = self.client.init_options
+        if self._local or not options["url"]:
+            raise one_process_only(self.target)
+        asked = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
+        return partial(_connect, **asked, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
+
+    def interrupt(self) -> None:
+        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Let go of the server, or of the folder so that another process may open it."""
+        self.interrupt()
+        self.client.close()
+
+    def describe(self, collection: str) -> Description | None:
+        """What the collection is; None where there is none."""
+        if not self._call(lambda: self.client.collection_exists(collection)):
+            return None
+        config = self._call(lambda: self.client.get_collection(collection)).config
+        vectors = config.params.vectors or {}
+        named = vectors if isinstance(vectors, dict) else {"": vectors}
+        return Description(
+            vectors={name: VectorShape(one.size, one.distance.value.lower()) for name, one in named.items()},
+            metadata=config.metadata or {},
+            indexing_threshold=None if self._local else config.optimizer_config.indexing_threshold,
+        )
+
+    def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
+        """Make a collection, with its indexes, and write the identity on it."""
+        arguments = collection_arguments(identity.dimension, settings)
+        self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
+        for key, schema in {} if self._local else payload_indexes(settings).items():
+            self._call(partial(self.client.create_payload_index, collection, key, schema))
+
+    def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
+        """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
+        optimizers = None
+        if indexing_threshold is not None:
+            optimizers = models.OptimizersConfigDiff(indexing_threshold=indexing_threshold)
+        metadata = identity.metadata()
+        self._call(lambda: self.client.update_collection(collection, optimizers_config=optimizers, metadata=metadata))
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection with all that is in it."""
+        self._call(lambda: self.client.delete_collection(collection))
+
+    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
+        """The points with these ids, as far as they are there, with these keys of their payloads."""
+        found = self._call(
+            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
+        )
+        return [FoundPoint(str(point.id), point.payload or {}) for point in found]
+
+    def upsert(self, collection: str, points: Points) -> None:
+        """Store points; on return they are safe."""
+        if self._grpc:
+            # Past the client's own method, which would have each vector become a list of Python's floats.
+            request = upsert_request(collection, points)
+            self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
+        else:
+            batch = rest_batch(points)
+            with own_warnings_only():
+                self._call(lambda: self.client.upsert(collection, batch, wait=True))
+
+    def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
+        """Replace the whole payload of points, by id."""
+        operations = [
+            models.OverwritePayloadOperation(
+                overwrite_payload=models.SetPayload(payload=dict(payload), points=[point_id])
+            )
+            for point_id, payload in payloads.items()
+        ]
+        self._call(lambda: self.client.batch_update_points(collection, operations, wait=True))
+
+    def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove points, as far as they are there."""
+        selector = models.PointIdsList(points=list(ids))
+        self._call(lambda: self.client.delete(collection, selector, wait=True))
+
+    def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection, and where the next one starts; None after the last."""
+        lacks = None
+        if page.without is not None:
+            lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
+        found, following = self._call(
+            lambda: self.client.scroll(
+                collection,
+                scroll_filter=lacks,
+                offset=page.offset,
+                limit=page.limit,
+                with_payload=True,
+                with_vectors=page.vectors,
+            )
+        )
+        points = [
+            FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, page.vector)) for point in found
+        ]
+        return points, None if following is None else str(following)
+
+    def query(
+        self,
+        collection: str,
+        vector: npt.NDArray[np.float32],
+        *,
+        limit: int,
+        sparse: SparseVector | None = None,
+        name: str = "",
+    ) -> list[tuple[float, FoundPoint]]:
+        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+        dense, using = vector.tolist(), name or None
+        if sparse is None:
+            found = self._call(lambda: self.client.query_points(collection, query=dense, using=using, limit=limit))
+        else:
+            words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
+            each = max(limit, _FUSED_AT_LEAST)
+            rankings = [
+                models.Prefetch(query=dense, using=using, limit=each),
+                models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
+            ]
+            fusion = models.FusionQuery(fusion=models.Fusion.RRF)
+            found = self._call(
+                lambda: self.client.query_points(collection, prefetch=rankings, query=fusion, limit=limit)
+            )
+        return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found.points]
+
+    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
+        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        shape = models.DenseVectorConfig(size=dimension, distance=models.Distance.COSINE)
+        description = self.describe(collection)
+        if description is None or name not in description.vectors:
+            added = models.DenseVectorNameConfig(dense=shape)
+            self._call(lambda: self.client.create_vector_name(collection, name, added, wait=True))
+
+    def drop_vector_name(self, collection: str, name: str) -> None:
+        """Remove the dense vectors of a name from all points."""
+        self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+
+    def set_vectors(self, collection: str, points: Points) -> None:
+        """Give stored points a dense vector; their payloads and other vectors stay."""
+        self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
+
+    def count(self, collection: str) -> int:
+        """Number of points."""
+        return self._call(lambda: self.client.count(collection, exact=True)).count
+
+    def collections(self) -> list[str]:
+        """Names of the collections, sorted."""
+        return sorted(found.name for found in self._call(self.client.get_collections).collections)
+
+    def _wait(self, seconds: float) -> None:
+        if self._interrupted.wait(seconds):
+            raise TargetError(
+                f"{self.target} was busy, and the wait for it was ended. Run the same command again to go on"
+            )
+
+    def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
+        """An answer that was lost may have been a yes: the second try then finds the collection there."""
+        if not self.client.collection_exists(collection):
+            self.client.create_collection(collection, **arguments)
+
+    def _call(self, request: Callable[[], T]) -> T:
+        with translated(self.target), self._lock:
+            return self._retry.call(request)
+
+
+def _connect(url: str, retry: RetrySettings, **asked: Any) -> QdrantEngine:  # noqa: ANN401 - of open_client
+    return QdrantEngine(open_client(url, **asked), target=url, retry=retry)

@@ -1,0 +1,112 @@
+"""Qdrant's exceptions: which may not come again, which are about what was sent, and each as a TargetError."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
+from httpx import TransportError
+from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from embed_plugin.errors import RefusedContentError, TargetError
+from embed_plugin.ingest.stores.qdrant.client.retry import seconds_to_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from httpx import Request, Response
+
+_TRANSIENT_CODES = {StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED, StatusCode.DEADLINE_EXCEEDED}
+_REFUSED_STATUS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+_REFUSED_KEY = {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
+
+
+class ServerBusyError(Exception):
+    """A server's answer that says when to come back; qdrant-client reads neither the date form nor that of a 503."""
+
+    def __init__(self, status: int, reason: str, retry_after: float | None) -> None:
+        super().__init__(f"{status} {reason}")
+        self.retry_after = retry_after
+
+
+def raise_when_busy(request: Request, send: Callable[[Request], Response]) -> Response:
+    """Middleware of qdrant-client's HTTP client: an answer with Retry-After becomes a ServerBusyError."""
+    response = send(request)
+    if "retry-after" in response.headers and response.status_code >= HTTPStatus.BAD_REQUEST:
+        after = seconds_to_wait(response.headers["retry-after"])
+        raise ServerBusyError(response.status_code, response.reason_phrase, after)
+    return response
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may be answered a moment later."""
+    if isinstance(error, ResponseHandlingException):
+        return isinstance(error.source, TransportError)
+    if isinstance(error, UnexpectedResponse):
+        status = error.status_code or 0
+        too_early = status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+        return too_early or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(error, RpcError):
+        return error.code() in _TRANSIENT_CODES
+    return isinstance(error, ServerBusyError | ResourceExhaustedResponse)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """The seconds the server asked to wait, where it did."""
+    if isinstance(error, ServerBusyError):
+        return error.retry_after
+    return float(error.retry_after_s) if isinstance(error, ResourceExhaustedResponse) else None
+
+
+@contextmanager
+def translated(target: str) -> Iterator[None]:
+    """Raise TargetError, naming the target, for whatever goes wrong in Qdrant or on the way to it."""
+    try:
+        yield
+    except (ApiException, RpcError, ServerBusyError, ResourceExhaustedResponse) as error:
+        kind = RefusedContentError if _is_about_content(error) else TargetError
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        raise kind(_server_problem(target, error) + notes) from error
+    except (OSError, sqlite3.Error) as error:
+        message = f"{target}: {error}. Check that the disk has room and that the folder may be written"
+        raise TargetError(message) from error
+    except (QdrantException, RuntimeError, ValueError) as error:
+        in_use = "already accessed by another instance" in str(error)
+        remedy = (
+            "it is open in another process. Wait for that one to end, or use a Qdrant server" if in_use else str(error)
+        )
+        raise TargetError(f"{target}: {remedy}") from error
+
+
+def _is_about_content(error: Exception) -> bool:
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in _REFUSED_STATUS
+    return isinstance(error, RpcError) and error.code() == StatusCode.INVALID_ARGUMENT
+
+
+def _server_problem(target: str, error: Exception) -> str:
+    refused_key = (
+        isinstance(error, UnexpectedResponse) and error.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    ) or (isinstance(error, RpcError) and error.code() in _REFUSED_KEY)
+    if refused_key:
+        return f"{target} refuses the API key. Give one that may write with --api-key or in QDRANT_API_KEY"
+    if isinstance(error, UnexpectedResponse):
+        return f"{target} refused: {error.status_code} {error.reason_phrase}{_reason(error)}"
+    if isinstance(error, ServerBusyError | ResourceExhaustedResponse):
+        return f"{target} is too busy: {error}. Wait, and run the same command again to go on"
+    if isinstance(error, RpcError) and error.code() not in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}:
+        return f"{target} refused: {error.details()}"
+    reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
+    return f"no Qdrant server answers at {target} ({reason}). Check that it runs and that the URL is right"
+
+
+def _reason(error: UnexpectedResponse) -> str:
+    """What a server says of a refusal, where its answer has Qdrant's form."""
+    try:
+        return f" ({error.structured()['status']['error']})"
+    except (ValueError, KeyError, TypeError):
+        return ""

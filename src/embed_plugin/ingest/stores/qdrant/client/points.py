@@ -1,0 +1,84 @@
+"""Points as each of Qdrant's interfaces takes them fastest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qdrant_client import grpc, models
+from qdrant_client.conversions.conversion import RestToGrpc
+
+from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR, Points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from embed_plugin.types import Vectors
+
+_DATA_FIELD = b"\x0a"  # DenseVector.data: field 1, a packed repeated float
+
+
+def rest_batch(points: Points) -> models.Batch:
+    """Points for HTTP and for local mode: one conversion of the whole array."""
+    rows = points.vectors.tolist()
+    vectors: Any = rows
+    if points.sparse is not None:
+        sparse = [models.SparseVector(indices=list(one.indices), values=list(one.values)) for one in points.sparse]
+        vectors = {points.name: rows, SPARSE_VECTOR: sparse}
+    elif points.name:
+        vectors = {points.name: rows}
+    return models.Batch(ids=list(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
+
+
+def upsert_request(collection: str, points: Points) -> grpc.UpsertPoints:
+    """Points for gRPC, to be answered when they are stored.
+
+    A packed list of floats is the bytes of the array's row itself: on one core 2.6 us a vector of 384, against 10.3 us
+    for one that becomes a list on its way, and 53 us for an array that protobuf reads number by number.
+    """
+    made = [
+        grpc.PointStruct(
+            id=grpc.PointId(uuid=point_id),
+            vectors=_vectors(points, number, dense),
+            payload=RestToGrpc.convert_payload(dict(payload)),
+        )
+        for number, (point_id, dense, payload) in enumerate(
+            zip(points.ids, _dense_vectors(points.vectors), points.payloads, strict=True)
+        )
+    ]
+    return grpc.UpsertPoints(collection_name=collection, wait=True, points=made)
+
+
+def new_vectors(points: Points) -> list[models.PointVectors]:
+    """Vectors for points that are stored."""
+    rows = points.vectors.tolist()
+    return [models.PointVectors(id=one, vector={points.name: row}) for one, row in zip(points.ids, rows, strict=True)]
+
+
+def dense_vector(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:
+    """The dense vector of a name of a point that came back, alone or beside others."""
+    found = vector.get(name) if isinstance(vector, dict) else vector
+    return None if found is None else np.asarray(found, dtype=np.float32)
+
+
+def _dense_vectors(vectors: Vectors) -> Iterator[grpc.DenseVector]:
+    head = _DATA_FIELD + _varint(vectors.shape[1] * 4)
+    return (grpc.DenseVector.FromString(head + row.tobytes()) for row in vectors.astype("<f4", copy=False))
+
+
+def _vectors(points: Points, number: int, dense: grpc.DenseVector) -> grpc.Vectors:
+    if points.sparse is None and not points.name:
+        return grpc.Vectors(vector=grpc.Vector(dense=dense))
+    named = {points.name: grpc.Vector(dense=dense)}
+    if points.sparse is not None:
+        one = points.sparse[number]
+        sparse = grpc.SparseVector(indices=list(one.indices), values=list(one.values))
+        named[SPARSE_VECTOR] = grpc.Vector(sparse=sparse)
+    return grpc.Vectors(vectors=grpc.NamedVectors(vectors=named))
+
+
+def _varint(number: int) -> bytes:
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])

@@ -1,0 +1,176 @@
+"""A target to an open client of qdrant-client: in memory, a folder or a server."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from grpc import RpcError  # type: ignore[import-untyped]
+from qdrant_client import QdrantClient
+from qdrant_client.common.client_exceptions import QdrantException
+
+from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.stores.qdrant.client.errors import is_transient, raise_when_busy, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY = ":memory:"
+EDGE = "edge:"
+EDGE_MARK = "embed_plugin_edge.json"
+"""The file that says a folder is qdrant-edge's; qdrant-client's local mode has a meta.json."""
+
+_LOCAL_MARK = "meta.json"
+_GRPC_PROBE_SECONDS = 2
+
+
+def is_server(target: str) -> bool:
+    """Whether a target is a server's URL."""
+    return target.startswith(("http://", "https://"))
+
+
+def edge_folder(target: str) -> Path | None:
+    """The folder of a target that qdrant-edge opens; None where another engine does.
+
+    Raises:
+        TargetError: the folder was made by another engine, or by somebody else.
+    """
+    if target.startswith(EDGE):
+        folder = Path(target.removeprefix(EDGE))
+        if (folder / _LOCAL_MARK).exists():
+            message = f"{folder} was made by qdrant-client's local mode. Name it without {EDGE}, or name a new folder"
+            raise TargetError(message)
+        if not (folder / EDGE_MARK).exists():
+            _refuse_foreign(folder)
+        return folder
+    if is_server(target) or target == MEMORY or not (Path(target) / EDGE_MARK).exists():
+        return None
+    return Path(target)
+
+
+def open_client(
+    target: str,
+    *,
+    api_key: str | None = None,
+    create: bool = True,
+    prefer_grpc: bool = True,
+    grpc_port: int | None = None,
+    timeout_seconds: int = 60,
+) -> QdrantClient:
+    """Connect to a Qdrant server or open an embedded one.
+
+    Args:
+        target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode.
+        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
+        create: Whether a missing folder is made; otherwise an empty Qdrant in memory stands in for it.
+        prefer_grpc: Whether to use a server's gRPC where it answers.
+        grpc_port: Where that is; the port after the URL's (6334 for 6333) where None.
+        timeout_seconds: For one answer of a server; qdrant-client's own 5 are too few for a write that is waited for.
+
+    Raises:
+        InvalidInputError: the target is none of these.
+        TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
+    """
+    if is_server(target):
+        port = grpc_port or (urlsplit(target).port or 6333) + 1
+        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), port, timeout_seconds)
+        return connection.open(prefer_grpc=prefer_grpc)
+    if "://" in target or re.fullmatch(r"[\w.-]+:\d+/?", target) or not target:
+        raise InvalidInputError(
+            f"target {target!r}: expected a folder, {EDGE}FOLDER, {MEMORY} or a URL such as http://localhost:6333"
+        )
+    with translated(target), own_warnings_only():
+        if target == MEMORY or not (_is_local_folder(target) or create):
+            return QdrantClient(MEMORY)
+        return QdrantClient(path=target, force_disable_check_same_thread=True)  # the engine locks
+
+
+@dataclass(frozen=True)
+class _Connection:
+    url: str
+    api_key: str | None
+    grpc_port: int
+    timeout_seconds: int
+
+    def open(self, *, prefer_grpc: bool) -> QdrantClient:
+        if prefer_grpc and _listens(urlsplit(self.url).hostname or "", self.grpc_port):
+            client = self._client(prefer_grpc=True)
+            try:
+                client.get_collections()
+            except (RpcError, RuntimeError, QdrantException):
+                client.close()
+            else:
+                return client
+        client = self._client(prefer_grpc=False)
+        try:
+            with translated(self.url):
+                _greet(client)
+        except TargetError:
+            client.close()
+            raise
+        return client
+
+    def _client(self, *, prefer_grpc: bool) -> QdrantClient:
+        with warnings.catch_warnings():
+            # A key over plain HTTP is the user's choice, and right on a network of one's own.
+            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+            client = QdrantClient(
+                url=self.url,
+                api_key=self.api_key,
+                prefer_grpc=prefer_grpc,
+                grpc_port=self.grpc_port,
+                timeout=self.timeout_seconds,
+                check_compatibility=False,  # it only warns; the request that follows fails with a reason
+            )
+        client.http.client.add_middleware(raise_when_busy)
+        return client
+
+
+def _greet(client: QdrantClient) -> None:
+    """Fail at once where nothing answers or the key is wrong; a server that is only busy is tried again later."""
+    try:
+        client.get_collections()
+    except Exception as error:
+        status = getattr(error, "status_code", None)
+        busy = is_transient(error) and not hasattr(error, "source") and status != HTTPStatus.INTERNAL_SERVER_ERROR
+        if not busy:
+            raise
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether anything takes connections there; a gRPC request to a port behind a firewall would wait a minute."""
+    try:
+        with socket.create_connection((host, port), timeout=_GRPC_PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _is_local_folder(target: str) -> bool:
+    folder = Path(target)
+    if (folder / _LOCAL_MARK).exists():
+        return True
+    _refuse_foreign(folder)
+    return False
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        message = f"{folder} is there and no Qdrant folder. Name a new or empty folder, or one made by ingest"
+        raise TargetError(message)
+
+
+@contextmanager
+def own_warnings_only() -> Iterator[None]:
+    """Silence qdrant-client's advice on large embedded collections; the sink gives its own, once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Local mode is not recommended")
+        yield

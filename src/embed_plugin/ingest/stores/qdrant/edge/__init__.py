@@ -1,0 +1,1 @@
+"""Collections by qdrant-edge, in a folder."""

@@ -1,0 +1,67 @@
+"""Collection settings as qdrant-edge takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import qdrant_edge as edge
+
+from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+
+_DISTANCES: Mapping[str | None, edge.Distance] = {
+    None: edge.Distance.Cosine,
+    "cosine": edge.Distance.Cosine,
+    "dot": edge.Distance.Dot,
+    "euclid": edge.Distance.Euclid,
+}
+_DATATYPES: Mapping[str | None, edge.VectorStorageDatatype | None] = {
+    None: None,
+    "float32": edge.VectorStorageDatatype.Float32,
+    "float16": edge.VectorStorageDatatype.Float16,
+}
+_HNSW_M, _HNSW_EF_CONSTRUCT, _FULL_SCAN_KB = 16, 100, 10_000  # a server's defaults
+
+
+def edge_config(dimension: int, settings: CollectionSettings) -> edge.EdgeConfig:
+    """The configuration of a new shard."""
+    vectors = edge.EdgeVectorParams(
+        size=dimension,
+        distance=_DISTANCES[settings.distance],
+        datatype=_DATATYPES[settings.datatype],
+        memory=_memory(on_disk=settings.vectors_on_disk),
+    )
+    sparse = {SPARSE_VECTOR: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)} if settings.sparse else None
+    return edge.EdgeConfig(
+        vectors=vectors,
+        sparse_vectors=sparse,
+        hnsw_config=edge.HnswIndexConfig(
+            m=_HNSW_M if settings.hnsw_m is None else settings.hnsw_m,
+            ef_construct=settings.hnsw_ef_construct or _HNSW_EF_CONSTRUCT,
+            full_scan_threshold=_FULL_SCAN_KB,
+        ),
+        quantization_config=_quantisation(settings),
+        payload_memory=_memory(on_disk=settings.payload_on_disk),
+    )
+
+
+def payload_indexes(settings: CollectionSettings) -> dict[str, edge.PayloadSchemaType]:
+    """The kind of every payload key that is indexed."""
+    kinds = {"source_id": "keyword", **settings.payload_indexes}
+    return {key: getattr(edge.PayloadSchemaType, kind.capitalize()) for key, kind in kinds.items()}
+
+
+def _memory(*, on_disk: bool | None) -> edge.Memory | None:
+    if on_disk is None:
+        return None
+    return edge.Memory.Cold if on_disk else edge.Memory.Cached
+
+
+def _quantisation(settings: CollectionSettings) -> edge.QuantizationConfigType | None:
+    if settings.quantisation == "scalar":
+        return edge.ScalarQuantizationConfig(type=edge.ScalarType.Int8, quantile=0.99)
+    return edge.BinaryQuantizationConfig() if settings.quantisation == "binary" else None

@@ -1,0 +1,301 @@
+"""Collections by qdrant-edge: Qdrant's own storage and index in this process, in a folder of shards."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from shutil import rmtree
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote, unquote
+
+import numpy as np
+import qdrant_edge as edge
+
+from embed_plugin.errors import RefusedContentError, TargetError
+from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
+from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
+from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
+from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
+from embed_plugin.ingest.stores.qdrant.engine import (
+    SPARSE_VECTOR,
+    FoundPoint,
+    Page,
+    Points,
+    one_process_only,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
+
+_SHARD = "shard"
+_FACTS = "collection.json"
+_HALF_MADE = ".half-made"
+_RRF_K = 2  # a server's own
+_FUSED_AT_LEAST = 100
+
+
+class EdgeEngine:
+    """An engine over a folder; one process at a time may have a collection open.
+
+    Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
+    An update is in the shard's write-ahead log when it returns.
+
+    Args:
+        folder: Made when the first collection is.
+    """
+
+    requests_in_flight = 1
+    advised_points: int | None = None
+    supported = frozenset(
+        {
+            "distance",
+            "layout",
+            "sparse",
+            "vectors_on_disk",
+            "payload_on_disk",
+            "datatype",
+            "quantisation",
+            "hnsw_m",
+            "hnsw_ef_construct",
+            "payload_indexes",
+        }
+    )
+
+    def __init__(self, folder: Path) -> None:
+        self.target = str(folder)
+        self._folder = folder
+        self._open: dict[str, edge.EdgeShard] = {}
+        self._changed: set[str] = set()
+        self._interrupted = False
+        self._lock = RLock()
+
+    def __reduce__(self) -> NoReturn:
+        raise one_process_only(self.target)
+
+    def interrupt(self) -> None:
+        """Leave what was stored without an index when the engine is closed: that may take minutes."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Index what was stored, and let go of the shards so that another process may open them."""
+        with self._lock, self._translated():
+            for name, shard in self._open.items():
+                if name in self._changed:
+                    if not self._interrupted:
+                        shard.optimize()
+                    shard.flush()
+                shard.close()
+            self._open.clear()
+            self._changed.clear()
+
+    def describe(self, collection: str) -> Description | None:
+        """What the collection is; None where there is none."""
+        try:
+            facts = json.loads((self._path(collection) / _FACTS).read_text(encoding="utf-8"))
+            vectors = {name: VectorShape(*shape) for name, shape in facts["vectors"].items()}
+            return Description(vectors, facts["metadata"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{self._path(collection) / _FACTS} cannot be read ({error}). Restore it, or take a new folder"
+            raise TargetError(message) from error
+
+    def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
+        """Make a collection, with its indexes, and write the identity on it; a stopped one leaves nothing behind."""
+        path = self._path(collection)
+        half_made = path.with_name(path.name + _HALF_MADE)
+        with self._lock, self._translated():
+            rmtree(half_made, ignore_errors=True)
+            half_made.mkdir(parents=True)
+            _write(self._folder / EDGE_MARK, {"engine": "qdrant-edge"})
+            shard = edge.EdgeShard.create(str(half_made / _SHARD), edge_config(identity.dimension, settings))
+            for key, schema in payload_indexes(settings).items():
+                shard.update(edge.UpdateOperation.create_field_index(key, schema))
+            shard.close()
+            vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
+            _write(half_made / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
+            half_made.rename(path)
+
+    def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
+        """Write the identity anew; what is stored is indexed when the engine is closed, so no threshold is kept."""
+        del indexing_threshold
+        self._rewrite(collection, metadata=identity.metadata())
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection with all that is in it."""
+        with self._lock, self._translated():
+            # Opened first: a collection that another process has open is not dropped.
+            self._shard(collection).close()
+            del self._open[collection]
+            self._changed.discard(collection)
+            rmtree(self._path(collection))
+
+    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
+        """The points with these ids, as far as they are there, with these keys of their payloads."""
+        with self._lock, self._translated():
+            found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=False)
+        return [FoundPoint(str(point.id), point.payload or {}) for point in found]
+
+    def upsert(self, collection: str, points: Points) -> None:
+        """Store points; on return they are in the write-ahead log."""
+        try:
+            made = _edge_points(points)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise RefusedContentError(f"{self.target} refused: {error}") from error
+        self._update(collection, edge.UpdateOperation.upsert_points(made))
+
+    def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
+        """Replace the whole payload of points, by id."""
+        for point_id, payload in payloads.items():
+            self._update(collection, edge.UpdateOperation.overwrite_payload([point_id], dict(payload)))
+
+    def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove points, as far as they are there."""
+        self._update(collection, edge.UpdateOperation.delete_points(list(ids)))
+
+    def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
+        """A page of the collection, and where the next one starts; None after the last."""
+        lacks = None if page.without is None else edge.Filter(must_not=[edge.HasVectorCondition(page.without)])
+        request = edge.ScrollRequest(
+            offset=page.offset,
+            limit=page.limit,
+            filter=lacks,
+            with_payload=True,
+            with_vector=page.vectors,
+        )
+        with self._lock, self._translated():
+            found, following = self._shard(collection).scroll(request)
+        points = [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, page.vector)) for point in found]
+        return points, None if following is None else str(following)
+
+    def query(
+        self,
+        collection: str,
+        vector: npt.NDArray[np.float32],
+        *,
+        limit: int,
+        sparse: SparseVector | None = None,
+        name: str = "",
+    ) -> list[tuple[float, FoundPoint]]:
+        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+        nearest = edge.Query.Nearest(vector.tolist(), using=name or None)
+        if sparse is None:
+            request = edge.QueryRequest(limit=limit, query=nearest, with_payload=True)
+        else:
+            words = edge.SparseVector(list(sparse.indices), list(sparse.values))
+            each = max(limit, _FUSED_AT_LEAST)
+            rankings = [
+                edge.Prefetch(limit=each, query=nearest),
+                edge.Prefetch(limit=each, query=edge.Query.Nearest(words, using=SPARSE_VECTOR)),
+            ]
+            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub says it is no Fusion
+            request = edge.QueryRequest(limit=limit, query=fusion, prefetches=rankings, with_payload=True)
+        with self._lock, self._translated():
+            found = self._shard(collection).query(request)
+        return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
+        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        self._update(collection, edge.UpdateOperation.create_dense_vector(name, dimension, edge.Distance.Cosine))
+        self._rewrite(collection, vectors={**self._vectors(collection), name: VectorShape(dimension, "cosine")})
+
+    def drop_vector_name(self, collection: str, name: str) -> None:
+        """Remove the dense vectors of a name from all points."""
+        self._update(collection, edge.UpdateOperation.delete_vector_name(name))
+        left = {kept: shape for kept, shape in self._vectors(collection).items() if kept != name}
+        self._rewrite(collection, vectors=left)
+
+    def set_vectors(self, collection: str, points: Points) -> None:
+        """Give stored points a dense vector; their payloads and other vectors stay."""
+        rows = zip(points.ids, points.vectors.tolist(), strict=True)
+        vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
+        self._update(collection, edge.UpdateOperation.update_vectors(vectors))
+
+    def count(self, collection: str) -> int:
+        """Number of points."""
+        with self._lock, self._translated():
+            return self._shard(collection).count(edge.CountRequest(exact=True))
+
+    def collections(self) -> list[str]:
+        """Names of the collections, sorted."""
+        return sorted(unquote(path.parent.name) for path in self._folder.glob(f"*/{_FACTS}") if _made(path.parent))
+
+    def _update(self, collection: str, operation: edge.UpdateOperation) -> None:
+        with self._lock, self._translated():
+            self._changed.add(collection)
+            self._shard(collection).update(operation)
+
+    def _vectors(self, collection: str) -> Mapping[str, VectorShape]:
+        description = self.describe(collection)
+        return description.vectors if description else {}
+
+    def _rewrite(self, collection: str, **facts: Any) -> None:  # noqa: ANN401 - JSON
+        path = self._path(collection) / _FACTS
+        with self._lock, self._translated():
+            _write(path, {**json.loads(path.read_text(encoding="utf-8")), **facts})
+
+    def _shard(self, collection: str) -> edge.EdgeShard:
+        if collection not in self._open:
+            self._open[collection] = open_shard(self._path(collection) / _SHARD)
+        return self._open[collection]
+
+    def _path(self, collection: str) -> Path:
+        return self._folder / quote(collection, safe="").replace(".", "%2E")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"{self.target}: {error}. Check that the disk has room and that the folder may be written"
+            raise TargetError(message) from error
+        except Exception as error:
+            # qdrant-edge raises bare exceptions: what went wrong is in their text only.
+            if "WouldBlock" in str(error):
+                remedy = "it is open already, here or in another process. Wait for that to end, or use a Qdrant server"
+                raise TargetError(f"{self.target}: {remedy}") from error
+            if "failed to load segment" in str(error):
+                remedy = "the segment is damaged. Delete the folder, and ingest again"
+                raise TargetError(f"{self.target}: {error}: {remedy}") from error
+            raise TargetError(f"{self.target}: {error}") from error
+
+
+def _edge_points(points: Points) -> list[edge.Point]:
+    rows: list[Any] = points.vectors.tolist()
+    if points.sparse is not None:
+        words = (edge.SparseVector(list(one.indices), list(one.values)) for one in points.sparse)
+        rows = [{points.name: row, SPARSE_VECTOR: sparse} for row, sparse in zip(rows, words, strict=True)]
+    elif points.name:
+        rows = [{points.name: row} for row in rows]
+    return [
+        edge.Point(point_id, row, dict(payload))
+        for point_id, row, payload in zip(points.ids, rows, points.payloads, strict=True)
+    ]
+
+
+def _dense(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:
+    found = vector.get(name) if isinstance(vector, dict) else vector
+    return None if found is None else np.asarray(found, dtype=np.float32)
+
+
+def _made(path: Path) -> bool:
+    return not path.name.endswith(_HALF_MADE)
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    """Replace a file in one step, so that a killed process leaves the old one or the new one."""
+    new = path.with_name(path.name + ".new")
+    with new.open("w", encoding="utf-8") as file:
+        json.dump(facts, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,66 @@
+"""Chunks into requests of a bounded size, and a refused request down to the chunk that cannot be stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import RefusedContentError
+from embed_plugin.ingest.records import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from embed_plugin.ingest.records import Chunk
+
+REQUEST_POINTS = 256
+REQUEST_BYTES = 8 << 20
+"""A quarter of what a Qdrant server takes unless told otherwise."""
+
+_BYTES_OF_A_COMPONENT = 22  # as JSON: "-0.01234567890123456789,", the longest that a float32 is written
+_BYTES_OF_THE_LEDGER = 512
+
+
+def requests(chunks: Sequence[Chunk], *, dimension: int) -> Iterator[slice]:
+    """Runs of chunks that go into one request: at most so many points and, as JSON, so many bytes.
+
+    A chunk that is longer than a request may be goes alone.
+    """
+    start, size = 0, 0
+    for number, chunk in enumerate(chunks):
+        more = _bytes_of(chunk, dimension)
+        if number > start and (number - start >= REQUEST_POINTS or size + more > REQUEST_BYTES):
+            yield slice(start, number)
+            start, size = number, 0
+        size += more
+    if chunks:
+        yield slice(start, len(chunks))
+
+
+def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice], None]) -> list[Rejected]:
+    """Send a run of chunks; where it is refused for its content, its halves, down to the chunk at fault."""
+    try:
+        send(part)
+    except RefusedContentError as error:
+        if part.stop - part.start == 1:
+            chunk = chunks[part.start]
+            return [Rejected(str(error), "", source_id=chunk.source_id, chunk_index=chunk.index)]
+        middle = (part.start + part.stop) // 2
+        return [
+            *send_or_bisect(chunks, slice(part.start, middle), send),
+            *send_or_bisect(chunks, slice(middle, part.stop), send),
+        ]
+    return []
+
+
+def _bytes_of(chunk: Chunk, dimension: int) -> int:
+    """An upper bound: UTF-8 has at most four bytes a character, and twice that covers what JSON escapes of a text."""
+    return (
+        _BYTES_OF_THE_LEDGER
+        + dimension * _BYTES_OF_A_COMPONENT
+        + 2 * _utf8(chunk.text)
+        + 2 * _utf8(str(chunk.metadata))
+    )
+
+
+def _utf8(text: str) -> int:
+    return len(text.encode()) if not text.isascii() else len(text)

@@ -1,0 +1,298 @@
+"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it; the same over every engine."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
+from embed_plugin.ingest.records import Rejected, point_id
+from embed_plugin.ingest.stores.collection_identity import new_identity
+from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
+from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from embed_plugin.ingest.stores.qdrant.engine import Page, Points, pages
+from embed_plugin.ingest.stores.qdrant.migration import Migration
+from embed_plugin.ingest.stores.qdrant.requests import requests, send_or_bisect
+from embed_plugin.ingest.stores.sink import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.ingest.stores.payload_layout import PayloadLayout
+    from embed_plugin.ingest.stores.qdrant.engine import Engine
+    from embed_plugin.ingest.stores.sink import StoredChunk
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Vectors
+
+_LOOKUP_POINTS = 1024
+_NO_INDEXING = 0
+_USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
+
+
+class QdrantSink:
+    """One collection of a Qdrant engine; usable in a ``with`` statement, and by several threads at once.
+
+    Args:
+        engine: Where the collection is; closed with the sink.
+        collection: The collection's name.
+        settings: How it is made where it is not there; the defaults where None.
+
+    Every method raises TargetError where Qdrant cannot be reached or refuses.
+
+    Raises:
+        InvalidInputError: the engine has no such thing as one of the settings.
+    """
+
+    def __init__(self, engine: Engine, collection: str, *, settings: CollectionSettings | None = None) -> None:
+        self.collection = collection
+        self.target = engine.target
+        self._engine = engine
+        self._settings = settings or CollectionSettings()
+        self._identity: CollectionIdentity | None = None
+        self._pool = ThreadPoolExecutor(engine.requests_in_flight, thread_name_prefix="upsert")
+        self._advised = engine.advised_points
+        unknown = self._settings.chosen() - engine.supported
+        if unknown:
+            names = ", ".join(sorted(unknown)).replace("_", " ")
+            message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
+            raise InvalidInputError(message)
+
+    def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
+        """Pickle as server, collection and settings: where it is unpickled, it connects, and ends no bulk load.
+
+        Raises:
+            TargetError: the engine is one that only one process may have open.
+        """
+        settings = replace(self._settings, bulk_load=False)
+        return partial(QdrantSink, settings=settings), (self._engine, self.collection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:
+            self._engine.interrupt()
+        self.close()
+
+    def close(self) -> None:
+        """End a bulk load, and let go of the server, or of the folder so that another process may open it."""
+        try:
+            self._pool.shutdown(cancel_futures=True)
+            if self._identity is not None and self._settings.bulk_load:
+                self.end_bulk_load()
+        finally:
+            self._engine.close()
+
+    def check(self, encoder: TextEncoder) -> bool:
+        """Whether the collection exists; if so, that it holds this encoder's vectors.
+
+        Raises:
+            SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
+        """
+        description = self._engine.describe(self.collection)
+        if description is None:
+            return False
+        if mismatch := description.mismatch(encoder, self._settings):
+            raise self._mismatch(*mismatch)
+        self._identity = description.identity
+        if self._identity is None and self.count():
+            raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
+        return True
+
+    def prepare(self, encoder: TextEncoder) -> None:
+        """Create the collection for this encoder's vectors, or check that it is one for them.
+
+        A bulk load that a stopped run left behind is ended, unless this one is a bulk load too.
+
+        Raises:
+            SpaceMismatchError: see :meth:`check`.
+        """
+        if not self.check(encoder):
+            identity = new_identity(encoder, self._settings)
+            self._engine.create(self.collection, identity, self._settings)
+            self._identity = identity
+            if self._settings.bulk_load:
+                self._start_bulk_load(identity)
+        elif self._identity is not None and self._identity.migrating_to:
+            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
+        elif self._identity is None:
+            if self._settings.sparse:  # an empty collection of somebody else: what it has besides is not ours
+                raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
+            self._identity = new_identity(encoder, self._settings)
+            self._engine.update(self.collection, self._identity)
+        elif not self._settings.bulk_load:
+            self.end_bulk_load()
+
+    def recreate(self, encoder: TextEncoder) -> None:
+        """Drop the collection with all that is in it, and make it anew."""
+        if self._engine.describe(self.collection) is not None:
+            self._engine.drop(self.collection)
+        self._identity = None
+        self.prepare(encoder)
+
+    def migration(self, encoder: TextEncoder) -> Migration:
+        """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
+        return Migration(self._engine, self.collection, encoder)
+
+    def end_bulk_load(self) -> None:
+        """Let the collection be indexed again, where a bulk load, of this run or a stopped one, had switched it off."""
+        description = self._engine.describe(self.collection)
+        identity = description.identity if description else None
+        if identity is not None and identity.bulk_load is not None:
+            ended = replace(identity, bulk_load=None)
+            self._engine.update(self.collection, ended, indexing_threshold=identity.bulk_load)
+            self._identity = ended
+
+    def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """What the points with these ids were made from, by id; ids that are not stored are left out."""
+        stored: dict[str, Stored] = {}
+        for start in range(0, len(ids), _LOOKUP_POINTS):
+            some = ids[start : start + _LOOKUP_POINTS]
+            points = self._engine.retrieve(self.collection, some, Stored._fields)
+            stored |= {point.id: stored_of(point.payload) for point in points}
+        return stored
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
+        """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are safe.
+
+        Returns:
+            Those that cannot be stored, with the reason; the others are stored.
+        """
+        finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
+        rejected = [_not_finite(chunk) for chunk, fits in zip(chunks, finite, strict=True) if not fits]
+        if rejected:
+            chunks = [chunk for chunk, fits in zip(chunks, finite, strict=True) if fits]
+            vectors = vectors[finite]
+        parts = list(requests(chunks, dimension=vectors.shape[1]))
+        send = self._send(chunks, vectors)
+        sent = self._pool.map(lambda part: send_or_bisect(chunks, part, send), parts)
+        rejected += [refused for part in sent for refused in part]
+        self._advise()
+        return rejected
+
+    def set_metadata(self, chunks: Sequence[Chunk]) -> None:
+        """Replace what may change while the text stays: metadata and the number of chunks."""
+        layout = self._layout()
+        for part in requests(chunks, dimension=0):
+            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in chunks[part]]
+            payloads = {one: layout.write(chunk, one) for one, chunk in zip(ids, chunks[part], strict=True)}
+            self._engine.overwrite_payloads(self.collection, payloads)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the points with these ids, as far as they are there."""
+        for start in range(0, len(ids), _LOOKUP_POINTS):
+            self._engine.delete(self.collection, ids[start : start + _LOOKUP_POINTS])
+
+    def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
+        """Every point of the collection, a page at a time."""
+        layout = self._layout()
+        page = Page(vector=self._vector() if with_vectors else None)
+        for points in pages(self._engine, self.collection, page):
+            yield [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
+
+    def search(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> list[tuple[float, StoredChunk]]:
+        """Score and chunk of the nearest points, best first.
+
+        Args:
+            vector: The query's, ``(dimension,)``.
+            limit: Most points to return.
+            text: The query's text, for a hybrid search: the ranking by vectors is fused with one by words, and the
+                score is that of the fused rank.
+
+        Raises:
+            TargetError: a hybrid search of a collection without sparse vectors, besides what every method raises.
+        """
+        layout = self._layout()
+        sparse = None
+        if text is not None:
+            if self._identity is None or self._identity.sparse is None:
+                message = (
+                    f"collection {self.collection!r} in {self.target} has no sparse vectors. Search without --hybrid, "
+                    "or ingest into a new collection with --sparse bm25"
+                )
+                raise TargetError(message)
+            sparse = Bm25().query(text)
+        found = self._engine.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
+        return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
+
+    def count(self) -> int:
+        """Number of points in the collection."""
+        return self._engine.count(self.collection)
+
+    def collections(self) -> list[str]:
+        """Names of the collections there."""
+        return self._engine.collections()
+
+    def id_of(self, source_id: str, index: int) -> str:
+        """The id of a chunk's point in this collection."""
+        return point_id(self.collection, source_id, index)
+
+    def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
+        layout, bm25, name = self._layout(), self._bm25(), self._vector()
+
+        def send(part: slice) -> None:
+            some = chunks[part]
+            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in some]
+            payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
+            sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
+            self._engine.upsert(self.collection, Points(ids, vectors[part], payloads, sparse, name))
+
+        return send
+
+    def _known_identity(self) -> CollectionIdentity | None:
+        if self._identity is None:
+            description: Description | None = self._engine.describe(self.collection)
+            self._identity = description.identity if description else None
+        return self._identity
+
+    def _vector(self) -> str:
+        """The name of the dense vector."""
+        identity = self._known_identity()
+        return identity.vector if identity else ""
+
+    def _layout(self) -> PayloadLayout:
+        identity = self._known_identity()
+        return LAYOUTS[identity.layout if identity else "plain"]
+
+    def _bm25(self) -> Bm25 | None:
+        identity = self._known_identity()
+        return Bm25() if identity and identity.sparse else None
+
+    def _start_bulk_load(self, identity: CollectionIdentity) -> None:
+        description = self._engine.describe(self.collection)
+        threshold = description.indexing_threshold if description else None
+        started = replace(identity, bulk_load=threshold or _USUAL_THRESHOLD)
+        self._engine.update(self.collection, started, indexing_threshold=_NO_INDEXING)
+        self._identity = started
+
+    def _mismatch(self, found: str, expected: str) -> SpaceMismatchError:
+        return SpaceMismatchError(
+            f"collection {self.collection!r} in {self.target} has {found}, expected {expected}. "
+            "Use the model and the choices that it was made with, or name another collection"
+        )
+
+    def _advise(self) -> None:
+        if self._advised is not None and (points := self.count()) > self._advised:
+            message = (
+                f"{self.target} now holds {points:,} points; qdrant-client's local mode compares a query with each and "
+                f"is meant for {self._advised:,}. Ingest into edge:FOLDER, or into a Qdrant server (http://HOST:6333)"
+            )
+            self._advised = None
+            warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _not_finite(chunk: Chunk) -> Rejected:
+    reason = "its vector has a component that is no finite number: check the model with embed-plugin info"
+    return Rejected(reason, "", source_id=chunk.source_id, chunk_index=chunk.index)

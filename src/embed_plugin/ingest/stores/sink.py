@@ -1,0 +1,101 @@
+"""What ingest asks of a vector store: one collection that is its own ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.ingest.records import JSON, Chunk, Rejected
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Vectors
+
+
+class Stored(NamedTuple):
+    """What a stored chunk was made from, as far as changes are found by it."""
+
+    text_hash: str
+    record_hash: str
+    metadata_hash: str
+    chunk_count: int
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A stored chunk, as a scan finds it.
+
+    Attributes:
+        id: The point's id.
+        source_id: The record's id; empty where the point is none of ours.
+        index: Position among the record's chunks.
+        stored: What it was made from.
+        text: Its text.
+        metadata: The record's.
+        vector: float32 ``(dimension,)``, where it was asked for.
+    """
+
+    id: str
+    source_id: str
+    index: int
+    stored: Stored
+    text: str
+    metadata: Mapping[str, JSON]
+    vector: npt.NDArray[np.float32] | None = None
+
+
+class Sink(Protocol):
+    """One collection of a vector store; every method may be called from several threads at once.
+
+    Every method raises TargetError where the store cannot be reached or refuses, after it has tried again what may
+    be tried again. What it has returned from is safe: a killed process loses nothing of it.
+    """
+
+    collection: str
+    target: str
+
+    def check(self, encoder: TextEncoder) -> bool:
+        """Whether the collection exists; if so, that it holds this encoder's vectors.
+
+        Raises:
+            SpaceMismatchError: it holds others: of another fingerprint, dimension, distance or origin.
+        """
+
+    def prepare(self, encoder: TextEncoder) -> None:
+        """Create the collection for this encoder's vectors, or check that it is one for them."""
+
+    def id_of(self, source_id: str, index: int) -> str:
+        """The id of a chunk's point in this collection."""
+
+    def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """What the points with these ids were made from, by id; ids that are not stored are left out."""
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
+        """Store chunks with their vectors ``(n, dimension)``; what the store refuses for its content is returned."""
+
+    def set_metadata(self, chunks: Sequence[Chunk]) -> None:
+        """Replace what may change while text and vector stay."""
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the points with these ids, as far as they are there."""
+
+    def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
+        """Every point of the collection, a page at a time."""
+
+    def search(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> list[tuple[float, StoredChunk]]:
+        """Score and chunk of the nearest points, best first; with the query's text, by its words too."""
+
+    def count(self) -> int:
+        """Number of points in the collection."""
+
+    def collections(self) -> list[str]:
+        """Names of the collections there."""
+
+    def close(self) -> None:
+        """Let go of the store."""

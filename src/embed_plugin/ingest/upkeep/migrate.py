@@ -1,0 +1,84 @@
+"""A collection to another model, in place: embed the stored texts again, and switch when all is there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+    from embed_plugin.ingest.stores.sink import StoredChunk
+    from embed_plugin.protocols import TextEncoder
+
+
+@dataclass(frozen=True)
+class MigrationSummary:
+    """What a migration did.
+
+    Attributes:
+        points: Points in the collection.
+        embedded: Points that got a new vector in this run.
+        dropped: Names of the dense vectors that were removed; the one that ingest makes has the empty name.
+        seconds: Wall-clock time.
+    """
+
+    points: int
+    embedded: int
+    dropped: tuple[str, ...]
+    seconds: float
+
+
+def migrate(
+    encoder: TextEncoder,
+    sink: QdrantSink,
+    *,
+    drop_old: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> MigrationSummary:
+    """Move a collection to another model: its stored texts are embedded again, into a second vector of each point.
+
+    Searches with the old model work until all points have the new vector; then the collection is switched in one step,
+    and is searched and written with the new model. Ingest is refused meanwhile. A run that was stopped is continued by
+    running it again.
+
+    Args:
+        encoder: The model to move to.
+        sink: The collection.
+        drop_old: Remove the old vectors after the switch. Without it they stay, for programs that still name them.
+        on_progress: Called after each page with the points embedded in this run and the points in all.
+
+    Raises:
+        RecordError: a chunk has more tokens than the model takes; nothing is cut.
+        SpaceMismatchError: the collection is on its way to a third space.
+        TargetError: there is no such collection, or the store cannot be reached.
+    """
+    started = time.monotonic()
+    migration = sink.migration(encoder)
+    points = embedded = 0
+    if migration.start():
+        points = sink.count()
+        for page in migration.unmigrated():
+            _refuse_long(page, encoder)
+            migration.add(page, encoder.encode_documents([chunk.text for chunk in page]))
+            embedded += len(page)
+            if on_progress:
+                on_progress(embedded, points)
+        migration.finish()
+    dropped = migration.drop_old() if drop_old else []
+    return MigrationSummary(points or sink.count(), embedded, tuple(dropped), time.monotonic() - started)
+
+
+def _refuse_long(chunks: Sequence[StoredChunk], encoder: TextEncoder) -> None:
+    counts = encoder.count_tokens([chunk.text for chunk in chunks])
+    for chunk, count in zip(chunks, counts, strict=True):
+        if count > encoder.max_tokens:
+            message = (
+                f"{chunk.source_id} [{chunk.index}]: {count} tokens, and the model takes {encoder.max_tokens}. Ingest "
+                "the source into a new collection with it, or take a model with a higher limit"
+            )
+            raise RecordError(message)

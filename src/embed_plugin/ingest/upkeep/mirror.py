@@ -1,0 +1,85 @@
+"""Removing what is stored of records that their source no longer has, and the guards against removing too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest.partition import Shard
+    from embed_plugin.ingest.seen_ids import SeenIds
+    from embed_plugin.ingest.stores.sink import Sink
+
+_DELETED_AT_ONCE = 1024
+
+
+@dataclass
+class Gone:
+    """What is stored of records that were not read.
+
+    Attributes:
+        points: All points that were compared.
+        sources: Ids of the records that are gone.
+        others: Ids of their points but the first of each.
+        firsts: Ids of the first ones.
+    """
+
+    points: int = 0
+    sources: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    firsts: list[str] = field(default_factory=list)
+
+    @property
+    def chunks(self) -> int:
+        """Points to remove."""
+        return len(self.others) + len(self.firsts)
+
+
+def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
+    """Find the stored chunks of this shard whose record was not seen; points of unknown origin are passed over."""
+    gone = Gone()
+    for page in sink.scan():
+        ids = [chunk.source_id for chunk in page]
+        for chunk, mine, is_there in zip(page, shard.holds(ids), seen.contains(ids), strict=True):
+            if not mine or not chunk.source_id:
+                continue
+            gone.points += 1
+            if is_there:
+                continue
+            (gone.others if chunk.index else gone.firsts).append(chunk.id)
+            if not chunk.index:
+                gone.sources.append(chunk.source_id)
+    return gone
+
+
+def refusal(gone: Gone, seen: SeenIds, *, complete: bool, max_delete: float) -> str | None:
+    """Why nothing may be removed, or None.
+
+    Args:
+        gone: What would be removed.
+        seen: The records that were read.
+        complete: Whether all there is was read.
+        max_delete: The largest part of the points that may go.
+    """
+    if not gone.chunks:
+        return None
+    found = (
+        f"{gone.chunks:,} of {gone.points:,} points, of {len(gone.sources):,} records, are of no record that was read"
+    )
+    if not complete:
+        return f"{found}, but not all could be read, so none was removed. Mend what was rejected, and run it again"
+    if not len(seen):
+        return f"{found}, for none was read at all, so none was removed. Check the paths"
+    if gone.chunks > max_delete * gone.points:
+        part = gone.chunks / gone.points
+        return (
+            f"{found}: {part:.1%}, and more than {max_delete:.1%} are not removed unasked. Allow it with --max-delete"
+        )
+    return None
+
+
+def remove(gone: Gone, sink: Sink) -> None:
+    """Remove the points; the first of a record goes last, so that a stopped run can be continued."""
+    for ids in (gone.others, gone.firsts):
+        for start in range(0, len(ids), _DELETED_AT_ONCE):
+            sink.delete(ids[start : start + _DELETED_AT_ONCE])

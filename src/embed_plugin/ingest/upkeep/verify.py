@@ -1,0 +1,215 @@
+"""Whether a collection holds what it says: every chunk once, with the vector of its text."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.records import sha256
+from embed_plugin.ingest.seen_ids import hashes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from embed_plugin.ingest.stores.sink import Sink, StoredChunk
+    from embed_plugin.protocols import TextEncoder
+
+SAMPLE = 64
+"""Texts that are embedded again."""
+
+LEAST_COSINE = 0.998
+"""Least cosine of a stored vector to the one of its text embedded again: room for another class of CPU, where a model
+folder's own check has the same floor, and for vectors stored as float16."""
+
+_LARGEST_NORM_ERROR = 0.01  # float16 rounds a number by 0.0005 of it at the most
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a scan of a collection found.
+
+    Attributes:
+        points: Points scanned.
+        sources: Records they are of.
+        sampled: Texts embedded again.
+        least_cosine: The least cosine among those, to the stored vector; 1.0 where none was sampled.
+        problems: Number of points, or of records for ``missing`` and ``counts``, by what is wrong with them.
+        examples: Some of them by name, for each kind of problem.
+    """
+
+    points: int
+    sources: int
+    sampled: int
+    least_cosine: float
+    problems: Mapping[str, int]
+    examples: Mapping[str, Sequence[str]]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify(
+    encoder: TextEncoder,
+    sink: Sink,
+    *,
+    sample: int = SAMPLE,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Verification:
+    """Scan a collection for what must not be.
+
+    The problems, by name: ``unknown`` (a point that is no chunk of ours), ``wrong_id`` (its id is not the one of its
+    record and index), ``text_hash`` (its text is another than was embedded), ``vector`` (not finite, or not of unit
+    length), ``other_vector`` (of the sampled, the vector is not the one of its text), ``missing`` (a record lacks
+    chunks), ``counts`` (its chunks disagree on how many they are, or there are more).
+
+    Memory is 16 bytes a point, and a page of points.
+
+    Args:
+        encoder: The model that made the collection.
+        sink: The collection.
+        sample: Texts to embed again, drawn evenly.
+        on_progress: Called after each page with points scanned and points in all.
+
+    Raises:
+        SpaceMismatchError: the collection holds vectors of another space.
+        TargetError: there is no such collection, or the store cannot be reached.
+    """
+    if sample < 0:
+        raise InvalidInputError(f"a sample of {sample} texts, expected 0 or more")
+    if not sink.check(encoder):
+        raise TargetError(f"{sink.target} has no collection {sink.collection!r}. Ingest into it first")
+    scan = _Scan(sink, sample)
+    total = sink.count()
+    for page in sink.scan(with_vectors=True):
+        scan.take(page)
+        if on_progress:
+            on_progress(scan.points, total)
+    return scan.verification(encoder)
+
+
+class _Place(NamedTuple):
+    """What is kept of each point of a page."""
+
+    sources: npt.NDArray[np.uint64]
+    indexes: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
+
+
+class _Scan:
+    def __init__(self, sink: Sink, sample: int) -> None:
+        self.points = 0
+        self._sink = sink
+        self._problems: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+        self._places: list[_Place] = []
+        self._sample: list[StoredChunk] = []
+        self._sample_size = sample
+        self._random = random.Random(0)  # noqa: S311 - a sample, the same in every run
+
+    def take(self, page: Sequence[StoredChunk]) -> None:
+        known = [chunk for chunk in page if self._is_known(chunk)]
+        for chunk in known:
+            problems = list(self._problems_of(chunk))
+            for problem in problems:
+                self._note(problem, _name(chunk))
+            if "vector" not in problems:
+                self._draw(chunk)
+        self._places.append(
+            _Place(
+                hashes_of(chunk.source_id for chunk in known),
+                np.array([chunk.index for chunk in known], dtype=np.int32),
+                np.array([chunk.stored.chunk_count for chunk in known], dtype=np.int32),
+            )
+        )
+
+    def verification(self, encoder: TextEncoder) -> Verification:
+        least_cosine = self._embed_again(encoder)
+        sources = self._check_counts()
+        return Verification(
+            self.points, sources, len(self._sample), least_cosine, dict(self._problems), dict(self._examples)
+        )
+
+    def _is_known(self, chunk: StoredChunk) -> bool:
+        self.points += 1
+        if not chunk.source_id:
+            self._note("unknown", f"point {chunk.id}")
+        return bool(chunk.source_id)
+
+    def _problems_of(self, chunk: StoredChunk) -> Iterator[str]:
+        if chunk.id != self._sink.id_of(chunk.source_id, chunk.index):
+            yield "wrong_id"
+        if sha256(chunk.text) != chunk.stored.text_hash:
+            yield "text_hash"
+        if chunk.vector is None or not abs(float(np.linalg.norm(chunk.vector)) - 1) < _LARGEST_NORM_ERROR:
+            yield "vector"  # NaN and infinity are not near 1 either
+
+    def _draw(self, chunk: StoredChunk) -> None:
+        """Keep an even sample of all points (reservoir sampling, Vitter's algorithm R)."""
+        if len(self._sample) < self._sample_size:
+            self._sample.append(chunk)
+        elif (at := self._random.randrange(self.points)) < self._sample_size:
+            self._sample[at] = chunk
+
+    def _embed_again(self, encoder: TextEncoder) -> float:
+        if not self._sample:
+            return 1.0
+        stored = np.array([chunk.vector for chunk in self._sample], dtype=np.float32)
+        stored /= np.linalg.norm(stored, axis=1, keepdims=True)
+        cosines = (stored * encoder.encode_documents([chunk.text for chunk in self._sample])).sum(axis=1)
+        for chunk, cosine in zip(self._sample, cosines, strict=True):
+            if not cosine >= LEAST_COSINE:
+                self._note("other_vector", f"{_name(chunk)} (cosine {cosine:.4f})")
+        return float(cosines.min())
+
+    def _check_counts(self) -> int:
+        """Compare how many chunks each record has with how many they say; returns the number of records."""
+        if not self._places:
+            return 0
+        sources, indexes, counts = (np.concatenate(column) for column in zip(*self._places, strict=True))
+        self._places.clear()
+        unique, record = np.unique(sources, return_inverse=True)
+        most, least = np.zeros(len(unique), np.int32), np.full(len(unique), np.iinfo(np.int32).max, np.int32)
+        np.maximum.at(most, record, counts)
+        np.minimum.at(least, record, counts)
+        found = np.bincount(record, minlength=len(unique))
+        highest = np.zeros(len(unique), np.int32)
+        np.maximum.at(highest, record, indexes)
+        wrong = (most != least) | (found > most) | (highest >= most)
+        missing = ~wrong & (found < most)
+        self._name_records(unique[missing], "missing")
+        self._name_records(unique[wrong], "counts")
+        return len(unique)
+
+    def _name_records(self, hashes: npt.NDArray[np.uint64], problem: str) -> None:
+        """Note records of which only hashes are left: another scan finds some of their names."""
+        if not len(hashes):
+            return
+        self._problems[problem] = len(hashes)
+        names: dict[str, None] = {}
+        for page in self._sink.scan():
+            ids = [chunk.source_id for chunk in page]
+            named = np.isin(hashes_of(ids), hashes[:_NAMED])
+            names.update(dict.fromkeys(name for name, found in zip(ids, named, strict=True) if found))
+            if len(names) == min(len(hashes), _NAMED):
+                break
+        self._examples[problem] = list(names)
+
+    def _note(self, problem: str, name: str) -> None:
+        self._problems[problem] += 1
+        examples = self._examples.setdefault(problem, [])
+        if len(examples) < _NAMED:
+            examples.append(name)
+
+
+def _name(chunk: StoredChunk) -> str:
+    return f"{chunk.source_id} [{chunk.index}]"

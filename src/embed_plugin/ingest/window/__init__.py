@@ -1,0 +1,1 @@
+"""One window of records: compare it with what is stored, embed what is new, store it."""

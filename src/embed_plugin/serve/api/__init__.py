@@ -1,0 +1,1 @@
+"""The routes and what they take and give."""

@@ -1,0 +1,93 @@
+"""Our own routes: embed, count tokens, and what is served."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
+
+from embed_plugin.serve.api.responses import (
+    FLOATS,
+    LINES,
+    json_response,
+    vectors_as_floats,
+    vectors_as_json,
+    vectors_as_lines,
+)
+from embed_plugin.serve.api.schemas import CountAnswer, CountRequest, EmbedAnswer, EmbedRequest, ErrorAnswer, InfoAnswer
+from embed_plugin.serve.refusals import STATUS
+from embed_plugin.serve.service import Service
+
+Deadline = Annotated[
+    int | None, Header(alias="Embed-Deadline-Ms", ge=1, description="Give up when there is no answer by then.")
+]
+NOT_OF_A_ROUTE = (404, 405)
+"""A path that is not there, and a method that is not."""
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": ", ".join(code for code in STATUS if STATUS[code] == status)}
+    for status in sorted(set(STATUS.values()) - set(NOT_OF_A_ROUTE))
+}
+FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Vectors, in the form that Accept asks for.",
+        "content": {
+            FLOATS: {"schema": {"type": "string", "format": "binary", "description": "n x dimension, float32, <f4"}},
+            LINES: {"schema": {"type": "string", "description": "a line for each vector, and a last one"}},
+        },
+    },
+    404: {"model": ErrorAnswer, "description": "model_not_found"},
+}
+
+
+def routes(service: Service) -> APIRouter:
+    """The routes of a service."""
+    router = APIRouter(responses=ERRORS)
+
+    @router.post("/embed", response_model=EmbedAnswer, responses=FORMS)
+    async def embed(request: Request, wanted: EmbedRequest, _deadline: Deadline = None) -> Response:
+        """Encode texts.
+
+        With `Accept: application/octet-stream` the answer is raw float32, row by row; with `application/x-ndjson` a
+        line for each vector, `{"index", "embedding"}`, sent as they get ready, and a last line
+        `{"done": true, "usage", "truncated"}` or `{"error": ...}`.
+        """
+        service.lifecycle.check()
+        service.check_model(wanted.model)
+        call, accept = request.state.call, request.headers.get("accept", "")
+        job = await service.scheduler.submit(
+            wanted.texts, call, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
+        )
+        if LINES in accept:
+            return vectors_as_lines(job, service.space, call)
+        vectors = await job.vectors()
+        if FLOATS in accept:
+            return vectors_as_floats(vectors, job, service.space)
+        return vectors_as_json(vectors, job, service.space, call)
+
+    @router.post("/count_tokens", response_model=CountAnswer)
+    async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:
+        """Count the tokens of each text, special tokens and prefix included, not cut at the limit."""
+        service.lifecycle.check()
+        tokens = await service.scheduler.count_tokens(wanted.texts, role=wanted.role)
+        space, most = service.space, service.encoder.max_tokens
+        return json_response(
+            {"tokens": tokens, "model": space.model, "fingerprint": space.fingerprint, "max_tokens": most}
+        )
+
+    @router.get("/info", response_model=InfoAnswer)
+    async def info() -> Response:
+        """What is served, and what one request may hold."""
+        spec, limits = service.encoder.spec, service.settings
+        facts = ("fingerprint", "dimension", "max_tokens", "precision", "pooling", "query_prefix", "document_prefix")
+        return json_response(
+            {
+                "model": service.space.model,
+                **{name: getattr(spec, name) for name in facts},
+                "version": service.version,
+                "limits": {name: getattr(limits, name) for name in ("texts", "text_characters", "body_bytes")},
+            }
+        )
+
+    return router

@@ -1,0 +1,68 @@
+"""How many tokens a second the workers get done, as measured lately."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from embed_plugin.encode.queue import BatchReport
+
+Lane: TypeAlias = Literal["interactive", "bulk"]
+"""Small jobs and large ones; see :mod:`embed_plugin.encode.queue`."""
+
+LANES: tuple[Lane, Lane] = ("interactive", "bulk")
+
+HALF_LIFE_SECONDS = 5.0
+"""Work so long ago counts half."""
+
+LEAST_BULK_SHARE = 1 / 9
+"""After eight batches of the interactive lane the bulk lane has one."""
+
+
+class Speed:
+    """Measures batches as they are done; safe to call from the workers' threads."""
+
+    def __init__(self, workers: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._workers = workers
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens = self._small_tokens = self._seconds = 0.0
+        self._noted = clock()
+
+    def note(self, report: BatchReport) -> None:
+        """Take a batch into account."""
+        with self._lock:
+            keep = math.exp(-math.log(2) * report.seconds / (HALF_LIFE_SECONDS * self._workers))
+            self._tokens = keep * self._tokens + report.tokens
+            self._seconds = keep * self._seconds + report.seconds
+            self._small_tokens = self._small_tokens_lately() + report.small_tokens
+            self._noted = self._clock()
+
+    def forget(self) -> None:
+        """Begin anew: what was measured is of no use, a first run's slowness for instance."""
+        with self._lock:
+            self._tokens = self._small_tokens = self._seconds = 0.0
+
+    def tokens_per_second(self, lane: Lane) -> float:
+        """Tokens of a lane that all workers together get done while the lane has work; 1 before the first batch.
+
+        The interactive lane goes first and has them all; what it took lately is missing to the bulk lane.
+        """
+        with self._lock:
+            if not self._seconds:
+                return 1.0
+            every = self._workers * self._tokens / self._seconds
+            if lane == "interactive":
+                return every
+            taken = self._small_tokens_lately() * math.log(2) / HALF_LIFE_SECONDS
+            return max(LEAST_BULK_SHARE * every, every - taken)
+
+    def _small_tokens_lately(self) -> float:
+        """The interactive lane's tokens, those of a half-life ago counting half: by the clock, for it may be idle."""
+        half_lives = (self._clock() - self._noted) / HALF_LIFE_SECONDS
+        return self._small_tokens * math.exp(-math.log(2) * half_lives)

@@ -1,0 +1,92 @@
+"""``embed-plugin evaluate`` on tiny models and tiny data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from embed_plugin import EmbedPluginError
+from embed_plugin.cli.commands.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(evaluate)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Path:
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    texts = ["the cat sat on the mat", "a dog ran fast", "water and fire", "open the file", "a red house"]
+    corpus = [json.dumps({"_id": f"d{n}", "title": "", "text": text}) for n, text in enumerate(texts)]
+    (folder / "corpus.jsonl").write_text("\n".join(corpus))
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "the cat"}\n{"_id": "q2", "text": "open file"}\n')
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td0\t1\nq2\td3\t1\nq2\tabsent\t1\n")
+    return folder
+
+
+@pytest.fixture
+def sts(tmp_path: Path) -> Path:
+    rows = ["score,sentence1,sentence2", "5,the cat,the cat", "3,a red dog,a blue dog", "0,water,how to read a file"]
+    (tmp_path / "sts.csv").write_text("\n".join(rows))
+    return tmp_path / "sts.csv"
+
+
+def test_one_model_on_a_beir_folder(tiny_model: Callable[..., Path], beir: Path) -> None:
+    done = run(tiny_model(), "--dataset", beir)
+    assert done.exit_code == 0, done.output
+    names = [line.split()[0] for line in done.stdout.splitlines()[:3]]
+    assert names == ["nDCG@10", "recall@100", "MRR@10"]
+    assert "2 queries, 5 documents, 1 missing documents" in done.stdout
+
+
+def test_two_models_side_by_side_and_as_json(tiny_model: Callable[..., Path], beir: Path, tmp_path: Path) -> None:
+    fp32 = tiny_model(precision="fp32")
+    done = run(tiny_model(), "--dataset", beir, "--baseline", fp32, "--json", tmp_path / "result.json")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split()[:3] == ["baseline", "model", "difference"]
+    facts = json.loads((tmp_path / "result.json").read_text())
+    assert facts["baseline"]["folder"] == str(fp32)
+    assert facts["model"]["metrics"].keys() == facts["differences"].keys() == {"ndcg@10", "recall@100", "mrr@10"}
+
+
+def test_a_similarity_file_and_json_alone_on_stdout(tiny_model: Callable[..., Path], sts: Path) -> None:
+    done = run(tiny_model(), "--dataset", sts, "--baseline", tiny_model(), "--max-drop", "0", "--json", "-")
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["pairs"] == 3
+    assert facts["differences"]["spearman"] == {"difference": 0, "drop_percent": 0, "low": 0, "high": 0}
+
+
+def test_too_large_a_drop_is_an_error_after_the_table(tiny_model: Callable[..., Path], sts: Path) -> None:
+    done = run(tiny_model(), "--dataset", sts, "--baseline", tiny_model(), "--max-drop", "-1")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, EmbedPluginError)
+    assert "at most -1 % is allowed" in str(done.exception)
+    assert "Spearman" in done.stdout
+
+
+@pytest.mark.parametrize("options", [("--max-drop", "1"), ("--json", "nowhere/result.json")])
+def test_wrong_usage_is_refused_before_the_work(
+    tiny_model: Callable[..., Path], sts: Path, options: tuple[str, str]
+) -> None:
+    done = run(tiny_model(), "--dataset", sts, *options)
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_a_missing_dataset_is_named(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    done = run(tiny_model(), "--dataset", tmp_path / "nowhere")
+    assert "nowhere cannot be read" in str(done.exception)

@@ -1,0 +1,122 @@
+"""What is no text embedder is refused by what it is, and nothing that is one is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import MODELS, add_dense, make_checkpoint
+from embed_plugin import ExportError
+from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.checkpoint.kind import require_embedder
+from embed_plugin.export.checkpoint.source import resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ST, BASE = "config_sentence_transformers.json", "sentence_transformers.base.modules.transformer.Transformer"
+SPARSE = "sentence_transformers.sparse_encoder.models"
+
+
+def write(folder: Path, *modules: str, **files: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    if modules:
+        listed = [
+            {"idx": at, "name": str(at), "path": f"{at}_x" if at else "", "type": m} for at, m in enumerate(modules)
+        ]
+        (folder / "modules.json").write_text(json.dumps(listed))
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("modules", "kind"),
+    [
+        ([f"{SPARSE}.MLMTransformer", f"{SPARSE}.SpladePooling"], "a sparse encoder"),
+        ([BASE, "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling"], "a sparse encoder"),
+        ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse encoder"),
+        ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], "a ColBERT model"),
+        ([BASE, "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"], "a reranker"),
+        ([f"{MODELS}.StaticEmbedding"], r"a static embedding \(model2vec\)"),
+        ([f"{MODELS}.WordEmbeddings", f"{MODELS}.Pooling"], "a model of word vectors"),
+        ([f"{MODELS}.CLIPModel"], "a CLIP model"),
+        ([f"{MODELS}.Router"], "two encoders in one"),
+    ],
+)
+def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], kind: str) -> None:
+    with pytest.raises(ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Only text embedders"):
+        require_embedder(write(tmp_path, *modules))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kind"),
+    [
+        ("BertForSequenceClassification", "a reranker or classifier"),
+        ("BertForMaskedLM", "a masked language model"),
+        ("Qwen3ForCausalLM", "a language model"),
+        ("HF_ColBERT", "a ColBERT model"),
+        ("BertForTokenClassification", "a model for another task"),
+        ("T5ForConditionalGeneration", "a model for another task"),
+        ("StaticModel", "a static embedding"),
+    ],
+)
+def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: str, kind: str) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", architectures=[architecture])
+    with pytest.raises(ExportError, match=rf"config\.json \(its architecture is {architecture}.*\) is that of {kind}"):
+        export(str(checkpoint), tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "kind"), [("CrossEncoder", "a reranker"), ("SparseEncoder", "a sparse"), ("ColBERT", "a ColBERT")]
+)
+def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: str, kind: str) -> None:
+    folder = write(tmp_path, BASE, config={}, config_sentence_transformers={"model_type": model_type})
+    with pytest.raises(ExportError, match=rf"{ST} \(its model_type is '{model_type}'\) is that of {kind}"):
+        require_embedder(folder)
+
+
+@pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("text-generation", "a reranker")])
+def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> None:
+    with pytest.raises(
+        ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
+    ):
+        require_embedder(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task}))
+
+
+@pytest.mark.parametrize("architecture", ["MPNetForMaskedLM", "BertForSequenceClassification", "HF_ColBERT"])
+def test_a_pooling_makes_an_embedder_of_any_architecture(tmp_path: Path, architecture: str) -> None:
+    checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint", architectures=[architecture]), 32)
+    write(checkpoint, config_sentence_transformers={"model_type": "SentenceTransformer"})
+    require_embedder(checkpoint)
+    assert export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32")).dimension == 32
+
+
+@pytest.mark.parametrize("config", [{}, {"architectures": ["BertModel"]}, {"architectures": None}])
+def test_a_plain_encoder_is_an_embedder(tmp_path: Path, config: dict[str, Any]) -> None:
+    require_embedder(write(tmp_path, config=config))
+
+
+def test_a_static_embedding_without_a_config_is_named_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="a static embedding"):
+        resolve(str(write(tmp_path / "static", f"{MODELS}.StaticEmbedding")))
+
+
+def test_modules_of_the_checkpoints_own_code_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, "custom_st.Transformer", f"{MODELS}.Pooling")
+    with pytest.raises(ExportError, match=r"lists custom_st\.Transformer, which is code .* never run"):
+        require_embedder(folder)
+
+
+def test_packed_weights_are_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, config={"quantization_config": {"quant_method": "gptq"}})
+    with pytest.raises(ExportError, match="quantization_config: its weights are packed"):
+        require_embedder(folder)
+
+
+def test_modules_without_pooling_say_nothing_of_pooling(tmp_path: Path) -> None:
+    checkpoint = write(make_checkpoint(tmp_path / "checkpoint"), f"{MODELS}.Transformer", f"{MODELS}.Normalize")
+    with pytest.raises(ExportError, match=r"lists Transformer, Normalize and no Pooling"):
+        export(str(checkpoint), tmp_path / "model")

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embed_plugin.ingest.records import JSON, Chunk
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, LayoutName, chunk_of
+
+NAMES = get_args(LayoutName)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.text() | st.sampled_from([*LEDGER_KEYS, "_node_content", "doc_id", "text", "page_content", "metadata"])
+
+
+def chunk(text: str = "first text", metadata: dict[str, JSON] | None = None) -> Chunk:
+    return Chunk("notes.md", 1, 3, text, metadata or {}, "m", "r", 4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(text=st.text(), metadata=st.dictionaries(KEYS, VALUES, max_size=4))
+def test_what_was_written_is_read_again(name: LayoutName, text: str, metadata: dict[str, JSON]) -> None:
+    written = chunk(text, metadata)
+    read = chunk_of(LAYOUTS[name], "id", LAYOUTS[name].write(written, "id"))
+    assert (read.source_id, read.index, read.text, read.metadata) == ("notes.md", 1, text, metadata)
+    assert read.stored == (written.text_hash, "r", "m", 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ledger_is_at_the_top_and_metadata_cannot_hide_it(name: LayoutName) -> None:
+    payload = LAYOUTS[name].write(chunk(metadata=dict.fromkeys(LEDGER_KEYS, "mine")), "id")
+    assert set(LEDGER_KEYS) <= payload.keys()
+    assert "mine" not in [payload[key] for key in LEDGER_KEYS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("payload", [{}, {"_node_content": "no JSON", "chunk_index": "x", "metadata": 3}])
+def test_a_point_of_somebody_else_has_no_source(name: LayoutName, payload: dict[str, object]) -> None:
+    read = chunk_of(LAYOUTS[name], "id", payload)
+    assert (read.source_id, read.index, read.text, read.metadata) == ("", 0, "", {})
+    assert read.stored == ("", "", "", 0)
+
+
+def test_langchain_finds_page_content_and_metadata() -> None:
+    payload = LAYOUTS["langchain"].write(chunk(metadata={"page": 3}), "id")
+    assert (payload["page_content"], payload["metadata"]) == ("first text", {"page": 3})
+
+
+def test_llama_index_finds_metadata_at_the_top_for_its_filters() -> None:
+    payload = LAYOUTS["llama-index"].write(chunk(metadata={"page": 3}), "id")
+    assert (payload["page"], payload["ref_doc_id"]) == (3, "notes.md")
+
+
+def test_the_plain_payload_is_as_documented() -> None:
+    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, "r" * 64, 3)
+    payload = LAYOUTS["plain"].write(chunk, "id")
+    assert payload.pop("text_hash") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
+    assert payload == {
+        "text": "text",
+        "source_id": "a.md",
+        "chunk_index": 1,
+        "chunk_count": 3,
+        "record_hash": "r" * 64,
+        "metadata_hash": "m" * 64,
+        "metadata": {"kind": "note"},
+    }

@@ -1,0 +1,84 @@
+"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG``; each line on stdin is a source's version.
+
+Each run is a process of its own, forked from this one so that it does not import everything anew. Its process id is
+written to stdout when it starts, and its exit status when it has ended. Every text that is embedded is logged first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embed_plugin import Encoder
+from embed_plugin.ingest import IngestSettings, Record, ingest, open_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from embed_plugin import Vectors
+    from embed_plugin.types import TokenisedTexts
+
+RECORDS = 250
+SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
+
+
+class LoggingEncoder(Encoder):
+    """An encoder that writes a hash of each text's tokens to a file before it embeds it."""
+
+    log: Path
+
+    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
+        lines = "".join(f"{hashlib.sha256(ids.tobytes()).hexdigest()}\n" for ids in tokenised.ids)
+        file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, lines.encode())  # one call, which a kill does not tear
+        os.close(file)
+        return super().submit(tokenised, is_part=is_part)
+
+
+def records(version: int) -> Iterator[Record]:
+    """The source at a version: records of 0 to 6 chunks, of which a fifth are others, or gone, with each version."""
+    for number in range(RECORDS):
+        changes = [_draw(number, past).random() < 0.2 for past in range(1, version + 1)]
+        draw = _draw(number, -sum(changes))
+        if draw.random() < 0.95:
+            words = [f"{draw.choice('abcdefg')}{draw.randrange(100)}" for _ in range(draw.randrange(40))]
+            yield Record(f"record {number}", " ".join(words), {"version": sum(changes)})
+
+
+def _draw(*seed: int) -> random.Random:
+    return random.Random(repr(seed))  # noqa: S311 - words and lengths
+
+
+def run(model: Path, target: str, log: Path, version: int) -> None:
+    """Ingest a version of the source."""
+    encoder = LoggingEncoder.load(model)
+    assert isinstance(encoder, LoggingEncoder)
+    encoder.log = log
+    with open_sink(target, "killed") as sink:
+        ingest(records(version), encoder, sink, settings=SETTINGS)
+
+
+def main() -> None:
+    """Fork a run for each line on stdin."""
+    model, target, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            run(model, target, log, int(line))
+            os._exit(0)
+        _say(child)
+        _say(os.waitpid(child, 0)[1])
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
