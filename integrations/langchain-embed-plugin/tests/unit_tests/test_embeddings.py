@@ -38,18 +38,12 @@ def test_async_gives_the_same_vectors(embeddings: EmbedPluginEmbeddings) -> None
     assert queries == [embeddings.embed_query(text) for text in texts]
 
 
-def test_concurrent_async_callers_share_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_async_callers_share_batches(folder: Path) -> None:
     embeddings = EmbedPluginEmbeddings(model=folder, settings=EncoderSettings(workers=1))
     encoder = embeddings.encoder
     assert isinstance(encoder, Encoder)
     rows: list[int] = []
-    run = encoder._session.run
-
-    def counted(ids: Any) -> Any:  # noqa: ANN401 - arrays
-        rows.append(len(ids))
-        return run(ids)
-
-    monkeypatch.setattr(encoder._queue, "_run", counted)
+    encoder.observe(lambda report: rows.append(report.texts))
 
     async def forty_callers() -> None:
         await asyncio.gather(*(embeddings.aembed_query("the cat") for _ in range(40)))
