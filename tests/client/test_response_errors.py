@@ -9,7 +9,6 @@ import pytest
 
 from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError, InvalidTextError, OtherSpaceError
 from embed_plugin.client import OpenAIEndpoint, ServiceEndpoint
-from embed_plugin.client.response_errors import retry_after_of
 
 if TYPE_CHECKING:
     from embed_plugin import EmbedPluginError
@@ -78,13 +77,9 @@ def test_what_is_no_json_and_a_redirect_are_told_as_they_are() -> None:
     assert "points to https://elsewhere/" in str(moved)
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), ("0", 0.0), ("soon", None), ("-1", None), ("", None)])
-def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after_of(response(429, Retry_After=value)) == seconds
-
-
-def test_retry_after_as_a_date_goes_by_the_clock_that_wrote_it() -> None:
+def test_a_date_in_retry_after_goes_by_the_clock_that_wrote_it() -> None:
     wrong_clock = time.time() - 86_400
     there = {"Retry_After": formatdate(wrong_clock + 30, usegmt=True), "Date": formatdate(wrong_clock, usegmt=True)}
-    assert retry_after_of(response(503, **there)) == 30
-    assert retry_after_of(response(503, Retry_After=formatdate(wrong_clock, usegmt=True))) == 0
+    error = ServiceEndpoint("http://there").refusal(response(503, **there))
+    assert isinstance(error, EndpointUnavailableError)
+    assert error.retry_after == 30

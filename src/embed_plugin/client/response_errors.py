@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import EndpointError, EndpointUnavailableError, InvalidInputError, InvalidTextError
+from embed_plugin.wire import RETRY_AFTER_HEADER, ErrorCode, retry_after_seconds
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +29,7 @@ _OF_THE_TEXTS = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 )
 _OF_THE_KEY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_TOO_MUCH = frozenset({"body_too_large", "too_many_texts"})
+_TOO_MUCH: frozenset[ErrorCode] = frozenset({"body_too_large", "too_many_texts"})
 _SHOWN_CHARACTERS = 300
 
 
@@ -65,7 +64,8 @@ def refusal_of(name: str, response: httpx.Response, *, key_variable: str) -> Emb
     if complaint.code == "insufficient_quota":  # OpenAI's 429 that no waiting helps
         return EndpointError(name, f"{said} The key in {key_variable} has no quota left")
     if status in MAY_BE_REPEATED:
-        return EndpointUnavailableError(name, said, retry_after_of(response))
+        retry_after = retry_after_seconds(response.headers.get(RETRY_AFTER_HEADER), date=response.headers.get("Date"))
+        return EndpointUnavailableError(name, said, retry_after)
     if status in _OF_THE_KEY:
         return EndpointError(name, f"refuses the key ({said}): set {key_variable} to one that it takes")
     if status in _OF_THE_TEXTS:
@@ -81,25 +81,3 @@ def _refused_texts(name: str, complaint: Complaint, said: str) -> EmbedPluginErr
     if complaint.index is not None:
         return InvalidTextError(complaint.index, f"{complaint.message} ({name})")
     return InvalidInputError(f"{name} refuses the texts: {said}")
-
-
-def retry_after_of(response: httpx.Response) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait, given as seconds or as a date; ``None`` where it is absent or neither.
-
-    A date is compared with the response's own ``Date`` where that is there: the two clocks may differ.
-    """
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    then = _timestamp(value)
-    if then is None:
-        return None
-    now = _timestamp(response.headers.get("Date", ""))
-    return max(0.0, then - (time.time() if now is None else now))
-
-
-def _timestamp(date: str) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except ValueError:
-        return None

@@ -16,8 +16,9 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embed_plugin.serve.refusals import CLIENT_GONE, STATUS
+from embed_plugin.serve.refusals import CLIENT_GONE
 from embed_plugin.serve.throughput import LANES
+from embed_plugin.wire import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import EmbedPluginError
+from embed_plugin.wire import RETRY_AFTER_HEADER, STATUS
 
-Code: TypeAlias = Literal[
-    "invalid_request",
-    "invalid_text",
-    "unauthorized",
-    "not_found",
-    "method_not_allowed",
-    "model_not_found",
-    "body_too_slow",
-    "body_too_large",
-    "too_many_texts",
-    "text_too_long",
-    "overloaded",
-    "not_ready",
-    "draining",
-    "deadline_exceeded",
-    "internal",
-]
+if TYPE_CHECKING:
+    from embed_plugin.wire import ErrorCode
 
-STATUS: dict[Code, int] = {
-    "invalid_request": 422,
-    "invalid_text": 422,
-    "unauthorized": 401,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "model_not_found": 404,
-    "body_too_slow": 408,
-    "body_too_large": 413,
-    "too_many_texts": 413,
-    "text_too_long": 413,
-    "overloaded": 429,
-    "not_ready": 503,
-    "draining": 503,
-    "deadline_exceeded": 504,
-    "internal": 500,
-}
-CODES: tuple[Code, ...] = get_args(Code)
 CLIENT_GONE = 499
 """What is counted and logged for a client that went away before its answer; nothing is sent. nginx's number."""
 
@@ -62,7 +30,7 @@ class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
 
     def __init__(
         self,
-        code: Code,
+        code: ErrorCode,
         message: str,
         *,
         index: int | None = None,
@@ -93,7 +61,7 @@ class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
         """Response headers beside the content's."""
         headers = {}
         if self.retry_after is not None:
-            headers["Retry-After"] = str(self.retry_after)
+            headers[RETRY_AFTER_HEADER] = str(self.retry_after)
         if self.code == "unauthorized":
             headers["WWW-Authenticate"] = "Bearer"
         if self.closes:

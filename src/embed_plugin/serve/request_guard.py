@@ -12,6 +12,7 @@ from embed_plugin.serve.body import BodyReader, ClientGoneError
 from embed_plugin.serve.metrics import UNMATCHED
 from embed_plugin.serve.refusals import CLIENT_GONE, INTERNAL, Refusal
 from embed_plugin.serve.request_record import Call
+from embed_plugin.wire import DEADLINE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ SEND_SECONDS = 60.0
 MOST_DIGITS = 18
 """Of a number in a header: Python takes time for thousands of them, and then an error."""
 
-DEADLINE_HEADER = b"embed-deadline-ms"
 LOG = structlog.get_logger("embed_plugin.serve")
 
 
@@ -87,7 +87,7 @@ class Gate:
             raise Refusal("unauthorized", "expected a header  Authorization: Bearer KEY  with a key of this server")
 
     def _deadline_seconds(self, headers: dict[bytes, bytes]) -> float:
-        asked = _number(headers, DEADLINE_HEADER)
+        asked = _number(headers, DEADLINE_HEADER.lower().encode())
         own = self._settings.deadline_seconds
         return own if asked is None else min(own, asked / 1000)
 

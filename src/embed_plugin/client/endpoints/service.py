@@ -13,6 +13,18 @@ import numpy as np
 from embed_plugin.client.endpoints.endpoint import Answer, Call, Counts, Endpoint, OnLong, Space, checked_url
 from embed_plugin.client.response_errors import complaint_of
 from embed_plugin.errors import InvalidTextError, OtherSpaceError
+from embed_plugin.wire import (
+    COUNT_TOKENS_PATH,
+    DEADLINE_HEADER,
+    DIMENSION_HEADER,
+    EMBED_PATH,
+    FINGERPRINT_HEADER,
+    FLOAT_TYPE,
+    FLOATS,
+    INFO_PATH,
+    MODEL_HEADER,
+    TRUNCATED_HEADER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.errors import EmbedPluginError
     from embed_plugin.types import Role
+    from embed_plugin.wire import CountBody, CountContent, EmbedBody, InfoContent
 
 OTHER_SPACE_REMEDY = (
     "Vectors of two models cannot be compared: serve the same model there, or take them with "
@@ -51,21 +64,22 @@ class ServiceEndpoint(Endpoint):
 
     def deadline(self, seconds: float) -> dict[str, str]:
         """The service gives up when its caller does."""
-        return {"Embed-Deadline-Ms": str(max(1, round(seconds * 1000)))}
+        return {DEADLINE_HEADER: str(max(1, round(seconds * 1000)))}
 
     def describe(self) -> Call[Space]:
         """``GET /info``."""
-        return Call("GET", "/info", _space)
+        return Call("GET", INFO_PATH, _space)
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> Call[Counts]:
         """``POST /count_tokens``."""
-        return Call("POST", "/count_tokens", partial(_counts, len(texts)), {"texts": texts, "role": role})
+        body: CountBody = {"texts": list(texts), "role": role}
+        return Call("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body})
 
     def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
         """``POST /embed``; a service with another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
-        body = {"texts": texts, "role": role, "model": fingerprint, "truncate": truncate}
-        return Call("POST", "/embed", partial(_answer, len(texts)), body, {"Accept": "application/octet-stream"})
+        body: EmbedBody = {"texts": list(texts), "role": role, "model": fingerprint, "truncate": truncate}
+        return Call("POST", EMBED_PATH, partial(_answer, len(texts)), {**body}, {"Accept": FLOATS})
 
     def refusal(self, response: httpx.Response) -> EmbedPluginError:
         """As every endpoint's; and a model that is not served here is another space."""
@@ -79,7 +93,7 @@ class ServiceEndpoint(Endpoint):
 
 
 def _space(response: httpx.Response) -> Space:
-    content = response.json()
+    content: InfoContent = response.json()
     return Space(
         fingerprint=str(content["fingerprint"]),
         dimension=int(content["dimension"]),
@@ -91,14 +105,14 @@ def _space(response: httpx.Response) -> Space:
 
 def _answer(count: int, response: httpx.Response) -> Answer:
     headers = response.headers
-    dimension = int(headers["Embed-Dimension"])
-    vectors = np.frombuffer(response.content, dtype="<f4").reshape(count, dimension).astype(np.float32)
-    truncated = tuple(int(index) for index in headers["Embed-Truncated"].split(",") if index.strip())
-    return Answer(vectors, headers["Embed-Fingerprint"], headers["Embed-Model"], truncated)
+    dimension = int(headers[DIMENSION_HEADER])
+    vectors = np.frombuffer(response.content, dtype=FLOAT_TYPE).reshape(count, dimension).astype(np.float32)
+    truncated = tuple(int(index) for index in headers[TRUNCATED_HEADER].split(",") if index.strip())
+    return Answer(vectors, headers[FINGERPRINT_HEADER], headers[MODEL_HEADER], truncated)
 
 
 def _counts(count: int, response: httpx.Response) -> Counts:
-    content = response.json()
+    content: CountContent = response.json()
     tokens = np.array(content["tokens"], dtype=np.int64)
     if tokens.shape != (count,):
         raise ValueError(f"counts of shape {tokens.shape} for {count} texts")

@@ -12,6 +12,17 @@ from starlette.responses import Response, StreamingResponse
 
 from embed_plugin.errors import EmbedPluginError
 from embed_plugin.serve.refusals import Refusal
+from embed_plugin.wire import (
+    DIMENSION_HEADER,
+    FINGERPRINT_HEADER,
+    FLOAT_TYPE,
+    FLOATS,
+    JSON,
+    LINES,
+    MODEL_HEADER,
+    TOKENS_HEADER,
+    TRUNCATED_HEADER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -19,10 +30,6 @@ if TYPE_CHECKING:
     from embed_plugin.serve.request_record import Call
     from embed_plugin.serve.scheduler import Job
     from embed_plugin.types import Vectors
-
-JSON = "application/json"
-FLOATS = "application/octet-stream"
-LINES = "application/x-ndjson"
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,13 @@ class Space:
     def headers(self, job: Job | None = None) -> dict[str, str]:
         """What every form of an answer says in its head; of its texts only where they are all encoded."""
         headers = {
-            "Embed-Model": self.model.encode("ascii", "backslashreplace").decode(),
-            "Embed-Fingerprint": self.fingerprint,
-            "Embed-Dimension": str(self.dimension),
+            MODEL_HEADER: self.model.encode("ascii", "backslashreplace").decode(),
+            FINGERPRINT_HEADER: self.fingerprint,
+            DIMENSION_HEADER: str(self.dimension),
         }
         if job is not None:
-            headers["Embed-Tokens"] = str(job.tokens)
-            headers["Embed-Truncated"] = ",".join(map(str, job.truncated))
+            headers[TOKENS_HEADER] = str(job.tokens)
+            headers[TRUNCATED_HEADER] = ",".join(map(str, job.truncated))
         return headers
 
 
@@ -72,7 +79,7 @@ def vectors_as_json(vectors: Vectors, job: Job, space: Space, call: Call) -> Res
 
 def vectors_as_floats(vectors: Vectors, job: Job, space: Space) -> Response:
     """Row-major little-endian float32, ``n x dimension``."""
-    return Response(vectors.astype("<f4", copy=False).tobytes(), 200, space.headers(job), FLOATS)
+    return Response(vectors.astype(FLOAT_TYPE, copy=False).tobytes(), 200, space.headers(job), FLOATS)
 
 
 def vectors_as_lines(job: Job, space: Space, call: Call) -> Response:
@@ -121,4 +128,4 @@ def openai_embeddings(vectors: Vectors, job: Job, space: Space, *, as_base64: bo
 
 
 def _base64(row: Vectors) -> str:
-    return base64.b64encode(row.astype("<f4", copy=False).tobytes()).decode()
+    return base64.b64encode(row.astype(FLOAT_TYPE, copy=False).tobytes()).decode()
