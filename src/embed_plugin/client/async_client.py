@@ -15,7 +15,7 @@ from embed_plugin.client.dispatch import Switchboard
 from embed_plugin.client.result import Embeddings
 from embed_plugin.client.retry import joined
 from embed_plugin.client.settings import ClientSettings
-from embed_plugin.errors import EmbedPluginError, EndpointError, InvalidInputError
+from embed_plugin.errors import EndpointError, InvalidInputError, StateError
 from embed_plugin.texts import list_of_texts
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class AsyncEmbeddingClient:
 
     def _known(self) -> Space:
         if self.known_space is None:
-            raise EmbedPluginError("this client has not asked for its space yet: await client.space() before")
+            raise StateError("this client has not asked for its space yet: await client.space() before")
         return self.known_space
 
     async def _embed_in(

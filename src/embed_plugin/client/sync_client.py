@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from embed_plugin.client.async_client import AsyncEmbeddingClient
 from embed_plugin.client.batches import checked, slices
 from embed_plugin.client.loop_thread import LoopThread
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import StateError
 from embed_plugin.process_local import ProcessLocal
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class EmbeddingClient:
     def _submit(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> Future[T]:
         here = self._here
         if not here.closing.alive:
-            raise EmbedPluginError("this client is closed: make another one")
+            raise StateError("this client is closed: make another one")
         return here.loop.submit(ask(here.client))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.errors import InvalidInputError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,17 +31,18 @@ class Keys:
         """Keys of a file, one a line, lines with # left out, and others separated by commas.
 
         Raises:
-            EmbedPluginError: the file cannot be read or holds no key.
+            ServiceError: the file cannot be read.
+            InvalidInputError: it holds no key, or a key is too short.
         """
         keys = (more or "").split(",")
         if file is not None:
             try:
                 lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
             except (OSError, ValueError) as error:
-                raise EmbedPluginError(f"the keys in {file} cannot be read ({error})") from error
+                raise ServiceError(f"the keys in {file} cannot be read ({error})") from error
             in_file = [line for line in lines if line and not line.startswith("#")]
             if not in_file:
-                raise EmbedPluginError(f"{file} holds no key; expected one a line")
+                raise InvalidInputError(f"{file} holds no key; expected one a line")
             keys += in_file
         return cls(keys)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.errors import InvalidInputError, ServiceError
 from embed_plugin.serve.app import create_app
 from embed_plugin.serve.connection import GuardedProtocol
 from embed_plugin.serve.keys import Keys
@@ -71,7 +71,7 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
 
     Raises:
         InvalidInputError: the address is public and there is no key.
-        EmbedPluginError: the address cannot be listened on.
+        ServiceError: the address cannot be listened on.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
     if settings.is_public and not keys and not settings.public_without_key:
@@ -117,13 +117,11 @@ def listen(settings: ServeSettings) -> socket.socket:
     """A listening socket.
 
     Raises:
-        EmbedPluginError: the address is taken or not this machine's.
+        ServiceError: the address is taken or not this machine's.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise EmbedPluginError(
-            f"cannot listen on {where} ({error.strerror}): choose another --host or --port"
-        ) from error
+        raise ServiceError(f"cannot listen on {where} ({error.strerror}): choose another --host or --port") from error
