@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 import embed_plugin
 from embed_plugin.serve.api.health import health_routes
 from embed_plugin.serve.api.native import routes
-from embed_plugin.serve.api.openai import of_bad_input, openai_routes
-from embed_plugin.serve.api.responses import refusal_response
+from embed_plugin.serve.api.openai import bad_input_error, openai_routes
+from embed_plugin.serve.api.responses import error_response
 from embed_plugin.serve.keys import Keys
-from embed_plugin.serve.refusals import Refusal
-from embed_plugin.serve.request_guard import Gate
+from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.request_guard import RequestGuard
 from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
 
@@ -53,7 +53,7 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         app.include_router(router)
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])
-    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
+    app.add_middleware(RequestGuard, settings=settings, keys=keys, metrics=service.metrics)
     return app
 
 
@@ -70,36 +70,38 @@ def _shape_errors(app: FastAPI) -> None:
     """Give every error the shape of the API that its path belongs to."""
 
     async def refuse(request: Request, error: Exception) -> Response:
-        refusal = _refusal_of(error)
-        request.state.call.code = refusal.code
-        return refusal_response(refusal, request.url.path)
+        error = _request_error_of(error)
+        request.state.record.code = error.code
+        return error_response(error, request.url.path)
 
-    for kind in (Refusal, RequestValidationError, HTTPException):
+    for kind in (RequestError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refuse)
 
 
-def _refusal_of(error: Exception) -> Refusal:
+def _request_error_of(error: Exception) -> RequestError:
     match error:
-        case Refusal():
+        case RequestError():
             return error
         case RequestValidationError():
             return _of_validation(error)
         case HTTPException(status_code=404):
-            return Refusal("not_found", "there is no such path here; /docs shows those there are")
+            return RequestError("not_found", "there is no such path here; /docs shows those there are")
         case HTTPException(status_code=405):
-            return Refusal("method_not_allowed", "this path takes another method; /docs shows which")
+            return RequestError("method_not_allowed", "this path takes another method; /docs shows which")
         case _:
-            return Refusal("invalid_request", str(getattr(error, "detail", error)))
+            return RequestError("invalid_request", str(getattr(error, "detail", error)))
 
 
-def _of_validation(error: RequestValidationError) -> Refusal:
+def _of_validation(error: RequestValidationError) -> RequestError:
     """The first thing wrong with a request; a text's index, if it is a text. What was sent is not repeated."""
     first: dict[str, Any] = error.errors()[0]
     where, problem = first["loc"], first["msg"]
     if first["type"] == "json_invalid":
-        return Refusal("invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}")
+        return RequestError(
+            "invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}"
+        )
     if where[1:2] == ("texts",) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
-        return Refusal("invalid_text", f"text {where[2]}: {problem}", index=where[2])
+        return RequestError("invalid_text", f"text {where[2]}: {problem}", index=where[2])
     if where[1:2] == ("input",) and first["type"] != "missing":
-        return of_bad_input(error.body["input"])
-    return Refusal("invalid_request", f"{'.'.join(map(str, where))}: {problem}")
+        return bad_input_error(error.body["input"])
+    return RequestError("invalid_request", f"{'.'.join(map(str, where))}: {problem}")

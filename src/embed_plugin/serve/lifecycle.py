@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.request_errors import RequestError
 
 if TYPE_CHECKING:
     from embed_plugin.serve.scheduler import Scheduler
@@ -34,10 +34,10 @@ class Lifecycle:
 
     async def warm_up(self) -> None:
         """Run texts of several lengths on every worker, measure the speed, and be ready."""
-        encoder, speed = self._scheduler.encoder, self._scheduler.speed
+        encoder, throughput = self._scheduler.encoder, self._scheduler.throughput
         texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * encoder.workers)]
         await encoder.aencode_documents(texts)
-        speed.forget()
+        throughput.reset()
         await encoder.aencode_documents(texts)
         self._scheduler.admission.measure_limits()
         if self.phase == "starting":
@@ -51,18 +51,18 @@ class Lifecycle:
         """Let a request in.
 
         Raises:
-            Refusal: the service is not ready yet, or drains.
+            RequestError: the service is not ready yet, or drains.
         """
         if self.phase == "draining":
-            raise Refusal("draining", "this server is shutting down: ask another one", retry_after=1, closes=True)
+            raise RequestError("draining", "this server is shutting down: ask another one", retry_after=1, closes=True)
         if self.phase == "starting":
-            raise Refusal("not_ready", "the model is being warmed up", retry_after=1)
+            raise RequestError("not_ready", "the model is being warmed up", retry_after=1)
 
     async def probe(self) -> None:
         """Run a real forward pass, at most one a second.
 
         Raises:
-            Refusal: the service is not ready, drains, or gives no vector in time.
+            RequestError: the service is not ready, drains, or gives no vector in time.
         """
         self.check()
         if self._probe is None or (self._probe.done() and time.monotonic() > self._probed + PROBE_EVERY_SECONDS):
@@ -74,4 +74,4 @@ class Lifecycle:
         try:
             await asyncio.wait_for(self._scheduler.encoder.aencode_queries(["ready?"]), PROBE_SECONDS)
         except Exception as error:
-            raise Refusal("not_ready", f"a forward pass failed ({type(error).__name__})", retry_after=5) from error
+            raise RequestError("not_ready", f"a forward pass failed ({type(error).__name__})", retry_after=5) from error

@@ -16,7 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embed_plugin.serve.refusals import CLIENT_GONE
+from embed_plugin.serve.request_errors import CLIENT_CLOSED_REQUEST
 from embed_plugin.serve.throughput import LANES
 from embed_plugin.wire import STATUS
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.encode.queue import BatchReport
     from embed_plugin.serve.lifecycle import Lifecycle
-    from embed_plugin.serve.request_record import Call
+    from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.scheduler import Scheduler
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -86,7 +86,7 @@ class Metrics:
         for lane in LANES:
             waiting.labels(lane).set_function(partial(scheduler.admission.waiting, lane))
             limit.labels(lane).set_function(partial(scheduler.admission.limit, lane))
-            speed.labels(lane).set_function(partial(scheduler.speed.tokens_per_second, lane))
+            speed.labels(lane).set_function(partial(scheduler.throughput.tokens_per_second, lane))
         ready = Gauge("embed_ready", "1 while requests are taken.", registry=registry)
         ready.set_function(lambda: float(lifecycle.phase == "ready"))
         workers = Gauge("embed_workers", "Batches run at the same time.", registry=registry)
@@ -106,12 +106,12 @@ class Metrics:
     def expect(self, routes: Iterable[str]) -> None:
         """Make the series of these routes."""
         for route in (*routes, UNMATCHED):
-            for status in sorted({200, CLIENT_GONE, *STATUS.values()}):
+            for status in sorted({200, CLIENT_CLOSED_REQUEST, *STATUS.values()}):
                 self.requests.labels(route, str(status))
             for code in STATUS:
                 self.errors.labels(route, code)
 
-    def note_batch(self, report: BatchReport) -> None:
+    def count_batch(self, report: BatchReport) -> None:
         """Count a run."""
         self.batch_tokens.observe(report.tokens)
         self.batch_texts.observe(report.texts)
@@ -121,17 +121,17 @@ class Metrics:
             for seconds in waits:
                 self.wait.labels(lane).observe(seconds)
 
-    def note_call(self, call: Call, route: str) -> None:
+    def count_request(self, record: RequestRecord, route: str) -> None:
         """Count a request that has ended."""
-        self.requests.labels(route, str(call.status)).inc()
-        if call.code:
-            self.errors.labels(route, call.code).inc()
-        if call.lane is None:
+        self.requests.labels(route, str(record.status)).inc()
+        if record.code:
+            self.errors.labels(route, record.code).inc()
+        if record.lane is None:
             return
-        self.texts.labels(call.lane).inc(call.texts)
-        self.truncated.inc(call.truncated)
-        if not call.code and call.status != CLIENT_GONE:
-            self.latency.labels(call.lane).observe(call.seconds)
+        self.texts.labels(record.lane).inc(record.texts)
+        self.truncated.inc(record.truncated)
+        if not record.code and record.status != CLIENT_CLOSED_REQUEST:
+            self.latency.labels(record.lane).observe(record.seconds)
 
     def page(self) -> bytes:
         """All series, in Prometheus' text format."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Call:
+class RequestRecord:
     """One request, from its head to its last byte; what metrics and the log tell of it.
 
     Attributes:

@@ -14,8 +14,8 @@ from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.encode.tokenizer import SLICE_TEXTS
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
-from embed_plugin.serve.refusals import Refusal
-from embed_plugin.serve.throughput import LANES, Speed
+from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.throughput import LANES, Throughput
 from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from embed_plugin.encode import Encoder
-    from embed_plugin.serve.request_record import Call
+    from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.settings import ServeSettings
     from embed_plugin.serve.throughput import Lane
     from embed_plugin.types import Role, Vectors
@@ -39,7 +39,7 @@ CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
-class Job:
+class RequestJob:
     """Texts that were let in and are being encoded.
 
     Attributes:
@@ -61,7 +61,7 @@ class Job:
         """The vectors window by window, in the texts' order.
 
         Raises:
-            Refusal: the model does not take a text.
+            RequestError: the model does not take a text.
         """
         first = 0
         for window in self.windows:
@@ -69,7 +69,7 @@ class Job:
                 vectors = await asyncio.wrap_future(window)
             except InvalidTextError as error:
                 index = first + error.index
-                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+                raise RequestError("invalid_text", f"text {index}: {error.problem}", index=index) from error
             yield vectors
             first += len(vectors)
 
@@ -84,8 +84,8 @@ class Scheduler:
 
     def __init__(self, encoder: Encoder, settings: ServeSettings) -> None:
         self.encoder = encoder
-        self.speed = Speed(encoder.workers)
-        self.admission = Admission(lambda: encoder.queued_tokens, self.speed, limit=settings.queue_tokens)
+        self.throughput = Throughput(encoder.workers)
+        self.admission = Admission(lambda: encoder.queued_tokens, self.throughput, limit=settings.queue_tokens)
         self._settings = settings
         # Two threads, so that a query is not tokenised behind somebody's two thousand documents.
         self._threads = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"tokenise-{lane}") for lane in LANES}
@@ -96,35 +96,46 @@ class Scheduler:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def submit(
-        self, texts: Sequence[str], call: Call, *, role: Role, truncate: bool | None, in_windows: bool = False
-    ) -> Job:
+        self,
+        texts: Sequence[str],
+        record: RequestRecord,
+        *,
+        role: Role,
+        truncate: bool | None,
+        in_windows: bool = False,
+    ) -> RequestJob:
         """Let texts in, tokenise and queue them. They are dropped when the call ends before they are encoded.
 
         Args:
             texts: The texts of one request.
-            call: The request.
+            record: The request.
             role: What the texts are for.
             truncate: Whether a text beyond the token limit is cut or refused; None: as the service is set.
             in_windows: Queue them in windows that are answered one after the other.
 
         Raises:
-            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+            RequestError: a text is bad or too long, there are too many, or too much is waiting.
         """
         guess = self._check(texts)
         with self.admission.reserve(_lane_of(guess), guess):
             tokenised = await self._tokenise(texts, role, _lane_of(guess))
         self._refuse_cut(tokenised, truncate=self._settings.on_long == "truncate" if truncate is None else truncate)
         tokens = sum(map(len, tokenised.ids))
-        call.lane, call.texts, call.tokens, call.truncated = _lane_of(tokens), len(texts), tokens, len(tokenised.cut)
-        job = Job(self._queue(tokenised, in_windows=in_windows), self.encoder.dimension, tokens, tokenised.cut)
-        call.cleanup.callback(job.cancel)
+        record.lane, record.texts, record.tokens, record.truncated = (
+            _lane_of(tokens),
+            len(texts),
+            tokens,
+            len(tokenised.cut),
+        )
+        job = RequestJob(self._queue(tokenised, in_windows=in_windows), self.encoder.dimension, tokens, tokenised.cut)
+        record.cleanup.callback(job.cancel)
         return job
 
     async def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
         """Tokens of each text, not cut at the limit.
 
         Raises:
-            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+            RequestError: a text is bad or too long, there are too many, or too much is waiting.
         """
         guess = self._check(texts)
         with self.admission.reserve(_lane_of(guess), guess):
@@ -137,11 +148,11 @@ class Scheduler:
         limits = self._settings
         if len(texts) > limits.texts:
             message = f"{len(texts)} texts; at most {limits.texts} in one request: send them in several"
-            raise Refusal("too_many_texts", message)
+            raise RequestError("too_many_texts", message)
         for index, text in enumerate(texts):
             if len(text) > limits.text_characters:
                 message = f"text {index} has {len(text)} characters, at most {limits.text_characters}: split it"
-                raise Refusal("text_too_long", message, index=index)
+                raise RequestError("text_too_long", message, index=index)
         most = self.encoder.max_tokens
         return sum(min(len(text) // CHARACTERS_PER_TOKEN + 2, most) for text in texts)
 
@@ -164,14 +175,14 @@ class Scheduler:
                 results.append(await loop.run_in_executor(self._threads[lane], step, part))
             except InvalidTextError as error:
                 index = first + error.index
-                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+                raise RequestError("invalid_text", f"text {index}: {error.problem}", index=index) from error
         return results
 
     def _refuse_cut(self, tokenised: TokenisedTexts, *, truncate: bool) -> None:
         if tokenised.cut and not truncate:
             index = tokenised.cut[0]
             message = f"text {index} has more than the {self.encoder.max_tokens} tokens that this model takes"
-            raise Refusal("text_too_long", f"{message}: split it, or ask for truncate", index=index)
+            raise RequestError("text_too_long", f"{message}: split it, or ask for truncate", index=index)
 
     def _queue(self, tokenised: TokenisedTexts, *, in_windows: bool) -> list[Future[Vectors]]:
         size = WINDOW_TEXTS if in_windows else max(1, len(tokenised.ids))

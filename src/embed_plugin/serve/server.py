@@ -14,7 +14,7 @@ import uvicorn
 
 from embed_plugin.errors import InvalidInputError, ServiceError
 from embed_plugin.serve.app import create_app
-from embed_plugin.serve.connection import GuardedProtocol
+from embed_plugin.serve.http_protocol import GuardedProtocol
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.settings import ServeSettings
 
@@ -84,7 +84,7 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
     app = create_app(encoder, settings, keys=keys)
     with listen(settings) as listener:
         address = listener.getsockname()
-        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.space.model, keys=bool(keys))
+        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.model.name, keys=bool(keys))
         make_server(app, settings).run(sockets=[listener])
     LOG.info("stopped")
 

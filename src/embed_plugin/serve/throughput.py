@@ -24,7 +24,7 @@ LEAST_BULK_SHARE = 1 / 9
 """After eight batches of the interactive lane the bulk lane has one."""
 
 
-class Speed:
+class Throughput:
     """Measures batches as they are done; safe to call from the workers' threads."""
 
     def __init__(self, workers: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class Speed:
         self._tokens = self._small_tokens = self._seconds = 0.0
         self._noted = clock()
 
-    def note(self, report: BatchReport) -> None:
+    def add(self, report: BatchReport) -> None:
         """Take a batch into account."""
         with self._lock:
             keep = math.exp(-math.log(2) * report.seconds / (HALF_LIFE_SECONDS * self._workers))
@@ -43,7 +43,7 @@ class Speed:
             self._small_tokens = self._small_tokens_lately() + report.small_tokens
             self._noted = self._clock()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin anew: what was measured is of no use, a first run's slowness for instance."""
         with self._lock:
             self._tokens = self._small_tokens = self._seconds = 0.0

@@ -38,7 +38,7 @@ def health_routes(service: Service) -> APIRouter:
     async def ready() -> Response:
         """The model is warm, the service is not draining, and a real forward pass has just gone through."""
         await service.lifecycle.probe()
-        return json_response({"status": "ready", "fingerprint": service.space.fingerprint})
+        return json_response({"status": "ready", "fingerprint": service.model.fingerprint})
 
     @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:

@@ -63,27 +63,27 @@ def routes(service: Service) -> APIRouter:
         """
         service.lifecycle.check()
         service.check_model(wanted.model)
-        call, accept = request.state.call, request.headers.get("accept", "")
+        record, accept = request.state.record, request.headers.get("accept", "")
         job = await service.scheduler.submit(
-            wanted.texts, call, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
+            wanted.texts, record, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
         )
         if LINES in accept:
-            return vectors_as_lines(job, service.space, call)
+            return vectors_as_lines(job, service.model, record)
         vectors = await job.vectors()
         if FLOATS in accept:
-            return vectors_as_floats(vectors, job, service.space)
-        return vectors_as_json(vectors, job, service.space, call)
+            return vectors_as_floats(vectors, job, service.model)
+        return vectors_as_json(vectors, job, service.model, record)
 
     @router.post(COUNT_TOKENS_PATH, response_model=CountAnswer)
     async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:
         """Count the tokens of each text, special tokens and prefix included, not cut at the limit."""
         service.lifecycle.check()
         tokens = await service.scheduler.count_tokens(wanted.texts, role=wanted.role)
-        space, most = service.space, service.encoder.max_tokens
+        model, most = service.model, service.encoder.max_tokens
         content: CountContent = {
             "tokens": tokens,
-            "model": space.model,
-            "fingerprint": space.fingerprint,
+            "model": model.name,
+            "fingerprint": model.fingerprint,
             "max_tokens": most,
         }
         return json_response(content)
@@ -93,7 +93,7 @@ def routes(service: Service) -> APIRouter:
         """What is served, and what one request may hold."""
         spec, limits = service.encoder.spec, service.settings
         content: InfoContent = {
-            "model": service.space.model,
+            "model": service.model.name,
             "fingerprint": spec.fingerprint,
             "dimension": spec.dimension,
             "max_tokens": spec.max_tokens,

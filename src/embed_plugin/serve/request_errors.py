@@ -1,31 +1,39 @@
-"""Every answer that is not vectors: its code, its status and its two shapes, ours and OpenAI's."""
+"""Exceptions that end a request, and the HTTP response of each: its status, and its body in our shape or OpenAI's.
+
+They are control flow inside this folder. The request guard turns every one into a response, or closes the connection,
+so a caller of :func:`~embed_plugin.serve.create_app` never meets them; that is why they are not in
+:mod:`embed_plugin.errors`. The codes are in :mod:`embed_plugin.wire`.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embed_plugin.errors import EmbedPluginError
 from embed_plugin.wire import RETRY_AFTER_HEADER, STATUS
 
 if TYPE_CHECKING:
-    from embed_plugin.wire import ErrorCode
+    from embed_plugin.wire import ErrorCode, ErrorContent
 
-CLIENT_GONE = 499
-"""What is counted and logged for a client that went away before its answer; nothing is sent. nginx's number."""
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for a client that disconnected before its response; counted and logged, never sent."""
 
 OPENAI_PREFIX = "/v1/"
 _OPENAI_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 _SERVER_ERROR = 500
 
 
-class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
-    """A request that gets an error instead of what it asked for.
+class ClientDisconnectedError(Exception):
+    """The client closed the connection before its response was complete."""
+
+
+class RequestError(Exception):
+    """A request is answered with an error.
 
     Attributes:
-        code: What a program decides by.
-        index: The text that is to blame, if one is.
-        retry_after: Whole seconds after which the same request is worth another try.
-        closes: Whether the connection is of no more use.
+        code: The error's code, for programs.
+        index: Index of the text at fault, if there is one.
+        retry_after: Whole seconds after which the same request may succeed.
+        closes: The connection cannot be reused.
     """
 
     def __init__(
@@ -45,10 +53,10 @@ class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
         self.closes = closes
 
     def status(self, path: str) -> int:
-        """HTTP status; OpenAI's API calls a request that it cannot read 400."""
+        """HTTP status; under ``/v1`` an invalid request is 400, as in OpenAI's API."""
         return 400 if self.code == "invalid_request" and path.startswith(OPENAI_PREFIX) else STATUS[self.code]
 
-    def body(self, path: str) -> dict[str, Any]:
+    def body(self, path: str) -> ErrorContent | dict[str, Any]:
         """The error object in the shape of the API that the path belongs to."""
         if not path.startswith(OPENAI_PREFIX):
             return {"error": {"code": self.code, "message": self.message, "index": self.index}}
@@ -58,7 +66,7 @@ class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
         return {"error": {"message": self.message, "type": kind, "param": param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """Response headers beside the content's."""
+        """Response headers besides those of the content."""
         headers = {}
         if self.retry_after is not None:
             headers[RETRY_AFTER_HEADER] = str(self.retry_after)
@@ -69,4 +77,4 @@ class Refusal(EmbedPluginError):  # noqa: N818 - it is no fault of the service
         return headers
 
 
-INTERNAL = Refusal("internal", "this server failed; its log says why")
+INTERNAL_ERROR = RequestError("internal", "this server failed; its log says why")
