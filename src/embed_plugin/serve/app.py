@@ -1,4 +1,4 @@
-"""The application: routes, the errors' shapes, and the gate around it all."""
+"""Builds the ASGI application: routes, error shapes, and the request guard around them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> FastAPI:
-    """An ASGI application that serves an encoder.
+    """Make an ASGI application that serves an encoder.
 
-    ``app.state.service`` holds its parts. The model is warmed up when the application starts, beside the first
-    requests, which get 503 until it is done.
+    ``app.state.service`` holds its parts. The model is warmed up when the application starts; requests get 503 until
+    that is done.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
     service = Service.of(encoder, settings, version=embed_plugin.__version__)
@@ -46,7 +46,7 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         docs_url=None,  # FastAPI's pages load their scripts from a CDN; /docs is one of health_routes
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the gate checks
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the guard checks
     )
     app.state.service = service
     for router in (routes(service), openai_routes(service), health_routes(service)):
@@ -67,7 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _shape_errors(app: FastAPI) -> None:
-    """Give every error the shape of the API that its path belongs to."""
+    """Turn every error of a route into a response in the shape of the API that its path belongs to."""
 
     async def refuse(request: Request, error: Exception) -> Response:
         error = _request_error_of(error)
@@ -93,7 +93,7 @@ def _request_error_of(error: Exception) -> RequestError:
 
 
 def _of_validation(error: RequestValidationError) -> RequestError:
-    """The first thing wrong with a request; a text's index, if it is a text. What was sent is not repeated."""
+    """Make the error of the first invalid field, without the value that was sent; carries the index of a text."""
     first: dict[str, Any] = error.errors()[0]
     where, problem = first["loc"], first["msg"]
     if first["type"] == "json_invalid":

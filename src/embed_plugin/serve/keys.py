@@ -1,4 +1,4 @@
-"""The keys that open a service: read once, kept as digests, compared in constant time, never logged."""
+"""The keys of a service: read once, kept as digests, compared in constant time, never logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCHEME = b"bearer "
 
 
 class Keys:
-    """Keys that clients send as ``Authorization: Bearer KEY``; without any key every request is let in."""
+    """Keys that clients send as ``Authorization: Bearer KEY``; without any key every request is admitted."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         found = {key.strip() for key in keys} - {""}
@@ -28,7 +28,7 @@ class Keys:
 
     @classmethod
     def read(cls, file: Path | None, *, more: str | None = None) -> Keys:
-        """Keys of a file, one a line, lines with # left out, and others separated by commas.
+        """Read keys: of a file, one a line, without lines that begin with #; and ``more``, separated by commas.
 
         Raises:
             ServiceError: the file cannot be read.
@@ -50,16 +50,16 @@ class Keys:
         return bool(self._digests)
 
     def allow(self, authorization: bytes) -> bool:
-        """Whether a request with this Authorization header, empty if it has none, is let in."""
+        """Return whether a request with this Authorization header, empty if it has none, is admitted."""
         if not self._digests:
             return True
         is_bearer = authorization[: len(_SCHEME)].lower() == _SCHEME
         presented = _digest(authorization[len(_SCHEME) :].strip())
-        # Every key is compared, whatever the ones before it gave.
+        # Compares every key, also after a match, so that the time tells nothing.
         matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
         return is_bearer and any(matches)
 
 
 def _digest(key: bytes) -> bytes:
-    """Of one length, so that comparing tells nothing of a key's."""
+    """Hash a key to a fixed length, so that the comparison does not reveal the key's length."""
     return hashlib.sha256(key).digest()

@@ -1,4 +1,4 @@
-"""The parts of one service, put together once and handed to its routes."""
+"""Assembles the parts of a service: encoder, scheduler, lifecycle and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Service:
-    """One model, served."""
+    """The parts that the routes of one model share."""
 
     encoder: Encoder
     settings: ServeSettings
@@ -31,7 +31,7 @@ class Service:
 
     @classmethod
     def of(cls, encoder: Encoder, settings: ServeSettings, *, version: str) -> Service:
-        """Put the parts together around an encoder."""
+        """Assemble a service around an encoder."""
         scheduler = Scheduler(encoder, settings)
         lifecycle = Lifecycle(scheduler)
         metrics = Metrics()
@@ -45,12 +45,12 @@ class Service:
         encoder.observe(observe)
         return cls(encoder, settings, scheduler, lifecycle, metrics, model, version)
 
-    def check_model(self, asked: str | None) -> None:
+    def check_model(self, requested: str | None) -> None:
         """Refuse a request for another model.
 
         Raises:
-            RequestError: it asks for neither the model's name nor its fingerprint.
+            RequestError: the request names neither the model nor its fingerprint.
         """
-        if asked not in (None, self.model.name, self.model.fingerprint):
+        if requested not in (None, self.model.name, self.model.fingerprint):
             served = f"this server has {self.model.name!r}, fingerprint {self.model.fingerprint}"
-            raise RequestError("model_not_found", f"there is no model {asked!r} here; {served}")
+            raise RequestError("model_not_found", f"there is no model {requested!r} here; {served}")

@@ -1,4 +1,4 @@
-"""Our own routes: embed, count tokens, and what is served."""
+"""Our own routes: /embed, /count_tokens and /info."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from embed_plugin.wire import (
 )
 
 Deadline = Annotated[
-    int | None, Header(alias=DEADLINE_HEADER, ge=1, description="Give up when there is no answer by then.")
+    int | None, Header(alias=DEADLINE_HEADER, ge=1, description="Time limit of the request, in milliseconds.")
 ]
 NOT_OF_A_ROUTE = (404, 405)
-"""A path that is not there, and a method that is not."""
+"""Statuses of an unknown path and an unknown method, which no route returns."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": ", ".join(code for code in STATUS if STATUS[code] == status)}
@@ -50,7 +50,7 @@ FORMS: dict[int | str, dict[str, Any]] = {
 
 
 def routes(service: Service) -> APIRouter:
-    """The routes of a service."""
+    """Make our own routes of a service."""
     router = APIRouter(responses=ERRORS)
 
     @router.post(EMBED_PATH, response_model=EmbedAnswer, responses=FORMS)
@@ -90,7 +90,7 @@ def routes(service: Service) -> APIRouter:
 
     @router.get(INFO_PATH, response_model=InfoAnswer)
     async def info() -> Response:
-        """What is served, and what one request may hold."""
+        """The served model, and the limits of one request."""
         spec, limits = service.encoder.spec, service.settings
         content: InfoContent = {
             "model": service.model.name,

@@ -1,4 +1,4 @@
-"""The routes that OpenAI's clients call."""
+"""The routes of OpenAI's API, under /v1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def openai_routes(service: Service) -> APIRouter:
-    """The routes of a service under ``/v1``."""
+    """Make the routes of a service under ``/v1``."""
     router = APIRouter(prefix=OPENAI_PREFIX.rstrip("/"), responses=OPENAI_ERRORS)
 
     @router.post("/embeddings", response_model=EmbeddingsAnswer)
@@ -57,7 +57,7 @@ def openai_routes(service: Service) -> APIRouter:
 
 
 def bad_input_error(value: object) -> RequestError:
-    """Why an input is no text and no list of texts."""
+    """Make the error of an input that is neither a text nor a list of texts."""
     if not isinstance(value, list):
         return RequestError("invalid_request", f"input is a {type(value).__name__}; expected a text or a list of texts")
     if not value:

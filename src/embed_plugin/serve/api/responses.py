@@ -1,4 +1,4 @@
-"""Vectors as JSON, as raw float32, as lines of JSON; and refusals."""
+"""Builds responses: vectors as JSON, raw float32 or JSON lines, and errors."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The name of the model that is served, and the space of its vectors."""
+    """The model that is served: its name, and the space of its vectors."""
 
     name: str
     fingerprint: str
     dimension: int
 
     def headers(self, job: RequestJob | None = None) -> dict[str, str]:
-        """What every form of an answer says in its head; of its texts only where they are all encoded."""
+        """Headers of a response; with ``job``, which must be complete, also those about its texts."""
         headers = {
             MODEL_HEADER: self.name.encode("ascii", "backslashreplace").decode(),
             FINGERPRINT_HEADER: self.fingerprint,
@@ -54,17 +54,17 @@ class ServedModel:
 
 
 def json_response(content: object, *, headers: dict[str, str] | None = None, status: int = 200) -> Response:
-    """JSON, in which arrays may be numpy's."""
+    """Make a JSON response; the content may hold numpy arrays."""
     return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, headers, JSON)
 
 
 def error_response(error: RequestError, path: str) -> Response:
-    """An error in the shape of the API that the path belongs to."""
+    """Make an error response in the shape of the API that the path belongs to."""
     return json_response(error.body(path), headers=error.headers(), status=error.status(path))
 
 
 def vectors_as_json(vectors: Vectors, job: RequestJob, model: ServedModel, record: RequestRecord) -> Response:
-    """The answer of ``POST /embed``."""
+    """Make the response of ``POST /embed``."""
     content = {
         "embeddings": vectors,
         "latency_ms": round(1000 * record.seconds, 3),
@@ -78,12 +78,12 @@ def vectors_as_json(vectors: Vectors, job: RequestJob, model: ServedModel, recor
 
 
 def vectors_as_floats(vectors: Vectors, job: RequestJob, model: ServedModel) -> Response:
-    """Row-major little-endian float32, ``n x dimension``."""
+    """Make the response of row-major little-endian float32, ``(n, dimension)``."""
     return Response(vectors.astype(FLOAT_TYPE, copy=False).tobytes(), 200, model.headers(job), FLOATS)
 
 
 def vectors_as_lines(job: RequestJob, model: ServedModel, record: RequestRecord) -> Response:
-    """One JSON object a vector, sent window by window, and a last one that says how it ended."""
+    """Stream one JSON object for each vector, window by window, and a last one with the usage or the error."""
     return StreamingResponse(_lines(job, record), 200, model.headers(), LINES)
 
 
@@ -91,7 +91,7 @@ async def _lines(job: RequestJob, record: RequestRecord) -> AsyncIterator[bytes]
     index = 0
     windows = job.stream()
     try:
-        # The deadline is for waiting alone, so that it never strikes while a line is sent.
+        # The deadline limits the wait alone, so that it never expires while a line is being sent.
         while (vectors := await asyncio.wait_for(anext(windows, None), record.seconds_left)) is not None:
             yield b"".join(_line({"index": index + row, "embedding": each}) for row, each in enumerate(vectors))
             index += len(vectors)
@@ -118,7 +118,7 @@ def _line(content: object) -> bytes:
 
 
 def openai_embeddings(vectors: Vectors, job: RequestJob, model: ServedModel, *, as_base64: bool) -> Response:
-    """The answer of ``POST /v1/embeddings``."""
+    """Make the response of ``POST /v1/embeddings``."""
     encoded: Iterable[Any] = map(_base64, vectors) if as_base64 else vectors
     content = {
         "object": "list",
