@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
     from embed_plugin.errors import EmbedPluginError
     from embed_plugin.types import Role
-    from embed_plugin.wire import CountBody, CountContent, EmbedBody, InfoContent
+    from embed_plugin.wire import CountBody, CountContent, EmbedBody, ErrorCode, InfoContent
+
+_OTHER_MODEL: ErrorCode = "model_not_found"
 
 OTHER_SPACE_REMEDY = (
     "Vectors of two models cannot be compared: serve the same model there, or take them with "
@@ -94,7 +96,7 @@ class ServiceEndpoint(Endpoint):
     def error_of(self, response: httpx.Response) -> EmbedPluginError:
         """Make the error of a response; where the service has not this model, OtherSpaceError."""
         reported = reported_error(response)
-        if response.status_code == HTTPStatus.NOT_FOUND and reported.code == "model_not_found":
+        if response.status_code == HTTPStatus.NOT_FOUND and reported.code == _OTHER_MODEL:
             return OtherSpaceError(self.name, f"serves another model ({reported.message}). {OTHER_SPACE_REMEDY}")
         error = super().error_of(response)
         if isinstance(error, InvalidTextError):  # the client puts the caller's index there
