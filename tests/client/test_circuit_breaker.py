@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin.client.circuit_breaker import Admission, CircuitBreaker
+from embed_plugin.client.circuit_breaker import CircuitBreaker, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,10 @@ def breaker(clock: Clock) -> CircuitBreaker:
     return CircuitBreaker("http://there", failures_to_open=3, open_seconds=5, clock=clock)
 
 
-def admitted(breaker: CircuitBreaker) -> Admission:
-    admission = breaker.admit()
-    assert admission is not None
-    return admission
+def admitted(breaker: CircuitBreaker) -> Permit:
+    permit = breaker.admit()
+    assert permit is not None
+    return permit
 
 
 def state_of(breaker: CircuitBreaker) -> str:
@@ -94,7 +94,7 @@ def test_after_a_probe_that_was_given_up_the_next_request_may_try(breaker: Circu
     "late", [CircuitBreaker.succeeded, lambda breaker, old: breaker.failed(old, "late"), CircuitBreaker.released]
 )
 def test_requests_from_before_say_nothing_about_the_probe(
-    breaker: CircuitBreaker, clock: Clock, late: Callable[[CircuitBreaker, Admission], None]
+    breaker: CircuitBreaker, clock: Clock, late: Callable[[CircuitBreaker, Permit], None]
 ) -> None:
     old = admitted(breaker)
     fail(breaker)
@@ -110,7 +110,7 @@ def test_of_many_threads_one_gets_the_probe(breaker: CircuitBreaker, clock: Cloc
     fail(breaker)
     clock.now += 5
     together = threading.Barrier(16)
-    admissions: list[Admission | None] = []
+    admissions: list[Permit | None] = []
 
     def ask() -> None:
         together.wait()
@@ -121,7 +121,7 @@ def test_of_many_threads_one_gets_the_probe(breaker: CircuitBreaker, clock: Cloc
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(admission is not None for admission in admissions) == 1
+    assert sum(permit is not None for permit in admissions) == 1
 
 
 def test_every_change_is_logged(breaker: CircuitBreaker, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

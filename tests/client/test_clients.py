@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embed_plugin import EmbedPluginError, EndpointError, InvalidInputError, InvalidTextError, TextEncoder
+from embed_plugin import EndpointError, InvalidInputError, InvalidTextError, StateError, TextEncoder
 from embed_plugin.client import AsyncEmbeddingClient, ClientSettings, EmbeddingClient
 from embed_plugin.testing import FakeEncoder
 from support.embedding_server import HASTY, EmbeddingServer, answer
@@ -40,7 +40,7 @@ def test_it_takes_the_place_of_an_encoder(client: EmbeddingClient, tiny_encoder:
 def test_the_async_client_gives_the_same(server: EmbeddingServer, tiny_encoder: Encoder) -> None:
     async def all_of_it() -> None:
         async with AsyncEmbeddingClient(server.url, settings=HASTY) as client:
-            with pytest.raises(EmbedPluginError, match=r"await client.space\(\)"):
+            with pytest.raises(StateError, match=r"await client.space\(\)"):
                 _ = client.dimension
             documents, queries = await asyncio.gather(client.encode_documents(TEXTS), client.encode_queries(TEXTS))
             assert np.array_equal(documents, tiny_encoder.encode_documents(TEXTS))
@@ -152,7 +152,7 @@ def test_it_pickles_as_its_arguments_pinned_to_its_space(client: EmbeddingClient
 def test_a_closed_client_says_so(client: EmbeddingClient) -> None:
     client.close()
     client.close()
-    with pytest.raises(EmbedPluginError, match="this client is closed"):
+    with pytest.raises(StateError, match="this client is closed"):
         client.encode_queries(["a"])
 
 

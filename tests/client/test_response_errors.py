@@ -9,7 +9,6 @@ import pytest
 
 from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError, InvalidTextError, OtherSpaceError
 from embed_plugin.client import OpenAIEndpoint, ServiceEndpoint
-from embed_plugin.client.response_errors import retry_after_of
 
 if TYPE_CHECKING:
     from embed_plugin import EmbedPluginError
@@ -28,7 +27,7 @@ def response(status: int, content: object = None, **headers: str) -> httpx.Respo
 
 def refused(status: int, code: str = "some_code", index: int | None = None) -> EmbedPluginError:
     error = {"code": code, "message": "the message.", "index": index}
-    return ServiceEndpoint("http://there").refusal(response(status, {"error": error}))
+    return ServiceEndpoint("http://there").error_of(response(status, {"error": error}))
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503, 504])
@@ -66,25 +65,21 @@ def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
     content = {
         "error": {"message": "You exceeded your quota.", "type": "t", "param": None, "code": "insufficient_quota"}
     }
-    error = OpenAIEndpoint("m", dimension=3).refusal(response(429, content))
+    error = OpenAIEndpoint("m", dimension=3).error_of(response(429, content))
     assert type(error) is EndpointError
     assert "OPENAI_API_KEY" in str(error)
 
 
 def test_what_is_no_json_and_a_redirect_are_told_as_they_are() -> None:
-    error = ServiceEndpoint("http://there").refusal(httpx.Response(502, text="<h1>Bad gateway</h1>", request=REQUEST))
+    error = ServiceEndpoint("http://there").error_of(httpx.Response(502, text="<h1>Bad gateway</h1>", request=REQUEST))
     assert str(error) == "http://there: 502 <h1>Bad gateway</h1>"
-    moved = ServiceEndpoint("http://there").refusal(response(301, "", Location="https://elsewhere/"))
+    moved = ServiceEndpoint("http://there").error_of(response(301, "", Location="https://elsewhere/"))
     assert "points to https://elsewhere/" in str(moved)
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("3", 3.0), ("0", 0.0), ("soon", None), ("-1", None), ("", None)])
-def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after_of(response(429, Retry_After=value)) == seconds
-
-
-def test_retry_after_as_a_date_goes_by_the_clock_that_wrote_it() -> None:
+def test_a_date_in_retry_after_goes_by_the_clock_that_wrote_it() -> None:
     wrong_clock = time.time() - 86_400
     there = {"Retry_After": formatdate(wrong_clock + 30, usegmt=True), "Date": formatdate(wrong_clock, usegmt=True)}
-    assert retry_after_of(response(503, **there)) == 30
-    assert retry_after_of(response(503, Retry_After=formatdate(wrong_clock, usegmt=True))) == 0
+    error = ServiceEndpoint("http://there").error_of(response(503, **there))
+    assert isinstance(error, EndpointUnavailableError)
+    assert error.retry_after == 30

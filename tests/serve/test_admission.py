@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from embed_plugin.encode.queue import BatchReport, QueuedTokens
-from embed_plugin.serve.admission import PROMISED_SECONDS, Admission
-from embed_plugin.serve.refusals import Refusal
-from embed_plugin.serve.throughput import Speed
+from embed_plugin.serve.admission import RETRY_BACKLOG_CAP_SECONDS, Admission
+from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.throughput import Throughput
 
 
 def admission(*, small: int = 0, large: int = 0, limit: int | None = 1000, rate: int = 100) -> Admission:
-    speed = Speed(workers=1)
-    speed.note(BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=()))
-    return Admission(lambda: QueuedTokens(small, large), speed, limit=limit, clock=lambda: 50.0)
+    throughput = Throughput(workers=1)
+    throughput.add(BatchReport(texts=1, tokens=rate, small_tokens=0, seconds=1.0, small_waits=(), large_waits=()))
+    return Admission(lambda: QueuedTokens(small, large), throughput, limit=limit, clock=lambda: 50.0)
 
 
 def test_a_request_larger_than_the_limit_has_its_turn() -> None:
@@ -21,7 +21,7 @@ def test_a_request_larger_than_the_limit_has_its_turn() -> None:
 
 def test_a_full_lane_says_when_there_is_room() -> None:
     with (
-        pytest.raises(Refusal, match="1750 tokens wait in the bulk lane") as caught,
+        pytest.raises(RequestError, match="1750 tokens wait in the bulk lane") as caught,
         admission(large=1750).reserve("bulk", 1),
     ):
         pass
@@ -32,20 +32,20 @@ def test_those_who_are_refused_together_are_told_to_come_one_after_the_other() -
     lanes = admission(large=1100)  # room in 1.01 s, at 100 tokens a second
     told = []
     for _ in range(5):
-        with pytest.raises(Refusal) as caught, lanes.reserve("bulk", 150):
+        with pytest.raises(RequestError) as caught, lanes.reserve("bulk", 150):
             pass
         told.append(caught.value.retry_after)
     assert told == [2, 3, 5, 6, 8]
     for _ in range(50):
-        with pytest.raises(Refusal) as caught, lanes.reserve("bulk", 150):
+        with pytest.raises(RequestError) as caught, lanes.reserve("bulk", 150):
             pass
-    assert caught.value.retry_after == PROMISED_SECONDS
+    assert caught.value.retry_after == RETRY_BACKLOG_CAP_SECONDS
 
 
 def test_a_full_bulk_lane_does_not_refuse_a_query() -> None:
     with admission(large=5000).reserve("interactive", 12):
         pass
-    with pytest.raises(Refusal, match="interactive lane"), admission(small=100).reserve("interactive", 12):
+    with pytest.raises(RequestError, match="interactive lane"), admission(small=100).reserve("interactive", 12):
         pass
 
 
@@ -53,7 +53,7 @@ def test_what_is_being_tokenised_counts() -> None:
     lanes = admission()
     with lanes.reserve("bulk", 1000):
         assert lanes.waiting("bulk") == 1000
-        with pytest.raises(Refusal), lanes.reserve("bulk", 1):
+        with pytest.raises(RequestError), lanes.reserve("bulk", 1):
             pass
     assert lanes.waiting("bulk") == 0
 

@@ -41,8 +41,8 @@ def test_raw_floats_are_the_same_vectors(server: RunningServer) -> None:
     answer = server.embed(TEXTS, headers={"Accept": "application/octet-stream"})
     np.testing.assert_array_equal(rows_of(answer), server.service.encoder.encode_documents(TEXTS))
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["embed-model"] == server.service.space.model
-    assert answer.headers["embed-fingerprint"] == server.service.space.fingerprint
+    assert answer.headers["embed-model"] == server.service.model.name
+    assert answer.headers["embed-fingerprint"] == server.service.model.fingerprint
     assert int(answer.headers["embed-tokens"]) == int(server.service.encoder.count_tokens(TEXTS).sum())
     assert answer.headers["embed-truncated"] == ""
 
@@ -78,11 +78,11 @@ def test_a_long_text_is_cut_and_named_or_refused(server: RunningServer) -> None:
 
 
 def test_the_model_may_be_named_and_no_other(server: RunningServer) -> None:
-    for name in (server.service.space.model, server.service.space.fingerprint, None):
+    for name in (server.service.model.name, server.service.model.fingerprint, None):
         assert server.embed(["the cat"], model=name).status_code == 200
     refused = server.embed(["the cat"], model="text-embedding-3-small")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
-    assert server.service.space.fingerprint in refused.json()["error"]["message"]
+    assert server.service.model.fingerprint in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

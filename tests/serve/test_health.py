@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from embed_plugin.serve import ServeSettings
+import httpx
+import pytest
+import structlog
+
+from embed_plugin import Encoder
+from embed_plugin.serve import ServeSettings, request_guard
+from embed_plugin.serve.keys import Keys
+from embed_plugin.serve.scheduler import RequestJob
 from serve.conftest import KEY, serving, wait_until
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
+    from embed_plugin import Vectors
     from serve.conftest import HeldEncoder, RunningServer
 
 
@@ -57,6 +67,33 @@ def test_an_engine_that_fails_is_not_ready_and_an_internal_error(
         answer = server.embed(["the cat"])
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
         assert "engine" not in answer.text
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"], ids=["before", "within the response"])
+def test_a_failure_is_logged_without_texts_and_keys_whatever_the_log(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], accept: str
+) -> None:
+    def fail(_: RequestJob) -> AsyncIterator[Vectors]:
+        texts = ["a secret text"]
+        raise RuntimeError(f"cannot encode {texts}")
+
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        with serving(Encoder.load(tiny_model()), keys=Keys([KEY])) as server:
+            monkeypatch.setattr(request_guard, "LOG", structlog.get_logger())
+            monkeypatch.setattr(RequestJob, "stream", fail)
+            headers = {"Accept": accept, "Authorization": f"Bearer {KEY}"}
+            with suppress(httpx.RemoteProtocolError):
+                assert server.embed(["a secret text"], headers=headers).status_code == 500
+    finally:
+        structlog.configure(**configured)
+    log = "".join(capfd.readouterr())
+    assert "the request failed" in log
+    assert "test_health.py" in log
+    assert "RuntimeError" in log
+    assert "secret" not in log
+    assert KEY not in log
 
 
 def test_probes_need_no_key_and_everything_else_does(locked_server: RunningServer) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin import EmbedPluginError, InvalidInputError
+from embed_plugin import InvalidInputError, ServiceError
 from embed_plugin.serve.keys import Keys
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def test_keys_come_from_a_file_and_from_a_line(tmp_path: Path) -> None:
 
 def test_a_file_that_holds_no_key_is_no_open_door(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("# nothing yet\n")
-    with pytest.raises(EmbedPluginError, match="holds no key"):
+    with pytest.raises(InvalidInputError, match="holds no key"):
         Keys.read(tmp_path / "empty")
-    with pytest.raises(EmbedPluginError, match="cannot be read"):
+    with pytest.raises(ServiceError, match="cannot be read"):
         Keys.read(tmp_path / "missing")
 
 

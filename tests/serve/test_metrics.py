@@ -69,7 +69,7 @@ def test_requests_texts_tokens_and_lanes_are_counted(fresh: RunningServer) -> No
 def test_the_model_is_named(fresh: RunningServer) -> None:
     ((labels, found),) = [(dict(key[1]), each) for key, each in scrape(fresh).items() if key[0] == "embed_model_info"]
     assert found == 1
-    assert labels["fingerprint"] == fresh.service.space.fingerprint
+    assert labels["fingerprint"] == fresh.service.model.fingerprint
     assert (labels["precision"], labels["dimension"]) == ("int8", "32")
 
 

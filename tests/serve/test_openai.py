@@ -25,7 +25,7 @@ def client(server: RunningServer) -> Iterator[openai.OpenAI]:
 
 
 def test_its_vectors_are_the_encoders(client: openai.OpenAI, server: RunningServer) -> None:
-    name = server.service.space.model
+    name = server.service.model.name
     answer = client.embeddings.create(model=name, input=TEXTS)  # asks for base64, and decodes it
     expected = server.service.encoder.encode_documents(TEXTS)
     np.testing.assert_array_equal(np.array([each.embedding for each in answer.data], np.float32), expected)
@@ -37,7 +37,7 @@ def test_its_vectors_are_the_encoders(client: openai.OpenAI, server: RunningServ
 
 def test_floats_a_single_text_dimensions_and_the_role(client: openai.OpenAI, server: RunningServer) -> None:
     answer = client.embeddings.create(
-        model=server.service.space.fingerprint,
+        model=server.service.model.fingerprint,
         input="the cat",
         encoding_format="float",
         dimensions=32,
@@ -49,17 +49,17 @@ def test_floats_a_single_text_dimensions_and_the_role(client: openai.OpenAI, ser
 
 
 def test_the_one_model_is_listed(client: openai.OpenAI, server: RunningServer) -> None:
-    assert [model.id for model in client.models.list()] == [server.service.space.model]
+    assert [model.id for model in client.models.list()] == [server.service.model.name]
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3], [[1, 2], [3]]], ids=["one text", "two texts"])
 def test_token_ids_are_refused_clearly(client: openai.OpenAI, server: RunningServer, ids: list[int]) -> None:
     with pytest.raises(openai.BadRequestError, match="belong to another model's tokenizer: send text"):
-        client.embeddings.create(model=server.service.space.model, input=ids)
+        client.embeddings.create(model=server.service.model.name, input=ids)
 
 
 def test_what_openai_would_refuse_is_refused_in_its_shape(client: openai.OpenAI, server: RunningServer) -> None:
-    name = server.service.space.model
+    name = server.service.model.name
     with pytest.raises(openai.BadRequestError, match="vectors have 32"):
         client.embeddings.create(model=name, input=TEXTS, dimensions=256)
     with pytest.raises(openai.BadRequestError, match="empty list"):
@@ -79,4 +79,4 @@ def test_a_wrong_key_is_an_authentication_error(locked_server: RunningServer) ->
     ):
         client.models.list()
     with openai.OpenAI(base_url=f"{locked_server.url}/v1", api_key=KEY) as client:
-        assert len(client.embeddings.create(model=locked_server.service.space.model, input="the cat").data) == 1
+        assert len(client.embeddings.create(model=locked_server.service.model.name, input="the cat").data) == 1

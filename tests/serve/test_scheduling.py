@@ -91,7 +91,7 @@ def test_too_much_waiting_is_refused_by_lane_with_a_time_that_is_true(
     wait_until(lambda: waiting(busy) == 2000)
     refused = busy.embed(BULK)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
-    rate = busy.service.scheduler.speed.tokens_per_second("bulk")
+    rate = busy.service.scheduler.throughput.tokens_per_second("bulk")
     assert int(refused.headers["retry-after"]) == max(1, np.ceil((2000 - LIMIT + 1) / rate))
     query = threads.submit(busy.embed, ["the cat"])
     wait_until(lambda: busy.service.encoder.queued_tokens.small > 0)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
-from embed_plugin import EmbedPluginError, Encoder, InvalidInputError
+from embed_plugin import Encoder, InvalidInputError, ServiceError
 from embed_plugin.serve import ServeSettings, run
 from embed_plugin.serve.server import listen
 from serve.conftest import KEY, wait_until
@@ -38,7 +38,7 @@ def test_a_public_address_without_a_key_is_refused(tiny_encoder: Encoder) -> Non
 def test_a_port_that_is_taken_is_named() -> None:
     with listen(ServeSettings(port=0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(EmbedPluginError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\): choose another"):
+        with pytest.raises(ServiceError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\): choose another"):
             listen(ServeSettings(port=port))
 
 

@@ -1,4 +1,7 @@
-"""Calls an embedding service over HTTP: repeats what may be repeated, falls back, and never mixes vector spaces.
+"""Calls an embedding service over HTTP with retries and fallbacks, and never mixes vector spaces.
+
+A call is split into requests (``batches``), each of which is retried (``retry``) over the endpoints of a client
+(``endpoint_pool``); one attempt is a ``connection``'s. ``endpoints`` describe the HTTP APIs, and do no I/O.
 
 Example:
     >>> from embed_plugin.client import EmbeddingClient

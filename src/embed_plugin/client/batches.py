@@ -1,4 +1,4 @@
-"""Many texts to slices of a few, each of which is one request."""
+"""Splits texts into batches, one for each request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Consecutive texts of the caller's input.
+class RequestBatch:
+    """The texts of one request: consecutive texts of the caller's input.
 
     Attributes:
-        first: The caller's index of the first one.
+        first: The caller's index of the first text.
         texts: The texts.
     """
 
@@ -24,24 +24,24 @@ class Slice:
     texts: list[str]
 
 
-def slices(texts: Iterable[str], *, most_texts: int, most_characters: int) -> Iterator[Slice]:
-    """Cut texts into slices, reading one text ahead; a text of more characters than that is a slice of its own."""
-    first, part, characters = 0, list[str](), 0
+def batches(texts: Iterable[str], *, most_texts: int, most_characters: int) -> Iterator[RequestBatch]:
+    """Split texts into batches, reading one text ahead; a text of more characters than the limit is sent alone."""
+    first, batch, characters = 0, list[str](), 0
     for index, text in enumerate(texts):
-        if part and (len(part) == most_texts or characters + len(text) > most_characters):
-            yield Slice(first, part)
-            first, part, characters = index, [], 0
-        part.append(text)
+        if batch and (len(batch) == most_texts or characters + len(text) > most_characters):
+            yield RequestBatch(first, batch)
+            first, batch, characters = index, [], 0
+        batch.append(text)
         characters += len(text)
-    if part:
-        yield Slice(first, part)
+    if batch:
+        yield RequestBatch(first, batch)
 
 
-def checked(texts: Iterable[str]) -> Iterator[str]:
-    """Pass texts on as they are read, so that what no service could take is refused here.
+def checked_texts(texts: Iterable[str]) -> Iterator[str]:
+    """Yield texts as they are read, and refuse here what no service could accept.
 
     Raises:
-        InvalidInputError: it is nothing that texts can be read from.
+        InvalidInputError: ``texts`` cannot be iterated over as texts.
         InvalidTextError: a text is not a str, or holds a lone surrogate.
     """
     for index, text in enumerate(iterable_of_texts(texts)):

@@ -1,4 +1,4 @@
-"""A circuit breaker: stops asking an endpoint that fails, and finds out with one request whether it is back."""
+"""A circuit breaker: pauses an endpoint that keeps failing, and probes with one request before it resumes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 CircuitState: TypeAlias = Literal["closed", "open", "half-open"]
 
-Admission = NewType("Admission", int)
-"""Leave to send one request; it is given back with what became of it."""
+Permit = NewType("Permit", int)
+"""Permission to send one request; it is returned with the outcome."""
 
 _log = logging.getLogger("embed_plugin.client")
 
 
 class CircuitBreaker:
-    """The circuit of one endpoint. Any number of threads and tasks may use it at once.
+    """The circuit breaker of one endpoint. Safe to use from any number of threads and tasks.
 
     ::
 
@@ -27,14 +27,14 @@ class CircuitBreaker:
            ^                                ^-------------- it failed -------------------------|
            `------------------------------------------------ it succeeded ---------------------'
 
-    What became of a request counts only in the state that admitted it: the failures of requests that were under
-    way when the circuit opened say nothing new, and a success from before does not close it.
+    An outcome counts only in the state that admitted its request: requests that were in flight when the circuit opened
+    neither extend the pause when they fail, nor close the circuit when they succeed.
 
     Args:
         name: The endpoint, for the log.
-        failures_to_open: Failures in a row that open it.
-        open_seconds: How long it refuses before one request may try.
-        clock: Seconds that only grow; another one in tests.
+        failures_to_open: Consecutive failures that open it.
+        open_seconds: How long it refuses requests before it admits a probe.
+        clock: A monotonic clock in seconds.
     """
 
     def __init__(
@@ -58,42 +58,42 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """``closed``: requests go through; ``open``: none does; ``half-open``: one is finding out."""
+        """``closed``: requests pass; ``open``: none passes; ``half-open``: one, the probe, is in flight."""
         return self._state
 
     @property
     def seconds_to_wait(self) -> float:
-        """Seconds until a request may be admitted; 0 where one may be now, or as soon as the probe is back."""
+        """Seconds until a request may be admitted; 0 where one may be now, or as soon as the probe ends."""
         return max(0.0, self._may_try_at - self._clock()) if self._state == "open" else 0.0
 
     @property
     def problem(self) -> str:
-        """Why requests are refused, in words."""
+        """The reason why requests are refused, for an error message."""
         with self._lock:
             why = f"after {self._failures} failures in a row, the last: {self._last_failure}"
             return f"not asked, its circuit is {self._state} {why}"
 
-    def admit(self) -> Admission | None:
-        """Leave to send a request, or ``None``; whoever gets it calls one of the other three methods in the end."""
+    def admit(self) -> Permit | None:
+        """Return a permit to send a request, or ``None``; return it with one of the other three methods."""
         with self._lock:
             if self._state == "open" and self._clock() >= self._may_try_at:
                 self._change("half-open")
             elif self._state != "closed":
                 return None
-            return Admission(self._period)
+            return Permit(self._period)
 
-    def succeeded(self, admission: Admission) -> None:
-        """The endpoint answered."""
+    def succeeded(self, permit: Permit) -> None:
+        """Report that the endpoint answered."""
         with self._lock:
-            if admission == self._period:
+            if permit == self._period:
                 self._failures = 0
                 if self._state == "half-open":
                     self._change("closed")
 
-    def failed(self, admission: Admission, problem: str) -> None:
-        """The endpoint could not be reached, or did not do its work."""
+    def failed(self, permit: Permit, problem: str) -> None:
+        """Report that the endpoint could not be reached, or failed."""
         with self._lock:
-            if admission != self._period:
+            if permit != self._period:
                 return
             self._failures += 1
             self._last_failure = problem
@@ -101,14 +101,14 @@ class CircuitBreaker:
                 self._may_try_at = self._clock() + self._open_seconds
                 self._change("open")
 
-    def released(self, admission: Admission) -> None:
-        """The request was given up by its caller, and says nothing; after a probe the next request may try."""
+    def released(self, permit: Permit) -> None:
+        """Report that the caller cancelled the request; where it was the probe, the next request becomes the probe."""
         with self._lock:
-            if admission == self._period and self._state == "half-open":
+            if permit == self._period and self._state == "half-open":
                 self._change("open")
 
     def _change(self, state: CircuitState) -> None:
-        """Enter a state, with the lock held."""
+        """Enter a state; the caller holds the lock."""
         _log.log(
             logging.WARNING if state == "open" else logging.INFO,
             "circuit of %s: %s -> %s (failures: %d, last: %s)",

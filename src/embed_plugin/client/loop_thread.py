@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for callers that have none."""
+"""Runs an event loop on a thread, for synchronous callers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for any number of threads; its own thread is a daemon, and ends with :meth:`stop`."""
+    """Runs coroutines that any thread submits, on a daemon thread that ends with :meth:`stop`."""
 
     def __init__(self, name: str) -> None:
         self.process = os.getpid()
@@ -28,7 +28,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Cancel what still runs, run ``last``, and end the thread. A process that was forked has none to end."""
+        """Cancel the running tasks, run ``last``, and end the thread. Does nothing in a forked child."""
         if os.getpid() != self.process:
             return
         self.submit(_end(last)).result()

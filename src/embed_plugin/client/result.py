@@ -1,4 +1,4 @@
-"""What a client returns when it is asked for vectors with their identity."""
+"""The result of ``embed``: vectors with the identity of their space."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors of one space, and where they are from.
+    """Vectors of one space, and the endpoints that made them.
 
     Attributes:
         vectors: float32 ``(n, dimension)``, unit length, rows in input order.
         fingerprint: Identity of their space: vectors of two fingerprints cannot be compared.
         model: The model's name.
-        endpoints: The endpoints that answered; several where slices of a call fell back to another one of the same
-            space, none for no texts.
-        truncated: Indices of the texts that were cut at the token limit; a cloud API does not say.
+        endpoints: Names of the endpoints that answered: several where some batches fell back to another endpoint of
+            the same space, none for no texts.
+        truncated: Indices of the texts that were cut at the token limit; cloud APIs do not report them.
     """
 
     vectors: Vectors

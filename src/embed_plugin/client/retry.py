@@ -1,4 +1,9 @@
-"""One request's way: every endpoint in turn, and again after a wait, until one answers or the deadline comes."""
+"""Retries one request: every endpoint in order, again after a wait, until one succeeds or the deadline passes.
+
+The loop is here, and it retries exactly what raises :class:`~embed_plugin.errors.EndpointUnavailableError`. One attempt
+is ``Connection.send`` in ``connection.py``, which raises that error where the endpoint cannot be reached, is too slow
+or has an open circuit. The HTTP statuses that are retried are ``RETRYABLE_STATUSES`` in ``response_errors.py``.
+"""
 
 from __future__ import annotations
 
@@ -13,98 +18,102 @@ from embed_plugin.errors import EndpointError, EndpointUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from embed_plugin.client.connection import Line
+    from embed_plugin.client.connection import Connection
     from embed_plugin.client.settings import ClientSettings
 
 T = TypeVar("T")
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
-"""A wait is drawn at random from zero to a bound that doubles from the first to the longest."""
+"""Exponential backoff with full jitter: a wait is random between zero and a bound that doubles from the first wait to
+the longest."""
 
 _log = logging.getLogger("embed_plugin.client")
 
 
-class Route:
-    """Asks the lines for one request, in their order.
+class Retry:
+    """The retries of one request, in rounds over its connections.
 
-    A line that is unavailable is asked again in the next round, not before it wanted to be; one that refuses for
-    another reason is left out. What is wrong with the texts ends the way at once: no other line would take them.
+    An endpoint that is unavailable is tried again in the next round, not before its Retry-After; one that fails for
+    another reason is dropped. An error in the texts ends the request at once: no other endpoint would accept them.
 
     Args:
-        lines: At least one.
-        settings: The deadline, and the limit of an attempt.
-        wait_for_open: Whether a line whose circuit is open is worth waiting for.
+        connections: The endpoints in order of preference, at least one.
+        settings: The deadline, and the time limit of an attempt.
+        wait_for_circuit: Retry an endpoint whose circuit is open; otherwise it is dropped.
     """
 
-    def __init__(self, lines: Sequence[Line], settings: ClientSettings, *, wait_for_open: bool = True) -> None:
-        self._lines = lines
+    def __init__(
+        self, connections: Sequence[Connection], settings: ClientSettings, *, wait_for_circuit: bool = True
+    ) -> None:
+        self._connections = connections
         self._settings = settings
-        self._wait_for_open = wait_for_open
+        self._wait_for_circuit = wait_for_circuit
         self._ends_at = time.monotonic() + settings.deadline_seconds
-        self._not_before = dict.fromkeys(lines, 0.0)
-        self._problems: dict[Line, EndpointError] = {}
+        self._not_before = dict.fromkeys(connections, 0.0)
+        self._problems: dict[Connection, EndpointError] = {}
         self._backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
 
-    async def ask(self, attempt: Callable[[Line, float], Awaitable[T]]) -> T:
-        """Make attempts, each on a line and within so many seconds, and return what the first success returns.
+    async def run(self, attempt: Callable[[Connection, float], Awaitable[T]]) -> T:
+        """Call ``attempt(connection, seconds)`` until one call succeeds, and return its result.
 
         Raises:
-            EndpointUnavailableError: no endpoint answered before the deadline, or can before it comes.
-            EndpointError: every endpoint refuses.
-            InvalidInputError: what was asked can be answered by none.
+            EndpointUnavailableError: no endpoint succeeded before the deadline, or can before it passes.
+            EndpointError: every endpoint failed for a reason that waiting does not remove.
+            InvalidInputError: the request cannot be served by any endpoint.
         """
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_NobodyAnsweredError),
+            retry=retry_if_exception_type(_RoundFailedError),
             wait=self._seconds_to_wait,
             stop=self._is_too_late,
-            before_sleep=self._tell,
+            before_sleep=self._log_wait,
         )
         try:
             return await retrying(self._round, attempt)
         except RetryError as error:
             rounds = error.last_attempt.attempt_number
             why = f" (asked {rounds} times within the deadline of {self._settings.deadline_seconds:g} s)"
-            raise joined(self._errors, why) from None
+            raise merge_errors(self._errors, why) from None
 
-    async def _round(self, attempt: Callable[[Line, float], Awaitable[T]]) -> T:
-        for line in [line for line in self._not_before if self._not_before[line] <= time.monotonic()]:
+    async def _round(self, attempt: Callable[[Connection, float], Awaitable[T]]) -> T:
+        now = time.monotonic()
+        for connection in [each for each, not_before in self._not_before.items() if not_before <= now]:
             seconds = min(self._settings.attempt_seconds, self._ends_at - time.monotonic())
             if seconds <= 0:
                 break
             try:
-                return await attempt(line, seconds)
+                return await attempt(connection, seconds)
             except EndpointUnavailableError as error:
-                self._problems[line] = error
-                self._not_before[line] = time.monotonic() + (error.retry_after or 0.0)
-                if line.circuit.state == "open" and not self._wait_for_open:
-                    del self._not_before[line]
+                self._problems[connection] = error
+                self._not_before[connection] = time.monotonic() + (error.retry_after or 0.0)
+                if connection.circuit.state == "open" and not self._wait_for_circuit:
+                    del self._not_before[connection]
             except EndpointError as error:
-                line.complain(error)
-                self._problems[line] = error
-                del self._not_before[line]
+                connection.log_once(error)
+                self._problems[connection] = error
+                del self._not_before[connection]
         if not self._not_before:
-            raise joined(self._errors)
-        raise _NobodyAnsweredError
+            raise merge_errors(self._errors)
+        raise _RoundFailedError
 
     def _seconds_to_wait(self, state: RetryCallState) -> float:
-        """What the endpoint that is ready first asked for, and a random time more: callers should not come as one."""
+        """Wait for the earliest Retry-After, and add jitter, so that clients do not retry all at once."""
         return max(0.0, min(self._not_before.values()) - time.monotonic()) + self._backoff(state)
 
     def _is_too_late(self, state: RetryCallState) -> bool:
         return time.monotonic() + state.upcoming_sleep >= self._ends_at
 
-    def _tell(self, state: RetryCallState) -> None:
-        _log.info("%s; asked again in %.2f s", joined(self._errors), state.upcoming_sleep)
+    def _log_wait(self, state: RetryCallState) -> None:
+        _log.info("%s; asked again in %.2f s", merge_errors(self._errors), state.upcoming_sleep)
 
     @property
     def _errors(self) -> list[EndpointError]:
-        """The last error of each line, in their order."""
-        return [self._problems[line] for line in self._lines if line in self._problems]
+        """The last error of each endpoint, in their order."""
+        return [self._problems[connection] for connection in self._connections if connection in self._problems]
 
 
-def joined(errors: Sequence[EndpointError], more: str = "") -> EndpointError:
-    """One error that says what all of them say; unavailable where one of them is, for asking again may help then."""
+def merge_errors(errors: Sequence[EndpointError], more: str = "") -> EndpointError:
+    """Merge the endpoints' errors; retryable if any of them is."""
     first, *others = errors
     problem = "; ".join([first.problem, *map(str, others)]) + more
     unavailable = [error for error in errors if isinstance(error, EndpointUnavailableError)]
@@ -113,5 +122,5 @@ def joined(errors: Sequence[EndpointError], more: str = "") -> EndpointError:
     return type(first)(first.endpoint, problem)
 
 
-class _NobodyAnsweredError(Exception):
-    """A round is over, and an endpoint may answer in the next one."""
+class _RoundFailedError(Exception):
+    """Internal to the loop: no endpoint succeeded in this round, and one may in the next. tenacity catches it."""

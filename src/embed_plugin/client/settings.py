@@ -1,4 +1,4 @@
-"""How a client calls: deadlines, sizes of requests, and when it stops asking an endpoint that fails."""
+"""Settings of a client: deadlines, request sizes, and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from embed_plugin.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """How a client calls. None of these changes a vector.
+    """Settings of a client. None of them changes a vector.
 
     Attributes:
-        deadline_seconds: Most seconds for one request with every repeat, wait and fallback. A call of up to
+        deadline_seconds: Time limit of one request with all its retries, waits and fallbacks. A call of up to
             ``request_texts`` texts is one request, a larger one is several.
-        attempt_seconds: Most seconds for one attempt of it; a service of ours is told, and gives up then too.
+        attempt_seconds: Time limit of one attempt; our own service receives it, and stops then too.
         request_texts: Most texts of one request; less where the endpoint's own limit is lower.
-        request_characters: Most characters of one request; a longer text goes alone.
-        in_flight: Requests of one call that are under way at the same time.
-        failures_to_open: Failures in a row after which the circuit of an endpoint opens.
-        open_seconds: How long an open circuit refuses before one request may try the endpoint.
-        on_long: What becomes of a text above the model's token limit: ``truncate`` cuts it, ``error`` refuses
-            it, None leaves that to the service.
+        request_characters: Most characters of one request; a longer text is sent alone.
+        in_flight: Most concurrent requests of one call.
+        failures_to_open: Consecutive failures that open the circuit of an endpoint.
+        open_seconds: How long an open circuit refuses requests before it admits a probe.
+        on_long: Handling of a text above the model's token limit: ``truncate`` cuts it, ``error`` refuses it, None
+            leaves that to the service.
     """
 
     deadline_seconds: float = 120.0
@@ -35,7 +35,7 @@ class ClientSettings:
     on_long: Literal["truncate", "error"] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the field."""
+        """Validate, naming the field in the error."""
         for name in ("request_texts", "request_characters", "in_flight", "failures_to_open"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:

@@ -1,4 +1,4 @@
-"""The client for programs without an event loop: the asyncio one, on a thread of its own."""
+"""The synchronous client: the asyncio client, run on a thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from embed_plugin.client.async_client import AsyncEmbeddingClient
-from embed_plugin.client.batches import checked, slices
+from embed_plugin.client.batches import batches, checked_texts
 from embed_plugin.client.loop_thread import LoopThread
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import StateError
 from embed_plugin.process_local import ProcessLocal
 
 if TYPE_CHECKING:
@@ -35,23 +35,23 @@ T = TypeVar("T")
 class EmbeddingClient:
     """Calls an embedding service; takes the place of an :class:`~embed_plugin.Encoder`.
 
-    Large inputs are cut into requests, some of which are under way at the same time. A request that fails for a
-    reason that passes is sent again, after a wait, until its deadline; an endpoint that goes on failing is left alone
-    for a while. All vectors are of one space: an endpoint with another model is never asked to fill in.
+    Large inputs are split into requests, several of which are in flight at a time. A request that may succeed later is
+    retried with backoff until its deadline; a circuit breaker pauses an endpoint that keeps failing. All vectors are
+    of one space: an endpoint that serves another model is never a fallback.
 
     One client may be called from any number of threads and tasks at once. It pickles as its arguments, and connects
-    anew after a fork. Keys come from the environment: ``EMBED_PLUGIN_KEY``, or what an endpoint names. Proxies
-    and certificates are those of httpx (``HTTPS_PROXY``, ``NO_PROXY``, ``SSL_CERT_FILE``).
+    anew after a fork. Keys come from the environment: ``EMBED_PLUGIN_KEY``, or the variable that an endpoint names.
+    Proxies and certificates are those of httpx (``HTTPS_PROXY``, ``NO_PROXY``, ``SSL_CERT_FILE``).
 
     Args:
         endpoint: The service: the URL of an ``embed-plugin serve``, or an endpoint.
-        fallbacks: Endpoints that are asked, in this order, when the ones before do not answer.
-        fingerprint: The space of this client. By default it is that of the first endpoint, learnt when that is first
-            asked; where it is given, a fallback of that space can answer from the start.
+        fallbacks: Endpoints that are tried, in this order, when those before them fail.
+        fingerprint: The space of this client. By default that of the first endpoint, learnt with its first response;
+            with a fingerprint, a fallback of that space can answer from the start.
         settings: The defaults where None.
 
     Raises:
-        InvalidInputError: a URL is none, a key is not in the environment, or an endpoint is named twice.
+        InvalidInputError: a URL is malformed, a key is not in the environment, or an endpoint is named twice.
 
     Example:
         >>> with EmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -86,7 +86,7 @@ class EmbeddingClient:
         return _Running(client, loop, weakref.finalize(self, loop.stop, client.aclose))
 
     def __reduce__(self) -> tuple[partial[EmbeddingClient], tuple[str | Endpoint]]:
-        """Pickle as the arguments; the copy is pinned to this one's space."""
+        """Pickle the arguments; the copy is pinned to the same space."""
         keywords = dict(self._make.keywords)
         if self._client.known_space:
             keywords["fingerprint"] = self._client.known_space.fingerprint
@@ -99,22 +99,22 @@ class EmbeddingClient:
         self.close()
 
     def close(self) -> None:
-        """End the requests that are under way, and close the connections."""
+        """Cancel the requests in flight, and close the connections."""
         self._here.closing()
 
     @property
     def circuits(self) -> Mapping[str, CircuitState]:
-        """The state of each endpoint's circuit, by the endpoint's name."""
+        """The state of each endpoint's circuit breaker, by the endpoint's name."""
         return self._client.circuits
 
     @property
     def cut_texts(self) -> int:
-        """Texts that services cut at the token limit since this client was made."""
+        """Number of texts that services cut at the token limit since this client was made."""
         return self._client.cut_texts
 
     @property
     def dimension(self) -> int:
-        """Length of a vector. This and the next two ask the service when they are first used."""
+        """Length of a vector. The first use of this or of the next two sends a request to the service."""
         return self._space().dimension
 
     @property
@@ -124,7 +124,7 @@ class EmbeddingClient:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the vector space; every vector of this client is of this one."""
+        """Identity of the vector space of every vector that this client returns."""
         return self._space().fingerprint
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
@@ -134,12 +134,12 @@ class EmbeddingClient:
             InvalidTextError: a text is not a str, holds a lone surrogate, or is refused by the service; carries its
                 index.
             EndpointUnavailableError: no endpoint of the client's space answered before the deadline.
-            EndpointError: every endpoint refuses, or is of another space.
+            EndpointError: every endpoint refuses, or serves another space.
         """
         return self._run(lambda client: client.encode_documents(texts))
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries: as :meth:`encode_documents`, as the model wants queries to be."""
+        """Encode queries: as :meth:`encode_documents`, with the model's query prefix."""
         return self._run(lambda client: client.encode_queries(texts))
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
@@ -153,14 +153,14 @@ class EmbeddingClient:
     def embed(
         self, texts: Sequence[str], *, role: Role = "document", on_other_space: OnOtherSpace = "raise"
     ) -> Embeddings:
-        """Encode texts, and say what space their vectors are of.
+        """Encode texts, and return their vectors with the identity of the vector space.
 
         Args:
             texts: Any number of texts.
-            role: What they are for.
-            on_other_space: What to do when no endpoint of the client's space answers: ``raise``, or ``return`` the
-                vectors of the first other endpoint that does. All vectors of a call are of one space. With
-                ``return``, an open circuit is not waited for, and each space has the deadline to itself.
+            role: Encode them as documents or as queries.
+            on_other_space: When no endpoint of the client's space answers: ``raise``, or ``return`` the vectors of the
+                first endpoint of another space that does. All vectors of a call are of one space. With ``return``,
+                an open circuit is not waited for, and each space has the whole deadline.
 
         Raises:
             As :meth:`encode_documents`.
@@ -170,14 +170,16 @@ class EmbeddingClient:
     def stream_documents(self, texts: Iterable[str]) -> Generator[npt.NDArray[np.float32], None, None]:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
 
-        The texts are read by the calling thread, as many ahead as are under way.
+        The calling thread reads the texts, no further ahead than the requests in flight.
         """
         settings = self._client.settings
         most_texts = min(settings.request_texts, self._space().most_texts)
         under_way: deque[Future[Vectors]] = deque()
         try:
-            for part in slices(checked(texts), most_texts=most_texts, most_characters=settings.request_characters):
-                under_way.append(self._submit(partial(AsyncEmbeddingClient.encode_slice, part=part)))
+            for batch in batches(
+                checked_texts(texts), most_texts=most_texts, most_characters=settings.request_characters
+            ):
+                under_way.append(self._submit(partial(AsyncEmbeddingClient.encode_batch, batch=batch)))
                 if len(under_way) == settings.in_flight:
                     yield from under_way[0].result()
                     under_way.popleft()
@@ -199,23 +201,23 @@ class EmbeddingClient:
     def _space(self) -> Space:
         return self._client.known_space or self._run(lambda client: client.space())
 
-    def _run(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> T:
-        future = self._submit(ask)
+    def _run(self, call: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> T:
+        future = self._submit(call)
         try:
             return future.result()
         finally:
-            future.cancel()  # nothing to cancel unless Ctrl-C came first
+            future.cancel()  # does nothing unless Ctrl-C came first
 
-    def _submit(self, ask: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> Future[T]:
+    def _submit(self, call: Callable[[AsyncEmbeddingClient], Coroutine[Any, Any, T]]) -> Future[T]:
         here = self._here
         if not here.closing.alive:
-            raise EmbedPluginError("this client is closed: make another one")
-        return here.loop.submit(ask(here.client))
+            raise StateError("this client is closed: make another one")
+        return here.loop.submit(call(here.client))
 
 
 @dataclass(frozen=True)
 class _Running:
-    """What a forked child cannot inherit: the connections, and the loop on its thread."""
+    """The parts that a forked child cannot inherit: the connections, and the event loop on its thread."""
 
     client: AsyncEmbeddingClient
     loop: LoopThread

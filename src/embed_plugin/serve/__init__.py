@@ -1,6 +1,6 @@
-"""Vectors over HTTP: connection -> gate -> routes -> scheduler -> the encoder's batch queue -> answers.
+"""Serves vectors over HTTP: request guard -> routes -> scheduler -> the encoder's batch queue -> responses.
 
-Only this folder talks to FastAPI, uvicorn, pydantic, prometheus-client, structlog and orjson.
+Only this folder imports FastAPI, uvicorn, pydantic, prometheus-client, structlog and orjson.
 """
 
 from embed_plugin.serve.app import create_app

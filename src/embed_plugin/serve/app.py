@@ -1,4 +1,4 @@
-"""The application: routes, the errors' shapes, and the gate around it all."""
+"""Builds the ASGI application: routes, error shapes, and the request guard around them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from starlette.exceptions import HTTPException
 import embed_plugin
 from embed_plugin.serve.api.health import health_routes
 from embed_plugin.serve.api.native import routes
-from embed_plugin.serve.api.openai import of_bad_input, openai_routes
-from embed_plugin.serve.api.responses import refusal_response
+from embed_plugin.serve.api.openai import bad_input_error, openai_routes
+from embed_plugin.serve.api.responses import error_response
 from embed_plugin.serve.keys import Keys
-from embed_plugin.serve.refusals import Refusal
-from embed_plugin.serve.request_guard import Gate
+from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.request_guard import RequestGuard
 from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> FastAPI:
-    """An ASGI application that serves an encoder.
+    """Make an ASGI application that serves an encoder.
 
-    ``app.state.service`` holds its parts. The model is warmed up when the application starts, beside the first
-    requests, which get 503 until it is done.
+    ``app.state.service`` holds its parts. The model is warmed up when the application starts; requests get 503 until
+    that is done.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
     service = Service.of(encoder, settings, version=embed_plugin.__version__)
@@ -46,14 +46,14 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         docs_url=None,  # FastAPI's pages load their scripts from a CDN; /docs is one of health_routes
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the gate checks
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the guard checks
     )
     app.state.service = service
     for router in (routes(service), openai_routes(service), health_routes(service)):
         app.include_router(router)
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])
-    app.add_middleware(Gate, settings=settings, keys=keys, metrics=service.metrics)
+    app.add_middleware(RequestGuard, settings=settings, keys=keys, metrics=service.metrics)
     return app
 
 
@@ -67,39 +67,41 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _shape_errors(app: FastAPI) -> None:
-    """Give every error the shape of the API that its path belongs to."""
+    """Turn every error of a route into a response in the shape of the API that its path belongs to."""
 
     async def refuse(request: Request, error: Exception) -> Response:
-        refusal = _refusal_of(error)
-        request.state.call.code = refusal.code
-        return refusal_response(refusal, request.url.path)
+        error = _request_error_of(error)
+        request.state.record.code = error.code
+        return error_response(error, request.url.path)
 
-    for kind in (Refusal, RequestValidationError, HTTPException):
+    for kind in (RequestError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refuse)
 
 
-def _refusal_of(error: Exception) -> Refusal:
+def _request_error_of(error: Exception) -> RequestError:
     match error:
-        case Refusal():
+        case RequestError():
             return error
         case RequestValidationError():
             return _of_validation(error)
         case HTTPException(status_code=404):
-            return Refusal("not_found", "there is no such path here; /docs shows those there are")
+            return RequestError("not_found", "there is no such path here; /docs shows those there are")
         case HTTPException(status_code=405):
-            return Refusal("method_not_allowed", "this path takes another method; /docs shows which")
+            return RequestError("method_not_allowed", "this path takes another method; /docs shows which")
         case _:
-            return Refusal("invalid_request", str(getattr(error, "detail", error)))
+            return RequestError("invalid_request", str(getattr(error, "detail", error)))
 
 
-def _of_validation(error: RequestValidationError) -> Refusal:
-    """The first thing wrong with a request; a text's index, if it is a text. What was sent is not repeated."""
+def _of_validation(error: RequestValidationError) -> RequestError:
+    """Make the error of the first invalid field, without the value that was sent; carries the index of a text."""
     first: dict[str, Any] = error.errors()[0]
     where, problem = first["loc"], first["msg"]
     if first["type"] == "json_invalid":
-        return Refusal("invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}")
+        return RequestError(
+            "invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}"
+        )
     if where[1:2] == ("texts",) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
-        return Refusal("invalid_text", f"text {where[2]}: {problem}", index=where[2])
+        return RequestError("invalid_text", f"text {where[2]}: {problem}", index=where[2])
     if where[1:2] == ("input",) and first["type"] != "missing":
-        return of_bad_input(error.body["input"])
-    return Refusal("invalid_request", f"{'.'.join(map(str, where))}: {problem}")
+        return bad_input_error(error.body["input"])
+    return RequestError("invalid_request", f"{'.'.join(map(str, where))}: {problem}")

@@ -1,4 +1,4 @@
-"""The keys that open a service: read once, kept as digests, compared in constant time, never logged."""
+"""The keys of a service: read once, kept as digests, compared in constant time, never logged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.errors import InvalidInputError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +17,7 @@ _SCHEME = b"bearer "
 
 
 class Keys:
-    """Keys that clients send as ``Authorization: Bearer KEY``; without any key every request is let in."""
+    """Keys that clients send as ``Authorization: Bearer KEY``; without any key every request is admitted."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         found = {key.strip() for key in keys} - {""}
@@ -28,20 +28,21 @@ class Keys:
 
     @classmethod
     def read(cls, file: Path | None, *, more: str | None = None) -> Keys:
-        """Keys of a file, one a line, lines with # left out, and others separated by commas.
+        """Read keys: of a file, one a line, without lines that begin with #; and ``more``, separated by commas.
 
         Raises:
-            EmbedPluginError: the file cannot be read or holds no key.
+            ServiceError: the file cannot be read.
+            InvalidInputError: it holds no key, or a key is too short.
         """
         keys = (more or "").split(",")
         if file is not None:
             try:
                 lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
             except (OSError, ValueError) as error:
-                raise EmbedPluginError(f"the keys in {file} cannot be read ({error})") from error
+                raise ServiceError(f"the keys in {file} cannot be read ({error})") from error
             in_file = [line for line in lines if line and not line.startswith("#")]
             if not in_file:
-                raise EmbedPluginError(f"{file} holds no key; expected one a line")
+                raise InvalidInputError(f"{file} holds no key; expected one a line")
             keys += in_file
         return cls(keys)
 
@@ -49,16 +50,16 @@ class Keys:
         return bool(self._digests)
 
     def allow(self, authorization: bytes) -> bool:
-        """Whether a request with this Authorization header, empty if it has none, is let in."""
+        """Return whether a request with this Authorization header, empty if it has none, is admitted."""
         if not self._digests:
             return True
         is_bearer = authorization[: len(_SCHEME)].lower() == _SCHEME
         presented = _digest(authorization[len(_SCHEME) :].strip())
-        # Every key is compared, whatever the ones before it gave.
+        # Compares every key, also after a match, so that the time tells nothing.
         matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
         return is_bearer and any(matches)
 
 
 def _digest(key: bytes) -> bytes:
-    """Of one length, so that comparing tells nothing of a key's."""
+    """Hash a key to a fixed length, so that the comparison does not reveal the key's length."""
     return hashlib.sha256(key).digest()

@@ -1,4 +1,4 @@
-"""The log: JSON lines on stderr, or readable lines where stderr is a terminal. Texts and keys are never in it."""
+"""Configures the log: JSON lines on stderr, or readable lines on a terminal, without texts and keys."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Stderr(io.TextIOBase):
-    """Standard error, for a log that may be lost: a reader that has gone must not fail requests or hold up the end."""
+    """Standard error that ignores a closed reader: a lost log must neither fail requests nor delay shutdown."""
 
     def write(self, text: str, /) -> int:
-        """Write, if anybody reads."""
+        """Write, or drop the text where the reader is closed."""
         with suppress(OSError):
             sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, if anybody reads."""
+        """Flush, unless the reader is closed."""
         with suppress(OSError):
             sys.stderr.flush()
 
@@ -55,5 +55,5 @@ def configure(level: str) -> None:
     logger = logging.getLogger("uvicorn")
     logger.handlers = [handler]
     logger.propagate = False
-    # uvicorn tells of its start and end at the level of info; this service says the same with more to it.
+    # uvicorn logs start and end at info level; this service logs the same with more detail.
     logger.setLevel(max(least, logging.WARNING))

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: every series is there from the first scrape, so that a rate has a zero to start from."""
+"""Prometheus metrics. Every series exists from the first scrape, so that a rate starts from zero."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ from prometheus_client import (
     generate_latest,
 )
 
-from embed_plugin.serve.refusals import CLIENT_GONE, STATUS
+from embed_plugin.serve.request_errors import CLIENT_CLOSED_REQUEST
 from embed_plugin.serve.throughput import LANES
+from embed_plugin.wire import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from embed_plugin.encode.queue import BatchReport
     from embed_plugin.serve.lifecycle import Lifecycle
-    from embed_plugin.serve.request_record import Call
+    from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.scheduler import Scheduler
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-"""Seconds; 50 ms, which the alert asks for, is one of them."""
+"""Seconds. 50 ms is one of them because the alert queries it."""
 
 BATCH_TOKENS_BUCKETS = (8, 16, 32, 64, 128, 192, 256, 384, 512, 1024)
 BATCH_TEXTS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 UNMATCHED = "unmatched"
-"""The route of a request that no route takes: paths that others think of must not become series."""
+"""Label of requests that match no route: a path that a client invents must not become a series."""
 
 
 class Metrics:
-    """The series of one service, in a registry of its own."""
+    """The metrics of one service, in a registry of their own."""
 
     def __init__(self) -> None:
-        # Twice the series, for times that nobody asks for; the switch is the whole process's.
+        # They double the number of series, and no query uses them. The switch is global to the process.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -77,7 +78,7 @@ class Metrics:
             self.texts.labels(lane)
 
     def describe(self, scheduler: Scheduler, lifecycle: Lifecycle, *, model: str, version: str) -> None:
-        """Add what is read at the time of a scrape, and what never changes."""
+        """Add the metrics that are read at each scrape, and those that never change."""
         registry = self.registry
         waiting = Gauge("embed_queue_tokens", "Tokens that wait for a worker.", ("lane",), registry=registry)
         limit = Gauge("embed_queue_limit_tokens", "Tokens that may wait.", ("lane",), registry=registry)
@@ -85,7 +86,7 @@ class Metrics:
         for lane in LANES:
             waiting.labels(lane).set_function(partial(scheduler.admission.waiting, lane))
             limit.labels(lane).set_function(partial(scheduler.admission.limit, lane))
-            speed.labels(lane).set_function(partial(scheduler.speed.tokens_per_second, lane))
+            speed.labels(lane).set_function(partial(scheduler.throughput.tokens_per_second, lane))
         ready = Gauge("embed_ready", "1 while requests are taken.", registry=registry)
         ready.set_function(lambda: float(lifecycle.phase == "ready"))
         workers = Gauge("embed_workers", "Batches run at the same time.", registry=registry)
@@ -103,15 +104,15 @@ class Metrics:
         )
 
     def expect(self, routes: Iterable[str]) -> None:
-        """Make the series of these routes."""
+        """Create the series of these routes."""
         for route in (*routes, UNMATCHED):
-            for status in sorted({200, CLIENT_GONE, *STATUS.values()}):
+            for status in sorted({200, CLIENT_CLOSED_REQUEST, *STATUS.values()}):
                 self.requests.labels(route, str(status))
             for code in STATUS:
                 self.errors.labels(route, code)
 
-    def note_batch(self, report: BatchReport) -> None:
-        """Count a run."""
+    def count_batch(self, report: BatchReport) -> None:
+        """Count a batch that ran."""
         self.batch_tokens.observe(report.tokens)
         self.batch_texts.observe(report.texts)
         self.tokens.inc(report.tokens)
@@ -120,17 +121,17 @@ class Metrics:
             for seconds in waits:
                 self.wait.labels(lane).observe(seconds)
 
-    def note_call(self, call: Call, route: str) -> None:
-        """Count a request that has ended."""
-        self.requests.labels(route, str(call.status)).inc()
-        if call.code:
-            self.errors.labels(route, call.code).inc()
-        if call.lane is None:
+    def count_request(self, record: RequestRecord, route: str) -> None:
+        """Count a request that ended."""
+        self.requests.labels(route, str(record.status)).inc()
+        if record.code:
+            self.errors.labels(route, record.code).inc()
+        if record.lane is None:
             return
-        self.texts.labels(call.lane).inc(call.texts)
-        self.truncated.inc(call.truncated)
-        if not call.code and call.status != CLIENT_GONE:
-            self.latency.labels(call.lane).observe(call.seconds)
+        self.texts.labels(record.lane).inc(record.texts)
+        self.truncated.inc(record.truncated)
+        if not record.code and record.status != CLIENT_CLOSED_REQUEST:
+            self.latency.labels(record.lane).observe(record.seconds)
 
     def page(self) -> bytes:
         """All series, in Prometheus' text format."""

@@ -1,17 +1,28 @@
-"""What every request passes, before and after its route: key, body, deadline, a client that goes away, count, log."""
+"""The middleware around every route: key, body and deadline before it, metrics and the log after it.
+
+It also cancels the route when the client disconnects, and turns every exception into a response.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from embed_plugin.serve.api.responses import refusal_response
-from embed_plugin.serve.body import BodyReader, ClientGoneError
+from embed_plugin.errors import EmbedPluginError
+from embed_plugin.serve.api.responses import error_response
 from embed_plugin.serve.metrics import UNMATCHED
-from embed_plugin.serve.refusals import CLIENT_GONE, INTERNAL, Refusal
-from embed_plugin.serve.request_record import Call
+from embed_plugin.serve.request_body import BodyReader
+from embed_plugin.serve.request_errors import (
+    CLIENT_CLOSED_REQUEST,
+    INTERNAL_ERROR,
+    ClientDisconnectedError,
+    RequestError,
+)
+from embed_plugin.serve.request_record import RequestRecord
+from embed_plugin.wire import DEADLINE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,23 +34,22 @@ if TYPE_CHECKING:
     from embed_plugin.serve.settings import ServeSettings
 
 OPEN_PATHS = frozenset({"/", "/health/live", "/health/ready"})
-"""Answered without a key: probes, and a page that holds nothing but the form for one."""
+"""Paths that need no key: the probes, and the status page, which holds nothing but a form for the key."""
 
 QUIET_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
-"""Asked every few seconds by machines; logged at the level of debugging."""
+"""Paths that machines poll every few seconds; logged at debug level."""
 
 SEND_SECONDS = 60.0
-"""A client that reads nothing of its answer for so long is given up."""
+"""Time limit of one send: a client that reads nothing for so long is disconnected."""
 
 MOST_DIGITS = 18
-"""Of a number in a header: Python takes time for thousands of them, and then an error."""
+"""Longest number accepted in a header: parsing thousands of digits takes time, and then fails."""
 
-DEADLINE_HEADER = b"embed-deadline-ms"
 LOG = structlog.get_logger("embed_plugin.serve")
 
 
-class Gate:
-    """Wraps the application; the only middleware there is."""
+class RequestGuard:
+    """ASGI middleware, the only one of the application."""
 
     def __init__(self, app: ASGIApp, *, settings: ServeSettings, keys: Keys, metrics: Metrics) -> None:
         self._app = app
@@ -53,120 +63,141 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = scope["state"]["call"] = Call()
+        record = scope["state"]["record"] = RequestRecord()
         try:
-            with call.cleanup:
-                await self._answer(scope, receive, _Answer(send, call))
+            with record.cleanup:
+                await self._answer(scope, receive, _ResponseSender(send, record))
         finally:
-            self._note(scope, call)
+            self._count_and_log(scope, record)
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        call = answer.call
+    async def _answer(self, scope: Scope, receive: Receive, sender: _ResponseSender) -> None:
+        record = sender.record
         try:
             headers = _headers_of(scope)
             self._check_key(scope["path"], headers)
-            call.deadline = call.arrived + self._deadline_seconds(headers)
+            record.deadline = record.arrived + self._deadline_seconds(headers)
             body = await self._bodies.read(receive, _number(headers, b"content-length") or 0)
             with self._bodies.hold(body):
-                await self._within_deadline(scope, _Replay(body, receive), answer)
-        except Refusal as refusal:
-            call.code = refusal.code
-            await refusal_response(refusal, scope["path"])(scope, receive, answer.send)
-        except ClientGoneError:
-            call.status = CLIENT_GONE
-        except Exception:
-            LOG.exception("the request failed", path=scope["path"])
-            call.code = "internal"
-            if not answer.has_started:
-                await refusal_response(INTERNAL, scope["path"])(scope, receive, answer.send)
-            elif not answer.is_complete:
-                raise  # half an answer is out: the connection is closed, which tells the client
+                await self._within_deadline(scope, _BufferedRequest(body, receive), sender)
+        except RequestError as error:
+            record.code = error.code
+            await error_response(error, scope["path"])(scope, receive, sender.send)
+        except ClientDisconnectedError:
+            record.status = CLIENT_CLOSED_REQUEST
+        except Exception as error:  # noqa: BLE001 - logged, and answered
+            LOG.error(  # noqa: TRY400 - its traceback holds the texts
+                "the request failed", path=scope["path"], exception=_traceback_without_values(error)
+            )
+            record.code = "internal"
+            if not sender.has_started:
+                await error_response(INTERNAL_ERROR, scope["path"])(scope, receive, sender.send)
+            # A response that has begun stays incomplete: the server then closes the connection, which tells the client.
+            # The exception is not raised again, because the server would log its message.
 
     def _check_key(self, path: str, headers: dict[bytes, bytes]) -> None:
         if path not in OPEN_PATHS and not self._keys.allow(headers.get(b"authorization", b"")):
-            raise Refusal("unauthorized", "expected a header  Authorization: Bearer KEY  with a key of this server")
+            raise RequestError(
+                "unauthorized", "expected a header  Authorization: Bearer KEY  with a key of this server"
+            )
 
     def _deadline_seconds(self, headers: dict[bytes, bytes]) -> float:
-        asked = _number(headers, DEADLINE_HEADER)
+        requested = _number(headers, DEADLINE_HEADER.lower().encode())
         own = self._settings.deadline_seconds
-        return own if asked is None else min(own, asked / 1000)
+        return own if requested is None else min(own, requested / 1000)
 
-    async def _within_deadline(self, scope: Scope, replay: _Replay, answer: _Answer) -> None:
-        """Run the route until its answer begins, the deadline has come, or nobody waits for it."""
+    async def _within_deadline(self, scope: Scope, request: _BufferedRequest, sender: _ResponseSender) -> None:
+        """Run the route until its response begins, the deadline passes, or the client disconnects."""
         task = asyncio.current_task()
-        watcher = asyncio.create_task(replay.watch(answer, task))
+        watcher = asyncio.create_task(request.watch(sender, task))
         try:
-            async with asyncio.timeout(answer.call.seconds_left) as answer.clock:
-                await self._app(scope, replay.receive, answer.send)
+            async with asyncio.timeout(sender.record.seconds_left) as sender.timeout:
+                await self._app(scope, request.receive, sender.send)
         except TimeoutError:
-            milliseconds = 1000 * (answer.call.deadline - answer.call.arrived)
-            raise Refusal("deadline_exceeded", f"no answer within {milliseconds:.0f} ms") from None
+            milliseconds = 1000 * (sender.record.deadline - sender.record.arrived)
+            raise RequestError("deadline_exceeded", f"no answer within {milliseconds:.0f} ms") from None
         except asyncio.CancelledError:
-            if task is None or not replay.gone.is_set():
+            if task is None or not request.disconnected.is_set():
                 raise
             task.uncancel()
-            raise ClientGoneError from None
+            raise ClientDisconnectedError from None
         finally:
-            answer.clock = None
+            sender.timeout = None
             watcher.cancel()
 
-    def _note(self, scope: Scope, call: Call) -> None:
+    def _count_and_log(self, scope: Scope, record: RequestRecord) -> None:
         route = str(getattr(scope.get("route"), "path", UNMATCHED))
-        self._metrics.note_call(call, route)
-        facts = {name: value for name in ("code", "lane", "texts", "tokens") if (value := getattr(call, name))}
+        self._metrics.count_request(record, route)
+        facts = {name: value for name in ("code", "lane", "texts", "tokens") if (value := getattr(record, name))}
         write = LOG.debug if scope["path"] in QUIET_PATHS else LOG.info
-        milliseconds = round(1000 * call.seconds, 1)
-        write("request", method=scope["method"], route=route, status=call.status, ms=milliseconds, **facts)
+        milliseconds = round(1000 * record.seconds, 1)
+        write("request", method=scope["method"], route=route, status=record.status, ms=milliseconds, **facts)
 
 
-class _Answer:
-    """Sends an answer: notes its status, stops the clock when it begins, and waits for no client for ever."""
+class _ResponseSender:
+    """Sends a response: records its status, ends the deadline when it begins, and limits the time of each send."""
 
-    def __init__(self, send: Send, call: Call) -> None:
+    def __init__(self, send: Send, record: RequestRecord) -> None:
         self._send = send
-        self.call = call
-        self.clock: asyncio.Timeout | None = None
+        self.record = record
+        self.timeout: asyncio.Timeout | None = None
         self.has_started = False
         self.is_complete = False
 
     async def send(self, message: Message) -> None:
-        """Pass a message on."""
+        """Send an ASGI message."""
         if message["type"] == "http.response.start":
-            self.call.status = message["status"]
+            self.record.status = message["status"]
             self.has_started = True
-            if self.clock is not None and not self.clock.expired():
-                self.clock.reschedule(None)
+            if self.timeout is not None and not self.timeout.expired():
+                self.timeout.reschedule(None)
         elif not message.get("more_body", False):
             self.is_complete = True
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send(message)
         except TimeoutError:
-            raise ClientGoneError from None
+            raise ClientDisconnectedError from None
 
 
-class _Replay:
-    """Gives the route the body that was read, and sees when the client goes away."""
+class _BufferedRequest:
+    """Gives the route the body that was read, and notices when the client disconnects."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
         self._receive = receive
-        self.gone = asyncio.Event()
+        self.disconnected = asyncio.Event()
 
     async def receive(self) -> Message:
-        """The body, and after it nothing until the client has gone."""
+        """Return the body; after it, block until the client disconnects."""
         for message in self._messages:
             return message
-        await self.gone.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def watch(self, answer: _Answer, task: asyncio.Task[Any] | None) -> None:
-        """Cancel the request's task when the client goes away."""
+    async def watch(self, sender: _ResponseSender, task: asyncio.Task[Any] | None) -> None:
+        """Cancel the request's task when the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if task is not None and not answer.is_complete:
-            self.gone.set()
+        if task is not None and not sender.is_complete:
+            self.disconnected.set()
             task.cancel()
+
+
+def _traceback_without_values(error: BaseException) -> str:
+    """Format the classes and stack frames of an exception and its causes, oldest first, without values.
+
+    Local variables are left out: structlog's default, which applies where :func:`~embed_plugin.serve.logs.configure`
+    was not called, prints those of every frame. So are messages, except this package's own: others may quote a text.
+    """
+    chain: list[str] = []
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        message = f": {link}" if isinstance(link, EmbedPluginError) else ""
+        chain.append(f"{''.join(traceback.format_tb(link.__traceback__))}{type(link).__qualname__}{message}")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\n\n".join(reversed(chain))
 
 
 def _headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""What is known of one request while it is answered."""
+"""Records one request, for metrics and the log."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Call:
-    """One request, from its head to its last byte; what metrics and the log tell of it.
+class RequestRecord:
+    """One request, from its head to its last byte.
 
     Attributes:
-        arrived: When its head was read, by :func:`time.perf_counter`.
-        deadline: When it is given up, by the same clock.
-        status: Of the answer; 0 while there is none.
-        code: Of the error, if it got one.
-        lane: Where its texts waited, if it had any.
-        texts: How many they are.
-        tokens: Theirs, cut at the limit.
-        truncated: Texts that were cut.
-        cleanup: Closed when the call ends, however it ends.
+        arrived: Time at which its head was read, by :func:`time.perf_counter`.
+        deadline: Time at which it is abandoned, by the same clock.
+        status: Status of the response; 0 before it begins.
+        code: Code of the error; empty without one.
+        lane: Lane in which its texts waited; None without texts.
+        texts: Number of texts.
+        tokens: Number of their tokens, cut at the limit.
+        truncated: Number of texts that were cut.
+        cleanup: Closed when the request ends, however it ends.
     """
 
     arrived: float = field(default_factory=time.perf_counter)
@@ -39,10 +39,10 @@ class Call:
 
     @property
     def seconds(self) -> float:
-        """Since it arrived."""
+        """Seconds since it arrived."""
         return time.perf_counter() - self.arrived
 
     @property
     def seconds_left(self) -> float:
-        """Until its deadline."""
+        """Seconds until its deadline."""
         return self.deadline - time.perf_counter()

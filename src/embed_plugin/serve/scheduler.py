@@ -1,4 +1,4 @@
-"""Texts of a request to vectors: check -> reserve -> tokenise off the event loop -> the encoder's batch queue."""
+"""Schedules a request's texts: check -> admit -> tokenise off the event loop -> the encoder's batch queue."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.encode.tokenizer import SLICE_TEXTS
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
-from embed_plugin.serve.refusals import Refusal
-from embed_plugin.serve.throughput import LANES, Speed
+from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.throughput import LANES, Throughput
 from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from embed_plugin.encode import Encoder
-    from embed_plugin.serve.request_record import Call
+    from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.settings import ServeSettings
     from embed_plugin.serve.throughput import Lane
     from embed_plugin.types import Role, Vectors
@@ -32,19 +32,21 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 WINDOW_TEXTS = 256
-"""Texts of a streamed answer that are sent together."""
+"""Texts of a streamed response that are sent together."""
 
 CHARACTERS_PER_TOKEN = 4
-"""For the guess that counts until a text is tokenised. English has 4 to 5."""
+"""For the estimate that counts until a text is tokenised. English has 4 to 5."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """Texts that were let in and are being encoded.
+class RequestJob:
+    """The admitted texts of one request, while they are encoded.
 
     Attributes:
-        tokens: Of all texts, cut at the limit: what is encoded.
-        truncated: The texts that were cut.
+        windows: The vectors of consecutive texts, in order.
+        dimension: Length of a vector.
+        tokens: Number of tokens of all texts, cut at the limit.
+        truncated: Indices of the texts that were cut.
     """
 
     windows: Sequence[Future[Vectors]]
@@ -53,15 +55,15 @@ class Job:
     truncated: Sequence[int]
 
     async def vectors(self) -> Vectors:
-        """All vectors, ``(n, dimension)``."""
+        """Return all vectors, ``(n, dimension)``."""
         blocks = [window async for window in self.stream()]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks or [np.empty((0, self.dimension), np.float32)])
 
     async def stream(self) -> AsyncIterator[Vectors]:
-        """The vectors window by window, in the texts' order.
+        """Yield the vectors window by window, in the order of the texts.
 
         Raises:
-            Refusal: the model does not take a text.
+            RequestError: the model cannot encode a text.
         """
         first = 0
         for window in self.windows:
@@ -69,79 +71,90 @@ class Job:
                 vectors = await asyncio.wrap_future(window)
             except InvalidTextError as error:
                 index = first + error.index
-                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+                raise RequestError("invalid_text", f"text {index}: {error.problem}", index=index) from error
             yield vectors
             first += len(vectors)
 
     def cancel(self) -> None:
-        """Drop what has not begun; nothing, if all is done."""
+        """Drop the windows that have not begun."""
         for window in self.windows:
             window.cancel()
 
 
 class Scheduler:
-    """The one way from requests to the encoder."""
+    """The only path from requests to the encoder."""
 
     def __init__(self, encoder: Encoder, settings: ServeSettings) -> None:
         self.encoder = encoder
-        self.speed = Speed(encoder.workers)
-        self.admission = Admission(lambda: encoder.queued_tokens, self.speed, limit=settings.queue_tokens)
+        self.throughput = Throughput(encoder.workers)
+        self.admission = Admission(lambda: encoder.queued_tokens, self.throughput, limit=settings.queue_tokens)
         self._settings = settings
-        # Two threads, so that a query is not tokenised behind somebody's two thousand documents.
+        # A thread for each lane, so that a query does not wait while two thousand documents are tokenised.
         self._threads = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"tokenise-{lane}") for lane in LANES}
 
     def close(self) -> None:
-        """Let the tokenising threads end."""
+        """End the tokenising threads."""
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def submit(
-        self, texts: Sequence[str], call: Call, *, role: Role, truncate: bool | None, in_windows: bool = False
-    ) -> Job:
-        """Let texts in, tokenise and queue them. They are dropped when the call ends before they are encoded.
+        self,
+        texts: Sequence[str],
+        record: RequestRecord,
+        *,
+        role: Role,
+        truncate: bool | None,
+        in_windows: bool = False,
+    ) -> RequestJob:
+        """Admit, tokenise and queue texts. Those that are not encoded when the request ends are dropped.
 
         Args:
             texts: The texts of one request.
-            call: The request.
-            role: What the texts are for.
-            truncate: Whether a text beyond the token limit is cut or refused; None: as the service is set.
-            in_windows: Queue them in windows that are answered one after the other.
+            record: The request.
+            role: Encode them as documents or as queries.
+            truncate: Cut a text above the token limit, or refuse it; None: as the service is set.
+            in_windows: Queue them in windows that are sent one after the other.
 
         Raises:
-            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+            RequestError: a text is invalid or too long, there are too many, or the lane is full.
         """
-        guess = self._check(texts)
-        with self.admission.reserve(_lane_of(guess), guess):
-            tokenised = await self._tokenise(texts, role, _lane_of(guess))
+        estimate = self._check(texts)
+        with self.admission.reserve(_lane_of(estimate), estimate):
+            tokenised = await self._tokenise(texts, role, _lane_of(estimate))
         self._refuse_cut(tokenised, truncate=self._settings.on_long == "truncate" if truncate is None else truncate)
         tokens = sum(map(len, tokenised.ids))
-        call.lane, call.texts, call.tokens, call.truncated = _lane_of(tokens), len(texts), tokens, len(tokenised.cut)
-        job = Job(self._queue(tokenised, in_windows=in_windows), self.encoder.dimension, tokens, tokenised.cut)
-        call.cleanup.callback(job.cancel)
+        record.lane, record.texts, record.tokens, record.truncated = (
+            _lane_of(tokens),
+            len(texts),
+            tokens,
+            len(tokenised.cut),
+        )
+        job = RequestJob(self._queue(tokenised, in_windows=in_windows), self.encoder.dimension, tokens, tokenised.cut)
+        record.cleanup.callback(job.cancel)
         return job
 
     async def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """Tokens of each text, not cut at the limit.
+        """Count the tokens of each text, not cut at the limit.
 
         Raises:
-            Refusal: a text is bad or too long, there are too many, or too much is waiting.
+            RequestError: a text is invalid or too long, there are too many, or the lane is full.
         """
-        guess = self._check(texts)
-        with self.admission.reserve(_lane_of(guess), guess):
+        estimate = self._check(texts)
+        with self.admission.reserve(_lane_of(estimate), estimate):
             count = partial(self.encoder.count_tokens, role=role)
-            slices = await self._in_slices(count, texts, _lane_of(guess))
+            slices = await self._in_slices(count, texts, _lane_of(estimate))
         return [int(tokens) for counts in slices for tokens in counts]
 
     def _check(self, texts: Sequence[str]) -> int:
-        """Refuse what is beyond the limits, and guess the tokens."""
+        """Refuse texts above the limits, and estimate the tokens."""
         limits = self._settings
         if len(texts) > limits.texts:
             message = f"{len(texts)} texts; at most {limits.texts} in one request: send them in several"
-            raise Refusal("too_many_texts", message)
+            raise RequestError("too_many_texts", message)
         for index, text in enumerate(texts):
             if len(text) > limits.text_characters:
                 message = f"text {index} has {len(text)} characters, at most {limits.text_characters}: split it"
-                raise Refusal("text_too_long", message, index=index)
+                raise RequestError("text_too_long", message, index=index)
         most = self.encoder.max_tokens
         return sum(min(len(text) // CHARACTERS_PER_TOKEN + 2, most) for text in texts)
 
@@ -155,7 +168,7 @@ class Scheduler:
     async def _in_slices(
         self, step: Callable[[Sequence[str]], Result], texts: Sequence[str], lane: Lane
     ) -> list[Result]:
-        """Run a step on slices of the texts, so that others have their turn between, and nothing if nobody waits."""
+        """Run a step on slices of the texts: other requests run in between, and a cancelled request stops there."""
         loop = asyncio.get_running_loop()
         results = []
         for first in range(0, len(texts), SLICE_TEXTS):
@@ -164,20 +177,20 @@ class Scheduler:
                 results.append(await loop.run_in_executor(self._threads[lane], step, part))
             except InvalidTextError as error:
                 index = first + error.index
-                raise Refusal("invalid_text", f"text {index}: {error.problem}", index=index) from error
+                raise RequestError("invalid_text", f"text {index}: {error.problem}", index=index) from error
         return results
 
     def _refuse_cut(self, tokenised: TokenisedTexts, *, truncate: bool) -> None:
         if tokenised.cut and not truncate:
             index = tokenised.cut[0]
             message = f"text {index} has more than the {self.encoder.max_tokens} tokens that this model takes"
-            raise Refusal("text_too_long", f"{message}: split it, or ask for truncate", index=index)
+            raise RequestError("text_too_long", f"{message}: split it, or ask for truncate", index=index)
 
     def _queue(self, tokenised: TokenisedTexts, *, in_windows: bool) -> list[Future[Vectors]]:
         size = WINDOW_TEXTS if in_windows else max(1, len(tokenised.ids))
         is_part = len(tokenised.ids) > size
         windows = [tokenised.ids[first : first + size] for first in range(0, len(tokenised.ids), size)]
-        cut = [tokenised.cut, *([[]] * len(windows))]  # counted once, with the first
+        cut = [tokenised.cut, *([[]] * len(windows))]  # counted once, with the first window
         return [
             self.encoder.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
             for ids, cut_here in zip(windows, cut, strict=False)

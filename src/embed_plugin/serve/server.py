@@ -1,4 +1,4 @@
-"""One process that listens, takes the signals, and ends without losing what it has let in."""
+"""Runs the service in one process: listens, handles signals, and drains before it ends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from embed_plugin.errors import EmbedPluginError, InvalidInputError
+from embed_plugin.errors import InvalidInputError, ServiceError
 from embed_plugin.serve.app import create_app
-from embed_plugin.serve.connection import GuardedProtocol
+from embed_plugin.serve.http_protocol import GuardedProtocol
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.settings import ServeSettings
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from embed_plugin.serve.lifecycle import Lifecycle
 
 DRAINING_SECONDS = 1.0
-"""How long new requests are told that the service is draining, before the socket is closed: a client whose connection
-is accepted by the system, and not yet by this process, gets an answer."""
+"""Time for which new requests are refused before the socket is closed, so that a client whose connection the system has
+accepted, but not yet this process, gets a response."""
 
 KEEP_ALIVE_SECONDS = 75
-"""For a connection between two requests. Longer than clients and proxies keep theirs (5 to 60 s), so that they close it
-and no request is sent into a connection that has just been closed."""
+"""Time limit of an idle connection. Longer than that of clients and proxies (5 to 60 s), so that they close it and no
+request is sent into a connection that this service has just closed."""
 
 BACKLOG = 1024
 LOG = structlog.get_logger("embed_plugin.serve")
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that drains on SIGTERM and Ctrl-C, and stops at once on the second."""
+    """A server that drains on SIGTERM and Ctrl-C, and stops at once on the second signal."""
 
     def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. uvicorn would raise it again at the end; a drained service has ended well.
+        """Handle a signal. uvicorn would raise it again at the end, but a drained service has ended well.
 
-        This runs between any two steps of the main thread, which may hold a lock that draining wants, the log's for
-        one. The loop is only told.
+        This runs between any two steps of the main thread, which may hold a lock that draining needs, such as the
+        log's, so draining is left to the event loop.
         """
         del frame
         asyncio.get_running_loop().call_soon_threadsafe(self._drain, sig)
@@ -71,7 +71,7 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
 
     Raises:
         InvalidInputError: the address is public and there is no key.
-        EmbedPluginError: the address cannot be listened on.
+        ServiceError: the address cannot be listened on.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
     if settings.is_public and not keys and not settings.public_without_key:
@@ -79,18 +79,18 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
         raise InvalidInputError(
             f"{found}: give one with --keys-file, or --public-without-key where a proxy asks for it"
         )
-    # Texts are tokenised on two threads of this service's own, and not on a pool that one large request fills.
+    # Texts are tokenised on this service's own two threads, not on a pool that one large request fills.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     app = create_app(encoder, settings, keys=keys)
     with listen(settings) as listener:
         address = listener.getsockname()
-        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.space.model, keys=bool(keys))
+        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.model.name, keys=bool(keys))
         make_server(app, settings).run(sockets=[listener])
     LOG.info("stopped")
 
 
 def make_server(app: FastAPI, settings: ServeSettings) -> DrainingServer:
-    """The server of an application, to be run with a socket of :func:`listen`."""
+    """Make the server of an application, to run with a socket of :func:`listen`."""
 
     class Protocol(GuardedProtocol):
         head_seconds = settings.receive_seconds
@@ -114,16 +114,14 @@ def make_server(app: FastAPI, settings: ServeSettings) -> DrainingServer:
 
 
 def listen(settings: ServeSettings) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
-        EmbedPluginError: the address is taken or not this machine's.
+        ServiceError: the address is taken or not this machine's.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
-        raise EmbedPluginError(
-            f"cannot listen on {where} ({error.strerror}): choose another --host or --port"
-        ) from error
+        raise ServiceError(f"cannot listen on {where} ({error.strerror}): choose another --host or --port") from error

@@ -1,14 +1,14 @@
-"""The parts of one service, put together once and handed to its routes."""
+"""Assembles the parts of a service: encoder, scheduler, lifecycle and metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embed_plugin.serve.api.responses import Space
+from embed_plugin.serve.api.responses import ServedModel
 from embed_plugin.serve.lifecycle import Lifecycle
 from embed_plugin.serve.metrics import Metrics
-from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Service:
-    """One model, served."""
+    """The parts that the routes of one model share."""
 
     encoder: Encoder
     settings: ServeSettings
     scheduler: Scheduler
     lifecycle: Lifecycle
     metrics: Metrics
-    space: Space
+    model: ServedModel
     version: str
 
     @classmethod
     def of(cls, encoder: Encoder, settings: ServeSettings, *, version: str) -> Service:
-        """Put the parts together around an encoder."""
+        """Assemble a service around an encoder."""
         scheduler = Scheduler(encoder, settings)
         lifecycle = Lifecycle(scheduler)
         metrics = Metrics()
-        space = Space(settings.model_name or encoder.spec.source, encoder.fingerprint, encoder.dimension)
-        metrics.describe(scheduler, lifecycle, model=space.model, version=version)
+        model = ServedModel(settings.model_name or encoder.spec.source, encoder.fingerprint, encoder.dimension)
+        metrics.describe(scheduler, lifecycle, model=model.name, version=version)
 
         def observe(report: BatchReport) -> None:
-            scheduler.speed.note(report)
-            metrics.note_batch(report)
+            scheduler.throughput.add(report)
+            metrics.count_batch(report)
 
         encoder.observe(observe)
-        return cls(encoder, settings, scheduler, lifecycle, metrics, space, version)
+        return cls(encoder, settings, scheduler, lifecycle, metrics, model, version)
 
-    def check_model(self, asked: str | None) -> None:
+    def check_model(self, requested: str | None) -> None:
         """Refuse a request for another model.
 
         Raises:
-            Refusal: it asks for neither the model's name nor its fingerprint.
+            RequestError: the request names neither the model nor its fingerprint.
         """
-        if asked not in (None, self.space.model, self.space.fingerprint):
-            served = f"this server has {self.space.model!r}, fingerprint {self.space.fingerprint}"
-            raise Refusal("model_not_found", f"there is no model {asked!r} here; {served}")
+        if requested not in (None, self.model.name, self.model.fingerprint):
+            served = f"this server has {self.model.name!r}, fingerprint {self.model.fingerprint}"
+            raise RequestError("model_not_found", f"there is no model {requested!r} here; {served}")

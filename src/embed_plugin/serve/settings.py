@@ -1,4 +1,4 @@
-"""What a service listens on and what it lets through."""
+"""Settings of a service: its address, limits and deadlines."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from embed_plugin.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """How a service runs. None of these changes a vector.
+    """Settings of a service. None of them changes a vector.
 
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one and logs it.
-        model_name: What requests and answers call the model; None: its source.
-        queue_tokens: Tokens that may wait in the bulk lane, a tenth of them in the interactive one; None: what this
-            machine encodes in ten seconds, measured when the service starts.
-        texts: Texts of one request, at the most.
-        text_characters: Characters of one text, at the most.
-        body_bytes: Bytes of one request's body, at the most.
-        on_long: What happens to a text beyond the model's token limit where the request does not say.
-        deadline_seconds: A request that has no answer by then gets 504; its own Embed-Deadline-Ms may be shorter.
-        receive_seconds: A request's head, and then its body, must arrive within so many seconds each.
-        drain_seconds: After SIGTERM, time for the requests that were let in; what takes longer is cut off.
-        connections: Connections at the same time; one more gets 503.
-        public_without_key: Listen on other addresses than loopback though there is no key.
+        model_name: The model's name in requests and responses; None: its source.
+        queue_tokens: Most tokens that wait in the bulk lane, and a tenth of them in the interactive lane; None: as many
+            as this machine encodes in ten seconds, measured when the service starts.
+        texts: Most texts of one request.
+        text_characters: Most characters of one text.
+        body_bytes: Most bytes of one request's body.
+        on_long: Handling of a text above the model's token limit where the request does not choose.
+        deadline_seconds: Time limit of a request, after which it gets 504; the request's own Embed-Deadline-Ms may be
+            shorter.
+        receive_seconds: Time limit of receiving a request's head, and again of receiving its body.
+        drain_seconds: Time after SIGTERM for the admitted requests to complete; then they are cut off.
+        connections: Most concurrent connections; one more gets 503.
+        public_without_key: Listen on other addresses than loopback without any key.
     """
 
     host: str = "127.0.0.1"
@@ -45,7 +46,7 @@ class ServeSettings:
     public_without_key: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the field."""
+        """Validate, naming the field in the error."""
         for name in ("texts", "text_characters", "body_bytes", "connections"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"{name} is {getattr(self, name)}; expected at least 1")
@@ -59,7 +60,7 @@ class ServeSettings:
 
     @property
     def is_public(self) -> bool:
-        """Whether others than this machine can connect."""
+        """True where other machines can connect."""
         if self.host == "localhost":
             return False
         try:

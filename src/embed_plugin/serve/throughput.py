@@ -1,4 +1,4 @@
-"""How many tokens a second the workers get done, as measured lately."""
+"""Measures the recent throughput of the workers, in tokens per second."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from embed_plugin.encode.queue import BatchReport
 
 Lane: TypeAlias = Literal["interactive", "bulk"]
-"""Small jobs and large ones; see :mod:`embed_plugin.encode.queue`."""
+"""Queues of small and of large jobs; see :mod:`embed_plugin.encode.queue`."""
 
 LANES: tuple[Lane, Lane] = ("interactive", "bulk")
 
 HALF_LIFE_SECONDS = 5.0
-"""Work so long ago counts half."""
+"""Age at which a measurement counts half."""
 
 LEAST_BULK_SHARE = 1 / 9
-"""After eight batches of the interactive lane the bulk lane has one."""
+"""The bulk lane runs at least one batch after eight of the interactive lane."""
 
 
-class Speed:
-    """Measures batches as they are done; safe to call from the workers' threads."""
+class Throughput:
+    """Measures completed batches; safe to call from the workers' threads."""
 
     def __init__(self, workers: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._workers = workers
@@ -34,8 +34,8 @@ class Speed:
         self._tokens = self._small_tokens = self._seconds = 0.0
         self._noted = clock()
 
-    def note(self, report: BatchReport) -> None:
-        """Take a batch into account."""
+    def add(self, report: BatchReport) -> None:
+        """Add a completed batch."""
         with self._lock:
             keep = math.exp(-math.log(2) * report.seconds / (HALF_LIFE_SECONDS * self._workers))
             self._tokens = keep * self._tokens + report.tokens
@@ -43,15 +43,15 @@ class Speed:
             self._small_tokens = self._small_tokens_lately() + report.small_tokens
             self._noted = self._clock()
 
-    def forget(self) -> None:
-        """Begin anew: what was measured is of no use, a first run's slowness for instance."""
+    def reset(self) -> None:
+        """Forget the measurements, such as those of a slow first run."""
         with self._lock:
             self._tokens = self._small_tokens = self._seconds = 0.0
 
     def tokens_per_second(self, lane: Lane) -> float:
-        """Tokens of a lane that all workers together get done while the lane has work; 1 before the first batch.
+        """Return the tokens per second that all workers encode for a busy lane; 1 before the first batch.
 
-        The interactive lane goes first and has them all; what it took lately is missing to the bulk lane.
+        The interactive lane goes first and has the whole throughput; the bulk lane has the rest.
         """
         with self._lock:
             if not self._seconds:
@@ -63,6 +63,6 @@ class Speed:
             return max(LEAST_BULK_SHARE * every, every - taken)
 
     def _small_tokens_lately(self) -> float:
-        """The interactive lane's tokens, those of a half-life ago counting half: by the clock, for it may be idle."""
+        """Return the interactive lane's decayed tokens; they decay by the clock, because the lane may be idle."""
         half_lives = (self._clock() - self._noted) / HALF_LIFE_SECONDS
         return self._small_tokens * math.exp(-math.log(2) * half_lives)

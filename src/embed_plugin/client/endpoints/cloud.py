@@ -1,4 +1,4 @@
-"""The calls of cloud APIs: OpenAI's, which many servers speak, and Cohere's."""
+"""The APIs of OpenAI, which many servers implement, and of Cohere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from embed_plugin.client.endpoints.endpoint import Answer, Call, Endpoint, OnLong, Space, checked_url
+from embed_plugin.client.endpoints.endpoint import ApiRequest, EmbedResponse, Endpoint, OnLong, Space, checked_url
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.model.identity import fingerprint_of_api_model
 
@@ -26,7 +26,7 @@ COHERE_URL = "https://api.cohere.com"
 
 OPENAI_MOST_TEXTS = 2048
 COHERE_MOST_TEXTS = 96
-"""Texts of one request, by the APIs' own documentation."""
+"""Most texts of one request, from the APIs' documentation."""
 
 _COHERE_INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 _COHERE_TRUNCATE = {"truncate": "END", "error": "NONE", None: "END"}
@@ -34,20 +34,20 @@ _COHERE_TRUNCATE = {"truncate": "END", "error": "NONE", None: "END"}
 
 @dataclass(frozen=True)
 class CloudEndpoint(Endpoint):
-    """A model behind an API that says nothing of its identity but its name.
+    """A model behind an API that identifies it by name alone.
 
-    The fingerprint is derived from provider, model and dimension, so vectors of the same name are taken to be
-    comparable: an API that changes a model under its name cannot be noticed.
+    The fingerprint is derived from provider, model and dimension, so vectors of the same name are assumed to be
+    comparable: a model that the provider changes under its name is not detected.
 
     Attributes:
-        model: Its name there.
-        dimension: Length of its vectors; an answer of another length is refused.
-        url: Where the API is.
+        model: The model's name in the API.
+        dimension: Length of a vector; a response with another length is refused.
+        url: Base URL of the API.
         key_variable: The environment variable with the key.
-        shorten: Ask for vectors shortened to ``dimension``; only some models can.
-        max_tokens: Token limit of one text, as the model's documentation has it.
-        provider: Who serves it, for the fingerprint; by default the host of ``url``. Two hosts that serve the very
-            same model are one space only where the caller gives them one provider.
+        shorten: Request vectors shortened to ``dimension``; only some models support it.
+        max_tokens: Token limit of one text, from the model's documentation.
+        provider: Part of the fingerprint; by default the host of ``url``. Two hosts of the very same model share a
+            space only where the caller gives them the same provider.
     """
 
     model: str
@@ -59,7 +59,7 @@ class CloudEndpoint(Endpoint):
     provider: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no URL, no model and no dimension."""
+        """Validate URL, model and dimension."""
         object.__setattr__(self, "url", checked_url(self.url))
         if not self.model or type(self.dimension) is not int or self.dimension < 1:
             found = f"model {self.model!r} with dimension {self.dimension!r}"
@@ -72,7 +72,7 @@ class CloudEndpoint(Endpoint):
 
     @property
     def space(self) -> Space:
-        """Known without asking."""
+        """The space, known without a request."""
         return Space(self._fingerprint, self.dimension, self.max_tokens, self.model, self._most_texts)
 
     @property
@@ -84,22 +84,22 @@ class CloudEndpoint(Endpoint):
     def _most_texts(self) -> int:
         return OPENAI_MOST_TEXTS
 
-    def _answer(self, vectors: Vectors) -> Answer:
-        """Unit vectors of the promised length, whatever the API makes of either."""
+    def _answer(self, vectors: Vectors) -> EmbedResponse:
+        """Check the vectors' length, and scale them to unit length: not every compatible server does."""
         if vectors.shape[1] != self.dimension:
             hint = f"set dimension={vectors.shape[1]}, or shorten=True where the model can shorten"
             raise ValueError(f"vectors of {vectors.shape[1]} numbers, expected {self.dimension}: {hint}")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not np.all(np.isfinite(norms)) or not np.all(norms):
             raise ValueError("vectors that are zero or not finite")
-        return Answer((vectors / norms).astype(np.float32), self.space.fingerprint, self.model)
+        return EmbedResponse((vectors / norms).astype(np.float32), self.space.fingerprint, self.model)
 
 
 @dataclass(frozen=True)
 class OpenAIEndpoint(CloudEndpoint):
     """A model behind OpenAI's API, or any that is compatible with it.
 
-    Queries and documents are one to this API; a model that wants prefixes needs them here.
+    The API does not distinguish queries from documents; give the prefixes of a model that has some.
 
     Attributes:
         query_prefix: Put before every query; part of the fingerprint.
@@ -113,25 +113,27 @@ class OpenAIEndpoint(CloudEndpoint):
 
     @property
     def needs_key(self) -> bool:
-        """Compatible servers of one's own often have no key."""
+        """True for OpenAI's own URL; a compatible server often requires none."""
         return self.url == OPENAI_URL
 
-    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
-        """``POST /embeddings``. OpenAI refuses a text that is too long, whatever ``on_long`` is."""
+    def embed(
+        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
+    ) -> ApiRequest[EmbedResponse]:
+        """``POST /embeddings``. OpenAI refuses a text that is too long, and ``on_long`` changes nothing."""
         del fingerprint, on_long
         prefix = self.query_prefix if role == "query" else self.document_prefix
         prefixed = [prefix + text for text in texts]
         body: dict[str, object] = {"model": self.model, "input": prefixed, "encoding_format": "base64"}
         if self.shorten:
             body["dimensions"] = self.dimension
-        return Call("POST", "/embeddings", partial(self._read, len(texts)), body)
+        return ApiRequest("POST", "/embeddings", partial(self._read, len(texts)), body)
 
     @property
     def _fingerprint(self) -> str:
         prefixes = [self.query_prefix, self.document_prefix]
         return super()._fingerprint + (f"/{prefixes}" if any(prefixes) else "")
 
-    def _read(self, count: int, response: httpx.Response) -> Answer:
+    def _read(self, count: int, response: httpx.Response) -> EmbedResponse:
         rows: list[object] = [None] * count
         for item in response.json()["data"]:
             rows[item["index"]] = item["embedding"]
@@ -150,7 +152,9 @@ class CohereEndpoint(CloudEndpoint):
     def _most_texts(self) -> int:
         return COHERE_MOST_TEXTS
 
-    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
+    def embed(
+        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
+    ) -> ApiRequest[EmbedResponse]:
         """``POST /v2/embed``."""
         del fingerprint
         body: dict[str, object] = {
@@ -162,9 +166,9 @@ class CohereEndpoint(CloudEndpoint):
         }
         if self.shorten:
             body["output_dimension"] = self.dimension
-        return Call("POST", "/v2/embed", partial(self._read, len(texts)), body)
+        return ApiRequest("POST", "/v2/embed", partial(self._read, len(texts)), body)
 
-    def _read(self, count: int, response: httpx.Response) -> Answer:
+    def _read(self, count: int, response: httpx.Response) -> EmbedResponse:
         vectors = np.array(response.json()["embeddings"]["float"], dtype=np.float32)
         if vectors.ndim != 2 or len(vectors) != count:  # noqa: PLR2004 - rows and columns
             raise ValueError(f"embeddings of shape {vectors.shape} for {count} texts")
@@ -172,7 +176,7 @@ class CohereEndpoint(CloudEndpoint):
 
 
 def _row(embedding: object) -> Vectors:
-    """One vector, sent as base64 of float32 or, by servers that know no ``encoding_format``, as numbers."""
+    """Decode a vector: base64 of float32, or numbers from a server that ignores ``encoding_format``."""
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding), dtype="<f4").astype(np.float32)
     return np.array(embedding, dtype=np.float32)

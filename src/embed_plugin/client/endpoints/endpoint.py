@@ -1,4 +1,4 @@
-"""What the client knows of an HTTP API: the calls it takes, and how its answers are read. No input or output here."""
+"""Describes an HTTP API: builds its requests and reads its responses. Does no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from embed_plugin.client.response_errors import refusal_of
+from embed_plugin.client.response_errors import error_of_response
 from embed_plugin.errors import EndpointError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Space:
         dimension: Length of a vector.
         max_tokens: Token limit of one text.
         model: The model's name.
-        most_texts: Most texts of one request that the endpoint takes.
+        most_texts: Most texts of one request that the endpoint accepts.
     """
 
     fingerprint: str
@@ -46,8 +46,8 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an endpoint answered to one request.
+class EmbedResponse:
+    """The vectors of one request.
 
     Attributes:
         vectors: float32 ``(n, dimension)``, unit length, rows in the order of the request.
@@ -63,12 +63,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many tokens texts have.
+class CountResponse:
+    """The token counts of one request.
 
     Attributes:
         tokens: int64 ``(n,)``, in the order of the request.
-        fingerprint: Identity of the space whose tokenizer counted.
+        fingerprint: Identity of the space that the tokenizer belongs to.
         model: The model's name.
     """
 
@@ -78,16 +78,16 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
-    """One request to an endpoint, and how its answer is read.
+class ApiRequest(Generic[T]):
+    """One request to an endpoint, with the function that reads its response.
 
     Attributes:
         method: ``GET`` or ``POST``.
         path: Added to the endpoint's URL.
-        read: Turns a successful response into a value; raises ValueError, KeyError or TypeError where that is not
-            what the endpoint should answer.
+        read: Reads a successful response; raises ValueError, KeyError, IndexError or TypeError where the response is
+            not what the endpoint promises.
         body: Sent as JSON.
-        headers: Besides those of every request.
+        headers: Sent besides the headers of every request.
     """
 
     method: str
@@ -98,31 +98,31 @@ class Call(Generic[T]):
 
 
 class Endpoint(ABC):
-    """An embedding service at a URL. Its key comes from the environment and is never part of it."""
+    """An embedding service at a URL. The key is read from the environment, and is no attribute."""
 
     url: str
     key_variable: str
 
     @property
     def name(self) -> str:
-        """What messages, results and the log call it."""
+        """The endpoint's name in messages, results and the log."""
         return self.url
 
     @property
     def space(self) -> Space | None:
-        """The space it serves where that is known beforehand; else ``None``, and :meth:`describe` asks."""
+        """The space of the endpoint, or ``None`` where only a request of :meth:`describe` can tell."""
         return None
 
     @property
     def needs_key(self) -> bool:
-        """Whether it can be called without a key."""
+        """Whether a key is required."""
         return True
 
     def authorization(self) -> dict[str, str]:
-        """The header that carries the key.
+        """Return the header that carries the key; none where there is no key.
 
         Raises:
-            InvalidInputError: a key is needed, and the environment has none.
+            InvalidInputError: a key is required, and the environment has none.
         """
         key = os.environ.get(self.key_variable, "").strip()
         if key:
@@ -132,23 +132,27 @@ class Endpoint(ABC):
         return {}
 
     def deadline(self, seconds: float) -> dict[str, str]:
-        """The header that tells the endpoint when the caller will have given up, where it knows one."""
+        """Return the header that tells the endpoint the time limit of an attempt; none where the API has none."""
         del seconds
         return {}
 
-    def refusal(self, response: httpx.Response) -> EmbedPluginError:
-        """The error that a response other than a success means."""
-        return refusal_of(self.name, response, key_variable=self.key_variable)
+    def error_of(self, response: httpx.Response) -> EmbedPluginError:
+        """Make the error of a response that is no success."""
+        return error_of_response(self.name, response, key_variable=self.key_variable)
 
-    def describe(self) -> Call[Space]:
-        """Ask which space it serves."""
-        raise EndpointError(self.name, "does not describe itself")
-
-    def count_tokens(self, texts: Sequence[str], *, role: Role) -> Call[Counts]:
-        """Count the tokens of each text.
+    def describe(self) -> ApiRequest[Space]:
+        """Build the request for the space of the endpoint.
 
         Raises:
-            EndpointError: it counts none.
+            EndpointError: the API has no such request.
+        """
+        raise EndpointError(self.name, "does not describe itself")
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> ApiRequest[CountResponse]:
+        """Build the request that counts the tokens of each text.
+
+        Raises:
+            EndpointError: the API has no such request.
         """
         del texts, role
         raise EndpointError(
@@ -156,12 +160,14 @@ class Endpoint(ABC):
         )
 
     @abstractmethod
-    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
-        """Embed texts in the space of this fingerprint."""
+    def embed(
+        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
+    ) -> ApiRequest[EmbedResponse]:
+        """Build the request that embeds texts in the space of this fingerprint."""
 
 
 def checked_url(url: str) -> str:
-    """The URL without a slash at its end.
+    """Validate a service's URL, and remove the slash at its end.
 
     Raises:
         InvalidInputError: it is not the URL of an HTTP service, or carries a password.
@@ -169,7 +175,7 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:  # a port that is none, a bracket left open
+    except ValueError:  # not a port, an open bracket
         usable = False
     if not usable or parts.query or parts.fragment:
         raise InvalidInputError(f"{url!r} is not the URL of a service; expected one like http://127.0.0.1:8000")

@@ -1,4 +1,4 @@
-"""The calls of our own service, ``embed-plugin serve``: vectors travel as float32 bytes, texts as JSON."""
+"""The API of ``embed-plugin serve``: texts are sent as JSON, vectors received as float32 bytes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.client.endpoints.endpoint import Answer, Call, Counts, Endpoint, OnLong, Space, checked_url
-from embed_plugin.client.response_errors import complaint_of
+from embed_plugin.client.endpoints.endpoint import (
+    ApiRequest,
+    CountResponse,
+    EmbedResponse,
+    Endpoint,
+    OnLong,
+    Space,
+    checked_url,
+)
+from embed_plugin.client.response_errors import reported_error
 from embed_plugin.errors import InvalidTextError, OtherSpaceError
+from embed_plugin.wire import (
+    COUNT_TOKENS_PATH,
+    DEADLINE_HEADER,
+    DIMENSION_HEADER,
+    EMBED_PATH,
+    FINGERPRINT_HEADER,
+    FLOAT_TYPE,
+    FLOATS,
+    INFO_PATH,
+    MODEL_HEADER,
+    TRUNCATED_HEADER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +41,9 @@ if TYPE_CHECKING:
 
     from embed_plugin.errors import EmbedPluginError
     from embed_plugin.types import Role
+    from embed_plugin.wire import CountBody, CountContent, EmbedBody, ErrorCode, InfoContent
+
+_OTHER_MODEL: ErrorCode = "model_not_found"
 
 OTHER_SPACE_REMEDY = (
     "Vectors of two models cannot be compared: serve the same model there, or take them with "
@@ -34,52 +57,55 @@ class ServiceEndpoint(Endpoint):
 
     Attributes:
         url: Where it listens: ``http://127.0.0.1:8000``.
-        key_variable: The environment variable with its key, where it asks for one.
+        key_variable: The environment variable with its key, if it requires one.
     """
 
     url: str
     key_variable: str = "EMBED_PLUGIN_KEY"
 
     def __post_init__(self) -> None:
-        """Refuse what is no URL."""
+        """Validate the URL."""
         object.__setattr__(self, "url", checked_url(self.url))
 
     @property
     def needs_key(self) -> bool:
-        """A service on this machine usually has none."""
+        """False: a service on this machine usually requires none."""
         return False
 
     def deadline(self, seconds: float) -> dict[str, str]:
-        """The service gives up when its caller does."""
-        return {"Embed-Deadline-Ms": str(max(1, round(seconds * 1000)))}
+        """Return the header after whose time the service stops, as its client does."""
+        return {DEADLINE_HEADER: str(max(1, round(seconds * 1000)))}
 
-    def describe(self) -> Call[Space]:
+    def describe(self) -> ApiRequest[Space]:
         """``GET /info``."""
-        return Call("GET", "/info", _space)
+        return ApiRequest("GET", INFO_PATH, _space)
 
-    def count_tokens(self, texts: Sequence[str], *, role: Role) -> Call[Counts]:
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> ApiRequest[CountResponse]:
         """``POST /count_tokens``."""
-        return Call("POST", "/count_tokens", partial(_counts, len(texts)), {"texts": texts, "role": role})
+        body: CountBody = {"texts": list(texts), "role": role}
+        return ApiRequest("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body})
 
-    def embed(self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong) -> Call[Answer]:
-        """``POST /embed``; a service with another model refuses the fingerprint before it computes anything."""
+    def embed(
+        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
+    ) -> ApiRequest[EmbedResponse]:
+        """``POST /embed``; a service of another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
-        body = {"texts": texts, "role": role, "model": fingerprint, "truncate": truncate}
-        return Call("POST", "/embed", partial(_answer, len(texts)), body, {"Accept": "application/octet-stream"})
+        body: EmbedBody = {"texts": list(texts), "role": role, "model": fingerprint, "truncate": truncate}
+        return ApiRequest("POST", EMBED_PATH, partial(_answer, len(texts)), {**body}, {"Accept": FLOATS})
 
-    def refusal(self, response: httpx.Response) -> EmbedPluginError:
-        """As every endpoint's; and a model that is not served here is another space."""
-        complaint = complaint_of(response)
-        if response.status_code == HTTPStatus.NOT_FOUND and complaint.code == "model_not_found":
-            return OtherSpaceError(self.name, f"serves another model ({complaint.message}). {OTHER_SPACE_REMEDY}")
-        error = super().refusal(response)
-        if isinstance(error, InvalidTextError):  # the client names the text by its own index
+    def error_of(self, response: httpx.Response) -> EmbedPluginError:
+        """Make the error of a response; where the service has not this model, OtherSpaceError."""
+        reported = reported_error(response)
+        if response.status_code == HTTPStatus.NOT_FOUND and reported.code == _OTHER_MODEL:
+            return OtherSpaceError(self.name, f"serves another model ({reported.message}). {OTHER_SPACE_REMEDY}")
+        error = super().error_of(response)
+        if isinstance(error, InvalidTextError):  # the client puts the caller's index there
             return InvalidTextError(error.index, re.sub(r"^text \d+:? ", "", error.problem))
         return error
 
 
 def _space(response: httpx.Response) -> Space:
-    content = response.json()
+    content: InfoContent = response.json()
     return Space(
         fingerprint=str(content["fingerprint"]),
         dimension=int(content["dimension"]),
@@ -89,17 +115,17 @@ def _space(response: httpx.Response) -> Space:
     )
 
 
-def _answer(count: int, response: httpx.Response) -> Answer:
+def _answer(count: int, response: httpx.Response) -> EmbedResponse:
     headers = response.headers
-    dimension = int(headers["Embed-Dimension"])
-    vectors = np.frombuffer(response.content, dtype="<f4").reshape(count, dimension).astype(np.float32)
-    truncated = tuple(int(index) for index in headers["Embed-Truncated"].split(",") if index.strip())
-    return Answer(vectors, headers["Embed-Fingerprint"], headers["Embed-Model"], truncated)
+    dimension = int(headers[DIMENSION_HEADER])
+    vectors = np.frombuffer(response.content, dtype=FLOAT_TYPE).reshape(count, dimension).astype(np.float32)
+    truncated = tuple(int(index) for index in headers[TRUNCATED_HEADER].split(",") if index.strip())
+    return EmbedResponse(vectors, headers[FINGERPRINT_HEADER], headers[MODEL_HEADER], truncated)
 
 
-def _counts(count: int, response: httpx.Response) -> Counts:
-    content = response.json()
+def _counts(count: int, response: httpx.Response) -> CountResponse:
+    content: CountContent = response.json()
     tokens = np.array(content["tokens"], dtype=np.int64)
     if tokens.shape != (count,):
         raise ValueError(f"counts of shape {tokens.shape} for {count} texts")
-    return Counts(tokens, str(content["fingerprint"]), str(content["model"]))
+    return CountResponse(tokens, str(content["fingerprint"]), str(content["model"]))

@@ -1,1 +1,1 @@
-"""The routes and what they take and give."""
+"""The HTTP routes: requests, responses and their schemas."""

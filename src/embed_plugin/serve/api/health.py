@@ -1,4 +1,4 @@
-"""What machines and people look at: probes, metrics, the status page, and the interface."""
+"""The routes for operation: probes, metrics, the status page, and the page of the interface."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE_HEADERS = {
 
 
 def health_routes(service: Service) -> APIRouter:
-    """The routes of a service that take no texts."""
+    """Make the routes of a service that take no texts."""
     router = APIRouter()
     page = files("embed_plugin.serve.api").joinpath("status.html").read_text(encoding="utf-8")
 
@@ -38,7 +38,7 @@ def health_routes(service: Service) -> APIRouter:
     async def ready() -> Response:
         """The model is warm, the service is not draining, and a real forward pass has just gone through."""
         await service.lifecycle.probe()
-        return json_response({"status": "ready", "fingerprint": service.space.fingerprint})
+        return json_response({"status": "ready", "fingerprint": service.model.fingerprint})
 
     @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:

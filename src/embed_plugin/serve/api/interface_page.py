@@ -1,4 +1,4 @@
-"""The page at /docs: the interface for people, from the same description that programs get. It loads nothing."""
+"""Renders the page at /docs from the OpenAPI description. The page loads nothing, from this or another host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ p {{ white-space: pre-line; }}
 
 
 def interface_page(description: dict[str, Any]) -> str:
-    """HTML of an OpenAPI description: each path with its parameters, the fields of its body, and its answers."""
+    """Render an OpenAPI description as HTML: each path with its parameters, the fields of its body, and responses."""
     operations = [
         _operation(f"{method.upper()} {path}", operation, description)
         for path, methods in description["paths"].items()
@@ -50,7 +50,7 @@ def _operation(name: str, operation: dict[str, Any], description: dict[str, Any]
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """The type of a field in words, such as ``array of string`` or ``document | query, default document``."""
+    """Describe the type of a field, such as ``array of string`` or ``document | query, default document``."""
     if "anyOf" in schema:
         kind = " | ".join(filter(None, map(_kind, schema["anyOf"])))
     elif "enum" in schema:

@@ -1,4 +1,4 @@
-"""Our own routes: embed, count tokens, and what is served."""
+"""Our own routes: /embed, /count_tokens and /info."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
 from embed_plugin.serve.api.responses import (
-    FLOATS,
-    LINES,
     json_response,
     vectors_as_floats,
     vectors_as_json,
     vectors_as_lines,
 )
 from embed_plugin.serve.api.schemas import CountAnswer, CountRequest, EmbedAnswer, EmbedRequest, ErrorAnswer, InfoAnswer
-from embed_plugin.serve.refusals import STATUS
 from embed_plugin.serve.service import Service
+from embed_plugin.wire import (
+    COUNT_TOKENS_PATH,
+    DEADLINE_HEADER,
+    EMBED_PATH,
+    FLOATS,
+    INFO_PATH,
+    LINES,
+    STATUS,
+    CountContent,
+    InfoContent,
+)
 
 Deadline = Annotated[
-    int | None, Header(alias="Embed-Deadline-Ms", ge=1, description="Give up when there is no answer by then.")
+    int | None, Header(alias=DEADLINE_HEADER, ge=1, description="Time limit of the request, in milliseconds.")
 ]
 NOT_OF_A_ROUTE = (404, 405)
-"""A path that is not there, and a method that is not."""
+"""Statuses of an unknown path and an unknown method, which no route returns."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": ", ".join(code for code in STATUS if STATUS[code] == status)}
@@ -42,10 +50,10 @@ FORMS: dict[int | str, dict[str, Any]] = {
 
 
 def routes(service: Service) -> APIRouter:
-    """The routes of a service."""
+    """Make our own routes of a service."""
     router = APIRouter(responses=ERRORS)
 
-    @router.post("/embed", response_model=EmbedAnswer, responses=FORMS)
+    @router.post(EMBED_PATH, response_model=EmbedAnswer, responses=FORMS)
     async def embed(request: Request, wanted: EmbedRequest, _deadline: Deadline = None) -> Response:
         """Encode texts.
 
@@ -55,39 +63,51 @@ def routes(service: Service) -> APIRouter:
         """
         service.lifecycle.check()
         service.check_model(wanted.model)
-        call, accept = request.state.call, request.headers.get("accept", "")
+        record, accept = request.state.record, request.headers.get("accept", "")
         job = await service.scheduler.submit(
-            wanted.texts, call, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
+            wanted.texts, record, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
         )
         if LINES in accept:
-            return vectors_as_lines(job, service.space, call)
+            return vectors_as_lines(job, service.model, record)
         vectors = await job.vectors()
         if FLOATS in accept:
-            return vectors_as_floats(vectors, job, service.space)
-        return vectors_as_json(vectors, job, service.space, call)
+            return vectors_as_floats(vectors, job, service.model)
+        return vectors_as_json(vectors, job, service.model, record)
 
-    @router.post("/count_tokens", response_model=CountAnswer)
+    @router.post(COUNT_TOKENS_PATH, response_model=CountAnswer)
     async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:
         """Count the tokens of each text, special tokens and prefix included, not cut at the limit."""
         service.lifecycle.check()
         tokens = await service.scheduler.count_tokens(wanted.texts, role=wanted.role)
-        space, most = service.space, service.encoder.max_tokens
-        return json_response(
-            {"tokens": tokens, "model": space.model, "fingerprint": space.fingerprint, "max_tokens": most}
-        )
+        model, most = service.model, service.encoder.max_tokens
+        content: CountContent = {
+            "tokens": tokens,
+            "model": model.name,
+            "fingerprint": model.fingerprint,
+            "max_tokens": most,
+        }
+        return json_response(content)
 
-    @router.get("/info", response_model=InfoAnswer)
+    @router.get(INFO_PATH, response_model=InfoAnswer)
     async def info() -> Response:
-        """What is served, and what one request may hold."""
+        """The served model, and the limits of one request."""
         spec, limits = service.encoder.spec, service.settings
-        facts = ("fingerprint", "dimension", "max_tokens", "precision", "pooling", "query_prefix", "document_prefix")
-        return json_response(
-            {
-                "model": service.space.model,
-                **{name: getattr(spec, name) for name in facts},
-                "version": service.version,
-                "limits": {name: getattr(limits, name) for name in ("texts", "text_characters", "body_bytes")},
-            }
-        )
+        content: InfoContent = {
+            "model": service.model.name,
+            "fingerprint": spec.fingerprint,
+            "dimension": spec.dimension,
+            "max_tokens": spec.max_tokens,
+            "precision": spec.precision,
+            "pooling": spec.pooling,
+            "query_prefix": spec.query_prefix,
+            "document_prefix": spec.document_prefix,
+            "version": service.version,
+            "limits": {
+                "texts": limits.texts,
+                "text_characters": limits.text_characters,
+                "body_bytes": limits.body_bytes,
+            },
+        }
+        return json_response(content)
 
     return router

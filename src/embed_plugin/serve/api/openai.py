@@ -1,4 +1,4 @@
-"""The routes that OpenAI's clients call."""
+"""The routes of OpenAI's API, under /v1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embed_plugin.serve.api.openai_schemas import (
     is_token_ids,
 )
 from embed_plugin.serve.api.responses import json_response, openai_embeddings
-from embed_plugin.serve.refusals import OPENAI_PREFIX, Refusal
+from embed_plugin.serve.request_errors import OPENAI_PREFIX, RequestError
 from embed_plugin.serve.service import Service
 
 OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def openai_routes(service: Service) -> APIRouter:
-    """The routes of a service under ``/v1``."""
+    """Make the routes of a service under ``/v1``."""
     router = APIRouter(prefix=OPENAI_PREFIX.rstrip("/"), responses=OPENAI_ERRORS)
 
     @router.post("/embeddings", response_model=EmbeddingsAnswer)
@@ -39,33 +39,35 @@ def openai_routes(service: Service) -> APIRouter:
         service.lifecycle.check()
         service.check_model(wanted.model)
         texts = _texts_of(wanted)
-        if wanted.dimensions not in (None, service.space.dimension):
-            found = f"dimensions is {wanted.dimensions}; this model's vectors have {service.space.dimension}"
-            raise Refusal("invalid_request", f"{found}: leave it out, or export a model with --dimension")
-        call = request.state.call
-        job = await service.scheduler.submit(texts, call, role=wanted.role, truncate=None)
+        if wanted.dimensions not in (None, service.model.dimension):
+            found = f"dimensions is {wanted.dimensions}; this model's vectors have {service.model.dimension}"
+            raise RequestError("invalid_request", f"{found}: leave it out, or export a model with --dimension")
+        record = request.state.record
+        job = await service.scheduler.submit(texts, record, role=wanted.role, truncate=None)
         as_base64 = wanted.encoding_format == "base64"
-        return openai_embeddings(await job.vectors(), job, service.space, as_base64=as_base64)
+        return openai_embeddings(await job.vectors(), job, service.model, as_base64=as_base64)
 
     @router.get("/models", response_model=ModelsAnswer)
     async def models() -> Response:
         """The one model that is served."""
-        model = {"id": service.space.model, "object": "model", "created": 0, "owned_by": "embed-plugin"}
+        model = {"id": service.model.name, "object": "model", "created": 0, "owned_by": "embed-plugin"}
         return json_response({"object": "list", "data": [model]})
 
     return router
 
 
-def of_bad_input(value: object) -> Refusal:
-    """Why an input is no text and no list of texts."""
+def bad_input_error(value: object) -> RequestError:
+    """Make the error of an input that is neither a text nor a list of texts."""
     if not isinstance(value, list):
-        return Refusal("invalid_request", f"input is a {type(value).__name__}; expected a text or a list of texts")
+        return RequestError("invalid_request", f"input is a {type(value).__name__}; expected a text or a list of texts")
     if not value:
-        return Refusal("invalid_request", "input is an empty list; expected a text or texts")
+        return RequestError("invalid_request", "input is an empty list; expected a text or texts")
     if is_token_ids(value):
-        return Refusal("invalid_request", "input is token ids, which belong to another model's tokenizer: send text")
+        return RequestError(
+            "invalid_request", "input is token ids, which belong to another model's tokenizer: send text"
+        )
     index, odd = next((at, each) for at, each in enumerate(value) if not isinstance(each, str))
-    return Refusal("invalid_text", f"text {index}: is a {type(odd).__name__}; expected a text", index=index)
+    return RequestError("invalid_text", f"text {index}: is a {type(odd).__name__}; expected a text", index=index)
 
 
 def _texts_of(wanted: EmbeddingsRequest) -> list[str]:
@@ -73,5 +75,5 @@ def _texts_of(wanted: EmbeddingsRequest) -> list[str]:
         return [wanted.input]
     texts = [text for text in wanted.input if isinstance(text, str)]
     if not texts:
-        raise of_bad_input(wanted.input)
+        raise bad_input_error(wanted.input)
     return texts

@@ -1,4 +1,4 @@
-"""What the routes under /v1 take and give: OpenAI's shapes."""
+"""Schemas of the routes under /v1, in the shapes of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Embedding(BaseModel):
 
 
 class OpenAIUsage(BaseModel):
-    """What was encoded, in this model's own tokens."""
+    """Number of encoded tokens, by this model's own tokenizer."""
 
     prompt_tokens: int
     total_tokens: int
@@ -48,7 +48,7 @@ class EmbeddingsAnswer(BaseModel):
 
 
 class Model(BaseModel):
-    """A model that is served."""
+    """The served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -64,7 +64,7 @@ class ModelsAnswer(BaseModel):
 
 
 class OpenAIErrorDetail(BaseModel):
-    """Why a request did not get what it asked for."""
+    """Code and message of an error."""
 
     message: str
     type: str
@@ -79,7 +79,7 @@ class OpenAIErrorAnswer(BaseModel):
 
 
 def is_token_ids(value: Any) -> bool:  # noqa: ANN401 - whatever was sent as input
-    """Whether an input is token ids: numbers, or lists of them."""
+    """Return whether an input is token ids: numbers, or lists of them."""
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(each, int) or is_token_ids(each) for each in value)

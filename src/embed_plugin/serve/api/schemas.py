@@ -1,4 +1,4 @@
-"""What our own routes take and give, as OpenAPI shows it."""
+"""Schemas of our own routes, for validation and for OpenAPI; the same fields as in :mod:`embed_plugin.wire`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 Texts = Annotated[list[str], Field(description="Texts, in the order their vectors come back.")]
-RoleField = Annotated[Literal["document", "query"], Field(description="What the texts are for; it decides the prefix.")]
+RoleField = Annotated[Literal["document", "query"], Field(description="Use of the texts; it selects the prefix.")]
 
 
 class _Request(BaseModel):
-    """Fields that are not known are refused: a typing error must not change what is computed."""
+    """A request. Unknown fields are refused: a misspelt field must not change the result."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,7 +23,7 @@ class EmbedRequest(_Request):
     role: RoleField = "document"
     model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
     truncate: StrictBool | None = Field(
-        None, description="Whether a text beyond the token limit is cut (and named in the answer) or refused."
+        None, description="true: a text above the token limit is cut, and named in the answer; false: it is refused."
     )
 
 
@@ -35,7 +35,7 @@ class CountRequest(_Request):
 
 
 class Usage(BaseModel):
-    """What was encoded."""
+    """Number of encoded texts and tokens."""
 
     texts: int
     tokens: int = Field(description="Special tokens and prefixes included, cut at the limit.")
@@ -63,7 +63,7 @@ class CountAnswer(BaseModel):
 
 
 class Limits(BaseModel):
-    """What one request may hold."""
+    """Limits of one request."""
 
     texts: int
     text_characters: int
@@ -86,11 +86,11 @@ class InfoAnswer(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    """Why a request did not get what it asked for."""
+    """Code and message of an error."""
 
     code: str
     message: str
-    index: int | None = Field(description="The text that is to blame, if one is.")
+    index: int | None = Field(description="Index of the text at fault, if there is one.")
 
 
 class ErrorAnswer(BaseModel):

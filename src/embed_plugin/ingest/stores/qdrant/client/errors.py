@@ -13,7 +13,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.stores.qdrant.client.retry import seconds_to_wait
+from embed_plugin.wire import RETRY_AFTER_HEADER, retry_after_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +36,8 @@ class ServerBusyError(Exception):
 def raise_when_busy(request: Request, send: Callable[[Request], Response]) -> Response:
     """Middleware of qdrant-client's HTTP client: an answer with Retry-After becomes a ServerBusyError."""
     response = send(request)
-    if "retry-after" in response.headers and response.status_code >= HTTPStatus.BAD_REQUEST:
-        after = seconds_to_wait(response.headers["retry-after"])
+    if RETRY_AFTER_HEADER in response.headers and response.status_code >= HTTPStatus.BAD_REQUEST:
+        after = retry_after_seconds(response.headers[RETRY_AFTER_HEADER], date=response.headers.get("Date"))
         raise ServerBusyError(response.status_code, response.reason_phrase, after)
     return response
 

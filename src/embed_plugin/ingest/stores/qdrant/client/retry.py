@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential, wait_random
@@ -86,18 +84,3 @@ class Retry:
         error = state.outcome.exception() if state.outcome else None
         asked = self._retry_after(error) if error else None
         return max(self._backoff(state), asked or 0.0)
-
-
-def seconds_to_wait(retry_after: str | None) -> float | None:
-    """What a Retry-After header asks for, which is a number of seconds or a date; None where it is neither."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        when = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

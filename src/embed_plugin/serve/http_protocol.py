@@ -1,7 +1,6 @@
-"""Connections that say nothing, speak too slowly or have too much to say before their first request is read.
+"""Limits the size and the time of a request's head, against clients that send slowly or without end.
 
-uvicorn limits neither the size of a request's head nor the time it takes; behind a proxy that is the proxy's work, and
-this service must not need one.
+uvicorn limits neither. A proxy would, but this service must not need one.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ if TYPE_CHECKING:
     import asyncio
 
 HEAD_BYTES = 32 * 1024
-"""Request line and headers, at the most."""
+"""Limit of request line and headers together."""
 
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """HTTP as uvicorn speaks it, with a limit to the size of a head and to the time it takes."""
+    """uvicorn's HTTP protocol with limits on the size and the time of a request's head."""
 
     head_seconds = 20.0
     _head_timer: asyncio.TimerHandle | None = None
@@ -28,12 +27,12 @@ class GuardedProtocol(HttpToolsProtocol):
     _is_in_head = True
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's transports have no common name
-        """Wait for the first request."""
+        """Start the timer of the first head."""
         super().connection_made(transport)
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes and the time of a head."""
+        """Count the bytes of a head, and refuse one that is too large."""
         if self._is_in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -41,13 +40,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse_head()
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Start the timer of a head."""
         self._is_in_head = True
         self._start_timer()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """A head is read."""
+        """Stop the timer, and refuse a head that is too large."""
         self._is_in_head = False
         self._stop_timer()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -58,18 +57,18 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """What comes next is a head."""
+        """Expect the next head."""
         self._is_in_head = True
         if self.cycle is not None:
             super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body; that of a refused head has nobody to read it."""
+        """Pass on a part of a body, unless its head was refused."""
         if self.cycle is not None:
             super().on_body(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Stop the timer."""
         self._stop_timer()
         super().connection_lost(exc)
 

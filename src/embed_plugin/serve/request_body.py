@@ -1,4 +1,4 @@
-"""A request's body, read whole before anything looks at it: within its size, its time and the memory for all bodies."""
+"""Reads a request's body whole, before anything parses it, within limits of size, time and memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from embed_plugin.serve.refusals import Refusal
+from embed_plugin.serve.request_errors import ClientDisconnectedError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,15 +14,11 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
 BODIES_HELD = 8
-"""So many of the largest bodies may be held at once, or more smaller ones."""
+"""Memory for all bodies together, in bodies of the largest size."""
 
 READ_PAST_THE_LIMIT = 4
-"""Of a body that is too large as many times the limit are read and dropped: a client that still sends when the
-connection is closed does not see the answer that says why."""
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection before its answer."""
+"""A body that is too large is read and dropped up to this multiple of the limit: a client that is still sending when
+the connection is closed does not see the error response."""
 
 
 class BodyReader:
@@ -35,7 +31,7 @@ class BodyReader:
 
     @contextmanager
     def hold(self, body: bytes) -> Iterator[None]:
-        """Count a body while its request is answered."""
+        """Count a body's memory while its request is answered."""
         self._held += len(body)
         try:
             yield
@@ -43,15 +39,15 @@ class BodyReader:
             self._held -= len(body)
 
     async def read(self, receive: Receive, declared: int) -> bytes:
-        """The whole body.
+        """Read the whole body.
 
         Args:
-            receive: The request's messages.
+            receive: Receives the request's ASGI messages.
             declared: Its Content-Length, 0 if it has none.
 
         Raises:
-            Refusal: it is too large or too slow, or too many are held.
-            ClientGoneError: the client went away.
+            RequestError: the body is too large or too slow, or bodies take too much memory.
+            ClientDisconnectedError: the client closed the connection.
         """
         if declared > READ_PAST_THE_LIMIT * self.limit:
             raise self._too_large()
@@ -60,7 +56,7 @@ class BodyReader:
                 return await self._read(receive)
         except TimeoutError:
             message = f"the body was not there {self._seconds:.0f} s after the head"
-            raise Refusal("body_too_slow", message, closes=True) from None
+            raise RequestError("body_too_slow", message, closes=True) from None
 
     async def _read(self, receive: Receive) -> bytes:
         parts: list[bytes] = []
@@ -70,7 +66,7 @@ class BodyReader:
             while True:
                 message: Any = await receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientGoneError
+                    raise ClientDisconnectedError
                 part = message.get("body", b"")
                 size += len(part)
                 if size <= self.limit:
@@ -88,8 +84,8 @@ class BodyReader:
     def _check_held(self) -> None:
         if self._held > BODIES_HELD * self.limit:
             message = f"the bodies of requests take {self._held} bytes of memory: try again shortly"
-            raise Refusal("overloaded", message, retry_after=1, closes=True)
+            raise RequestError("overloaded", message, retry_after=1, closes=True)
 
-    def _too_large(self) -> Refusal:
+    def _too_large(self) -> RequestError:
         message = f"the body has more than {self.limit} bytes: send the texts in several requests"
-        return Refusal("body_too_large", message, closes=True)
+        return RequestError("body_too_large", message, closes=True)

@@ -1,0 +1,135 @@
+"""Sends a client's requests to its endpoints, and refuses a response from another vector space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from embed_plugin.client.connection import Connection, open_http_client
+from embed_plugin.client.endpoints.endpoint import CountResponse, EmbedResponse, Endpoint, Space
+from embed_plugin.client.endpoints.service import OTHER_SPACE_REMEDY, ServiceEndpoint
+from embed_plugin.client.retry import Retry
+from embed_plugin.errors import EndpointError, InvalidInputError, InvalidTextError, OtherSpaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.client.batches import RequestBatch
+    from embed_plugin.client.endpoints.endpoint import ApiRequest
+    from embed_plugin.client.settings import ClientSettings
+
+InSpace = TypeVar("InSpace", EmbedResponse, CountResponse)
+
+
+class EndpointPool:
+    """The endpoints of a client, and the space that it is pinned to.
+
+    Args:
+        endpoints: At least one, in order of preference; without a fingerprint the first decides the space.
+        fingerprint: The space, or ``None`` to learn it from the first endpoint.
+        settings: Deadlines and circuit breakers.
+
+    Raises:
+        InvalidInputError: a URL is malformed, a key is not in the environment, or an endpoint is named twice.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[str | Endpoint], *, fingerprint: str | None, settings: ClientSettings
+    ) -> None:
+        self._settings = settings
+        self._fingerprint = fingerprint
+        self._http = open_http_client()
+        self.connections = [Connection(_endpoint(endpoint), settings, self._http) for endpoint in endpoints]
+        self.space: Space | None = None
+        names = [connection.name for connection in self.connections]
+        if len(set(names)) < len(names):
+            raise InvalidInputError(f"an endpoint is named twice: {', '.join(names)}")
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def learn_space(self, *, wait_for_circuit: bool = True) -> Space:
+        """Return the space of this client: requested once, then the same for good.
+
+        Raises:
+            EndpointError: no endpoint that may decide the space answers.
+            OtherSpaceError: the endpoints serve another space than ``fingerprint``.
+        """
+        if self.space is None:
+            # A fallback may serve another space, so without a fingerprint the first endpoint alone decides.
+            connections = self.connections if self._fingerprint else self.connections[:1]
+            try:
+                space = await Retry(connections, self._settings, wait_for_circuit=wait_for_circuit).run(self._describe)
+            except EndpointError as error:
+                if len(connections) == len(self.connections):
+                    raise
+                hint = "the client takes its space from it, so no fallback was asked: pass fingerprint= to allow that"
+                raise type(error)(error.endpoint, f"{error.problem}; {hint}") from error
+            return self._pin(space)
+        return self.space
+
+    def _pin(self, space: Space) -> Space:
+        """Keep the space, unless a concurrent task has set it already."""
+        if self.space is None:
+            self.space = space
+        return self.space
+
+    async def space_of(self, connection: Connection) -> Space:
+        """Return the space that one endpoint serves; fails at once where its circuit is open."""
+        return await Retry([connection], self._settings, wait_for_circuit=False).run(_request_space)
+
+    async def request(
+        self,
+        batch: RequestBatch,
+        request_for: Callable[[Endpoint], ApiRequest[InSpace]],
+        space: Space,
+        *,
+        connections: Sequence[Connection],
+        wait_for_circuit: bool = True,
+    ) -> tuple[str, InSpace]:
+        """Send the request of one batch, with retries and fallbacks; return the endpoint's name and its response.
+
+        Raises:
+            InvalidInputError: the texts are refused; carries the caller's index of the text, or names the batch.
+            EndpointError: no endpoint answered in this space.
+        """
+
+        async def attempt(connection: Connection, seconds: float) -> tuple[str, InSpace]:
+            if connection.endpoint.space:  # known beforehand: send no text where the vector could not be used
+                _refuse_other_space(connection, connection.endpoint.space, space.fingerprint)
+            result = await connection.send(request_for(connection.endpoint), seconds=seconds)
+            _refuse_other_space(connection, result, space.fingerprint)
+            return connection.name, result
+
+        try:
+            return await Retry(connections, self._settings, wait_for_circuit=wait_for_circuit).run(attempt)
+        except InvalidTextError as error:
+            raise InvalidTextError(batch.first + error.index, error.problem) from None
+        except InvalidInputError as error:
+            last = batch.first + len(batch.texts) - 1
+            raise InvalidInputError(f"{error} (texts {batch.first} to {last})") from None
+
+    async def _describe(self, connection: Connection, seconds: float) -> Space:
+        space = await _request_space(connection, seconds)
+        if self._fingerprint:
+            _refuse_other_space(connection, space, self._fingerprint)
+        return space
+
+
+async def _request_space(connection: Connection, seconds: float) -> Space:
+    known = connection.endpoint.space
+    return known if known is not None else await connection.send(connection.endpoint.describe(), seconds=seconds)
+
+
+def _refuse_other_space(connection: Connection, found: Space | EmbedResponse | CountResponse, expected: str) -> None:
+    if found.fingerprint != expected:
+        what = f"serves {found.model} in the space {found.fingerprint}, this client's is {expected}"
+        raise OtherSpaceError(connection.name, f"{what}. {OTHER_SPACE_REMEDY}")
+
+
+def _endpoint(endpoint: str | Endpoint) -> Endpoint:
+    if isinstance(endpoint, str):
+        return ServiceEndpoint(endpoint)
+    if isinstance(endpoint, Endpoint):
+        return endpoint
+    raise InvalidInputError(f"an endpoint is a {type(endpoint).__name__}; expected a URL or an Endpoint")
