@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
 
+Rows: TypeAlias = npt.NDArray[np.float32]
+"""A graph's output for a batch: one row per text, of whatever shape the model gives it."""
+
 Role: TypeAlias = Literal["document", "query"]
 """What a text is for; it decides the prefix."""
 

@@ -98,4 +98,4 @@ def test_canaries_longer_than_the_limit_are_no_error(tiny_checkpoint: Path, tmp_
     manifest["checked_on"]["backend"]["cpu"] = "another CPU"
     path.write_text(json.dumps(manifest))
     encoder = Encoder.load(tmp_path / "model", EncoderSettings(on_long="error", on_other_cpu="error"))
-    assert encoder.cut_texts == 0
+    assert encoder.runtime.cut_texts == 0

@@ -148,5 +148,5 @@ def test_a_child_is_told_that_a_stream_of_its_parent_is_not_its_own(tiny_model: 
 
 def test_a_child_knows_what_its_own_queue_holds(tiny_model: Callable[..., Path]) -> None:
     encoder = Encoder.load(tiny_model())
-    with encoder._queue._lock:  # as another thread of the parent may hold it at the moment of the fork
-        assert forked(lambda: str(encoder.queued_tokens.large).encode()) == b"0"
+    with encoder.runtime.queue._lock:  # as another thread of the parent may hold it at the moment of the fork
+        assert forked(lambda: str(encoder.runtime.queued_tokens.large).encode()) == b"0"

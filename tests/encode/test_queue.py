@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import HANG_SECONDS
+from embed_plugin.encode.outputs import VectorOutput
 from embed_plugin.encode.queue import (
     SMALL_BATCHES_IN_A_ROW,
     SMALL_JOB_TOKENS,
@@ -45,7 +46,7 @@ class Recorder:
         return np.asarray(input_ids.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def queue(self, *, workers: int = 1, token_budget: int = 16) -> BatchQueue:
-        return BatchQueue(self.run, dimension=1, workers=workers, token_budget=token_budget)
+        return BatchQueue(self.run, output=VectorOutput(1), workers=workers, token_budget=token_budget)
 
 
 texts = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=20), max_size=30)
@@ -154,11 +155,11 @@ def test_one_short_text_is_run_beside_busy_workers_and_a_long_one_waits(tokens: 
     recorder.gate.clear()
     queue = recorder.queue()
     bulk = queue.submit([[1] * 16])
-    while queue._working == 0:
+    while queue._workers_running == 0:
         time.sleep(0.001)
     with ThreadPoolExecutor(1) as caller:
         asked = caller.submit(queue.encode_one, [1] * tokens)
-        while queue._visiting == 0 and queue.queued_tokens.large == 0:
+        while queue._callers_running == 0 and queue.queued_tokens.large == 0:
             time.sleep(0.001)
         recorder.gate.set()
         assert asked.result(timeout=HANG_SECONDS).tolist() == [[float(tokens)]]
@@ -174,18 +175,18 @@ def test_no_more_callers_than_workers_run_their_own_texts() -> None:
     callers = [threading.Thread(target=queue.encode_one, args=([1] * 5,)) for _ in range(12)]
     for caller in callers[:2]:
         caller.start()
-    while queue._visiting < 2:
+    while queue._callers_running < 2:
         time.sleep(0.001)
     for caller in callers[2:]:
         caller.start()
-    while queue._working < 2 or queue.queued_tokens.small != 8 * 5:
+    while queue._workers_running < 2 or queue.queued_tokens.small != 8 * 5:
         time.sleep(0.001)
     recorder.gate.set()
     for caller in callers:
         caller.join(HANG_SECONDS)
     visitors = {caller.ident for caller in callers}
     assert sum(thread in visitors for thread in recorder.threads) == 2
-    assert (queue._visiting, sum(n for n, _ in recorder.shapes)) == (0, 12)
+    assert (queue._callers_running, sum(n for n, _ in recorder.shapes)) == (0, 12)
 
 
 def test_a_caller_that_failed_leaves_room_for_the_next() -> None:

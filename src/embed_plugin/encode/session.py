@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Vectors
+    from embed_plugin.types import Rows
 
 FUSIONS_LEFT_OUT = ("SkipLayerNormFusion",)
 """SkipLayerNormalization is slower on CPU than the Add and LayerNormalization it replaces: 10 x 50 tokens of
@@ -142,20 +142,20 @@ class OnnxSession:
             return cls(folder / GRAPH, cpu)
         return cls(folder / KERNEL_GRAPH, cpu, own)
 
-    def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
-        """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.
+    def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
+        """Run texts of equal token count, ``(n, length)``; returns the graph's output, one row per text.
 
         Raises:
             InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
             EncodingError: the graph cannot be run, or returned NaN or infinity.
         """
         try:
-            vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+            rows = cast("Rows", self._session.run(None, {"input_ids": input_ids})[0])
         except InvalidArgument as error:
             problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
             raise InvalidInputError(f"{problem} ({error})") from error
         except Exception as error:
             raise EncodingError(f"onnxruntime {ONNXRUNTIME_VERSION} cannot run the model: {error}") from error
-        if not np.isfinite(vectors).all():
+        if not np.isfinite(rows).all():
             raise EncodingError("the model returned NaN or infinity: its folder is damaged, export it again")
-        return vectors
+        return rows

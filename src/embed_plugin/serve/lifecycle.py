@@ -35,7 +35,7 @@ class Lifecycle:
     async def warm_up(self) -> None:
         """Run texts of several lengths on every worker, measure the speed, and be ready."""
         encoder, speed = self._scheduler.encoder, self._scheduler.speed
-        texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * encoder.workers)]
+        texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * encoder.runtime.workers)]
         await encoder.aencode_documents(texts)
         speed.forget()
         await encoder.aencode_documents(texts)

@@ -84,8 +84,8 @@ class Scheduler:
 
     def __init__(self, encoder: Encoder, settings: ServeSettings) -> None:
         self.encoder = encoder
-        self.speed = Speed(encoder.workers)
-        self.admission = Admission(lambda: encoder.queued_tokens, self.speed, limit=settings.queue_tokens)
+        self.speed = Speed(encoder.runtime.workers)
+        self.admission = Admission(lambda: encoder.runtime.queued_tokens, self.speed, limit=settings.queue_tokens)
         self._settings = settings
         # Two threads, so that a query is not tokenised behind somebody's two thousand documents.
         self._threads = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"tokenise-{lane}") for lane in LANES}
@@ -147,7 +147,7 @@ class Scheduler:
 
     async def _tokenise(self, texts: Sequence[str], role: Role, lane: Lane) -> TokenisedTexts:
         whole = TokenisedTexts([], [])
-        for part in await self._in_slices(partial(self.encoder.tokenise, role=role), texts, lane):
+        for part in await self._in_slices(partial(self.encoder.runtime.tokenise, role=role), texts, lane):
             whole.cut.extend(len(whole.ids) + index for index in part.cut)
             whole.ids.extend(part.ids)
         return whole
@@ -179,7 +179,7 @@ class Scheduler:
         windows = [tokenised.ids[first : first + size] for first in range(0, len(tokenised.ids), size)]
         cut = [tokenised.cut, *([[]] * len(windows))]  # counted once, with the first
         return [
-            self.encoder.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
+            self.encoder.runtime.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
             for ids, cut_here in zip(windows, cut, strict=False)
         ]
 

@@ -42,7 +42,7 @@ class Service:
             scheduler.speed.note(report)
             metrics.note_batch(report)
 
-        encoder.observe(observe)
+        encoder.runtime.observe(observe)
         return cls(encoder, settings, scheduler, lifecycle, metrics, space, version)
 
     def check_model(self, asked: str | None) -> None:

@@ -49,7 +49,7 @@ def test_concurrent_async_callers_share_batches(folder: Path, monkeypatch: pytes
         rows.append(len(ids))
         return run(ids)
 
-    monkeypatch.setattr(encoder._queue, "_run", counted)
+    monkeypatch.setattr(encoder.runtime.queue, "_run", counted)
 
     async def forty_callers() -> None:
         await asyncio.gather(*(embeddings.aembed_query("the cat") for _ in range(40)))
