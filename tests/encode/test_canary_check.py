@@ -27,7 +27,7 @@ ANOTHER = Backend("another CPU", "onnxruntime", ONNXRUNTIME_VERSION)
 
 @pytest.fixture
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """A folder checked on another backend, whose canaries had vectors this far from ours."""
+    """Make a folder that was checked on another backend, with canary vectors at this distance from those here."""
 
     def make(*, noise: float, backend: Backend = ANOTHER) -> Path:
         folder = shutil.copytree(tiny_model(), tmp_path / "model")

@@ -1,4 +1,4 @@
-"""Whatever fails in the queue reaches those whose texts it was about, and leaves nobody waiting."""
+"""Errors in the queue reach the callers whose texts they concern, and leave no call waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that is opened again, by a forked child, a copy or a pickle: as the same model, or not at all."""
+"""A folder is opened again, by a forked child, a copy or a pickle, only as the same model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS = ["the cat", "a dog ran"]
 
 
 def forked(compute: Callable[[], bytes]) -> bytes:
-    """What a forked child computes, or the error it has; empty where it has no answer in a minute."""
+    """Return the result or the error of a forked child; empty if it has none within a minute."""
     if emulator():
         pytest.skip("QEMU 7.2 stops where a forked child starts threads")
     reader, writer = os.pipe()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Stands for the session: returns the sum of the ids, and keeps the shapes it was given."""
+    """A session that returns the sum of the ids and records the shapes of its batches."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -100,13 +100,13 @@ def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
     blocking.result(timeout=HANG_SECONDS)
     queue.submit([[1]]).result(timeout=HANG_SECONDS)
     assert (1, 15) not in recorder.shapes
-    assert [dict(lane.waiting) for lane in (queue._small, queue._large)] == [{}, {}]
+    assert [dict(backlog.waiting) for backlog in (queue._small, queue._large)] == [{}, {}]
     with pytest.raises(CancelledError):
         gone.result()
 
 
 def test_a_job_may_be_cancelled_by_a_thread_that_holds_the_lock() -> None:
-    """As when the garbage collector, which may run anywhere, closes a forgotten stream of vectors."""
+    """The garbage collector, which may run anywhere, does so when it closes a forgotten stream of vectors."""
 
     def collect() -> None:
         with queue._lock:
@@ -236,7 +236,7 @@ def test_a_small_job_shares_the_batch_of_a_large_one() -> None:
     assert recorder.shapes[1] == (4, 25)
 
 
-def test_what_waits_is_told_by_lane_and_falls_when_a_job_is_cancelled() -> None:
+def test_waiting_tokens_are_counted_by_backlog_and_fall_when_a_job_is_cancelled() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue()
@@ -262,7 +262,7 @@ def test_a_failed_job_leaves_nothing_waiting() -> None:
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
-def test_a_part_of_a_large_job_waits_in_the_large_lane() -> None:
+def test_a_part_of_a_large_job_waits_in_the_large_backlog() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue()

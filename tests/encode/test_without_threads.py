@@ -1,4 +1,4 @@
-"""Programs in which no thread can be started: they get their vectors all the same."""
+"""An encoder works in programs in which no thread can be started."""
 
 from __future__ import annotations
 

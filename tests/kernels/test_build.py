@@ -24,7 +24,7 @@ compiles = pytest.mark.skipif(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """What the build needs of this repository, with the library of an earlier build."""
+    """Copy the files that the build needs, with the library of an earlier build."""
     project = tmp_path / "project"
     shutil.copytree(ROOT / "src" / "embed_plugin" / "kernels", project / "src" / "embed_plugin" / "kernels")
     for name in (

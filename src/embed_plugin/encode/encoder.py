@@ -66,7 +66,7 @@ class Encoder:
         document_prefix: str | None = None,
         in_folder: str | None = None,
     ) -> None:
-        """Load a model folder, of the fingerprint ``in_folder`` where that is given; :meth:`load` is the usual way."""
+        """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
         opened = OpenedFolder(folder, in_folder)
         self.folder = opened.path
         self.settings = settings
@@ -91,7 +91,7 @@ class Encoder:
         Args:
             folder: The model folder, or the hub id of a model that ``embed-plugin export HUB_ID`` has prepared.
             settings: How to run; the defaults suit the machine.
-            query_prefix: Put before every query instead of the folder's prefix. It is part of the fingerprint.
+            query_prefix: Prefix of every query, instead of the folder's. It is part of the fingerprint.
             document_prefix: The same for documents.
 
         Raises:
@@ -135,7 +135,7 @@ class Encoder:
             float32 ``(len(texts), dimension)``, rows in input order, unit length.
 
         Raises:
-            InvalidInputError: it is no list of texts, but one str, a table, a dict, a set, an iterator.
+            InvalidInputError: ``texts`` is no list of texts, but one str, a table, a dict, a set or an iterator.
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
@@ -169,9 +169,9 @@ class Encoder:
         return self.runtime.tokenizer.count(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def count_unknown(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
-        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``: of those :meth:`count_tokens` counts.
+        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``; :meth:`count_tokens` includes them.
 
-        Texts that differ in unknown tokens alone have the same vector. Where every byte has a token none is unknown.
+        Texts that differ only in unknown tokens have the same vector. A tokenizer with a token for every byte has none.
         """
         return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 

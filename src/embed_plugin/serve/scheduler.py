@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.encode.queue import SMALL_JOB_TOKENS
-from embed_plugin.encode.tokenizer import SLICE_TEXTS
+from embed_plugin.encode.tokenizer import TEXTS_PER_CALL
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
 from embed_plugin.serve.refusals import Refusal
@@ -158,8 +158,8 @@ class Scheduler:
         """Run a step on slices of the texts, so that others have their turn between, and nothing if nobody waits."""
         loop = asyncio.get_running_loop()
         results = []
-        for first in range(0, len(texts), SLICE_TEXTS):
-            part = texts[first : first + SLICE_TEXTS]
+        for first in range(0, len(texts), TEXTS_PER_CALL):
+            part = texts[first : first + TEXTS_PER_CALL]
             try:
                 results.append(await loop.run_in_executor(self._threads[lane], step, part))
             except InvalidTextError as error:
