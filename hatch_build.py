@@ -1,6 +1,6 @@
-"""Compile the operators in ``src/embed_plugin/kernels`` with the package, where that is possible.
+"""Compile the operators in ``src/embed_plugin/kernels`` when the package is built, where that is possible.
 
-They are an extra: a machine without a C compiler, or of another kind, gets the package without them.
+They are optional: without a C compiler, or on another system than Linux on x86-64, the package is built without them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ SOURCES = Path("src/embed_plugin/kernels")
 LIBRARY = SOURCES / "kernels.so"
 SKIP = "EMBED_PLUGIN_NO_KERNELS"
 
-# Named, not -march=native: whether a CPU has them is asked when the library is loaded.
-INSTRUCTIONS = ["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni", "avx512bf16", "fma"]
+INSTRUCTIONS = ["avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16"]
+"""The flags of the class ``avx512-bf16`` in ``cpu/classes.py``, by the compiler's names; a test compares the two. Not
+-march=native: the package checks the CPU before it loads the library."""
 FLAGS = [
     "-std=c11",
     "-O3",
@@ -39,18 +40,18 @@ FLAGS = [
     "-pthread",
 ]
 WITHOUT_TILES = "-DWITHOUT_TILES"
-"""Leaves AMX out, for assemblers older than it (binutils 2.35)."""
+"""Leaves AMX out, for assemblers that do not know it (binutils 2.35)."""
 
 
 class KernelsHook(BuildHookInterface[Any]):
-    """Adds the library to a wheel, or to the folder of an editable installation."""
+    """Adds the library to a wheel, or to the source folder of an editable installation."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - standard and editable alike
-        """Compile, and make the wheel one for this platform; or leave it as it is."""
+        """Compile the library and tag the wheel for this platform; without a library leave it a pure Python one."""
         library = Path(self.root) / LIBRARY
-        library.unlink(missing_ok=True)  # of an earlier build: a wheel without a platform must not take it along
+        library.unlink(missing_ok=True)  # of an earlier build: a pure Python wheel must not contain it
         reason = compile_library(Path(self.root) / SOURCES, library)
         if reason:
             self.app.display_warning(f"embed-plugin is built without its own CPU kernels: {reason}")
@@ -61,7 +62,7 @@ class KernelsHook(BuildHookInterface[Any]):
 
 
 def compile_library(sources: Path, library: Path) -> str:
-    """Compile the sources; returns why there is no library, or nothing."""
+    """Compile the sources; returns an empty string, or the reason why there is no library."""
     if os.environ.get(SKIP):
         return f"{SKIP} is set"
     if sys.platform != "linux" or platform.machine() != "x86_64":
@@ -78,7 +79,7 @@ def compile_library(sources: Path, library: Path) -> str:
 
 
 def _run(command: list[str]) -> str:
-    """Run a compiler; returns what went wrong, or nothing."""
+    """Run a compiler; returns an empty string, or its error."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the builder's own compiler
     except OSError as error:

@@ -38,7 +38,7 @@ TRIALS = 600
 def record(folder: Path, out: Path) -> None:
     """Write the unrounded ranges of an fp32 model folder on the built-in texts: (low, high, power) by activation."""
     calibrate.RANGE_BITS = EXACT_BITS
-    ids = Encoder.load(folder).tokenise(read_calibration_texts(None).calibration).ids
+    ids = Encoder.load(folder).runtime.tokenise(read_calibration_texts(None).calibration).ids
     inputs = [np.array([tokens], dtype=np.int64) for tokens in ids]
     names = quantised_activations(onnx.load(folder / GRAPH))
     ranges = measure_ranges(folder / GRAPH, names, inputs, lambda _: None)

@@ -117,6 +117,24 @@ def test_a_circle_is_found() -> None:
     assert frozenset({"embed_plugin.types", "embed_plugin.model.folder"}) in circles(import_graph(files))
 
 
+LOWER = ("types.py", "protocols.py", "errors.py", "texts.py", "process_local.py", "cpu/", "model/", "kernels/")
+"""The modules below encode, which import none of the folders above them."""
+
+
+def imports_upwards(files: dict[str, str]) -> set[str]:
+    """The lower modules that import a folder above them."""
+    allowed = {module_of(path) for path in files if path.startswith((*LOWER, "telemetry.py"))}
+    graph = import_graph(files)
+    return {path for path in files if path.startswith(LOWER) and not graph[module_of(path)] <= allowed}
+
+
+def test_models_and_kernels_do_not_import_what_runs_them() -> None:
+    files = sources()
+    assert imports_upwards(files) == set()
+    files["kernels/__init__.py"] += "\ndef late() -> None:\n    from embed_plugin.encode import session\n"
+    assert imports_upwards(files) == {"kernels/__init__.py"}
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_engine_is_imported_in_one_folder(engine: str) -> None:
     files = sources()

@@ -109,5 +109,5 @@ def test_a_list_that_another_thread_changes_during_the_call(
     texts = [f"cat {n}" for n in range(3000)]
     expected = tiny_encoder.encode_documents([*texts])
     encoder = Encoder.load(tiny_model())
-    encoder.observe(lambda _: texts.clear())  # by a worker's thread, after the first batch
+    encoder.runtime.observe(lambda _: texts.clear())  # by a worker's thread, after the first batch
     np.testing.assert_array_equal(encoder.encode_documents(texts), expected)

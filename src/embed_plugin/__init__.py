@@ -1,6 +1,6 @@
 """Text embeddings on ordinary CPUs with onnxruntime, and from there into Qdrant, LangChain and LlamaIndex.
 
-Names are imported when they are first asked for: ``import embed_plugin.client`` loads no engine.
+Names are imported on first use (PEP 562): ``import embed_plugin.client`` loads no engine.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off before anything loads onnxruntime
+from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off before onnxruntime is loaded
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
@@ -92,7 +92,7 @@ _MODULES = {
     "check_collection": "collection_check",
     "read_model_folder": "model.folder",
 }
-"""The module of each name that is no error."""
+"""The module of each name; names that are missing here are errors."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose.
+"""All errors of this package.
 
 EmbedPluginError
 ├── InvalidInputError        what the caller passed cannot be used (also a ValueError)
@@ -7,7 +7,7 @@ EmbedPluginError
 ├── MissingExtraError        an optional dependency is not installed (also an ImportError)
 ├── OutputError              a file cannot be written: a full disk, no permission
 ├── ModelFolderError         a model folder is missing, damaged, tampered with or of another version
-├── EncodingError            a model cannot be run, or returns what is no vector
+├── EncodingError            a model cannot be run, or its output is not valid vectors
 ├── SourceError              a checkpoint could not be found, fetched or trusted
 ├── ExportError              a checkpoint cannot become a model folder
 │   └── UnknownArchitectureError
@@ -15,26 +15,26 @@ EmbedPluginError
 ├── RecordError              a record cannot be read, decoded or chunked
 ├── ClusterError             a Ray cluster cannot be reached, has no room, or loses its workers
 ├── ServiceError             the service cannot start
-├── EndpointError            an embedding service refuses, or answers what cannot be used; carries its name
-│   ├── EndpointUnavailableError  it cannot be reached, is overloaded or too slow: ask again later
+├── EndpointError            an embedding service refuses a request, or its response is unusable; carries its name
+│   ├── EndpointUnavailableError  it cannot be reached, is overloaded or too slow: retry later
 │   └── OtherSpaceError      it gives vectors of another space than the client's
 └── TargetError              the vector store cannot be reached or refuses
-    ├── RefusedContentError  it refuses a request for what is in it
+    ├── RefusedContentError  it refuses a request because of its content
     └── SpaceMismatchError   the collection holds vectors of another space
 
-A message says what was found, what was expected and what to do. The one warning of its own, OtherCpuWarning, is a
-UserWarning: the program runs on, with vectors that may be wrong.
+A message says what was found, what was expected and what to do. The one warning, OtherCpuWarning, is a UserWarning:
+the program goes on, with vectors that may be wrong.
 """
 
 from __future__ import annotations
 
 
 class EmbedPluginError(Exception):
-    """Base of every error raised on purpose by this package."""
+    """Base class of this package's errors."""
 
 
 class InvalidInputError(EmbedPluginError, ValueError):
-    """What the caller passed cannot be used."""
+    """An argument or setting cannot be used."""
 
 
 class InvalidTextError(InvalidInputError):
@@ -50,7 +50,7 @@ class InvalidTextError(InvalidInputError):
         self.problem = problem
 
     def __reduce__(self) -> tuple[type[InvalidTextError], tuple[int, str]]:
-        """Pickle by the two arguments, so that the error crosses process borders."""
+        """Pickle by the two arguments, so that the error can be sent between processes."""
         return type(self), (self.index, self.problem)
 
 
@@ -63,7 +63,7 @@ class OutputError(EmbedPluginError):
 
 
 class EncodingError(EmbedPluginError):
-    """A model cannot be run, or returns what is no vector: NaN, infinity, another shape."""
+    """A model cannot be run, or its output is not valid vectors: NaN, infinity, another shape."""
 
 
 class ModelFolderError(EmbedPluginError):
@@ -95,7 +95,7 @@ class RecordError(EmbedPluginError):
 
 
 class ClusterError(EmbedPluginError):
-    """A Ray cluster cannot be reached, has no room, or loses its workers again and again."""
+    """A Ray cluster cannot be reached, has no room, or loses its workers repeatedly."""
 
 
 class ServiceError(EmbedPluginError):
@@ -103,7 +103,7 @@ class ServiceError(EmbedPluginError):
 
 
 class EndpointError(EmbedPluginError):
-    """An embedding service refuses, or answers what cannot be used.
+    """An embedding service refuses a request, or its response cannot be used.
 
     Attributes:
         endpoint: The service, by its URL.
@@ -115,7 +115,7 @@ class EndpointError(EmbedPluginError):
         self.problem = problem
 
     def __reduce__(self) -> tuple[type[EndpointError], tuple[object, ...]]:
-        """Pickle by the arguments, so that the error crosses process borders."""
+        """Pickle by the arguments, so that the error can be sent between processes."""
         return type(self), (self.endpoint, self.problem)
 
 
@@ -123,7 +123,7 @@ class EndpointUnavailableError(EndpointError):
     """An embedding service cannot be reached, is overloaded or too slow: the same request may succeed later.
 
     Attributes:
-        retry_after: Seconds after which it wants to be asked again, where it said so.
+        retry_after: Seconds to wait before a retry, if the service named them.
     """
 
     def __init__(self, endpoint: str, problem: str, retry_after: float | None = None) -> None:
@@ -131,20 +131,20 @@ class EndpointUnavailableError(EndpointError):
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[type[EndpointError], tuple[object, ...]]:
-        """Pickle by the arguments, so that the error crosses process borders."""
+        """Pickle by the arguments, so that the error can be sent between processes."""
         return type(self), (self.endpoint, self.problem, self.retry_after)
 
 
 class OtherSpaceError(EndpointError):
-    """An embedding service gives vectors of another space than the client's: they may not be mixed."""
+    """An embedding service has another vector space than the client: their vectors must not be mixed."""
 
 
 class TargetError(EmbedPluginError):
-    """The vector store cannot be reached, or refuses what was asked."""
+    """The vector store cannot be reached, or refuses a request."""
 
 
 class RefusedContentError(TargetError):
-    """The vector store refuses a request for what is in it; without the point it cannot take, it takes the rest."""
+    """The vector store refuses a request because of its content; without the offending point it accepts the rest."""
 
 
 class SpaceMismatchError(TargetError):

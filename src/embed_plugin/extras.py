@@ -1,4 +1,4 @@
-"""The message for a missing optional dependency."""
+"""Import optional parts, with an error that names the extra to install if a package is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "client": ("httpx", "tenacity"),
     "serve": ("fastapi", "httptools", "orjson", "prometheus_client", "pydantic", "structlog", "uvicorn"),
 }
-"""The importable packages each extra of pyproject.toml brings."""
+"""The importable packages of each extra in pyproject.toml."""
 
 
 def import_part(module: str, *, extra: str) -> ModuleType:

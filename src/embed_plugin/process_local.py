@@ -1,4 +1,4 @@
-"""What a forked child cannot inherit: threads, what they were doing, and the locks they held."""
+"""A value per process, for what a forked child cannot inherit: threads, their work, and the locks they held."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Value = TypeVar("Value")
 
 
 class ProcessLocal(Generic[Value]):
-    """A value for each process: a forked child makes its own when it first asks, and all its threads get that one."""
+    """A value for each process: a forked child makes its own on first use, and all its threads share it."""
 
     def __init__(self) -> None:
         self._by_process: dict[int, _Slot[Value]] = {}
 
     def get(self, make: Callable[[], Value]) -> Value:
-        """This process's value, made if it is not there."""
+        """Return this process's value; make it on first use."""
         process = os.getpid()
         # setdefault is one operation: the first two threads of a child find one slot, whose lock no parent ever held.
         slot = self._by_process.get(process) or self._by_process.setdefault(process, _Slot())
@@ -27,7 +27,7 @@ class ProcessLocal(Generic[Value]):
             with slot.lock:
                 if not slot.values:
                     slot.values.append(make())
-                    self._by_process = {process: slot}  # the parent's is of no more use
+                    self._by_process = {process: slot}  # drops the parent's
         return slot.values[0]
 
 

@@ -1,4 +1,4 @@
-"""The seam of this package: what an encoder is, whoever made it."""
+"""The interfaces of encoders, of this package or another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TextEncoder(Protocol):
     """Anything that turns texts into unit vectors of one identified space.
 
     :class:`embed_plugin.Encoder` is one, :class:`embed_plugin.testing.FakeEncoder` another. Ingest, search and the
-    framework adapters ask for no more than this.
+    framework adapters need no more than this.
     """
 
     @property
@@ -49,10 +49,19 @@ class TextEncoder(Protocol):
 
 @runtime_checkable
 class TokenEncoder(Protocol):
-    """Encodes in two steps, for those who would tokenise a text to count its tokens and tokenise it again."""
+    """Encodes in two steps, so that callers who need token counts do not tokenise a text twice.
+
+    An encoder may offer one as its attribute ``runtime``; :class:`embed_plugin.encode.runtime.Runtime` is one.
+    """
 
     def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
         """Put the document prefix before each text, tokenise, and cut at the limit."""
 
     def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
         """Begin to encode tokenised texts to ``(n, dimension)``."""
+
+
+def token_encoder_of(encoder: TextEncoder) -> TokenEncoder | None:
+    """Return an encoder's ``runtime`` if it encodes in two steps, else None: a :class:`TextEncoder` need not."""
+    runtime = getattr(encoder, "runtime", None)
+    return runtime if isinstance(runtime, TokenEncoder) else None

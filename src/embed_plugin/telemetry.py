@@ -1,7 +1,8 @@
-"""Switches onnxruntime's telemetry off. Whatever is imported of this package loads this module first.
+"""Switch onnxruntime's telemetry off. The package imports this module before any other.
 
-onnxruntime's official builds report their use to Microsoft from release 1.29 on, and read one environment variable when
-they are loaded. It is set here though nothing else is done at import, for later is too late. See docs/privacy.md.
+From release 1.29 on, onnxruntime's official builds report their use to Microsoft, unless an environment variable is set
+when they are loaded. It is set at import, against the rule that imports have no effect, because later is too late. See
+docs/privacy.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 VARIABLE = "ORT_DISABLE_TELEMETRY"
 
 LOADED_BEFORE = "onnxruntime" in sys.modules and VARIABLE not in os.environ
-"""True where the program had loaded onnxruntime already, with its telemetry as it comes."""
+"""True if the program loaded onnxruntime earlier, with its telemetry on."""
 
 DISABLED = os.environ.setdefault(VARIABLE, "1") == "1"
-"""False where the user has set the variable to something else, which is left alone."""
+"""False if the user has set the variable to another value, which is kept."""

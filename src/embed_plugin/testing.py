@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class FakeEncoder:
     """A :class:`~embed_plugin.protocols.TextEncoder` whose vectors are drawn from a hash of the text.
 
-    Equal texts have equal vectors, different texts nearly orthogonal ones; nothing means anything. Tokens are the
-    words of a text plus two. It refuses what an encoder refuses. ``encoded`` keeps every document that was encoded, so
-    that a test can say what was embedded and what was not.
+    Equal texts have equal vectors, different texts nearly orthogonal ones: a vector says nothing about the meaning. A
+    text has as many tokens as words, plus two. Invalid texts raise the same errors as in an encoder. ``encoded`` lists
+    every encoded document, so that a test can check which texts were embedded.
     """
 
     def __init__(self, dimension: int = 32, *, max_tokens: int = 64, fingerprint: str = "fake") -> None:

@@ -1,4 +1,4 @@
-"""A list of texts, and one text, as every encoder takes them: the model's own, a service's client, the test double."""
+"""Check lists of texts and single texts; shared by the encoder, the client of a service, and the test double."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Texts = TypeVar("Texts", bound="Iterable[str]")
 
 
 def list_of_texts(texts: Iterable[str]) -> list[str]:
-    """Take the texts once, before anything else looks at them, so that only these are counted and encoded.
+    """Copy the texts to a list and check each, so that a later change of the caller's list has no effect.
 
     Raises:
-        InvalidInputError: it is no list of texts: one str, a table, a dict, a set, an iterator, no collection at all.
+        InvalidInputError: ``texts`` is no list: one str, a table, a dict, a set, an iterator, no collection at all.
         InvalidTextError: a text is not a str, or holds a lone surrogate.
     """
     if not hasattr(iterable_of_texts(texts), "__len__"):
@@ -30,10 +30,10 @@ def list_of_texts(texts: Iterable[str]) -> list[str]:
 
 
 def iterable_of_texts(texts: Texts) -> Texts:
-    """Return what a stream may read texts from.
+    """Return ``texts``, checked to be an iterable that a stream can read texts from.
 
     Raises:
-        InvalidInputError: its items are not texts, have no order, or cannot be read one after the other.
+        InvalidInputError: its items are not texts, have no order, or cannot be iterated over.
     """
     if remedy := _remedy(texts):
         raise InvalidInputError(f"expected a list of texts, found {_name(texts)}: {remedy}")
@@ -41,7 +41,7 @@ def iterable_of_texts(texts: Texts) -> Texts:
 
 
 def refuse_bad_texts(texts: Sequence[object], first_index: int) -> None:
-    """Refuse what cannot be tokenised, or sent; a tokenizer would take a list or a tuple of two for a pair of texts.
+    """Refuse items that cannot be tokenised or sent: a tokenizer would take a list or tuple of two for a pair of texts.
 
     Args:
         texts: The texts.
@@ -72,7 +72,7 @@ def _name(texts: object) -> str:
 
 
 def _remedy(texts: object) -> str:
-    """What to pass instead of what is no list of texts; empty where it may be one."""
+    """Return advice on what to pass instead of something that is no list of texts; empty if it may be one."""
     match texts:
         case None:
             return "pass a list, [] where there is no text"
@@ -88,7 +88,7 @@ def _remedy(texts: object) -> str:
 
 
 def _remedy_for_tables(texts: object) -> str:
-    """The remedy for tables and arrays, of pandas, polars, pyarrow, numpy or torch, and for no collection at all."""
+    """Return the advice for tables and arrays of pandas, polars, pyarrow, numpy or torch, and for non-iterables."""
     shape = getattr(texts, "shape", None)
     has_one_axis = isinstance(shape, tuple) and len(shape) == 1  # a Series may have a row with the name "columns"
     if not has_one_axis and hasattr(texts, "columns"):

@@ -1,4 +1,4 @@
-"""The types that the parts of this package share: roles, vectors, tokens."""
+"""Types shared by the parts of this package: roles, vectors, tokens."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
 
+Rows: TypeAlias = npt.NDArray[np.float32]
+"""A graph's output for a batch: one row per text, of whatever shape the model gives it."""
+
 Role: TypeAlias = Literal["document", "query"]
-"""What a text is for; it decides the prefix."""
+"""Role of a text, which decides its prefix."""
 
 Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken"]
-"""How token vectors become one text vector."""
+"""Method that turns token vectors into one text vector."""
 
 Precision: TypeAlias = Literal["fp32", "int8", "int8-dynamic"]
 """fp32: as trained. int8: int8 weights, uint8 activations in calibrated ranges. int8-dynamic: the same with ranges
-found anew for each text, which therefore runs alone."""
+computed for each text, which therefore runs alone."""
 
 
 TokenIds: TypeAlias = "array[int]"
@@ -32,12 +35,12 @@ TokenIds: TypeAlias = "array[int]"
 
 @dataclass(frozen=True)
 class TokenisedTexts:
-    """Token ids of each text, at most the limit.
+    """Tokenised texts, cut at the limit.
 
     Attributes:
-        ids: Those of each text.
-        cut: Indexes of the texts that were cut at the limit.
-        unknown: For each text the tokens that stand for what the tokenizer does not know, where they were counted.
+        ids: Token ids of each text.
+        cut: Indexes of the texts that were cut.
+        unknown: Number of unknown tokens of each text; empty if they were not counted.
     """
 
     ids: list[TokenIds]

@@ -74,7 +74,7 @@ class _Probe:
     def look(self) -> tuple[int, int, str]:
         encoder = self._encoder.load()
         assert isinstance(encoder, Encoder)
-        return encoder.workers, threads_of_tokenizers(encoder), os.environ["OMP_NUM_THREADS"]
+        return encoder.runtime.workers, threads_of_tokenizers(encoder), os.environ["OMP_NUM_THREADS"]
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

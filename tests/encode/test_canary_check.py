@@ -27,7 +27,7 @@ ANOTHER = Backend("another CPU", "onnxruntime", ONNXRUNTIME_VERSION)
 
 @pytest.fixture
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """A folder checked on another backend, whose canaries had vectors this far from ours."""
+    """Make a folder that was checked on another backend, with canary vectors at this distance from those here."""
 
     def make(*, noise: float, backend: Backend = ANOTHER) -> Path:
         folder = shutil.copytree(tiny_model(), tmp_path / "model")
@@ -98,4 +98,4 @@ def test_canaries_longer_than_the_limit_are_no_error(tiny_checkpoint: Path, tmp_
     manifest["checked_on"]["backend"]["cpu"] = "another CPU"
     path.write_text(json.dumps(manifest))
     encoder = Encoder.load(tmp_path / "model", EncoderSettings(on_long="error", on_other_cpu="error"))
-    assert encoder.cut_texts == 0
+    assert encoder.runtime.cut_texts == 0

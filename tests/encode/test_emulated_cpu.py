@@ -1,4 +1,4 @@
-"""On a CPU with AVX2 and no VNNI, as QEMU emulates it: exact where the class is known, noticed where it is not."""
+"""Vectors on a CPU with AVX2 and no VNNI, emulated by QEMU: exact if its class is known, else the canaries differ."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def encode_on_haswell(folder: Path, name: str) -> tuple[Vectors, str]:
 
 @pytest.fixture
 def expected(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Vectors:
-    """What this CPU gives with the graph that the emulated one runs."""
+    """Vectors of this CPU with the graph that the emulated one runs."""
     monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx2")
     return Encoder.load(tiny_model()).encode_documents(TEXTS)
 

@@ -115,7 +115,7 @@ def test_a_long_text_is_cut_and_counted(tiny_model: Callable[..., Path]) -> None
     long, at_limit = " ".join(["cat"] * 5000), " ".join(["cat"] * 510)
     vectors = encoder.encode_documents([long, at_limit])
     np.testing.assert_array_equal(vectors[0], vectors[1])
-    assert encoder.cut_texts == 1
+    assert encoder.runtime.cut_texts == 1
     assert encoder.count_tokens([long, at_limit]).tolist() == [5002, 512]
 
 
@@ -192,15 +192,15 @@ def test_an_interrupted_call_drops_what_had_not_begun(
 ) -> None:
     encoder = Encoder.load(tiny_model(), EncoderSettings(workers=1))
     submitted: list[Future[Vectors]] = []
-    submit = encoder._queue.submit
+    submit = encoder.runtime.queue.submit
 
-    def interrupted(token_ids: list[list[int]], **options: bool) -> Future[Vectors]:
+    def interrupted(token_ids: list[list[int]], **options: Any) -> Future[Vectors]:  # noqa: ANN401 - those of submit
         future = submit(token_ids, **options)
         submitted.append(future)
         monkeypatch.setattr(future, "result", lambda: signal.raise_signal(signal.SIGINT))
         return future
 
-    monkeypatch.setattr(encoder._queue, "submit", interrupted)
+    monkeypatch.setattr(encoder.runtime.queue, "submit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         encoder.encode_documents([f"cat {n} " * 100 for n in range(500)])
     assert [future.cancelled() for future in submitted] == [True]
@@ -249,7 +249,7 @@ def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
 ) -> None:
     encoder = Encoder.load(tiny_model())
     tokenising, go_on = threading.Event(), threading.Event()
-    tokenise = encoder._tokenizer.tokenise
+    tokenise = encoder.runtime.tokenizer.tokenise
 
     def slowly(texts: list[str], **options: object) -> object:
         tokenising.set()
@@ -257,7 +257,7 @@ def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
         return tokenise(texts, **options)  # type: ignore[arg-type]
 
     async def ask() -> None:
-        monkeypatch.setattr(encoder._tokenizer, "tokenise", slowly)
+        monkeypatch.setattr(encoder.runtime.tokenizer, "tokenise", slowly)
         task = asyncio.create_task(encoder.aencode_documents(["the cat"] * 100))
         await asyncio.to_thread(tokenising.wait)
         task.cancel()
@@ -265,7 +265,7 @@ def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
         go_on.set()
 
     reports: list[object] = []
-    encoder.observe(reports.append)
+    encoder.runtime.observe(reports.append)
     asyncio.run(ask())  # waits for its threads
     monkeypatch.undo()
     encoder.encode_documents(["a dog"])
@@ -274,19 +274,19 @@ def test_a_task_cancelled_while_its_texts_are_tokenised_costs_nothing_more(
 
 def test_tokens_are_counted_by_the_same_tokenising(tiny_encoder: Encoder) -> None:
     texts = ["the cat", "cat " * 600]
-    tokenised = tiny_encoder.tokenise(texts, role="query")
+    tokenised = tiny_encoder.runtime.tokenise(texts, role="query")
     assert ([len(ids) for ids in tokenised.ids], tokenised.cut) == ([6, 512], [1])
-    np.testing.assert_array_equal(tiny_encoder.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
+    np.testing.assert_array_equal(tiny_encoder.runtime.submit(tokenised).result(), tiny_encoder.encode_queries(texts))
 
 
 def test_unknown_tokens_are_counted_by_text_and_in_all(tiny_model: Callable[..., Path]) -> None:
     encoder = Encoder.load(tiny_model())
     texts = ["the cat", "ภาษา the ไทย", "图书馆"]
     assert encoder.count_unknown(texts).tolist() == encoder.count_unknown(texts, role="query").tolist() == [0, 2, 3]
-    assert encoder.tokenise(texts).unknown == [0, 2, 3]
+    assert encoder.runtime.tokenise(texts).unknown == [0, 2, 3]
     encoder.encode_documents(texts)
     encoder.encode_queries(texts[1:2])
-    assert encoder.unknown_tokens == 7
+    assert encoder.runtime.unknown_tokens == 7
 
 
 def test_it_pickles_as_folder_and_settings(tiny_encoder: Encoder) -> None:

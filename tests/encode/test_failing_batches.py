@@ -1,4 +1,4 @@
-"""Whatever fails in the queue reaches those whose texts it was about, and leaves nobody waiting."""
+"""Errors in the queue reach the callers whose texts they concern, and leave no call waiting."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
+from embed_plugin.encode.outputs import VectorOutput
 from embed_plugin.encode.queue import BatchQueue, BatchReport, QueuedTokens
 from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 from encode.test_queue import Recorder, interrupt
@@ -80,7 +81,9 @@ def test_a_list_of_token_ids_that_changes_under_way_changes_nothing() -> None:
 
 
 def test_vectors_of_another_shape_are_an_error() -> None:
-    queue = BatchQueue(lambda ids: np.ones((len(ids), 1), np.float32), dimension=3, workers=1, token_budget=16)
+    queue = BatchQueue(
+        lambda ids: np.ones((len(ids), 1), np.float32), output=VectorOutput(3), workers=1, token_budget=16
+    )
     with pytest.raises(EmbedPluginError, match=r"shape \(1, 1\), expected \(1, 3\)"):
         queue.submit([[1], [2]]).result(timeout=HANG_SECONDS)
 
@@ -94,7 +97,7 @@ def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> N
     def wait(_: BatchReport) -> None:
         gate.wait(10)
 
-    gate, queue = threading.Event(), BatchQueue(run, dimension=1, workers=1, token_budget=100)
+    gate, queue = threading.Event(), BatchQueue(run, output=VectorOutput(1), workers=1, token_budget=100)
     queue.observer = wait
     queue.submit([[1] * 50])
     fine, failing = queue.submit([[1, 2], [3, 4]]), queue.submit([[5, 6], [100, 7], [8, 9]])
@@ -143,7 +146,7 @@ def test_ctrl_c_in_a_call_that_computes_ends_that_call(
         patch.setattr(queue, "_run", interrupt)
         with pytest.raises(KeyboardInterrupt):
             queue.encode_one(tokens[0]) if len(tokens) == 1 else queue.submit(tokens).result(timeout=HANG_SECONDS)
-    assert (queue.encode_one([3, 4]).tolist(), queue._visiting) == ([[7.0]], 0)
+    assert (queue.encode_one([3, 4]).tolist(), queue._callers_running) == ([[7.0]], 0)
     assert queue.submit([[3, 4], [5]]).result(timeout=HANG_SECONDS).tolist() == [[7.0], [5.0]]
 
 

@@ -1,4 +1,4 @@
-"""A folder that is opened again, by a forked child, a copy or a pickle: as the same model, or not at all."""
+"""A folder is opened again, by a forked child, a copy or a pickle, only as the same model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS = ["the cat", "a dog ran"]
 
 
 def forked(compute: Callable[[], bytes]) -> bytes:
-    """What a forked child computes, or the error it has; empty where it has no answer in a minute."""
+    """Return the result or the error of a forked child; empty if it has none within a minute."""
     if emulator():
         pytest.skip("QEMU 7.2 stops where a forked child starts threads")
     reader, writer = os.pipe()
@@ -148,5 +148,5 @@ def test_a_child_is_told_that_a_stream_of_its_parent_is_not_its_own(tiny_model: 
 
 def test_a_child_knows_what_its_own_queue_holds(tiny_model: Callable[..., Path]) -> None:
     encoder = Encoder.load(tiny_model())
-    with encoder._queue._lock:  # as another thread of the parent may hold it at the moment of the fork
-        assert forked(lambda: str(encoder.queued_tokens.large).encode()) == b"0"
+    with encoder.runtime.queue._lock:  # as another thread of the parent may hold it at the moment of the fork
+        assert forked(lambda: str(encoder.runtime.queued_tokens.large).encode()) == b"0"

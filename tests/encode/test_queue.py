@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import HANG_SECONDS
+from embed_plugin.encode.outputs import VectorOutput
 from embed_plugin.encode.queue import (
     SMALL_BATCHES_IN_A_ROW,
     SMALL_JOB_TOKENS,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Stands for the session: returns the sum of the ids, and keeps the shapes it was given."""
+    """A session that returns the sum of the ids and records the shapes of its batches."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -45,7 +46,7 @@ class Recorder:
         return np.asarray(input_ids.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def queue(self, *, workers: int = 1, token_budget: int = 16) -> BatchQueue:
-        return BatchQueue(self.run, dimension=1, workers=workers, token_budget=token_budget)
+        return BatchQueue(self.run, output=VectorOutput(1), workers=workers, token_budget=token_budget)
 
 
 texts = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=20), max_size=30)
@@ -99,13 +100,13 @@ def test_a_cancelled_job_costs_no_more_and_leaves_nothing() -> None:
     blocking.result(timeout=HANG_SECONDS)
     queue.submit([[1]]).result(timeout=HANG_SECONDS)
     assert (1, 15) not in recorder.shapes
-    assert [dict(lane.waiting) for lane in (queue._small, queue._large)] == [{}, {}]
+    assert [dict(backlog.waiting) for backlog in (queue._small, queue._large)] == [{}, {}]
     with pytest.raises(CancelledError):
         gone.result()
 
 
 def test_a_job_may_be_cancelled_by_a_thread_that_holds_the_lock() -> None:
-    """As when the garbage collector, which may run anywhere, closes a forgotten stream of vectors."""
+    """The garbage collector, which may run anywhere, does so when it closes a forgotten stream of vectors."""
 
     def collect() -> None:
         with queue._lock:
@@ -154,11 +155,11 @@ def test_one_short_text_is_run_beside_busy_workers_and_a_long_one_waits(tokens: 
     recorder.gate.clear()
     queue = recorder.queue()
     bulk = queue.submit([[1] * 16])
-    while queue._working == 0:
+    while queue._workers_running == 0:
         time.sleep(0.001)
     with ThreadPoolExecutor(1) as caller:
         asked = caller.submit(queue.encode_one, [1] * tokens)
-        while queue._visiting == 0 and queue.queued_tokens.large == 0:
+        while queue._callers_running == 0 and queue.queued_tokens.large == 0:
             time.sleep(0.001)
         recorder.gate.set()
         assert asked.result(timeout=HANG_SECONDS).tolist() == [[float(tokens)]]
@@ -174,18 +175,18 @@ def test_no_more_callers_than_workers_run_their_own_texts() -> None:
     callers = [threading.Thread(target=queue.encode_one, args=([1] * 5,)) for _ in range(12)]
     for caller in callers[:2]:
         caller.start()
-    while queue._visiting < 2:
+    while queue._callers_running < 2:
         time.sleep(0.001)
     for caller in callers[2:]:
         caller.start()
-    while queue._working < 2 or queue.queued_tokens.small != 8 * 5:
+    while queue._workers_running < 2 or queue.queued_tokens.small != 8 * 5:
         time.sleep(0.001)
     recorder.gate.set()
     for caller in callers:
         caller.join(HANG_SECONDS)
     visitors = {caller.ident for caller in callers}
     assert sum(thread in visitors for thread in recorder.threads) == 2
-    assert (queue._visiting, sum(n for n, _ in recorder.shapes)) == (0, 12)
+    assert (queue._callers_running, sum(n for n, _ in recorder.shapes)) == (0, 12)
 
 
 def test_a_caller_that_failed_leaves_room_for_the_next() -> None:
@@ -235,7 +236,7 @@ def test_a_small_job_shares_the_batch_of_a_large_one() -> None:
     assert recorder.shapes[1] == (4, 25)
 
 
-def test_what_waits_is_told_by_lane_and_falls_when_a_job_is_cancelled() -> None:
+def test_waiting_tokens_are_counted_by_backlog_and_fall_when_a_job_is_cancelled() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue()
@@ -261,7 +262,7 @@ def test_a_failed_job_leaves_nothing_waiting() -> None:
     assert queue.queued_tokens == QueuedTokens(0, 0)
 
 
-def test_a_part_of_a_large_job_waits_in_the_large_lane() -> None:
+def test_a_part_of_a_large_job_waits_in_the_large_backlog() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     queue = recorder.queue()

@@ -1,4 +1,4 @@
-"""Texts that a model cannot encode, named by the caller's index, and alone in failing."""
+"""Texts that a model cannot encode are named by the caller's index, and no other text fails with them."""
 
 from __future__ import annotations
 

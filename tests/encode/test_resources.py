@@ -1,4 +1,4 @@
-"""What an encoder takes from the machine: threads, and memory over many shapes."""
+"""Resources of an encoder: its threads, and its memory over many shapes."""
 
 from __future__ import annotations
 

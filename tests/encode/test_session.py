@@ -1,4 +1,4 @@
-"""Weights are turned into uint8 where, and only where, int8 products would saturate; what a session refuses."""
+"""Weights are turned into uint8 only if int8 products would saturate; inputs that a session refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = classes_of(cpu_family(), cpu_flags())
 
 
 def weights_as_loaded(graph: Path, cpu: CpuClass, loaded: Path) -> set[int]:
-    """Data types of the weights of int8 products, as onnxruntime has them after it loaded a graph."""
+    """Return the data types of the weights of int8 products after onnxruntime has loaded a graph."""
     open_session(graph, cpu=cpu, options={"optimized_model_filepath": str(loaded)})
     found = onnx.load(loaded, load_external_data=False).graph
     kinds = {tensor.name: tensor.data_type for tensor in found.initializer}

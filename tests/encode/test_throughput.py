@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CallCounter(FakeEncoder):
-    """Keeps the number of texts of each call."""
+    """Records the number of texts of each call."""
 
     def __init__(self) -> None:
         super().__init__()

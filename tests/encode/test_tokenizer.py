@@ -60,7 +60,7 @@ WORDS = [
 
 
 def unigram() -> Tokenizer:
-    """As XLM-RoBERTa has it: NFKC, a mark for each space, pieces by probability."""
+    """Make a tokenizer like XLM-RoBERTa's: NFKC, a mark for each space, pieces by probability."""
     pieces = [
         ("<s>", 0.0),
         ("</s>", 0.0),
@@ -76,7 +76,7 @@ def unigram() -> Tokenizer:
 
 
 def byte_level_bpe() -> Tokenizer:
-    """As RoBERTa has it: a space belongs to the word behind it, and runs of spaces may merge."""
+    """Make a tokenizer like RoBERTa's: a space belongs to the word behind it, and runs of spaces may merge."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("c", "a"), ("ca", "t"), ("Ġ", "cat"), ("Ġ", "Ġ"), ("ĠĠ", "Ġ"), ("Ċ", "Ċ"), ("a", "b"), ("ab", "ab")]
     symbols = ["<s>", "</s>", *alphabet, *(left + right for left, right in merges)]
@@ -122,7 +122,7 @@ def test_a_long_text_without_white_space_is_tokenised_by_its_head(
 
 
 def record_lengths(tokenizer: TextTokenizer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The length of every text that is tokenised from now on."""
+    """Return a list that gets the length of every text tokenised from now on."""
     seen: list[int] = []
     encode = tokenizer._encode
 

@@ -1,4 +1,4 @@
-"""Programs in which no thread can be started: they get their vectors all the same."""
+"""An encoder works in programs in which no thread can be started."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def call():
     print("documents", encoder.encode_documents(texts).shape)
     print("stream", sum(1 for _ in encoder.stream_documents(texts)))
     print("asyncio", loop.run_until_complete(encoder.aencode_documents(texts)).shape)
-    print("waiting", encoder.queued_tokens.small + encoder.queued_tokens.large)
+    print("waiting", encoder.runtime.queued_tokens.small + encoder.runtime.queued_tokens.large)
 def call_when_main_has_ended():
     threading.main_thread().join()
     time.sleep(0.2)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import platform
+import runpy
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from embed_plugin.cpu.classes import CLASSES
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = "embed_plugin/kernels/kernels.so"
@@ -21,7 +24,7 @@ compiles = pytest.mark.skipif(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """What the build needs of this repository, with the library of an earlier build."""
+    """Copy the files that the build needs, with the library of an earlier build."""
     project = tmp_path / "project"
     shutil.copytree(ROOT / "src" / "embed_plugin" / "kernels", project / "src" / "embed_plugin" / "kernels")
     for name in (
@@ -44,6 +47,11 @@ def build(project: Path, target: str = "wheel", **environment: str) -> tuple[Pat
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
     (built,) = (project / "dist").iterdir()
     return built, done.stdout + done.stderr
+
+
+def test_it_is_compiled_for_the_flags_of_the_least_class_that_loads_it() -> None:
+    instructions = runpy.run_path(str(ROOT / "hatch_build.py"))["INSTRUCTIONS"]
+    assert set(instructions) == {flag.replace("_", "") for flag in CLASSES["avx512-bf16"].flags}
 
 
 @compiles

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine that has everything."""
+    """Simulate a machine that has everything."""
     (tmp_path / "kernels.so").touch()
     monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "kernels.so")
     monkeypatch.setattr(kernels, "uses_amx", lambda _: True)

@@ -23,7 +23,7 @@ SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (6, 384, 64), (7, 388, 33), (13, 32
 
 
 def numbers(rows: int, depth: int, columns: int) -> tuple[Array, Array, list[Array]]:
-    """Rows, weights ``(columns, depth)``, and correction, multiplier and bias."""
+    """Draw rows, weights ``(columns, depth)``, correction, multiplier and bias."""
     rng = np.random.default_rng(rows * depth * columns)
     weights = rng.integers(-127, 128, (columns, depth), dtype=np.int8)
     correction = -117 * weights.sum(axis=1, dtype=np.int32)
@@ -90,7 +90,7 @@ def test_threads_share_a_session() -> None:
 
 
 def activated(x: object, scale: float, zero: int) -> Array:
-    """The GELU of numbers: of biases, behind products of nothing."""
+    """Return the GELU of numbers, which are the biases of products of zeros."""
     bias = np.asarray(x, np.float32)
     weights, nothing = np.zeros((len(bias), 1), np.int8), np.zeros(len(bias))
     inputs = [np.zeros((1, 1)), packed(weights), nothing, nothing, bias, scale, zero]

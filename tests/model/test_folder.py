@@ -39,7 +39,7 @@ def edit(folder: Path, **changes: Any) -> None:  # noqa: ANN401
 
 
 def sign(folder: Path) -> None:
-    """Give an edited manifest the fingerprint of its content, where it has one."""
+    """Write the fingerprint of an edited manifest's content into it, if one can be computed."""
     content = json.loads((folder / "embed_plugin.json").read_text())
     del content["schema_version"]
     with suppress(TypeError, ValueError):

@@ -106,8 +106,8 @@ class HeldEncoder:
         self.gate = threading.Event()
         self.gate.set()
         self.shapes: list[tuple[int, ...]] = []
-        self._run = self.encoder._queue._run
-        self.encoder._queue._run = self._wait_and_run
+        self._run = self.encoder.runtime.queue._run
+        self.encoder.runtime.queue._run = self._wait_and_run
 
     def _wait_and_run(self, ids: npt.NDArray[np.int64]) -> Vectors:
         self.shapes.append(ids.shape)

@@ -188,7 +188,7 @@ def test_a_text_that_the_model_does_not_take_is_named(
     held: HeldEncoder, monkeypatch: pytest.MonkeyPatch, accept: str
 ) -> None:
     def refuse_fire(ids: npt.NDArray[np.int64]) -> Vectors:
-        if (ids == held.encoder.tokenise(["fire"]).ids[0][1]).any():
+        if (ids == held.encoder.runtime.tokenise(["fire"]).ids[0][1]).any():
             raise InvalidInputError("the model does not take its tokens")
         return run(ids)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embed_plugin import Encoder
+from embed_plugin.encode.runtime import Runtime
 from embed_plugin.ingest import IngestSettings, Record, ingest, open_sink
 
 if TYPE_CHECKING:
@@ -27,17 +28,25 @@ RECORDS = 250
 SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
 
 
-class LoggingEncoder(Encoder):
-    """An encoder that writes a hash of each text's tokens to a file before it embeds it."""
+class LoggingRuntime(Runtime):
+    """Writes a hash of each text's tokens to a file before it embeds it."""
 
     log: Path
 
-    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
+    def submit(
+        self, tokenised: TokenisedTexts, *, is_part: bool = False, into: Vectors | None = None
+    ) -> Future[Vectors]:
         lines = "".join(f"{hashlib.sha256(ids.tobytes()).hexdigest()}\n" for ids in tokenised.ids)
         file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, lines.encode())  # one call, which a kill does not tear
         os.close(file)
-        return super().submit(tokenised, is_part=is_part)
+        return super().submit(tokenised, is_part=is_part, into=into)
+
+
+class LoggingEncoder(Encoder):
+    """An encoder with that runtime."""
+
+    runtime_class = LoggingRuntime
 
 
 def records(version: int) -> Iterator[Record]:
@@ -57,8 +66,8 @@ def _draw(*seed: int) -> random.Random:
 def run(model: Path, target: str, log: Path, version: int) -> None:
     """Ingest a version of the source."""
     encoder = LoggingEncoder.load(model)
-    assert isinstance(encoder, LoggingEncoder)
-    encoder.log = log
+    assert isinstance(encoder.runtime, LoggingRuntime)
+    encoder.runtime.log = log
     with open_sink(target, "killed") as sink:
         ingest(records(version), encoder, sink, settings=SETTINGS)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embed_plugin import Encoder
+from embed_plugin.encode.runtime import Runtime
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
     from embed_plugin.types import Role, TokenisedTexts
 
 
-class WitnessedEncoder(Encoder):
-    """A real encoder that takes its time, and says which process it is in: a file named so beside its folder."""
+class WitnessedRuntime(Runtime):
+    """Takes its time, and says which process it is in: a file named so beside its folder."""
 
-    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
-        (self.folder.parent / f"{os.getpid()}.pid").touch()
+    def submit(
+        self, tokenised: TokenisedTexts, *, is_part: bool = False, into: Vectors | None = None
+    ) -> Future[Vectors]:
+        (self._opened.path.parent / f"{os.getpid()}.pid").touch()
         time.sleep(0.1)
-        return super().submit(tokenised, is_part=is_part)
+        return super().submit(tokenised, is_part=is_part, into=into)
+
+
+class WitnessedEncoder(Encoder):
+    """A real encoder with that runtime."""
+
+    runtime_class = WitnessedRuntime
 
 
 class DeadlyEncoder(FakeEncoder):

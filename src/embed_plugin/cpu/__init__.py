@@ -1,4 +1,4 @@
-"""The machine's processor: its features, and the class that decides how a model is run."""
+"""The CPU: its features, its class, which decides how a model is run, and the number of cores this process may use."""
 
 from embed_plugin.cpu.classes import CpuClass, detect_class
 

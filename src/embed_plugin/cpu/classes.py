@@ -27,9 +27,9 @@ class CpuClass:
     """A class of CPU.
 
     Attributes:
-        name: What it is called, here and in :data:`INSTRUCTION_SET_VARIABLE`.
-        family: The machine it belongs to, as :func:`~embed_plugin.cpu.features.cpu_family` names it.
-        flags: What a CPU must have to belong to it, by Linux's names.
+        name: Its name, here and in :data:`INSTRUCTION_SET_VARIABLE`.
+        family: The CPU family, as :func:`~embed_plugin.cpu.features.cpu_family` names it.
+        flags: The flags that a CPU of this class has, by Linux's names.
         saturates: True where onnxruntime's products of uint8 and int8 may be wrong.
     """
 
@@ -48,7 +48,7 @@ _VNNI = _AVX512 | {"avx512_vnni"}
 _BF16 = _VNNI | {"avx512_bf16"}
 
 _EACH = (
-    CpuClass("x86-64", "x86-64", frozenset(), saturates=True),  # also where the flags are not known
+    CpuClass("x86-64", "x86-64", frozenset(), saturates=True),  # also where the flags are unknown
     CpuClass("avx2", "x86-64", _AVX2, saturates=True),
     CpuClass("avx-vnni", "x86-64", _AVX2 | {"avx_vnni"}),
     CpuClass("avx512", "x86-64", _AVX512, saturates=True),
@@ -60,11 +60,11 @@ _EACH = (
     CpuClass("i8mm", "arm64", frozenset({"asimddp", "i8mm"})),
 )
 CLASSES = {each.name: each for each in _EACH}
-"""Every class by its name, each family's from the least to the best."""
+"""All classes by name, in each family from the least to the best."""
 
 
 def detect_class() -> CpuClass:
-    """The class of this machine's CPU, or the one that :data:`INSTRUCTION_SET_VARIABLE` names.
+    """Return the best class of this machine's CPU, or the one that :data:`INSTRUCTION_SET_VARIABLE` names.
 
     Raises:
         InvalidInputError: the variable names a class that this CPU does not belong to, or none at all.
@@ -75,7 +75,7 @@ def detect_class() -> CpuClass:
 
 
 def classes_of(family: str, flags: AbstractSet[str]) -> list[CpuClass]:
-    """The classes that a CPU belongs to, from the least to the best; one at least."""
+    """Return the classes that a CPU belongs to, from the least to the best; at least one."""
     return [each for each in CLASSES.values() if each.family == family and each.flags <= flags] or [
         CpuClass(family, family, frozenset())
     ]

@@ -1,4 +1,4 @@
-"""How many workers this process may run: its CPU affinity and its cgroup's quota, not the host's core count."""
+"""Count the CPUs this process may use, by its affinity and its cgroup's quota, not the host's core count."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def available_workers(cgroup_root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
-    """CPUs this process may use, at least one; a quota of 1.5 CPUs counts as two."""
+    """Return the number of CPUs this process may use, at least one; a quota of 1.5 CPUs counts as two."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota(cgroup_root, membership)
     return max(1, min(allowed, math.ceil(quota))) if quota else allowed
 
 
 def _cgroup_quota(root: Path, membership: Path) -> float | None:
-    """The smallest CPU quota from this process's cgroup up to the root, in CPUs; None when there is none."""
+    """Return the smallest quota from this process's cgroup up to the root, in CPUs; None if there is none."""
     quotas = [quota for folder in _cgroup_folders(root, membership) if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
@@ -32,7 +32,7 @@ def _cgroup_folders(root: Path, membership: Path) -> list[Path]:
 
 
 def _quota_of(folder: Path) -> float | None:
-    """``cpu.max`` (cgroup v2) or ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` (v1)."""
+    """Read ``cpu.max`` (cgroup v2), or ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` (v1)."""
     quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
     if not quota:
         quota, period = (_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period"))

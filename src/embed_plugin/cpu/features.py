@@ -1,4 +1,4 @@
-"""The features of this machine's CPU, by the names that Linux gives them."""
+"""Read the features of this machine's CPU, by the names that Linux gives them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _APPLE_NAMES = {"avx2_0": "avx2", "feat_dotprod": "asimddp", "feat_i8mm": "i8mm"
 
 
 def cpu_family() -> str:
-    """``x86-64`` or ``arm64``; another family has the name that Python gives it."""
+    """Return ``x86-64``, ``arm64``, or Python's own name of another family."""
     machine = platform.machine()
     return _FAMILIES.get(machine.lower(), machine)
 
 
 def cpu_flags() -> set[str]:
-    """The flags of this CPU. Windows tells no program in one call which it has: none are known there."""
+    """Return the flags of this CPU; none on Windows, which has no single call that lists them."""
     return apple_flags(_sysctl()) if sys.platform == "darwin" else linux_flags(CPUINFO)
 
 
 def linux_flags(cpuinfo: Path) -> set[str]:
-    """The flags of the first CPU in ``/proc/cpuinfo``; none where there is no such file."""
+    """Return the flags of the first CPU in ``/proc/cpuinfo``; none if the file cannot be read."""
     try:
         with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -38,7 +38,7 @@ def linux_flags(cpuinfo: Path) -> set[str]:
 
 
 def apple_flags(sysctl: str) -> set[str]:
-    """The flags in what macOS's ``sysctl hw.optional`` prints, by Linux's names."""
+    """Return the flags in the output of macOS's ``sysctl hw.optional``, by Linux's names."""
     present = [line.split(":")[0] for line in sysctl.splitlines() if line.endswith(": 1")]
     names = [name.rpartition(".")[2].lower() for name in present]
     return {_APPLE_NAMES.get(name, name) for name in names}

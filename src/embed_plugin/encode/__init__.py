@@ -1,4 +1,7 @@
-"""Texts to vectors: prefix -> tokenizer -> batch queue -> onnx session -> encoder."""
+"""Encode texts to vectors: prefix -> tokenizer -> batch queue -> session -> output.
+
+:class:`Encoder` (``encoder``) is for users, ``runtime`` is the port below it for serve and ingest.
+"""
 
 from embed_plugin.encode.encoder import Encoder
 from embed_plugin.encode.settings import EncoderSettings

@@ -1,4 +1,4 @@
-"""Canary texts: a model folder carries their vectors, and another CPU or onnxruntime must give nearly the same ones."""
+"""Check a model folder by its canary texts: another CPU or onnxruntime must give nearly the vectors stored with it."""
 
 from __future__ import annotations
 
@@ -30,30 +30,31 @@ TEXTS = (
         "human cell holds from none, as in red blood cells, to more than two thousand, as in the liver."
     ),
 )
-"""What a new folder is checked with; a folder is held to the texts it carries."""
+"""The canary texts of new folders; an existing folder is checked with the texts stored in it."""
 
 FLOOR = 0.998
-"""Least mean cosine of the canaries to their vectors in the folder. int8 all-MiniLM-L6-v2 has 1.0000 where products are
-exact (AVX2, AVX-512) and 0.9968 where they saturate, and of 500 texts no five had more than 0.9974 there. A single text
-may lie lower though nothing is wrong: fp32 rounds otherwise and an activation falls into the next step of its scale.
-0.9964 was seen, between ARM and x86, so the mean counts and not each text. See docs/instruction-sets.md."""
+"""Least mean cosine between the canaries' vectors here and those in the folder. int8 all-MiniLM-L6-v2 has 1.0000 where
+products are exact (AVX2, AVX-512) and 0.9968 where they saturate, and of 500 texts no five had more than 0.9974 there.
+A single text may have less though nothing is wrong: fp32 rounds otherwise and an activation falls into the next step of
+its scale. 0.9964 was seen, between ARM and x86, so the mean is compared and not each text. See
+docs/instruction-sets.md."""
 
 
 def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
-    """What computes vectors here, and the vectors that the canaries have as documents."""
+    """Encode the canaries as documents; returns their vectors and the backend that computed them, for a new folder."""
     return CheckedOn.of(session.backend, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
 
 
 def check_moved(
     spec: ModelSpec, tokenizer: TextTokenizer, session: OnnxSession, on_other_cpu: Literal["warn", "error"]
 ) -> None:
-    """Encode the canaries if the CPU's class, the kernels or onnxruntime's release are not those of the folder's check.
+    """Encode the canaries and compare, if the class of CPU, the kernels or onnxruntime differ from the folder's check.
 
     Warns:
-        OtherCpuWarning: their vectors are others here, and ``on_other_cpu`` is ``warn``.
+        OtherCpuWarning: the vectors differ, and ``on_other_cpu`` is ``warn``.
 
     Raises:
-        ModelFolderError: the same, and it is ``error``.
+        ModelFolderError: the vectors differ, and ``on_other_cpu`` is ``error``.
     """
     there, here = spec.checked_on.backend, session.backend
     if there == here:

@@ -1,45 +1,38 @@
-"""The encoder: prefix -> tokenise -> equal-length batches -> onnxruntime -> unit vectors in input order."""
+"""The encoder, for users: prefix -> tokenise -> equal-length batches -> onnxruntime -> unit vectors in input order."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
-from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.canary_check import check_moved
 from embed_plugin.encode.opened_folder import OpenedFolder
-from embed_plugin.encode.queue import BatchQueue
+from embed_plugin.encode.runtime import Runtime
 from embed_plugin.encode.settings import EncoderSettings
-from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, InvalidTextError, StateError
 from embed_plugin.model.cache import find_model_folder
-from embed_plugin.model.folder import TOKENIZER
 from embed_plugin.model.identity import fingerprint_of
-from embed_plugin.process_local import ProcessLocal
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.encode.queue import BatchReport, QueuedTokens
-    from embed_plugin.encode.session import OnnxSession
+    from embed_plugin.encode.queue import BatchQueue
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.types import Role, TokenisedTexts, Vectors
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
 WINDOW_CHARACTERS = 4_000_000
-"""A window of texts closes here even when it holds fewer than ``window_texts``: long texts cost memory too."""
+"""A window of texts ends here even when it holds fewer than ``window_texts``: long texts cost memory too."""
 
 
 class Encoder:
@@ -47,14 +40,23 @@ class Encoder:
 
     A text's vector depends on that text alone: it is the same, bit for bit, alone, in any batch, at any position and
     for any number of workers. One encoder may be called from any number of threads and tasks at once; their texts
-    share batches. It pickles as its folder, settings and prefixes, and builds a session of its own after a fork; both
-    are refused where the folder holds another model by then.
+    share batches. It pickles as its folder, settings and prefixes, and a forked child opens a session of its own; both
+    raise ModelFolderError where the folder holds another model by then.
+
+    Attributes:
+        folder: The model folder's absolute path.
+        settings: How to run.
+        spec: The model's facts, with the prefixes in use.
+        runtime: The steps of encoding as separate calls, the queue and the counters, for services and pipelines.
 
     Example:
         >>> encoder = Encoder.load("models/minilm-int8")  # doctest: +SKIP
         >>> encoder.encode_queries(["how do I read a file?"]).shape  # doctest: +SKIP
         (1, 384)
     """
+
+    runtime_class: ClassVar[type[Runtime]] = Runtime
+    """The class of :attr:`runtime`; a subclass may set its own."""
 
     def __init__(
         self,
@@ -64,19 +66,16 @@ class Encoder:
         document_prefix: str | None = None,
         in_folder: str | None = None,
     ) -> None:
-        """Load a model folder, of the fingerprint ``in_folder`` where that is given; :meth:`load` is the usual way."""
-        self._opened = OpenedFolder(folder, in_folder)
-        self.folder = self._opened.path
+        """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
+        opened = OpenedFolder(folder, in_folder)
+        self.folder = opened.path
         self.settings = settings
         self._prefixes = query_prefix, document_prefix
-        self.spec = _with_prefixes(self._opened.spec, query_prefix, document_prefix)
-        self._tokenizer = TextTokenizer(self.folder / TOKENIZER, max_tokens=self.spec.max_tokens)
-        self._cut_texts = self._unknown_tokens = 0
-        self._observer: Callable[[BatchReport], None] | None = None
-        self._running = ProcessLocal[_Running]()
-        session = self._here.session
+        self._in_folder = opened.spec.fingerprint
+        self.spec = _with_prefixes(opened.spec, query_prefix, document_prefix)
+        self.runtime = self.runtime_class(opened, self.spec, settings)
         if settings.on_other_cpu != "ignore":
-            check_moved(self._opened.spec, self._tokenizer, session, settings.on_other_cpu)
+            check_moved(opened.spec, self.runtime.tokenizer, self.runtime.session, settings.on_other_cpu)
 
     @classmethod
     def load(
@@ -92,7 +91,7 @@ class Encoder:
         Args:
             folder: The model folder, or the hub id of a model that ``embed-plugin export HUB_ID`` has prepared.
             settings: How to run; the defaults suit the machine.
-            query_prefix: Put before every query instead of the folder's prefix. It is part of the fingerprint.
+            query_prefix: Prefix of every query, instead of the folder's. It is part of the fingerprint.
             document_prefix: The same for documents.
 
         Raises:
@@ -104,23 +103,7 @@ class Encoder:
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
         """Pickle as folder, settings, prefixes and fingerprint: the receiving process loads its own session."""
-        return type(self), (self.folder, self.settings, *self._prefixes, self._opened.spec.fingerprint)
-
-    @property
-    def _here(self) -> _Running:
-        return self._running.get(self._start)
-
-    @property
-    def _queue(self) -> BatchQueue:
-        return self._here.queue
-
-    def _start(self) -> _Running:
-        session = self._opened.open_session()
-        # The ranges of int8-dynamic are those of a run, which therefore holds one text.
-        token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
-        queue = BatchQueue(session.run, dimension=self.dimension, workers=self.workers, token_budget=token_budget)
-        queue.observer = self._observer
-        return _Running(session, queue)
+        return type(self), (self.folder, self.settings, *self._prefixes, self._in_folder)
 
     @property
     def dimension(self) -> int:
@@ -138,19 +121,9 @@ class Encoder:
         return self.spec.fingerprint
 
     @property
-    def cut_texts(self) -> int:
-        """Texts cut at the token limit since this encoder was loaded."""
-        return self._cut_texts
-
-    @property
-    def unknown_tokens(self) -> int:
-        """Tokens of the encoded texts that the tokenizer did not know, since this encoder was loaded."""
-        return self._unknown_tokens
-
-    @property
     def tokenizer_json(self) -> str:
         """The model's tokenizer in the ``tokenizer.json`` format, without truncation and padding."""
-        return self._tokenizer.to_json()
+        return self.runtime.tokenizer.to_json()
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents.
@@ -162,7 +135,7 @@ class Encoder:
             float32 ``(len(texts), dimension)``, rows in input order, unit length.
 
         Raises:
-            InvalidInputError: it is no list of texts, but one str, a table, a dict, a set, an iterator.
+            InvalidInputError: ``texts`` is no list of texts, but one str, a table, a dict, a set or an iterator.
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
@@ -193,57 +166,14 @@ class Encoder:
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
-        return self._tokenizer.count(list_of_texts(texts), prefix=self.spec.prefix(role))
-
-    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
-        """The first step of encoding, for callers who ask for more than vectors; :meth:`submit` is the second.
-
-        Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
-
-        Raises:
-            InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
-        """
-        tokenised = self._tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
-        return replace(tokenised, unknown=self._tokenizer.count_unknown(tokenised.ids))
+        return self.runtime.tokenizer.count(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def count_unknown(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
-        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``: of those :meth:`count_tokens` counts.
+        """Tokens of each text that the tokenizer does not know, int64 ``(n,)``; :meth:`count_tokens` includes them.
 
-        Texts that differ in unknown tokens alone have the same vector. Where every byte has a token none is unknown.
+        Texts that differ only in unknown tokens have the same vector. A tokenizer with a token for every byte has none.
         """
-        return self._tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
-
-    def submit(self, tokenised: TokenisedTexts, *, is_part: bool = False) -> Future[Vectors]:
-        """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
-
-        Args:
-            tokenised: What :meth:`tokenise` gave.
-            is_part: They are a part of a larger call, and do not go before others however few they are.
-        """
-        return self._queue_for(tokenised).submit(tokenised.ids, is_part=is_part)
-
-    @property
-    def workers(self) -> int:
-        """Texts, or batches of them, encoded at the same time."""
-        return self.settings.workers or available_workers()
-
-    @property
-    def queued_tokens(self) -> QueuedTokens:
-        """Tokens of the texts that wait for a worker, of all callers."""
-        return self._queue.queued_tokens
-
-    def observe(self, observer: Callable[[BatchReport], None]) -> None:
-        """Tell ``observer`` of every batch that was run, from the thread that ran it."""
-        self._observer = self._queue.observer = observer
-
-    def _queue_for(self, tokenised: TokenisedTexts) -> BatchQueue:
-        """This process's queue; what was cut of the texts that it is asked for is counted, and what is unknown."""
-        here = self._here
-        unknown = sum(self._tokenizer.count_unknown(tokenised.ids))
-        with here.lock:
-            self._cut_texts += len(tokenised.cut)
-            self._unknown_tokens += unknown
-        return here.queue
+        return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
     def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
         for vectors in self._windows_of_vectors(texts, role):
@@ -253,54 +183,59 @@ class Encoder:
         taken = list_of_texts(texts)
         if len(taken) == 1:
             tokenised = self._tokenise(taken, role, 0)
-            return self._queue_for(tokenised).encode_one(tokenised.ids[0])
-        vectors = np.empty((len(taken), self.dimension), dtype=np.float32)
-        row = 0
-        for window in self._windows_of_vectors(taken, role):
-            vectors[row : row + len(window)] = window
-            row += len(window)
+            return self.runtime.encode_one(tokenised)
+        vectors = self.runtime.output.allocate(len(taken))
+        for _ in self._windows_of_vectors(taken, role, into=vectors):
+            pass
         return vectors
 
     async def _aencode(self, texts: Sequence[str], role: Role) -> Vectors:
         import asyncio  # noqa: PLC0415 - 25 ms and 4 MB that only a program of asyncio needs, and has already
 
-        blocks = [np.empty((0, self.dimension), dtype=np.float32)]
+        taken = list_of_texts(texts)
+        vectors = self.runtime.output.allocate(len(taken))
         first_index = 0
-        for window in self._windows(list_of_texts(texts)):
+        for window in self._windows(taken):
             try:
                 tokenising = asyncio.get_running_loop().run_in_executor(None, self._tokenise, window, role, first_index)
             except RuntimeError:  # no thread can be started
                 tokenised = self._tokenise(window, role, first_index)
             else:
                 tokenised = await tokenising
-            # A task that was cancelled meanwhile does not come here, and nothing is encoded for it.
+            # A task that was cancelled meanwhile stops at the await above, and nothing is encoded for it.
             with _counting_from(first_index):
-                blocks.append(await asyncio.wrap_future(self.submit(tokenised)))
+                part = vectors[first_index : first_index + len(window)]
+                await asyncio.wrap_future(self.runtime.submit(tokenised, into=part))
             first_index += len(window)
-        return np.concatenate(blocks)
+        return vectors
 
-    def _windows_of_vectors(self, texts: Iterable[str], role: Role) -> Iterator[Vectors]:
-        """Encode window by window, tokenising one while the one before it is encoded."""
+    def _windows_of_vectors(
+        self, texts: Iterable[str], role: Role, *, into: Vectors | None = None
+    ) -> Iterator[Vectors]:
+        """Encode window by window, tokenising one while the one before it is encoded; store them ``into`` an array."""
         encoding: deque[tuple[int, Future[Vectors]]] = deque()
         first_index = 0
-        here = self._here
+        queue = self.runtime.queue
         try:
             for window in self._windows(texts):
-                encoding.append((first_index, self.submit(self._tokenise(window, role, first_index))))
+                part = None if into is None else into[first_index : first_index + len(window)]
+                tokenised = self._tokenise(window, role, first_index)
+                encoding.append((first_index, self.runtime.submit(tokenised, into=part)))
                 first_index += len(window)
                 if len(encoding) > 1:
-                    yield self._result(here, *encoding[0])
+                    yield self._result(queue, *encoding[0])
                     encoding.popleft()
             while encoding:
-                yield self._result(here, *encoding[0])
+                yield self._result(queue, *encoding[0])
                 encoding.popleft()
         finally:
-            if here is self._here:
+            if queue is self.runtime.queue:
                 for _, future in encoding:
                     future.cancel()
 
-    def _result(self, begun_in: _Running, first_index: int, future: Future[Vectors]) -> Vectors:
-        if begun_in is not self._here:
+    def _result(self, begun_in: BatchQueue, first_index: int, future: Future[Vectors]) -> Vectors:
+        """Wait for a window; a child cannot, for its parent's threads run the batches."""
+        if begun_in is not self.runtime.queue:
             raise StateError("the process was forked while it read this stream: a child must begin one of its own")
         with _counting_from(first_index):
             return future.result()
@@ -318,7 +253,7 @@ class Encoder:
             yield window
 
     def _tokenise(self, texts: list[str], role: Role, first_index: int) -> TokenisedTexts:
-        tokenised = self._tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
+        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
         if tokenised.cut and self.settings.on_long == "error":
             problem = (
                 f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
@@ -328,7 +263,7 @@ class Encoder:
 
 
 def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:
-    """The spec with other prefixes, where they are given, and the fingerprint that follows from them.
+    """Return the spec with the prefixes that are given, and the fingerprint that follows from them.
 
     Raises:
         InvalidInputError: a prefix is no text.
@@ -348,17 +283,8 @@ def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> 
 
 @contextmanager
 def _counting_from(first_index: int) -> Iterator[None]:
-    """Name a text by its index among all of the caller's, not among those of a window."""
+    """Turn an error's index in a window into the index among all of the caller's texts."""
     try:
         yield
     except InvalidTextError as error:
         raise InvalidTextError(first_index + error.index, error.problem) from error
-
-
-@dataclass(frozen=True)
-class _Running:
-    """What a forked child cannot inherit: the session, its threads, and a lock nobody holds."""
-
-    session: OnnxSession
-    queue: BatchQueue
-    lock: threading.Lock = field(default_factory=threading.Lock)

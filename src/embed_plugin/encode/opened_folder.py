@@ -1,4 +1,4 @@
-"""A model folder in use, which a forked or receiving process opens again: as the same model, or not at all."""
+"""A verified model folder that can be opened again, after a fork or in another process, only as the same model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OpenedFolder:
         self._verify()
 
     def open_session(self) -> OnnxSession:
-        """Open a session; files that are other ones than those verified are verified again.
+        """Open a session; verify the folder again first if its files were written or replaced.
 
         Raises:
             ModelFolderError: the folder holds another model now, or onnxruntime cannot load it.
@@ -59,9 +59,9 @@ class OpenedFolder:
 
 
 def _files(folder: Path) -> list[tuple[str, int, int, int]]:
-    """Tell whether files are still the same without reading them: a file that is written or replaced differs here."""
+    """Return name, inode, size and change time of each file, which change when a file is written or replaced."""
     try:
         found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
     except OSError:
-        return []  # read_model_folder says what is wrong
+        return []  # read_model_folder raises the error that explains it
     return [(name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in found]

@@ -1,4 +1,4 @@
-"""What waits for a worker: jobs, and their texts by length."""
+"""Jobs that wait for a worker, and a backlog of them that finds texts of equal length."""
 
 from __future__ import annotations
 
@@ -7,25 +7,42 @@ from collections import defaultdict, deque
 from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from embed_plugin.errors import InvalidTextError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from embed_plugin.encode.outputs import VectorOutput
     from embed_plugin.types import Vectors
 
 
 class Job:
-    """The texts of one call: their token ids, their rows, and what is still to do."""
+    """The texts of one call: their token ids, their vectors, and the count of those not yet encoded."""
 
-    def __init__(self, token_ids: Sequence[Sequence[int]], dimension: int, *, is_small: bool) -> None:
+    def __init__(
+        self,
+        token_ids: Sequence[Sequence[int]],
+        output: VectorOutput,
+        *,
+        is_small: bool,
+        into: Vectors | None = None,
+    ) -> None:
+        """Make a job.
+
+        Args:
+            token_ids: Token ids of each text.
+            output: Makes the array for the vectors.
+            is_small: It goes before large jobs.
+            into: The caller's own array for the vectors, ``(n, dimension)``.
+
+        Raises:
+            InvalidTextError: a text has no tokens.
+        """
         self.token_ids = tuple(token_ids)  # the caller's list may change
         lengths = [len(ids) for ids in self.token_ids]
         if 0 in lengths:
             raise InvalidTextError(lengths.index(0), "has no tokens, so it has no vector: leave it out")
-        self.vectors: Vectors = np.empty((len(lengths), dimension), dtype=np.float32)
+        self.vectors = output.allocate(len(lengths)) if into is None else into
         self.unfinished = len(lengths)
         self.is_small = is_small
         self.lengths = sorted(set(lengths))  # the longest is popped first
@@ -35,7 +52,7 @@ class Job:
         self.future: Future[Vectors] = Future()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Give the caller its vectors, or an error; a caller that has gone away gets neither."""
+        """Resolve the future with the vectors or an error; a cancelled or failed future stays as it is."""
         try:
             if error is None:
                 self.future.set_result(self.vectors)
@@ -49,11 +66,11 @@ class Job:
 
 
 Batch: TypeAlias = list[tuple[Job, int]]
-"""Jobs and their rows, of one length."""
+"""Texts of one length: each a job and the text's index in it."""
 
 
-class Lane:
-    """Jobs, oldest first, and their waiting rows by length."""
+class Backlog:
+    """Jobs, oldest first, and the indexes of their waiting texts by token count."""
 
     def __init__(self) -> None:
         self.jobs: dict[Job, None] = {}
@@ -61,14 +78,21 @@ class Lane:
         self.tokens = 0
 
     def add(self, job: Job) -> None:
-        """Let a job's texts wait."""
+        """Add a job's texts."""
         for row, ids in enumerate(job.token_ids):
             self.waiting[len(ids)].setdefault(job, deque()).append(row)
         self.jobs[job] = None
         self.tokens += job.waiting_tokens
 
     def next_batch(self, most: Callable[[int], int]) -> Batch:
-        """The oldest job's longest waiting texts, filled up with other jobs' texts of that length; or none."""
+        """Take the oldest job's longest waiting texts and fill up with other jobs' texts of that length.
+
+        Args:
+            most: Gives the most texts of a length that a batch may hold.
+
+        Returns:
+            The batch; empty where nothing waits.
+        """
         while self.jobs:
             job = next(iter(self.jobs))
             while job.lengths:
@@ -80,7 +104,7 @@ class Lane:
         return []
 
     def take(self, length: int, most: int) -> Batch:
-        """Take at most so many waiting texts of one length, those of the oldest job first."""
+        """Take at most ``most`` waiting texts of one length, the oldest job's first."""
         batch = Batch()
         waiting = self.waiting.get(length, {})
         while waiting and len(batch) < most:
@@ -97,7 +121,7 @@ class Lane:
         return batch
 
     def drop(self, job: Job) -> None:
-        """Forget what a job has left waiting; nothing, unless it was cancelled or failed."""
+        """Remove the texts of a cancelled or failed job that still wait; a finished job has none."""
         self.jobs.pop(job, None)
         self.tokens -= job.waiting_tokens
         job.waiting_tokens = 0

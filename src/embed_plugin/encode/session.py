@@ -1,7 +1,7 @@
-"""Make sessions of onnxruntime, and run a text encoder's graph: token ids in, unit vectors out.
+"""Open sessions of onnxruntime and run a text encoder's graph on token ids.
 
-The only file that talks to onnxruntime: whoever runs a graph, in the tests too, has the session made here, so that its
-int8 products are exact on this CPU.
+The only module of the package that imports onnxruntime. Every session, in tests too, is opened here, so that its int8
+products are exact on this CPU.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from embed_plugin.model.canaries import Backend
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH
 
 if telemetry.DISABLED:
-    onnxruntime.disable_telemetry_events()  # what Windows builds go by, and less to send where it is too late
+    onnxruntime.disable_telemetry_events()  # the switch of Windows builds; elsewhere it stops further events
 if telemetry.LOADED_BEFORE and tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 29):
     logging.getLogger(__name__).warning(
         "onnxruntime was imported before embed_plugin and may report its use to Microsoft: set %s=1 in the environment "
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Vectors
+    from embed_plugin.types import Rows
 
 FUSIONS_LEFT_OUT = ("SkipLayerNormFusion",)
 """SkipLayerNormalization is slower on CPU than the Add and LayerNormalization it replaces: 10 x 50 tokens of
@@ -59,12 +59,12 @@ def open_session(
 
     Args:
         graph: A file, or the bytes of a graph that has its weights inside.
-        cpu: The class; None: this machine's, as :func:`~embed_plugin.cpu.detect_class` has it.
+        cpu: The class; None: this machine's, by :func:`~embed_plugin.cpu.detect_class`.
         library: The operators of :mod:`embed_plugin.kernels`, for a graph that uses them.
         options: More attributes of onnxruntime's SessionOptions, by name.
 
     Raises:
-        InvalidInputError: the environment asks for a class that this CPU is not.
+        InvalidInputError: the environment names a class that this CPU does not belong to.
         Exception: onnxruntime cannot load the graph; its errors have no common base.
     """
     chosen = onnxruntime.SessionOptions()
@@ -74,7 +74,7 @@ def open_session(
         chosen.register_custom_ops_library(str(library))
     chosen.intra_op_num_threads = 1
     chosen.inter_op_num_threads = 1
-    chosen.enable_mem_pattern = False  # a pattern is kept for every shape seen, and shapes are many
+    chosen.enable_mem_pattern = False  # it would keep a pattern for every shape, and there are many
     chosen.log_severity_level = 3
     for name, value in (options or {}).items():
         setattr(chosen, name, value)
@@ -91,11 +91,11 @@ def open_session(
 
 
 def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
-    """The bytes of the files with a graph's weights, by name, where it or one of them is a link; else nothing.
+    """Return the bytes of a graph's weight files by name if the graph or a weight file is a link, else an empty dict.
 
-    Folders of links are what a hub's cache, DVC, git-annex, Nix and Bazel make. onnxruntime does not follow a link from
-    one folder into another, for it could lead anywhere, and so is given what :mod:`embed_plugin.model.folder` verified.
-    It copies that, where it maps the files of an ordinary folder.
+    Hub caches, DVC, git-annex, Nix and Bazel make folders of links. onnxruntime refuses weights behind a link into
+    another folder, so it is given their bytes, which :mod:`embed_plugin.model.folder` has verified. It copies those,
+    while it maps the files of an ordinary folder.
     """
     weights = sorted(graph.parent.glob("*.onnx.data"))
     if not any(path.is_symlink() for path in (graph, *weights)):
@@ -107,7 +107,7 @@ class OnnxSession:
     """One session on one core per call; :meth:`run` may be called by any number of threads at once.
 
     Attributes:
-        backend: What computes its vectors.
+        backend: The class of CPU, kernels and release of onnxruntime that compute its vectors.
     """
 
     def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None) -> None:
@@ -116,7 +116,7 @@ class OnnxSession:
         Args:
             graph: The file.
             cpu: The class of CPU.
-            own: The kernels, for a graph that uses them.
+            own: This package's kernels, for a graph that uses them.
 
         Raises:
             ModelFolderError: onnxruntime cannot load it.
@@ -130,11 +130,11 @@ class OnnxSession:
 
     @classmethod
     def of(cls, folder: Path) -> OnnxSession:
-        """The fastest session of a model folder: with own kernels, where they can run here and the folder has a graph.
+        """Open the fastest session of a model folder: with own kernels, if they run here and it has a graph for them.
 
         Raises:
             ModelFolderError: onnxruntime cannot load the graph.
-            InvalidInputError: the environment asks for a class that this CPU is not.
+            InvalidInputError: the environment names a class that this CPU does not belong to.
         """
         cpu = detect_class()
         own = kernels.choose(cpu)
@@ -142,20 +142,20 @@ class OnnxSession:
             return cls(folder / GRAPH, cpu)
         return cls(folder / KERNEL_GRAPH, cpu, own)
 
-    def run(self, input_ids: npt.NDArray[np.int64]) -> Vectors:
-        """Encode texts of equal token count, ``(n, length)``, to ``(n, dimension)``.
+    def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
+        """Run texts of equal token count, ``(n, length)``; returns the graph's output, one row per text.
 
         Raises:
             InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
             EncodingError: the graph cannot be run, or returned NaN or infinity.
         """
         try:
-            vectors = cast("Vectors", self._session.run(None, {"input_ids": input_ids})[0])
+            rows = cast("Rows", self._session.run(None, {"input_ids": input_ids})[0])
         except InvalidArgument as error:
             problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
             raise InvalidInputError(f"{problem} ({error})") from error
         except Exception as error:
             raise EncodingError(f"onnxruntime {ONNXRUNTIME_VERSION} cannot run the model: {error}") from error
-        if not np.isfinite(vectors).all():
+        if not np.isfinite(rows).all():
             raise EncodingError("the model returned NaN or infinity: its folder is damaged, export it again")
-        return vectors
+        return rows

@@ -1,4 +1,4 @@
-"""The choices of this machine and this program; facts about the model live in its folder."""
+"""Settings of an encoder: choices of this machine and program. Facts about the model are in its folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class EncoderSettings:
     """How an encoder runs. None of these changes a vector.
 
     Attributes:
-        workers: Threads that encode, one core each; None: as many CPUs as this process may use. A short text asked
-            for alone is run by the thread that asks, beside them.
-        token_budget: Tokens of one onnxruntime run, at the most; a longer text runs alone.
+        workers: Threads that encode, one core each; None: as many CPUs as this process may use. A call with one short
+            text runs on the calling thread, beside them.
+        token_budget: Most tokens of one onnxruntime run; a longer text runs alone.
         window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
-        on_other_cpu: What to do when a folder that was checked on another class of CPU, or with another release of
-            onnxruntime, gives other vectors here: ``warn``, refuse it (``error``), or do not look (``ignore``).
+        on_other_cpu: Reaction to a folder that was checked on another class of CPU, or with another release of
+            onnxruntime, and gives other vectors here: ``warn``, refuse it (``error``), or skip the check (``ignore``).
         on_long: ``truncate`` cuts a text at the model's token limit and counts it, ``error`` refuses it.
     """
 
@@ -29,7 +29,7 @@ class EncoderSettings:
     on_long: Literal["truncate", "error"] = "truncate"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the field."""
+        """Refuse values that cannot work, naming the field."""
         for name in ("workers", "token_budget", "window_texts"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):

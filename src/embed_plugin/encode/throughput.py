@@ -1,4 +1,4 @@
-"""How many tokens a second an encoder gets done, measured in seconds."""
+"""Measure the tokens per second of an encoder, in a few seconds."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def measure_tokens_per_second(
     seconds: float,
     on_progress: Callable[[float, float], None] | None = None,
 ) -> float:
-    """Encode as many of the texts as time allows, in calls that grow, and take the rate of the last and largest.
+    """Encode as many of the texts as time allows, in growing calls, and return the rate of the last and largest.
 
-    So it keeps all workers of a large machine busy, and ends in time on a slow one.
+    The large calls keep all workers of a large machine busy; the small ones end in time on a slow machine.
 
     Args:
-        encoder: What is measured.
-        texts: One at least; the first is encoded once more before, for the first run of an encoder is slower.
-        tokens: The tokens of each.
-        seconds: Most time to take; the first call is made however long it takes.
-        on_progress: Told, after each call, the seconds that have gone by and the rate of that call.
+        encoder: The encoder to measure.
+        texts: At least one; the first is also encoded before the measurement, as an encoder's first run is slower.
+        tokens: The token count of each text.
+        seconds: Time limit; the first call is made however long it takes.
+        on_progress: Called after each call with the seconds since the start and the rate of that call.
     """
     encoder.encode_documents(texts[:1])
     started = ended = time.perf_counter()
@@ -47,7 +47,7 @@ def measure_tokens_per_second(
 
 
 def _growing_parts(count: int) -> Iterator[tuple[int, int]]:
-    """Cut ``range(count)`` into parts of 1, 2, 4, ...; the last takes what would be too short for a part."""
+    """Cut ``range(count)`` into parts of 1, 2, 4, ...; the last one includes a rest too short for a part of its own."""
     first, size = 0, 1
     while first < count:
         end = first + size if count - first >= 3 * size else count

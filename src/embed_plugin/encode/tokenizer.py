@@ -1,4 +1,4 @@
-"""Texts to token ids, cut at the model's limit. The encode path's only use of tokenizers."""
+"""Tokenise texts and cut them at the model's limit. The only module of the encode path that uses tokenizers."""
 
 from __future__ import annotations
 
@@ -26,24 +26,28 @@ if TYPE_CHECKING:
 Text = TypeVar("Text")
 Encoded = TypeVar("Encoded")
 
-SLICE_TEXTS = 64
-"""Texts given to tokenizers at once: what it returns is large (offsets, words, masks) until the ids are taken out."""
+TEXTS_PER_CALL = 64
+"""Texts given to tokenizers in one call: its result is large (offsets, words, masks) until the ids are taken out."""
 
-SLICE_CHARACTERS = 1_000_000
-"""A slice closes here too: a token takes some 300 bytes until then, and a Chinese character is one or more."""
+CHARACTERS_PER_CALL = 1_000_000
+"""Characters at which a call is full too: a token takes some 300 bytes until then, and a Chinese character is one token
+or more."""
 
 HEAD_CHARACTERS_PER_TOKEN = 32
-"""A longer text is tokenised by its head first: its tail would be cut anyway. English has 4 to 5 a token."""
+"""Of a text longer than this times the limit, a head is tokenised first, as its tail would be cut anyway. English has 4
+to 5 characters a token."""
 
 UNSETTLED_CHARACTERS = 64
-"""What follows a head may change its last characters: join their word, compose with them, make them a special token."""
+"""Characters at the end of a head whose tokens may depend on the text behind it: it may continue their word, compose
+with them, or complete a special token."""
 
 LONGEST_PIECE = 64
-"""Longer ones in its vocabulary would ask for too many heads of a Unigram tokenizer; SentencePiece makes 16 at most."""
+"""Longest vocabulary entry, in characters, for which heads of a Unigram tokenizer are compared: one more head for each
+character. SentencePiece makes entries of at most 16."""
 
 
 class TextTokenizer:
-    """A model's tokenizer, free of the truncation and padding that ``tokenizer.json`` may carry."""
+    """A model's tokenizer, without the truncation and padding that ``tokenizer.json`` may contain."""
 
     def __init__(self, path: Path, *, max_tokens: int) -> None:
         try:
@@ -65,26 +69,26 @@ class TextTokenizer:
         self._unsettled = UNSETTLED_CHARACTERS + max((len(token.content) for token in added), default=0)
 
     def to_json(self) -> str:
-        """The tokenizer as JSON, without truncation and padding."""
+        """Return the tokenizer as JSON, without truncation and padding."""
         return str(self._tokenizer.to_str())
 
     @cached_property
     def _unknown_id(self) -> int | None:
-        """The token for what is not in the vocabulary; None where, as with byte-level BPE, there is none."""
+        """Id of the token for text that is not in the vocabulary; None where there is none, as with byte-level BPE."""
         try:
-            tokens = self._tokenizer.model.tokenize("\U0010fffe")  # no character, so in no vocabulary
-        except Exception:  # noqa: BLE001 - tokenizers' own: an unknown token is named that the vocabulary lacks
+            tokens = self._tokenizer.model.tokenize("\U0010fffe")  # a noncharacter, so in no vocabulary
+        except Exception:  # noqa: BLE001 - tokenizers raises Exception where the vocabulary lacks the named unknown token
             return None
         return tokens[0].id if len(tokens) == 1 else None
 
     def count_unknown(self, ids: Sequence[TokenIds]) -> list[int]:
-        """Tokens of each text that stand for what is not in the vocabulary."""
+        """Count, for each text, the tokens that stand for text outside the vocabulary."""
         if self._unknown_id is None:
             return [0] * len(ids)
         return [int(np.count_nonzero(np.asarray(tokens) == self._unknown_id)) for tokens in ids]
 
     def count(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
-        """Tokens of each text, special tokens and prefix included, not cut: however long it is, it is tokenised whole.
+        """Count the tokens of each text, special tokens and prefix included. Texts of any length are tokenised whole.
 
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
@@ -93,7 +97,7 @@ class TextTokenizer:
         return np.array([len(encoding.ids) for encoding in self._encodings(texts, prefix)], dtype=np.int64)
 
     def count_unknown_in(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
-        """Those of :meth:`count` that stand for what is not in the vocabulary."""
+        """Count, for each text, those tokens of :meth:`count` that stand for text outside the vocabulary."""
         refuse_bad_texts(texts, 0)
         return np.array(self.count_unknown(self._encode(texts, prefix)), dtype=np.int64)
 
@@ -127,11 +131,11 @@ class TextTokenizer:
         return HEAD_CHARACTERS_PER_TOKEN * self.max_tokens
 
     def _encode_long(self, text: str, prefix: str) -> TokenIds:
-        """Tokenise a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
+        """Tokenise only a head of the text that has more tokens than the limit, so that 10 MB cost no more than 10 kB.
 
-        The tokens kept are those of the whole text. Heads are tried in this order: one that ends before white space,
-        where WordPiece, Unigram and byte-level BPE start a new word; one whose last words are left out; and with
-        Unigram heads that agree. A text that is one word, to any other model, is tokenised whole.
+        The tokens kept are equal to those of the whole text. Heads are tried in this order: one that ends before white
+        space, where WordPiece, Unigram and byte-level BPE start a new word; one whose last words are dropped; with
+        Unigram, heads that agree. A text that is a single word is tokenised whole by any other model.
         """
         length = self._head_length
         while length < len(text):
@@ -151,10 +155,10 @@ class TextTokenizer:
             yield self._agreed_head(text, prefix, length)
 
     def _agreed_head(self, text: str, prefix: str, length: int) -> TokenIds:
-        """Token ids of the head of a text in one word, where every head that ends shortly before agrees; or none.
+        """Return the token ids of a head of one word if every head that ends a little earlier agrees, else none.
 
-        Unigram takes the best path through a word. Each path has a border in any stretch as long as the longest piece,
-        and up to that border the best path is that of the head which ends there (Viterbi's argument).
+        Unigram takes the best path through a word. Any path has a border within each stretch as long as the longest
+        piece, and up to that border the best path is the one of the head that ends there (Viterbi).
         """
         if self._longest_piece > min(length, LONGEST_PIECE):
             return array("i")
@@ -166,7 +170,7 @@ class TextTokenizer:
         return min(ids, key=len) if len(kept) == 1 else array("i")
 
     def _grow_by_one(self, heads: list[str]) -> bool:
-        """Whether each head, normalised, is the next one without its last character."""
+        """Return True if each head, normalised, is the next one without its last character."""
         normaliser = self._tokenizer.normalizer
         normal = [normaliser.normalize_str(head) for head in heads] if normaliser else heads
         return all(head == after[:-1] for head, after in pairwise(normal))
@@ -176,7 +180,7 @@ class TextTokenizer:
         return max(map(len, self._tokenizer.get_vocab(with_added_tokens=False)))
 
     def _settled_head(self, head: str) -> TokenIds:
-        """Token ids of a head's words but for the last ones, special tokens included: no text behind changes them."""
+        """Return a head's token ids without its last words, special tokens included: no text behind changes them."""
         encoding = self._translated(self._tokenizer.encode, head)
         ends, words = [end for _, end in encoding.offsets], encoding.word_ids
         body = last = len(ends) - self._trailing
@@ -191,7 +195,7 @@ class TextTokenizer:
         return [array("i", encoding.ids) for encoding in self._encodings(texts, prefix)]
 
     def _encodings(self, texts: Sequence[str], prefix: str) -> Iterator[Encoding]:
-        for part in _slices([prefix + text for text in texts] if prefix else texts):
+        for part in _parts([prefix + text for text in texts] if prefix else texts):
             yield from self._translated(self._tokenizer.encode_batch_fast, part)
 
     @staticmethod
@@ -202,13 +206,13 @@ class TextTokenizer:
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
 
 
-def _slices(texts: Sequence[str]) -> Iterator[list[str]]:
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
     part: list[str] = []
     characters = 0
     for text in texts:
         part.append(text)
         characters += len(text)
-        if len(part) == SLICE_TEXTS or characters >= SLICE_CHARACTERS:
+        if len(part) == TEXTS_PER_CALL or characters >= CHARACTERS_PER_CALL:
             yield part
             part, characters = [], 0
     if part:

@@ -1,8 +1,8 @@
 """Operators for onnxruntime that do several steps of an int8 text encoder at once, in C for CPUs with AVX-512 BF16.
 
-They are built with the package where a compiler is (``hatch_build.py``), and are an extra: without them, the same steps
-are onnxruntime's own operators. A session gets them with ``SessionOptions.register_custom_ops_library``. They are of
-the domain :data:`DOMAIN`, version 1:
+They are built with the package if there is a C compiler (``hatch_build.py``). They are optional: without them, the same
+steps are onnxruntime's own operators. A session loads them with ``SessionOptions.register_custom_ops_library``. Their
+domain is :data:`DOMAIN`, version 1:
 
 - ``QuantisedProduct(rows, weights, correction, multiplier, bias)``: ``(rows @ weights + correction) * multiplier +
   bias`` of uint8 rows and int8 weights, which are packed as :mod:`embed_plugin.export.int8.kernel_graph` does it.
@@ -13,7 +13,7 @@ the domain :data:`DOMAIN`, version 1:
   ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as uint8.
 
 ``channels`` (int64) and ``offsets`` (float32) name values of a row that are quantised once more, less an offset, and
-stand behind the row; both may be empty. A row's result does not depend on what other rows are in the call.
+appended to the row; both may be empty. A row's result does not depend on the other rows in the call.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
 CLASSES = ("avx512-bf16", "amx")
-"""The classes of CPU that the library is compiled for. It asks Linux for AMX itself, and does without where Linux
-refuses, or where :data:`~embed_plugin.cpu.classes.INSTRUCTION_SET_VARIABLE` names a class without it."""
+"""The classes of CPU that the library is compiled for. It requests AMX from Linux, and works without it if Linux
+refuses, or if :data:`~embed_plugin.cpu.classes.INSTRUCTION_SET_VARIABLE` names a class without it."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Kernels:
     """The operators that a session on this machine can have.
 
     Attributes:
-        name: The class of CPU they are written for, or ``onnxruntime`` where there are none but its own.
-        library: Their file, for ``SessionOptions.register_custom_ops_library``; None where there are none.
-        reason: Why these.
+        name: The class of CPU they are written for, or ``onnxruntime`` if a session has only its own operators.
+        library: Their file, for ``SessionOptions.register_custom_ops_library``; None if there are none.
+        reason: The reason for this choice.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Kernels:
 
 
 def choose(cpu: CpuClass) -> Kernels:
-    """The operators for a class of CPU: this package's where they were built and are made for it."""
+    """Choose the operators for a class of CPU: this package's, if they were built and support it."""
     if sys.platform != "linux" or cpu.name not in CLASSES:
         return Kernels("onnxruntime", None, f"own kernels need Linux and one of {', '.join(CLASSES)}, this is {cpu}")
     if not LIBRARY.is_file():
@@ -61,5 +61,5 @@ def choose(cpu: CpuClass) -> Kernels:
 
 
 def uses_amx(library: Path) -> bool:
-    """Whether sessions that are made now multiply with AMX: the CPU has it, Linux grants it, the variable allows it."""
+    """Return True if new sessions multiply with AMX: the CPU has it, Linux grants it and the variable allows it."""
     return bool(ctypes.CDLL(str(library)).embed_plugin_uses_amx())

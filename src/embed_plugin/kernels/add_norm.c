@@ -4,7 +4,7 @@
 #include "operators.h"
 #include "quantise.h"
 
-enum { SUMS = 4 }; /* sums that are added up side by side: one addition need not wait for the one before */
+enum { SUMS = 4 }; /* independent partial sums: an addition need not wait for the one before */
 
 typedef struct {
   const float *gamma, *beta;
@@ -32,8 +32,8 @@ static inline float add_row(const float *a, const float *b, float *y, int64_t wi
   return _mm512_reduce_add_ps(sum) / (float)width;
 }
 
-/* The mean square of what is left of y without its mean: from y as it stands, for the mean of squares less the square
- * of the mean cancels where the mean is large. */
+/* The variance of y: the mean of (y - mean)^2. The mean of squares less the square of the mean would cancel where the
+ * mean is large. */
 static inline float variance(const float *y, float mean, int64_t width) {
   const Floats centre = all(mean);
   Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
@@ -55,7 +55,7 @@ typedef struct {
   Floats centre, factor;
 } Moments;
 
-/* The part of a row from `i`: y as the sum that stands there becomes y as the norm of it. */
+/* Replace the sums in a part of a row, from `i` on, by their norm. */
 static inline void write_part(const Norm *norm, const Quantiser *to, Moments of, float *y, uint8_t *q, int64_t i,
                               int64_t left) {
   Floats x = _mm512_mul_ps(_mm512_sub_ps(load(y + i, left), of.centre), of.factor);
@@ -69,7 +69,7 @@ static void add_norm_row(const Norm *norm, const Quantiser *to, const float *a, 
   const int64_t width = norm->width;
   const float mean = add_row(a, b, y, width);
   const Moments of = {all(mean), all(1.0f / sqrtf(variance(y, mean, width) + norm->epsilon))};
-  const Quantiser constants = *to; /* a copy no store can change, so that it stays in registers */
+  const Quantiser constants = *to; /* a copy that no store can alias, so that it stays in registers */
   int64_t i = 0;
   for (; i + LANES <= width; i += LANES) write_part(norm, &constants, of, y, q, i, LANES);
   if (i < width) write_part(norm, &constants, of, y, q, i, width - i);

@@ -25,7 +25,7 @@ typedef void (*Attend)(const PackedHead *, const Workspace *, const float *queri
 ATTEND_EACH(32)
 ATTEND_EACH(64)
 
-/* What one call needs besides its inputs and outputs, all in one piece of memory. */
+/* The scratch memory of one call, in one allocation. */
 typedef struct {
   PackedHead head;
   Workspace work;

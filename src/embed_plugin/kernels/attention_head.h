@@ -1,4 +1,4 @@
-/* What both ways to attend share: room for scores, and the power of 2. */
+/* Shared by both implementations of attention: scratch memory for scores, and the power of 2. */
 #pragma once
 
 #include <math.h>

@@ -3,7 +3,7 @@
 
 #include "tiles.h"
 
-/* Where a row's vector is put so that its number ends in the lane that the row has. */
+/* The order of the rows' vectors that puts each row's number in its own lane. */
 static const int place[TILE_ROWS] = {0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15};
 
 /* One number of each of 16 vectors: their sums, or their largest lanes. Each level halves the number of vectors, and that

@@ -1,14 +1,14 @@
-/* What these kernels use of onnxruntime's C interface, whose headers its wheel does not bring.
+/* The part of onnxruntime's C interface that these kernels use; its wheel has no headers.
  *
- * The interface is a table of function pointers that only grows: a function keeps its place for ever. All places below
- * were in the table's first version. The struct that describes an operator grows the same way, and tells how far it was
- * filled in with `version`: 16 is the first that has the two functions which return a status. */
+ * The interface is a table of function pointers that only grows: a function keeps its place. All places below were in
+ * the table's first version. The struct that describes an operator grows the same way, and its `version` says which
+ * fields are set: 16 is the first with the two functions that return a status. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct OrtStatus OrtStatus; /* null is success; any other is released by whoever receives it last */
+typedef struct OrtStatus OrtStatus; /* null is success; the last receiver releases any other */
 typedef struct OrtSessionOptions OrtSessionOptions;
 typedef struct OrtCustomOpDomain OrtCustomOpDomain;
 typedef struct OrtKernelContext OrtKernelContext;
@@ -51,7 +51,7 @@ struct OrtCustomOp {
   int (*variadic_output_homogeneous)(const OrtCustomOp *);
   OrtStatus *(*create)(const OrtCustomOp *, OrtApi, const OrtKernelInfo *, void **kernel);
   OrtStatus *(*compute)(void *kernel, OrtKernelContext *);
-  OrtFunction later[8]; /* what later versions added, null here */
+  OrtFunction later[8]; /* fields of later versions, null here */
 };
 
 /* The function at a place of the table, as one that takes these types and returns a status. */

@@ -1,4 +1,4 @@
-/* What a product is made of, and what is done with each sum of it. */
+/* The parts of a product, and the steps that turn its sums into results. */
 #pragma once
 
 #include "gelu.h"
@@ -20,12 +20,12 @@ typedef struct {
 static inline int64_t parts(int64_t count, int64_t size) { return (count + size - 1) / size; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Either gives the same results, bit for bit: sums of whole numbers, and what is done with them is below. The second
- * returns 0, having done nothing, when there is no memory for it. */
+/* Both give the same results, bit for bit: sums of whole numbers, and the shared steps below. The second returns 0 and
+ * does nothing if there is no memory for it. */
 void multiply_by_vnni(const Product *p);
 int multiply_by_tiles(const Product *p);
 
-/* What turns 16 columns' sums into results. */
+/* The constants that turn the sums of 16 columns into results. */
 typedef struct {
   __m512i correction;
   Floats multiplier, bias;

@@ -118,7 +118,7 @@ int multiply_by_tiles(const Product *p) {
   for (int64_t row = 0; row < padded; row++) pack_row(p, &rows, row);
   shape_tiles();
   if (p->to) {
-    const Quantiser to = *p->to; /* a copy no store can change, so that it stays in registers */
+    const Quantiser to = *p->to; /* a copy that no store can alias, so that it stays in registers */
     multiply(p, &to, &rows);
   } else {
     multiply(p, NULL, &rows);

@@ -8,7 +8,7 @@
 
 enum { MOST_ROWS = 6, MOST_PANELS = 4 };
 
-/* Written out, for gcc 12 keeps sums in memory when it is asked by _mm512_dpbusd_epi32: half the speed. */
+/* Written out, because gcc 12 keeps the sums of _mm512_dpbusd_epi32 in memory: half the speed. */
 static inline __m512i add_products(__m512i sum, __m512i bytes, __m512i weights) {
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
   return sum;

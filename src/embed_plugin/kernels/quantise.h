@@ -12,7 +12,7 @@ typedef struct {
   __m512i zero;
 } Quantiser;
 
-/* Values of a row that are quantised once more with another offset, and stand behind the row. */
+/* Values of a row that are quantised once more with another offset, and appended to the row. */
 typedef struct {
   const int64_t *channels;
   const float *offsets;

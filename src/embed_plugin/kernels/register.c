@@ -1,4 +1,4 @@
-/* The one function onnxruntime looks for in the library, and what it is told about each operator. */
+/* The entry point that onnxruntime calls in the library, and the description of each operator. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

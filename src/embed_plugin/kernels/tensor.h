@@ -1,4 +1,4 @@
-/* The inputs and outputs of one call, and the ways out of it when they do not fit together. */
+/* The inputs and outputs of one call, and early returns if their shapes do not fit together. */
 #pragma once
 
 #include "onnxruntime_abi.h"
@@ -20,14 +20,14 @@ typedef struct {
   int tiles;
 } Kernel;
 
-/* Leave the function with the status when it is one of failure; the caller of the operator releases it. */
+/* Return the status if it is a failure; the caller of the operator releases it. */
 #define TRY(call)                    \
   do {                               \
     OrtStatus *status_ = (call);     \
     if (status_) return status_;     \
   } while (0)
 
-/* Leave the function unless the inputs are as they must be: beyond this, the arithmetic checks nothing. */
+/* Return an error unless the condition on the inputs holds: the arithmetic checks nothing. */
 #define EXPECT(kernel, condition, message) \
   do {                                     \
     if (!(condition)) return ort_status((kernel)->ort, ORT_INVALID_ARGUMENT, message); \

@@ -22,14 +22,14 @@ enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 }; /* Linux 5.16: linux/Docu
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int allowed;
 
-/* Linux refuses where the CPU, a hypervisor or a signal stack that is too small for the registers stands against it. */
+/* Linux refuses if the CPU or a hypervisor lacks AMX, or if a signal stack is too small for the registers. */
 static void ask(void) {
   unsigned a, b, c, d;
   const int has = __get_cpuid_count(FEATURES, 0, &a, &b, &c, &d) && (d & AMX) == AMX;
   allowed = has && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 
-/* A class of CPU without AMX may be asked for by the variable that embed_plugin/cpu/classes.py reads. */
+/* The variable that embed_plugin/cpu/classes.py reads may name a class of CPU without AMX. */
 static int unwanted(void) {
   const char *name = getenv("EMBED_PLUGIN_INSTRUCTION_SET");
   return name && *name && strcmp(name, "amx") != 0;
@@ -54,5 +54,5 @@ void release_tiles(void) { __asm__ volatile("tilerelease"); }
 
 #endif
 
-/* For Python, which names the class of CPU that vectors come from. */
+/* For Python, which records the class of CPU that computed the vectors. */
 __attribute__((visibility("default"))) int embed_plugin_uses_amx(void) { return may_use_tiles(); }

@@ -10,11 +10,11 @@
 
 enum { TILE_ROWS = 16, TILE_BYTES = 64 };
 
-/* Whether operators that are made now may use tiles. Linux wants to be asked, and the first call does that. */
+/* 1 if operators that are made now may use tiles. The first call requests permission from Linux. */
 int may_use_tiles(void);
 
-/* Make all eight tiles 16 rows of 64 bytes, until release_tiles. Others in the thread may have left them otherwise, so
- * each operator does both. */
+/* Make all eight tiles 16 rows of 64 bytes, until release_tiles. Other code in the thread may have configured
+ * them otherwise, so each operator does both. */
 void shape_tiles(void);
 void release_tiles(void);
 

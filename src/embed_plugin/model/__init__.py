@@ -1,1 +1,1 @@
-"""A prepared model on disk: its facts, its files, its identity, and where a hub id is kept."""
+"""A prepared model on disk: its facts, its files, its identity, and the cache of models by hub id."""

@@ -1,4 +1,4 @@
-"""Where a model that was exported from a hub id is kept, so that its id is enough to load it."""
+"""The cache of models exported from a hub id, so that the id is enough to load one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from embed_plugin.errors import ModelFolderError
 from embed_plugin.model.folder import MANIFEST
 
 CHECKPOINT_CONFIG = "config.json"
-"""A checkpoint has this file, a model folder has not."""
+"""A checkpoint has this file, a model folder does not."""
 
 MODELS_VARIABLE = "EMBED_PLUGIN_MODELS"
 """The environment variable that names the folder of prepared models; ``~/.cache/embed-plugin/models`` without it."""
@@ -19,15 +19,15 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether this may be a hub id, such as ``BAAI/bge-small-en-v1.5`` or one with ``@revision``."""
+    """Return True if this may be a hub id: ``BAAI/bge-small-en-v1.5``, or the same with ``@revision``."""
     return _HUB_ID.fullmatch(source) is not None
 
 
 def prepared_folder(hub_id: str) -> Path:
-    """The model folder of a hub id, which ``embed-plugin export HUB_ID`` makes.
+    """Return the path of a hub id's model folder, which ``embed-plugin export HUB_ID`` makes.
 
     Raises:
-        ModelFolderError: this user has no home, and ``EMBED_PLUGIN_MODELS`` names no folder.
+        ModelFolderError: this user has no home folder, and ``EMBED_PLUGIN_MODELS`` is not set.
     """
     named = os.environ.get(MODELS_VARIABLE)
     try:
@@ -41,10 +41,10 @@ def prepared_folder(hub_id: str) -> Path:
 
 
 def find_model_folder(model: str | os.PathLike[str]) -> Path:
-    """The folder itself; where there is none and it is the id of a prepared model, that model's folder.
+    """Return the folder itself, or the folder of a prepared model if ``model`` is its hub id.
 
     Raises:
-        ModelFolderError: it is neither; says what it is instead, where that can be told, and the command that helps.
+        ModelFolderError: it is neither; the message names what it is, if that is known, and the command that helps.
     """
     folder, name = Path(model), Path(model).as_posix()
     if name.startswith("~") and not folder.exists():
@@ -72,7 +72,7 @@ def _refuse_checkpoint(folder: Path) -> None:
 
 
 def _advice(model: str, folder: Path) -> str:
-    """What is wrong with a model that is no folder, and what to do."""
+    """Return the second half of an error message: what a model that is no folder is, and what to do."""
     if model.startswith(("http://", "https://")):
         return (
             "is a URL, expected a model folder: make an EmbeddingClient of it (embed_plugin.client) and give that in "

@@ -1,4 +1,4 @@
-"""The backend a model folder was checked on, and its canaries: short texts with the vectors they had there."""
+"""The backend that a model folder was checked on, and its canaries: short texts with the vectors they had there."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FLOAT = np.dtype("<f4")
 
 @dataclass(frozen=True)
 class Backend:
-    """What computes vectors. Another one may round otherwise, and must be shown to give nearly the same vectors.
+    """CPU, kernels and engine that compute vectors. Another backend may round otherwise, so its vectors are checked.
 
     Attributes:
         cpu: The class of CPU; see :mod:`embed_plugin.cpu.classes`.
-        kernels: The class that own kernels are written for, or ``onnxruntime`` for its operators.
-        onnxruntime: Its release.
+        kernels: The class of CPU that the kernels are written for, or ``onnxruntime`` for its own operators.
+        onnxruntime: The release of onnxruntime.
     """
 
     cpu: str
@@ -37,11 +37,11 @@ class Backend:
 
 @dataclass(frozen=True)
 class CheckedOn:
-    """Where a model folder's vectors were last known to be right.
+    """The backend on which a model folder was checked, and its canaries.
 
     Attributes:
-        backend: What computed them.
-        canaries: Vector of each canary text: little-endian float32 in base64, for a number on every line would bury
+        backend: The backend that computed the vectors.
+        canaries: Vector of each canary text: little-endian float32 in base64, as a number on every line would bury
             the rest of the manifest.
     """
 
@@ -50,16 +50,16 @@ class CheckedOn:
 
     @classmethod
     def of(cls, backend: Backend, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
-        """What to record: one vector ``(dimension,)`` per text."""
+        """Make the record of a check: one vector ``(dimension,)`` per text."""
         encoded = [base64.b64encode(vector.astype(_FLOAT).tobytes()).decode() for vector in vectors]
         return cls(backend, dict(zip(texts, encoded, strict=True)))
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> CheckedOn:
-        """What a manifest has.
+        """Read the record from a manifest's JSON.
 
         Raises:
-            ValueError, TypeError, KeyError: it is something else.
+            ValueError, TypeError, KeyError: it has another form.
         """
         backend = Backend(**content["backend"])
         if not all(type(value) is str for value in vars(backend).values()) or content.keys() != {"backend", "canaries"}:
@@ -67,10 +67,10 @@ class CheckedOn:
         return cls(backend, content["canaries"])
 
     def vectors(self, dimension: int) -> Vectors:
-        """The canaries' vectors, ``(n, dimension)``.
+        """Return the canaries' vectors, ``(n, dimension)``.
 
         Raises:
-            ValueError: there is none, or one is not ``dimension`` finite numbers in base64.
+            ValueError: there are none, or one is not ``dimension`` finite numbers in base64.
         """
         rows = [np.frombuffer(base64.b64decode(row, validate=True), _FLOAT) for row in self.canaries.values()]
         vectors = np.array(rows, dtype=np.float32).reshape(len(rows), dimension)

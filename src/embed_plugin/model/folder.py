@@ -1,8 +1,8 @@
-"""A prepared model on disk, and the manifest that vouches for its files.
+"""Read, verify and write model folders and their manifest.
 
-The files are ``model.onnx``, its weights in ``model.onnx.data``, ``tokenizer.json``, and in INT8 also
+The files of a folder are ``model.onnx``, its weights in ``model.onnx.data``, ``tokenizer.json``, and in INT8 also
 ``model.kernels.onnx``, the same model with the operators of :mod:`embed_plugin.kernels` and the same weights. The
-manifest, ``embed_plugin.json``, is ``{"schema_version": 2, <every field of ModelSpec>}``. Reading it checks every
+manifest, ``embed_plugin.json``, is ``{"schema_version": 2, <every field of ModelSpec>}``. Reading a folder checks every
 file's sha256 and the fingerprint, so that a changed byte is found before it changes a vector.
 """
 
@@ -36,7 +36,7 @@ _TYPES: dict[str, type] = {
 }
 _CHOICES = {"pooling": get_args(Pooling), "precision": get_args(Precision)}
 _MOST = 2**31 - 1
-"""Largest token limit and dimension that are believed: int32's, far above any model's."""
+"""Largest token limit and dimension that are accepted: that of int32, far above any model's."""
 _EXPORT_AGAIN = "make it again with  embed-plugin export"
 
 
@@ -72,7 +72,7 @@ def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:
 def _read_manifest(path: Path) -> ModelSpec:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # a lone surrogate, in a prefix say, is no text
+        json.dumps(content, ensure_ascii=False).encode()  # raises for a lone surrogate, in a prefix say
     except FileNotFoundError as error:
         raise ModelFolderError(f"{path} is missing, so this is not a model folder: {_EXPORT_AGAIN}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -122,7 +122,7 @@ def _verify_files(folder: Path, spec: ModelSpec) -> None:
 def _verify_file(path: Path, sha256: str) -> None:
     try:
         found = file_sha256(path) if path.is_file() else None
-    except OSError as error:  # not allowed, a disk that fails, a name too long
+    except OSError as error:  # no permission, a failing disk, a name too long
         raise ModelFolderError(f"{path} cannot be read ({error}): copy the whole folder again") from error
     if found is None and path.is_symlink():
         what = f"{path} is a link to {path.readlink()}, which is not there"

@@ -1,7 +1,7 @@
-"""The identity of a vector space: equal fingerprints, comparable vectors; anything else must never meet.
+"""Compute the fingerprint, the identity of a vector space: vectors are comparable only if fingerprints are equal.
 
-What is only another way to compute the same vectors is no part of it: the graph for own kernels, and whatever else may
-lie in a folder. Nor is where the checkpoint came from.
+The graph for own kernels is not part of it, for it is only another way to compute the same vectors. Nor are other files
+in the folder, or the source of the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from embed_plugin.model.spec import ModelSpec
 
 IDENTITY_FIELDS = ("pooling", "dimension", "max_tokens", "query_prefix", "document_prefix", "precision")
-"""Fields of :class:`ModelSpec` that change a vector's numbers."""
+"""Fields of :class:`~embed_plugin.model.spec.ModelSpec` that change a vector's numbers."""
 
 IDENTITY_FILES = ("model.onnx", "model.onnx.data", "tokenizer.json")
-"""Files of a model folder that do: the plain graph, its weights, the tokenizer."""
+"""Files of a model folder that change them: the plain graph, its weights, the tokenizer."""
 
 
 def fingerprint_of(spec: ModelSpec) -> str:
-    """sha256 (hex) of everything in a spec that changes a vector's numbers, as canonical JSON."""
+    """Return the sha256 (hex) of everything in a spec that changes a vector's numbers, as canonical JSON."""
     identity: dict[str, object] = {name: getattr(spec, name) for name in IDENTITY_FIELDS}
     identity["files"] = {name: spec.files[name] for name in IDENTITY_FILES if name in spec.files}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -31,11 +31,11 @@ def fingerprint_of(spec: ModelSpec) -> str:
 
 
 def fingerprint_of_api_model(provider: str, model: str, dimension: int) -> str:
-    """The identity of a model that is known by an API alone: who serves it, its name there and its dimension."""
+    """Return the identity of a model known only through an API: its provider, name and dimension."""
     return f"{provider}/{model}/{dimension}"
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
+    """Return the sha256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

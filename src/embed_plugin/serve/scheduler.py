@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.encode.queue import SMALL_JOB_TOKENS
-from embed_plugin.encode.tokenizer import SLICE_TEXTS
+from embed_plugin.encode.tokenizer import TEXTS_PER_CALL
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.serve.admission import Admission
 from embed_plugin.serve.request_errors import RequestError
@@ -86,8 +86,8 @@ class Scheduler:
 
     def __init__(self, encoder: Encoder, settings: ServeSettings) -> None:
         self.encoder = encoder
-        self.throughput = Throughput(encoder.workers)
-        self.admission = Admission(lambda: encoder.queued_tokens, self.throughput, limit=settings.queue_tokens)
+        self.throughput = Throughput(encoder.runtime.workers)
+        self.admission = Admission(lambda: encoder.runtime.queued_tokens, self.throughput, limit=settings.queue_tokens)
         self._settings = settings
         # A thread for each lane, so that a query does not wait while two thousand documents are tokenised.
         self._threads = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"tokenise-{lane}") for lane in LANES}
@@ -160,7 +160,7 @@ class Scheduler:
 
     async def _tokenise(self, texts: Sequence[str], role: Role, lane: Lane) -> TokenisedTexts:
         whole = TokenisedTexts([], [])
-        for part in await self._in_slices(partial(self.encoder.tokenise, role=role), texts, lane):
+        for part in await self._in_slices(partial(self.encoder.runtime.tokenise, role=role), texts, lane):
             whole.cut.extend(len(whole.ids) + index for index in part.cut)
             whole.ids.extend(part.ids)
         return whole
@@ -171,8 +171,8 @@ class Scheduler:
         """Run a step on slices of the texts: other requests run in between, and a cancelled request stops there."""
         loop = asyncio.get_running_loop()
         results = []
-        for first in range(0, len(texts), SLICE_TEXTS):
-            part = texts[first : first + SLICE_TEXTS]
+        for first in range(0, len(texts), TEXTS_PER_CALL):
+            part = texts[first : first + TEXTS_PER_CALL]
             try:
                 results.append(await loop.run_in_executor(self._threads[lane], step, part))
             except InvalidTextError as error:
@@ -192,7 +192,7 @@ class Scheduler:
         windows = [tokenised.ids[first : first + size] for first in range(0, len(tokenised.ids), size)]
         cut = [tokenised.cut, *([[]] * len(windows))]  # counted once, with the first window
         return [
-            self.encoder.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
+            self.encoder.runtime.submit(TokenisedTexts(ids, cut_here), is_part=is_part)
             for ids, cut_here in zip(windows, cut, strict=False)
         ]
 

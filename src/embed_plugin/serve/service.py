@@ -42,7 +42,7 @@ class Service:
             scheduler.throughput.add(report)
             metrics.count_batch(report)
 
-        encoder.observe(observe)
+        encoder.runtime.observe(observe)
         return cls(encoder, settings, scheduler, lifecycle, metrics, model, version)
 
     def check_model(self, requested: str | None) -> None:

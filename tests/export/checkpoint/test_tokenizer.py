@@ -139,7 +139,7 @@ def test_a_long_text_still_ends_with_the_added_end(tmp_path: Path) -> None:
     settings = {"add_eos_token": True, "eos_token": "!", "do_lower_case": True}
     (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
     export(str(checkpoint), tmp_path / "model", FP32)
-    ids = Encoder.load(tmp_path / "model").tokenise(["the cat " * 40]).ids[0]
+    ids = Encoder.load(tmp_path / "model").runtime.tokenise(["the cat " * 40]).ids[0]
     assert (len(ids), ids[0], ids[-1]) == (16, 2, tiny_tokenizer().token_to_id("!"))
 
 
@@ -150,7 +150,10 @@ def test_the_tokenizer_is_part_of_the_identity(tmp_path: Path) -> None:
     cased = export(str(checkpoint), tmp_path / "cased", FP32)
     assert plain.fingerprint != cased.fingerprint
     encoders = [Encoder.load(tmp_path / name) for name in ("plain", "cased")]
-    assert [encoder.tokenise(["The"]).ids == encoder.tokenise(["the"]).ids for encoder in encoders] == [True, False]
+    assert [encoder.runtime.tokenise(["The"]).ids == encoder.runtime.tokenise(["the"]).ids for encoder in encoders] == [
+        True,
+        False,
+    ]
 
 
 def test_a_tokenizer_that_is_none_is_the_checkpoints_fault(tmp_path: Path) -> None:

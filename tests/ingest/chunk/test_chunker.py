@@ -206,6 +206,10 @@ def test_settings_that_leave_no_room_for_the_text_are_refused(chunk_tokens: int,
 class WordsOnlyEncoder(FakeEncoder):
     """A tokenizer without a template: a text of nothing that it knows has no tokens, and cannot be encoded."""
 
+    @property
+    def runtime(self) -> WordsOnlyEncoder:
+        return self
+
     def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
         for index, text in enumerate(texts):
             if text == "\u200b":

@@ -43,7 +43,7 @@ def test_concurrent_async_callers_share_batches(folder: Path) -> None:
     encoder = embeddings.encoder
     assert isinstance(encoder, Encoder)
     rows: list[int] = []
-    encoder.observe(lambda report: rows.append(report.texts))
+    encoder.runtime.observe(lambda report: rows.append(report.texts))
 
     async def forty_callers() -> None:
         await asyncio.gather(*(embeddings.aembed_query("the cat") for _ in range(40)))

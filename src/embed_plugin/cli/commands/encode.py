@@ -35,16 +35,18 @@ def encode(
     """
     encoder = Encoder.load(folder)
     tokens: list[int] = []
-    encoder.observe(lambda report: tokens.append(report.tokens))
+    encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
     stream = encoder.stream_queries if role == "query" else encoder.stream_documents
     vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)))
     count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
     seconds = time.perf_counter() - started
-    cut = f"{encoder.cut_texts} cut at {encoder.max_tokens} tokens"
-    summary = f"{count} texts in {seconds:.1f} s, {cut}, {encoder.unknown_tokens} of {sum(tokens)} tokens unknown"
+    cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
+    summary = (
+        f"{count} texts in {seconds:.1f} s, {cut}, {encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
+    )
     print(summary, file=sys.stderr)  # noqa: T201 - the command's message
-    warn_of_unknown(encoder.unknown_tokens, sum(tokens))
+    warn_of_unknown(encoder.runtime.unknown_tokens, sum(tokens))
 
 
 def _texts(stream: BinaryIO, text_field: str) -> Iterator[str]:

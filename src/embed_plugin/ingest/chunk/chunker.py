@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.ingest.chunk.splitters import Splitter, is_splittable, make_splitter
 from embed_plugin.ingest.records import Chunk, Rejected, sha256
-from embed_plugin.protocols import TokenEncoder
+from embed_plugin.protocols import token_encoder_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,10 +115,11 @@ class Chunker:
     def _tokenised(self, texts: list[str]) -> list[_Piece]:
         if not texts:
             return []
-        if not isinstance(self._encoder, TokenEncoder):
+        token_encoder = token_encoder_of(self._encoder)
+        if token_encoder is None:
             counts = map(int, self._encoder.count_tokens(texts))
             return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
-        tokenised = self._encoder.tokenise(texts)
+        tokenised = token_encoder.tokenise(texts)
         cut = set(tokenised.cut)
         unknown: Sequence[int | None] = tokenised.unknown or [None] * len(texts)
         return [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.errors import EmbedPluginError, InvalidTextError
-from embed_plugin.protocols import TokenEncoder
+from embed_plugin.protocols import token_encoder_of
 from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Embedding:
     def _encode(self, chunks: list[Chunk]) -> Vectors:
         ids = [chunk.token_ids for chunk in chunks if chunk.token_ids is not None]
         try:
-            if len(ids) == len(chunks) and isinstance(self._encoder, TokenEncoder):
-                vectors = self._encoder.submit(TokenisedTexts(ids, cut=[])).result()
+            if len(ids) == len(chunks) and (token_encoder := token_encoder_of(self._encoder)):
+                vectors = token_encoder.submit(TokenisedTexts(ids, cut=[])).result()
             else:
                 vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
         except InvalidTextError as error:

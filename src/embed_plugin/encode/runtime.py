@@ -1,0 +1,153 @@
+"""The running model: tokenizer, session and batch queue, and the steps of encoding as separate calls.
+
+:class:`~embed_plugin.encode.Encoder` is the interface for users. Serve and ingest use its :attr:`Encoder.runtime`, the
+:class:`Runtime`: they tokenise first, to know the token counts, and submit later, and they watch the queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.outputs import VectorOutput
+from embed_plugin.encode.queue import BatchQueue
+from embed_plugin.encode.tokenizer import TextTokenizer
+from embed_plugin.model.folder import TOKENIZER
+from embed_plugin.process_local import ProcessLocal
+from embed_plugin.texts import list_of_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from embed_plugin.encode.opened_folder import OpenedFolder
+    from embed_plugin.encode.queue import BatchReport, QueuedTokens
+    from embed_plugin.encode.session import OnnxSession
+    from embed_plugin.encode.settings import EncoderSettings
+    from embed_plugin.model.spec import ModelSpec
+    from embed_plugin.types import Role, TokenisedTexts, Vectors
+
+
+class Runtime:
+    """A loaded model, callable from any number of threads; after a fork the child opens a session of its own.
+
+    Attributes:
+        spec: The model's facts.
+        settings: How to run it.
+        tokenizer: Turns texts into token ids.
+        output: Makes and fills the arrays that callers get.
+    """
+
+    def __init__(self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings) -> None:
+        """Load the tokenizer and open the session.
+
+        Args:
+            opened: The verified folder.
+            spec: Its facts, with the prefixes to use.
+            settings: How to run it.
+
+        Raises:
+            ModelFolderError: the tokenizer cannot be read, or onnxruntime cannot load the graph.
+        """
+        self._opened = opened
+        self.spec = spec
+        self.settings = settings
+        self.tokenizer = TextTokenizer(opened.path / TOKENIZER, max_tokens=spec.max_tokens)
+        self.output = VectorOutput(spec.dimension)
+        self._cut_texts = self._unknown_tokens = 0
+        self._observer: Callable[[BatchReport], None] | None = None
+        self._by_process = ProcessLocal[_Process]()
+        _ = self._process
+
+    @property
+    def _process(self) -> _Process:
+        return self._by_process.get(self._start)
+
+    def _start(self) -> _Process:
+        session = self._opened.open_session()
+        # The ranges of int8-dynamic are those of a run, which therefore holds one text.
+        token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
+        queue = BatchQueue(session.run, output=self.output, workers=self.workers, token_budget=token_budget)
+        queue.observer = self._observer
+        return _Process(session, queue)
+
+    @property
+    def session(self) -> OnnxSession:
+        """The session of the calling process."""
+        return self._process.session
+
+    @property
+    def queue(self) -> BatchQueue:
+        """The batch queue of the calling process: another object after a fork."""
+        return self._process.queue
+
+    @property
+    def workers(self) -> int:
+        """Batches encoded at the same time."""
+        return self.settings.workers or available_workers()
+
+    @property
+    def queued_tokens(self) -> QueuedTokens:
+        """Tokens of the texts that wait for a worker, of all callers."""
+        return self.queue.queued_tokens
+
+    @property
+    def cut_texts(self) -> int:
+        """Texts cut at the token limit since the model was loaded."""
+        return self._cut_texts
+
+    @property
+    def unknown_tokens(self) -> int:
+        """Tokens of the encoded texts that the tokenizer did not know, since the model was loaded."""
+        return self._unknown_tokens
+
+    def observe(self, observer: Callable[[BatchReport], None]) -> None:
+        """Call ``observer`` after every batch, from the thread that ran it."""
+        self._observer = self.queue.observer = observer
+
+    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
+        """Put the role's prefix before each text, tokenise, and count unknown tokens.
+
+        Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
+
+        Raises:
+            InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
+        """
+        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        return replace(tokenised, unknown=self.tokenizer.count_unknown(tokenised.ids))
+
+    def submit(
+        self, tokenised: TokenisedTexts, *, is_part: bool = False, into: Vectors | None = None
+    ) -> Future[Vectors]:
+        """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
+
+        Args:
+            tokenised: The result of :meth:`tokenise`, or a part of it.
+            is_part: They are a part of a large call, and do not go before others however few they are.
+            into: An array of the caller's ``(n, dimension)``, which is filled and is the future's result.
+        """
+        return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into)
+
+    def encode_one(self, tokenised: TokenisedTexts) -> Vectors:
+        """Encode one tokenised text, ``(1, dimension)``, on the calling thread where the queue allows it."""
+        return self._counted(tokenised).encode_one(tokenised.ids[0])
+
+    def _counted(self, tokenised: TokenisedTexts) -> BatchQueue:
+        """Count the cut texts and unknown tokens, and return the queue."""
+        process = self._process
+        unknown = sum(self.tokenizer.count_unknown(tokenised.ids))
+        with process.lock:
+            self._cut_texts += len(tokenised.cut)
+            self._unknown_tokens += unknown
+        return process.queue
+
+
+@dataclass(frozen=True)
+class _Process:
+    """Parts that a forked child cannot inherit: the session, the queue's threads, and a lock that may be held."""
+
+    session: OnnxSession
+    queue: BatchQueue
+    lock: threading.Lock = field(default_factory=threading.Lock)
