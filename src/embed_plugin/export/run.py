@@ -17,11 +17,10 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.checkpoint.head import read_head
-from embed_plugin.export.checkpoint.matryoshka import require_matryoshka
-from embed_plugin.export.checkpoint.prefixes import Prefixes, choose_prefixes
+from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
+from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.source import resolve
-from embed_plugin.export.checkpoint.token_limit import read_max_tokens
+from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import pass_gate
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.evaluate import RetrievalDataset
-    from embed_plugin.export.checkpoint.source import Checkpoint
-    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.vector import VectorOutput
     from embed_plugin.model.canaries import CheckedOn
 
     OnProgress = Callable[[str, int, int], None]
@@ -96,18 +95,18 @@ def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
 class _Export:
     """One export, step by step."""
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress) -> None:
+    def __init__(
+        self, checkpoint: CheckpointDescription, folder: Path, settings: ExportSettings, on_progress: OnProgress
+    ) -> None:
         self.checkpoint = checkpoint
         self.folder = folder
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.exporter = choose_exporter(checkpoint.folder, settings.exporter)
-        self.head = self.read_head()
-        self.max_tokens = read_max_tokens(checkpoint.folder, self.exporter.positions, settings.max_tokens)
-        self.prefixes: Prefixes = choose_prefixes(
-            checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
-        )
+        self.exporter = choose_exporter(checkpoint, settings.exporter)
+        self.output = self.read_output()
+        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
+        self.prefixes = choose_prefixes(checkpoint, settings.query_prefix, settings.document_prefix)
         self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
@@ -129,16 +128,16 @@ class _Export:
         shutil.rmtree(self.exact)
         return spec
 
-    def read_head(self) -> Head:
-        """The checkpoint's head, cut to the dimension that was asked for where the model is made for that."""
-        head = read_head(self.checkpoint.folder)
+    def read_output(self) -> VectorOutput:
+        """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
+        output = read_output(self.checkpoint)
         if self.settings.dimension is not None:
             require_matryoshka(self.checkpoint, self.settings.dimension)
-        return replace(head, kept=self.settings.dimension)
+        return replace(output, kept=self.settings.dimension)
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, with what other files of the checkpoint say about it."""
-        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint.folder), encoding="utf-8")
+        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint), encoding="utf-8")
         try:
             return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
         except ModelFolderError as error:
@@ -156,7 +155,7 @@ class _Export:
         """Make the folder of the fp32 model; the length of its vectors."""
         self.on_progress("build", 0, 1)
         self.exact.mkdir()
-        graph = self.exporter.build(self.head, self.max_tokens, self.exact)
+        graph = self.exporter.build(self.output, self.max_tokens, self.exact)
         require_known_tokens(graph, self.tokenizer.to_json(), self.checkpoint.folder)
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
@@ -211,7 +210,7 @@ class _Export:
             source=self.checkpoint.name,
             revision=self.checkpoint.revision,
             architecture=self.exporter.architecture,
-            pooling=self.head.pooling,
+            pooling=self.output.pooling,
             dimension=dimension,
             max_tokens=self.max_tokens,
             query_prefix=self.prefixes.query,

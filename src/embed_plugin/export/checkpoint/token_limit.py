@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.files import read_tokenizer_settings, read_transformer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 FEWEST_TOKENS = 3
 """The lowest token limit: two special tokens and one of the text."""
@@ -19,7 +20,7 @@ UNLIMITED = 1_000_000
 """From here on a ``model_max_length`` says that there is no limit; transformers writes 1e30."""
 
 
-def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> int:
+def choose_max_tokens(checkpoint: CheckpointDescription, positions: int | None, asked: int | None) -> int:
     """The token limit: asked for, else the one that the checkpoint was trained with, else the position table.
 
     The trained limit is ``max_seq_length`` of ``sentence_bert_config.json``, which sentence-transformers no longer
@@ -28,7 +29,7 @@ def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> i
     128, the model's limit is 256).
 
     Args:
-        folder: The checkpoint.
+        checkpoint: The checkpoint.
         positions: The most tokens the model has positions for; None: it does not say.
         asked: What the user wants; None: the checkpoint's own limit.
 
@@ -40,9 +41,10 @@ def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> i
         if asked < FEWEST_TOKENS or (positions is not None and asked > positions):
             raise ExportError(f"max tokens is {asked}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}")
         return asked
-    trained = _limit(folder, read_transformer_settings(folder), "max_seq_length")
+    folder = checkpoint.folder
+    trained = _limit(folder, checkpoint.transformer_settings(), "max_seq_length")
     if trained is None:
-        trained = _limit(folder, read_tokenizer_settings(folder), "model_max_length")
+        trained = _limit(folder, checkpoint.tokenizer_settings(), "model_max_length")
         trained = None if trained is None or trained > (positions or UNLIMITED - 1) else trained
     limits = [limit for limit in (trained, positions) if limit]
     if not limits:

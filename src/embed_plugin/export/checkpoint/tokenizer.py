@@ -10,20 +10,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.files import (
-    read_object,
-    read_object_if_there,
-    read_tokenizer_settings,
-    read_transformer_settings,
-)
+from embed_plugin.export.checkpoint.description import read_json_file
+from embed_plugin.export.checkpoint.files import TOKENIZER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    Json = dict[str, Any]
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
-TOKENIZER_FILE = "tokenizer.json"
+    Json = dict[str, Any]
 
 _CLASSES = {
     "bert": "BertTokenizer",
@@ -49,21 +45,22 @@ _PAIRED = ("BertProcessing", "RobertaProcessing")
 """Steps that put one special token before a text and one behind it, always."""
 
 
-def read_tokenizer(folder: Path) -> str:
+def read_tokenizer(checkpoint: CheckpointDescription) -> str:
     """The checkpoint's tokenizer as JSON.
 
     Raises:
         ExportError: it cuts long texts on the left, or its special tokens cannot be added.
         SourceError: a file cannot be read.
     """
-    tokenizer, settings = read_object(folder / TOKENIZER_FILE), read_tokenizer_settings(folder)
-    _require_cut_on_the_right(folder, tokenizer, settings)
-    _set_bert_normalizer(folder, tokenizer, settings)
-    if read_transformer_settings(folder).get("do_lower_case") is True:
+    tokenizer = read_json_file(checkpoint.folder / TOKENIZER).object()
+    settings = checkpoint.tokenizer_settings()
+    _require_cut_on_the_right(checkpoint.folder, tokenizer, settings)
+    _set_bert_normalizer(checkpoint, tokenizer, settings)
+    if checkpoint.transformer_settings().get("do_lower_case") is True:
         _lower_case(tokenizer)
     for flag, name in (("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")):
         if settings.get(flag) is True:
-            _add_special_token(folder, tokenizer, name)
+            _add_special_token(checkpoint, tokenizer, name)
     return json.dumps(tokenizer)
 
 
@@ -86,16 +83,16 @@ def _require_cut_on_the_right(folder: Path, tokenizer: Json, settings: Mapping[s
     inside = (tokenizer.get("truncation") or {}).get("direction", "Right")
     side = settings.get("truncation_side") or inside
     if str(side).lower() == "left":
-        name = "tokenizer_config.json" if settings.get("truncation_side") else TOKENIZER_FILE
+        name = "tokenizer_config.json" if settings.get("truncation_side") else TOKENIZER
         raise ExportError(
             f"{folder / name} cuts long texts on the left (truncation_side), and the encoder cuts on the right. Where "
             "no text is longer than the limit, or its beginning may stay, write right there and export again"
         )
 
 
-def _set_bert_normalizer(folder: Path, tokenizer: Json, settings: Mapping[str, Any]) -> None:
+def _set_bert_normalizer(checkpoint: CheckpointDescription, tokenizer: Json, settings: Mapping[str, Any]) -> None:
     """Case, accents and Chinese characters by ``tokenizer_config.json``, for the tokenizers that ask that file."""
-    config = read_object_if_there(folder / "config.json")
+    config = checkpoint.config.object_if_there()
     name = settings.get("tokenizer_class") or config.get("tokenizer_class")
     name = str(name or _CLASSES.get(str(config.get("model_type")))).removesuffix("Fast")
     normalizer = tokenizer.get("normalizer") or {}
@@ -120,20 +117,19 @@ def _steps(tokenizer: Json, part: str, steps: str) -> list[Json]:
     return list(found[steps]) if found["type"] == "Sequence" else [found]
 
 
-def _add_special_token(folder: Path, tokenizer: Json, name: str) -> None:
+def _add_special_token(checkpoint: CheckpointDescription, tokenizer: Json, name: str) -> None:
     """Put ``bos_token`` before every text, or ``eos_token`` behind it, where the template does not."""
-    token, where = _named(folder, name), 0 if name == "bos_token" else -1
+    folder = checkpoint.folder
+    token, where = _named(checkpoint, name), 0 if name == "bos_token" else -1
     number = _ids(tokenizer).get(token)
     if number is None:
         found = f"{folder / 'tokenizer_config.json'} asks for its {name} {token!r} with every text (add_{name})"
-        raise ExportError(
-            f"{found}, which is no token of {TOKENIZER_FILE}: name one that is, or set add_{name} to false"
-        )
+        raise ExportError(f"{found}, which is no token of {TOKENIZER}: name one that is, or set add_{name} to false")
     steps = _steps(tokenizer, "post_processor", "processors")
     if any(number in _at(where, step) for step in steps):
         return
     if any(step["type"] in _PAIRED for step in steps):
-        found = f"{folder / TOKENIZER_FILE} has other special tokens than add_{name} asks for"
+        found = f"{folder / TOKENIZER} has other special tokens than add_{name} asks for"
         raise ExportError(f"{found}: save the tokenizer again with the special tokens it is to have")
     template = next((step for step in steps if step["type"] == "TemplateProcessing"), None)
     if template is None:
@@ -143,10 +139,10 @@ def _add_special_token(folder: Path, tokenizer: Json, name: str) -> None:
     tokenizer["post_processor"] = {"type": "Sequence", "processors": steps}
 
 
-def _named(folder: Path, name: str) -> str:
+def _named(checkpoint: CheckpointDescription, name: str) -> str:
     """The text of a special token, which is given as it is or with its properties."""
-    mapped = read_object_if_there(folder / "special_tokens_map.json")
-    token = read_tokenizer_settings(folder).get(name) or mapped.get(name)
+    mapped = checkpoint.special_tokens.object_if_there()
+    token = checkpoint.tokenizer_settings().get(name) or mapped.get(name)
     return str(token["content"] if isinstance(token, dict) else token)
 
 

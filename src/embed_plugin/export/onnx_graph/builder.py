@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import onnx
@@ -29,6 +29,7 @@ of 80 in turn): 5 texts of 50 tokens 471 and 382, 3 of 80 522 and 435, 2 of 128 
 
 IR_VERSION = 10
 INPUT, OUTPUT = "input_ids", "embedding"
+TO_THE_END = np.iinfo(np.int64).max
 
 
 class GraphBuilder:
@@ -64,6 +65,13 @@ class GraphBuilder:
         """A layer normalisation of the checkpoint, over the channels."""
         scale, bias = (self.weight(part, weights(part)) for part in (f"{name}.weight", f"{name}.bias"))
         return self.node("LayerNormalization", name, value, scale, bias, axis=-1, epsilon=epsilon)
+
+    def token(self, hidden: str, index: Literal[0, -1]) -> str:
+        """The first or the last token: ``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``."""
+        name = f"{hidden}.token.{index}"
+        start = self.weight(f"{name}.start", [index], np.int64)
+        end = self.weight(f"{name}.end", [index + 1 or TO_THE_END], np.int64)
+        return self.node("Slice", name, hidden, start, end, self.weight(f"{name}.axis", [1], np.int64))
 
     def attention(self, name: str, query: str, key: str, value: str, *, heads: int) -> str:
         """Attention without a mask, by the operator that is faster for the length of the run's texts.

@@ -21,7 +21,6 @@ from transformers import CONFIG_MAPPING, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from embed_plugin.errors import ExportError, UnknownArchitectureError
-from embed_plugin.export.checkpoint.files import read_object
 from embed_plugin.export.traced.loaded_weights import require_fit
 from embed_plugin.export.traced.newer_config import translate
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 OPSET = 20
 """The first opset with Gelu as one operator; the tracing that optimum asks torch for ends there too."""
@@ -60,14 +61,14 @@ class BackboneConfig:
     positions: int | None
 
 
-def read_backbone_config(folder: Path) -> BackboneConfig:
+def read_backbone_config(checkpoint: CheckpointDescription) -> BackboneConfig:
     """Read ``config.json``, with what transformers takes for granted.
 
     Raises:
         UnknownArchitectureError: transformers or optimum does not know the architecture, or it has a decoder.
         ExportError: transformers cannot read it.
     """
-    config = _load_config(folder)
+    config = _load_config(checkpoint)
     if config.is_encoder_decoder:
         raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
     rows = getattr(config, "max_position_embeddings", None)
@@ -75,9 +76,8 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
     return BackboneConfig(config.model_type, rows - reserved if rows else None)
 
 
-def _load_config(folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
-    config = read_object(folder / "config.json")
-    model_type = str(config.get("model_type"))
+def _load_config(checkpoint: CheckpointDescription) -> Any:  # noqa: ANN401 - transformers has no types
+    config, model_type = checkpoint.config.object(), checkpoint.model_type
     _require_known(model_type, own_code="auto_map" in config)
     _require_own_class(config, model_type)
     translated = translate(config)
@@ -85,7 +85,7 @@ def _load_config(folder: Path) -> Any:  # noqa: ANN401 - transformers has no typ
         try:
             return CONFIG_MAPPING[model_type].from_dict(translated)
         except Exception as error:  # whatever a config can be wrong in
-            raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+            raise ExportError(f"transformers cannot read {checkpoint.folder} ({_first_line(error)})") from error
 
 
 def _require_known(model_type: str, *, own_code: bool) -> None:
@@ -119,9 +119,9 @@ def _require_own_class(config: Mapping[str, Any], model_type: str) -> None:
 class TorchBackbone:
     """A checkpoint's model in torch: to be traced, and to compare the traced graph with."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = _load_config(folder)
+    def __init__(self, checkpoint: CheckpointDescription) -> None:
+        self.folder = folder = checkpoint.folder
+        config = _load_config(checkpoint)
         with _quiet():
             try:
                 self.model, loading = AutoModel.from_pretrained(

@@ -1,4 +1,4 @@
-"""The exporter through optimum: trace, fold the mask away, compare with torch, add the head."""
+"""The exporter through optimum: trace, fold the mask away, compare with torch, add the output."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from embed_plugin.encode.session import open_session
 from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 from embed_plugin.export.onnx_graph.file import save_graph
-from embed_plugin.export.outputs.vector import Head, add_head
 from embed_plugin.export.traced.backbone import TOKEN_VECTORS, TorchBackbone, read_backbone_config
 from embed_plugin.export.traced.fold_mask import fold_mask
 from embed_plugin.export.traced.weight_products import expose_weights
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.output import Output
 
 LEAST_COSINE = 0.9999
 """Between a token's vector of the traced graph and of torch; both are fp32, and 0.999999 is usual."""
@@ -36,15 +38,15 @@ class OptimumExporter:
     name = "optimum"
     packages = ("optimum-onnx", "optimum", "transformers", "torch")
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = read_backbone_config(folder)
+    def __init__(self, checkpoint: CheckpointDescription) -> None:
+        self.checkpoint = checkpoint
+        config = read_backbone_config(checkpoint)
         self.architecture = config.model_type
         self.positions = config.positions
 
-    def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
+    def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
         """Build the fp32 graph; ``work`` is a folder for files in between."""
-        backbone = TorchBackbone(self.folder)
+        backbone = TorchBackbone(self.checkpoint)
         with TemporaryDirectory(dir=work) as scratch:
             model = backbone.trace(Path(scratch))
             fold_mask(model)
@@ -52,16 +54,15 @@ class OptimumExporter:
             traced = Path(scratch) / "folded.onnx"
             save_graph(model, traced)
             hidden_size = _compare(backbone, traced, max_tokens)
-            return _with_head(onnx.load(traced), head, head.dimension(hidden_size))
+            return _finish(onnx.load(traced), output, hidden_size)
 
 
-def _with_head(backbone: onnx.ModelProto, head: Head, dimension: int) -> onnx.ModelProto:
-    """The backbone with its head, in a model like the native exporter's."""
+def _finish(backbone: onnx.ModelProto, output: Output, hidden_size: int) -> onnx.ModelProto:
+    """The backbone with its output, in a model like the native exporter's."""
     graph = GraphBuilder()
     graph.nodes.extend(backbone.graph.node)
     graph.weights.extend(backbone.graph.initializer)
-    add_head(graph, TOKEN_VECTORS, head)
-    return graph.model(dimension)
+    return output.finish(graph, TOKEN_VECTORS, hidden_size)
 
 
 def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
