@@ -1,4 +1,4 @@
-"""Which exporter is taken where optimum is not installed; what it says then."""
+"""The exporter that is chosen where optimum is not installed, and the errors."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Exporter(Protocol):
 
     Attributes:
         name: ``native`` or ``optimum``.
-        packages: The packages that change what it makes; their versions are part of the provenance.
+        packages: The packages whose versions change the graph; they are part of the provenance.
         architecture: The checkpoint's ``model_type``.
         positions: The most tokens of a text that the checkpoint has positions for; None: it does not state it.
     """
@@ -39,15 +39,15 @@ class Exporter(Protocol):
     def positions(self) -> int | None: ...  # noqa: D102
 
     def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
-        """Build the graph, from token ids to vectors; files in between go to ``work``."""
+        """Build the graph from token ids to the output; temporary files go to ``work``."""
 
 
 def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName) -> Exporter:
     """Choose the exporter for a checkpoint; ``auto`` prefers the native one.
 
     Raises:
-        UnknownArchitectureError: there is none for this architecture.
-        MissingExtraError: optimum was asked for and is not installed.
+        UnknownArchitectureError: no exporter covers this architecture.
+        MissingExtraError: the name is ``optimum``, and optimum is not installed.
     """
     if name == "optimum":
         return _optimum(checkpoint)

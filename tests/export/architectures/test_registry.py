@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conftest import make_checkpoint
 from embed_plugin import UnknownArchitectureError
+from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.architectures import registry
+from embed_plugin.export.architectures.bert import BERT
 from embed_plugin.export.architectures.registry import ARCHITECTURES, find_architecture
 from embed_plugin.export.checkpoint.description import read_description
 
@@ -20,6 +24,14 @@ def test_each_model_type_has_one_architecture() -> None:
     types = Counter(model_type for family in ARCHITECTURES for model_type in family.model_types)
     assert set(types) >= {"bert", "roberta", "xlm-roberta", "nomic_bert"}
     assert max(types.values()) == 1
+
+
+def test_a_registered_architecture_is_all_that_an_export_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = replace(BERT, model_types=("mine",))
+    monkeypatch.setattr(registry, "ARCHITECTURES", (*ARCHITECTURES, mine))
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", model_type="mine")
+    spec = export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32", exporter="native"))
+    assert (spec.architecture, spec.provenance["exporter"]) == ("mine", "native")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is no text embedder is refused by what it is, and nothing that is one is refused."""
+"""A checkpoint of another kind is refused by its name; no text embedder is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the files beside ``tokenizer.json`` change is in the model folder's tokenizer, and in its identity."""
+"""Overrides in the files beside ``tokenizer.json`` are in the model folder's tokenizer, and in its identity."""
 
 from __future__ import annotations
 

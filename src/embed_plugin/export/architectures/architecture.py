@@ -53,8 +53,9 @@ class Architecture(Generic[Config]):
 
     Attributes:
         model_types: The values of ``model_type`` in ``config.json``.
-        read_config: Reads the shape; SourceError: a value is missing; UnknownArchitectureError: no exporter knows it.
-        build: Builds the fp32 graph; gets a tensor by its name in the checkpoint, as float32.
+        read_config: Reads the shape. Raises SourceError if a value is missing, UnknownArchitectureError for a variant
+            that no exporter covers.
+        build: Builds the fp32 graph; the weight source gives a tensor by its name in the checkpoint, as float32.
         find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none.
         word_table: Name of the word embeddings.
         prefixes: The prefixes that the names of all weights may have.

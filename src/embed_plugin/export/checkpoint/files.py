@@ -1,4 +1,4 @@
-"""The names of a checkpoint's files, and which of them are ever fetched."""
+"""The names of a checkpoint's files, and the patterns of those that are fetched."""
 
 from __future__ import annotations
 

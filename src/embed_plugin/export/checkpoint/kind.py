@@ -1,4 +1,4 @@
-"""Refuse a checkpoint that is no text embedder, and say what it is."""
+"""Refuse a checkpoint that is not a text embedder, and name what it is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OF_ARCHITECTURE = {
     "ForMaskedLM": "a masked language model (SPLADE, or the base of other models): nothing says how it pools",
     "ForCausalLM": "a language model: nothing says how it pools",
 }
-"""By the end of a class's name; any other class named ``...For...`` is made for something else too."""
+"""By the end of the class name; any other class named ``...For...`` is for another task too."""
 
 REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
 
@@ -54,10 +54,10 @@ REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Po
 def require_embedder(checkpoint: CheckpointDescription) -> None:
     """Check that a checkpoint is a text embedder.
 
-    The modules decide. Where they have no Pooling, what sentence-transformers or transformers saved it as decides.
+    The modules decide. Without a Pooling among them, the class that saved the checkpoint decides.
 
     Raises:
-        ExportError: it is something else; the message names it, and the file that says so.
+        ExportError: it is something else; the message names it and the file that states it.
         SourceError: a file cannot be read.
     """
     folder = checkpoint.folder

@@ -44,7 +44,7 @@ def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
     """Read pooling and dense layers; a checkpoint that states none pools by the mean, as sentence-transformers does.
 
     Raises:
-        ExportError: it has a step that the graph has not: another pooling, activation or module, or another order.
+        ExportError: it has a step that the graph lacks: another pooling, activation or module, or another order.
         SourceError: a file of a step is missing or damaged.
     """
     listed, kinds = checkpoint.folder / MODULES, checkpoint.kinds

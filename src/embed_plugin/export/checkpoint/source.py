@@ -90,7 +90,7 @@ def _locate(source: str) -> tuple[Path, str, str]:
 
 
 def _split_hub_id(source: str) -> tuple[str, str | None]:
-    """The id and the revision, if what was named can be a hub id at all."""
+    """Split a hub id from its revision; refuse anything that cannot be a hub id."""
     forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
     if source.startswith(("http://", "https://")):
         raise SourceError(f"{source} is a URL: expected {forms}; of https://huggingface.co/OWNER/NAME give OWNER/NAME")

@@ -52,7 +52,7 @@ class Weights:
         raise ExportError(f"{message}: {_OTHER_LAYOUT}")
 
     def __call__(self, name: str) -> npt.NDArray[np.float32]:
-        """One tensor by its name in the checkpoint, as float32, checked to be finite."""
+        """Read one tensor by its name in the checkpoint, as float32, and check that it is finite."""
         name = self._prefix + name
         if name not in self._file_of:
             message = f"the weights in {self.folder} hold no tensor {name}, which its config.json asks for"
@@ -61,7 +61,7 @@ class Weights:
         return read_tensor(self._file_of[name], name)
 
     def require_all_used(self) -> None:
-        """Refuse tensors of the encoder that no graph was made with: it has more layers, or other parts.
+        """Refuse weights of the encoder that the graph does not use: the model has more layers, or other parts.
 
         Raises:
             ExportError: there are such tensors.

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from embed_plugin.export.outputs.output import Output
 
 LEAST_COSINE = 0.9999
-"""Between a token's vector of the traced graph and of torch; both are fp32, and 0.999999 is usual."""
+"""Lowest cosine between a token's vectors from the traced graph and from torch; both are fp32, 0.999999 is usual."""
 
 LENGTHS_COMPARED = (1, 2, 3, 17)
 LONGEST_COMPARED = 1024
-"""Tokens. It covers the usual tables of learned positions; what takes longer texts computes its positions, and the
-attention scores of 12 heads over 8192 tokens are 3 GB for one text and layer."""
+"""Tokens of the longest text compared. It covers the usual tables of learned positions; models for longer texts compute
+their positions, and the attention scores of 12 heads over 8192 tokens are 3 GB for one text and layer."""
 
 
 class OptimumExporter:
-    """Any architecture that transformers has in its own code and optimum can trace."""
+    """Exports any architecture that transformers has in its own code and optimum can trace."""
 
     name = "optimum"
     packages = ("optimum-onnx", "optimum", "transformers", "torch")
@@ -45,7 +45,7 @@ class OptimumExporter:
         self.positions = config.positions
 
     def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
-        """Build the fp32 graph; ``work`` is a folder for files in between."""
+        """Build the fp32 graph; ``work`` is a folder for temporary files."""
         backbone = TorchBackbone(self.checkpoint)
         with TemporaryDirectory(dir=work) as scratch:
             model = backbone.trace(Path(scratch))
@@ -66,10 +66,10 @@ def _finish(backbone: onnx.ModelProto, output: Output, hidden_size: int) -> onnx
 
 
 def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
-    """Compare the graph with the model it was traced from, at several lengths; the length of a token's vector.
+    """Compare the graph with the model it was traced from, at several lengths; return the length of a token's vector.
 
-    Tracing takes one length for all where a model's code asks for it, and not every operator of onnxruntime gives
-    the same bits in every batch. Both would be found much later.
+    Tracing fixes the length where a model's code reads it, and not every operator of onnxruntime gives the same bits in
+    every batch. Without this check both would show much later.
 
     Raises:
         ExportError: the graph computes something else, or a text's vectors depend on its batch.
@@ -87,7 +87,7 @@ def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
 
 def _run(traced: Path, inputs: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.float32]]:
     try:
-        session = open_session(traced, options={"log_severity_level": 4})  # what fails is said in the error
+        session = open_session(traced, options={"log_severity_level": 4})  # the error has the reason
         return [session.run(None, {INPUT: ids})[0] for ids in inputs]
     except Exception as error:  # onnxruntime has no common base for its errors
         shape = inputs[0].shape

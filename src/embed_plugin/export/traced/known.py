@@ -1,4 +1,4 @@
-"""The architectures that the exporter through optimum knows, for messages; loads none of its packages."""
+"""The architectures that the exporter through optimum covers, for messages; imports none of its packages."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ OPTIMUM_KNOWS = frozenset({
     "longformer", "mistral", "mobilebert", "modernbert", "mpnet", "nystromformer", "opt", "phi", "phi3", "qwen2",
     "qwen3", "rembert", "roberta", "roformer", "squeezebert", "stablelm", "xlm", "xlm-roberta",
 })  # fmt: skip
-"""The text encoders that optimum traces, of the versions that the extra pins: a model is sent there for no other."""
+"""The text encoders that optimum traces, in the versions that the extra pins; messages name it for no other."""
