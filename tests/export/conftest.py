@@ -43,7 +43,7 @@ OWN: dict[str, dict[str, Any]] = {
     "squeezebert": {"embedding_size": 32},
     "xlm-roberta": {"pad_token_id": 1},
 }
-"""What an architecture calls otherwise, or needs besides. A local window of 8 tokens shows in short texts already."""
+"""Settings that an architecture names differently, or also needs. A local window of 8 tokens shows in a short text."""
 
 
 @pytest.fixture(scope="session")

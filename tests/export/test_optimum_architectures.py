@@ -53,7 +53,7 @@ def exported(torch_checkpoint: Callable[..., Path], tmp_path_factory: pytest.Tem
 
 
 def reference(checkpoint: Path, texts: list[str], **options: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
-    """What sentence-transformers makes of the texts, one at a time: its padding has a part in the last digits."""
+    """Encode with sentence-transformers, one text at a time: its padding changes the last digits."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = SentenceTransformer(str(checkpoint), device="cpu", local_files_only=True)

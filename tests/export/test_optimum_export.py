@@ -16,7 +16,7 @@ import pytest
 from conftest import MINILM, MINILM_SHA256, VOCABULARY, make_checkpoint
 from embed_plugin import Encoder, ExportError, UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.architectures.bert_config import OPTIMUM_KNOWS
+from embed_plugin.export.traced.known import OPTIMUM_KNOWS
 from support.watched import Watched
 
 pytest.importorskip("optimum", reason="needs the extra dev-optimum, in an environment of its own: make test-optimum")

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, normalizers
 from conftest import VOCABULARY, add_dense, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from export.checkpoint.test_tokenizer import CASED, UNCASED, folder_of
 
@@ -40,7 +41,7 @@ def test_case_and_accents_are_as_transformers_has_them(
     name = f"{tokenizer}Tokenizer{'Fast' if tokenizer == 'PreTrained' else ''}"
     config = {**NAMED, **settings, "tokenizer_class": name}
     folder = folder_of(tmp_path, normalizer, {"tokenizer_config.json": config})
-    ours = Tokenizer.from_str(read_tokenizer(folder))
+    ours = Tokenizer.from_str(read_tokenizer(read_description(folder)))
     theirs = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     expected = [theirs(text, add_special_tokens=False).input_ids for text in TEXTS]
     assert [ours.encode(text, add_special_tokens=False).ids for text in TEXTS] == expected
@@ -51,7 +52,11 @@ def test_the_end_of_a_text_is_as_transformers_has_it(tmp_path: Path) -> None:
     files = {"tokenizer_config.json": {**config, "tokenizer_class": "LlamaTokenizer"}}
     folder = folder_of(tmp_path, CASED, files, model_type="mistral")
     theirs = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    assert Tokenizer.from_str(read_tokenizer(folder)).encode("the").ids == theirs("the").input_ids == [5, 6, 4]
+    assert (
+        Tokenizer.from_str(read_tokenizer(read_description(folder))).encode("the").ids
+        == theirs("the").input_ids
+        == [5, 6, 4]
+    )
 
 
 def test_vectors_of_other_cases_are_those_of_sentence_transformers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How good a model folder is: retrieval and similarity metrics, and how sure a difference between two is.
+"""Measure a model's quality: retrieval and similarity metrics, and the confidence interval of a difference.
 
 Example:
     >>> from embed_plugin import Encoder

@@ -1,6 +1,6 @@
-"""Paired bootstrap: how far a difference between two models could move with other queries of the same kind.
+"""Paired bootstrap: the confidence interval of a difference between two models over other queries of the same kind.
 
-Both models are measured on the same resample each time, so what makes a query hard for both cancels out. The
+Both models are measured on the same resample each time, so a query that is hard for both cancels out. The
 interval is the percentile interval (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 """
 
@@ -37,13 +37,13 @@ class Interval:
 def bootstrap_mean_difference(
     baseline: npt.NDArray[np.float64], model: npt.NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """The interval of ``mean(model) - mean(baseline)``.
+    """Compute the 95 % interval of ``mean(model) - mean(baseline)``.
 
     Args:
         baseline: ``(n,)``, a metric of each query.
         model: ``(n,)``, the same queries in the same order.
-        resamples: How often to draw ``n`` queries with replacement.
-        seed: Of the draws: equal arguments give equal intervals.
+        resamples: Number of draws of ``n`` queries with replacement.
+        seed: Seed of the draws; equal arguments give equal intervals.
 
     Raises:
         InvalidInputError: nothing to resample, or the two lengths differ.
@@ -62,14 +62,14 @@ def bootstrap_spearman_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The interval of ``spearman(model, scores) - spearman(baseline, scores)``, resampling pairs of sentences.
+    """Compute the 95 % interval of ``spearman(model, scores) - spearman(baseline, scores)`` over resampled pairs.
 
     Args:
         scores: ``(n,)``, the judged similarity of each pair.
         baseline: ``(n,)``, the baseline's cosines of the same pairs.
         model: ``(n,)``, the model's.
-        resamples: How often to draw ``n`` pairs with replacement.
-        seed: Of the draws.
+        resamples: Number of draws of ``n`` pairs with replacement.
+        seed: Seed of the draws.
 
     Raises:
         InvalidInputError: nothing to resample, or the lengths differ.
@@ -95,7 +95,7 @@ def _draw(count: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int6
 
 
 def _ranks_of_copies(values: npt.NDArray[np.float64], copies: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Centred mean ranks ``(resamples, n)`` of values of which a resample holds so many copies; nothing is sorted."""
+    """Centred mean ranks ``(resamples, n)`` of values that a resample holds ``copies`` of; sorts the values once."""
     distinct, inverse = np.unique(values, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
     starts = np.searchsorted(inverse[order], np.arange(len(distinct)))

@@ -1,4 +1,4 @@
-"""A model against a baseline, metric by metric, and the gate on how much worse it may be."""
+"""Compare a model with a baseline, metric by metric, and limit its loss."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def compare_similarity(baseline: SimilarityResult, model: SimilarityResult) -> t
 
 
 def require_max_drop(difference: Difference, max_drop_percent: float) -> None:
-    """Refuse a model that loses more than this much of the baseline's value.
+    """Refuse a model that loses more than this percentage of the baseline's value.
 
     Raises:
         QualityFloorError: it does; the message has the figures.
     """
-    if not difference.drop_percent <= max_drop_percent:  # so put that NaN is refused
+    if not difference.drop_percent <= max_drop_percent:  # written so that NaN is refused
         low, high = 100 * difference.interval.low, 100 * difference.interval.high
         message = (
             f"{difference.metric} is {100 * difference.model:.2f}, {difference.drop_percent:.2f} % below "

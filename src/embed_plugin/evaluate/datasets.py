@@ -1,4 +1,4 @@
-"""Reads a retrieval dataset laid out as BEIR has it: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``."""
+"""Read a retrieval dataset in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/test.tsv``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RetrievalDataset:
             yield Document(_id(fields, place), f"{title} {_string(fields, 'text', place)}".strip())
 
     def count_documents(self) -> int:
-        """How many documents the corpus has; reads the file, but parses nothing."""
+        """Count the documents of the corpus by its lines, without parsing them."""
         with self.corpus.open("rb") as file:
             return sum(not line.isspace() for line in file)
 
@@ -63,7 +63,7 @@ def read_retrieval_dataset(folder: str | os.PathLike[str], *, split: str = "test
 
     Args:
         folder: A folder with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv``.
-        split: Which judgements.
+        split: Name of the judgements' file.
 
     Raises:
         RecordError: a file is missing, a line cannot be read, or a judged query has no text; names file and line.
@@ -102,7 +102,7 @@ def _read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _relevance(columns: list[str]) -> int | None:
-    """The third of three columns; None where it is no integer."""
+    """The third of three columns; None: it is not an integer."""
     try:
         return int(columns[2]) if len(columns) == _QRELS_COLUMNS else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Exact search of a corpus that is encoded as it streams by, and the metrics of what was found."""
+"""Search a corpus exactly while it is encoded, and score the results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embed_plugin.types import Vectors
 
 DEPTH = 100
-"""Documents kept of each query: what recall@100 looks at."""
+"""Documents kept for each query: recall@100 needs them."""
 
 BLOCK_DOCUMENTS = 1024
 """Document vectors held at a time."""
@@ -30,7 +30,7 @@ BLOCK_DOCUMENTS = 1024
 
 @dataclass(frozen=True)
 class RetrievalResult:
-    """How well a model found the judged documents.
+    """The metrics of a model on a dataset.
 
     Attributes:
         per_query: Query id to metric name (``ndcg@10``, ``recall@100``, ``mrr@10``) to value, 0 to 1.
@@ -48,7 +48,7 @@ class RetrievalResult:
 def evaluate_retrieval(
     encoder: TextEncoder, dataset: RetrievalDataset, *, on_progress: Callable[[int], None] | None = None
 ) -> RetrievalResult:
-    """Encode the judged queries and the corpus, search exactly, and score what was found.
+    """Encode the judged queries and the corpus, search exactly, and score the results.
 
     Args:
         encoder: The model.

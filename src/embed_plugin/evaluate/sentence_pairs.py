@@ -1,4 +1,4 @@
-"""Reads sentence pairs with a similarity judged by people: STS benchmark files, or a table with a header."""
+"""Read sentence pairs with a human-rated similarity: STS benchmark files, or a table with a header."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 COLUMNS = ("score", "sentence1", "sentence2")
 _STS_COLUMNS = (4, 5, 6)
-"""Where an STS benchmark file has them: genre, file, year, id, score, sentence1, sentence2; it has no header."""
+"""Their columns in an STS benchmark file: genre, file, year, id, score, sentence1, sentence2; it has no header."""
 
 
 @dataclass(frozen=True)
 class SentencePair:
-    """Two sentences and how alike people found them; only the order of the scores matters."""
+    """Two sentences and their human-rated similarity; only the order of the scores matters."""
 
     score: float
     first: str
@@ -33,7 +33,7 @@ class SentencePair:
 def read_sentence_pairs(path: str | os.PathLike[str]) -> list[SentencePair]:
     """Read an STS benchmark file, or a CSV or TSV whose header names score, sentence1 and sentence2.
 
-    Tabs or commas are told apart by the first line. A tab-separated file has no quoting: a quote is a character.
+    The first line decides between tabs and commas. A tab-separated file has no quoting: a quote is a character.
 
     Raises:
         RecordError: the file cannot be read, or a row is not a pair with a number; names file and line.

@@ -1,4 +1,4 @@
-"""How well the cosine of two sentences follows what people said of them."""
+"""Correlate the cosine of two sentences with their human-rated similarity."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SimilarityResult:
-    """How well a model's cosines follow the judged similarities.
+    """The agreement of a model's cosines with the judged similarities.
 
     Attributes:
         spearman: Spearman's rank correlation of cosine and judged score, -1 to 1.
         cosines: float64 ``(pairs,)``.
-        scores: float64 ``(pairs,)``, what people said.
+        scores: float64 ``(pairs,)``, the judged similarities.
     """
 
     spearman: float

@@ -1,4 +1,4 @@
-"""The lines of a UTF-8 file, each with its place for messages."""
+"""Read the lines of a UTF-8 file, each with its place for messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The k best documents of each query, kept while a corpus passes by."""
+"""Keep the k best documents of each query while a corpus is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which exporter makes the graph of a checkpoint."""
+"""Choose the exporter that makes the graph of a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.output import Output
 
 ExporterName: TypeAlias = Literal["auto", "native", "optimum"]
 
@@ -23,9 +24,9 @@ class Exporter(Protocol):
 
     Attributes:
         name: ``native`` or ``optimum``.
-        packages: The packages that change what it makes; their versions are part of the provenance.
+        packages: The packages whose versions change the graph; they are part of the provenance.
         architecture: The checkpoint's ``model_type``.
-        positions: The most tokens of a text it has positions for; None: it does not say.
+        positions: The most tokens of a text that the checkpoint has positions for; None: it does not state it.
     """
 
     @property
@@ -37,30 +38,30 @@ class Exporter(Protocol):
     @property
     def positions(self) -> int | None: ...  # noqa: D102
 
-    def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
-        """Build the graph, from token ids to vectors; files in between go to ``work``."""
+    def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
+        """Build the graph from token ids to the output; temporary files go to ``work``."""
 
 
-def choose_exporter(folder: Path, name: ExporterName) -> Exporter:
-    """Find the exporter for a checkpoint; ``auto`` prefers the native one.
+def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName) -> Exporter:
+    """Choose the exporter for a checkpoint; ``auto`` prefers the native one.
 
     Raises:
-        UnknownArchitectureError: there is none for this architecture.
-        MissingExtraError: optimum was asked for and is not installed.
+        UnknownArchitectureError: no exporter covers this architecture.
+        MissingExtraError: the name is ``optimum``, and optimum is not installed.
     """
     if name == "optimum":
-        return _optimum(folder)
+        return _optimum(checkpoint)
     try:
-        return NativeExporter(folder)
+        return NativeExporter(checkpoint)
     except UnknownArchitectureError as error:
         if name == "native":
             raise
         try:
-            return _optimum(folder)
+            return _optimum(checkpoint)
         except MissingExtraError:
             raise error from None
 
 
-def _optimum(folder: Path) -> Exporter:
+def _optimum(checkpoint: CheckpointDescription) -> Exporter:
     part = import_part("embed_plugin.export.traced.exporter", extra="optimum")
-    return cast("Exporter", part.OptimumExporter(folder))
+    return cast("Exporter", part.OptimumExporter(checkpoint))

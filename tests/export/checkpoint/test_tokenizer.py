@@ -1,4 +1,4 @@
-"""What the files beside ``tokenizer.json`` change is in the model folder's tokenizer, and in its identity."""
+"""Overrides in the files beside ``tokenizer.json`` are in the model folder's tokenizer, and in its identity."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from conftest import make_checkpoint, tiny_tokenizer
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def folder_of(folder: Path, normalizer: Normalizer, files: dict[str, Any], *, mo
 
 
 def tokens(folder: Path) -> list[str]:
-    return list(Tokenizer.from_str(read_tokenizer(folder)).encode(TEXT).tokens)
+    return list(Tokenizer.from_str(read_tokenizer(read_description(folder))).encode(TEXT).tokens)
 
 
 CASED, UNCASED = normalizers.BertNormalizer(lowercase=False), normalizers.BertNormalizer(lowercase=True)
@@ -107,20 +108,20 @@ def test_the_end_of_a_text_is_marked_where_the_config_asks_for_it(
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.post_processor = processor
     tokenizer.save(str(folder / "tokenizer.json"))
-    assert Tokenizer.from_str(read_tokenizer(folder)).encode("the").tokens == expected.split()
+    assert Tokenizer.from_str(read_tokenizer(read_description(folder))).encode("the").tokens == expected.split()
 
 
 def test_the_beginning_is_marked_too_and_a_special_tokens_map_names_both(tmp_path: Path) -> None:
     named = {"bos_token": "<s>", "eos_token": {"content": "</s>"}}
     settings = {"add_eos_token": True, "add_bos_token": True}
     folder = folder_of(tmp_path, None, {"tokenizer_config.json": settings, "special_tokens_map.json": named})
-    assert Tokenizer.from_str(read_tokenizer(folder)).encode("the").tokens == ["<s>", "the", "</s>"]
+    assert Tokenizer.from_str(read_tokenizer(read_description(folder))).encode("the").tokens == ["<s>", "the", "</s>"]
 
 
 def test_an_end_that_is_no_token_is_refused(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, None, {"tokenizer_config.json": {"add_eos_token": True, "eos_token": "<end>"}})
     with pytest.raises(ExportError, match=r"tokenizer_config\.json asks for its eos_token '<end>'.*no token of"):
-        read_tokenizer(folder)
+        read_tokenizer(read_description(folder))
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -131,7 +132,7 @@ def test_cutting_on_the_left_is_refused(tmp_path: Path, inside: object) -> None:
         tokenizer.enable_truncation(8, direction="left")
         tokenizer.save(str(folder / "tokenizer.json"))
     with pytest.raises(ExportError, match=rf"tokenizer{'' if inside else '_config'}\.json cuts long texts on the left"):
-        read_tokenizer(folder)
+        read_tokenizer(read_description(folder))
 
 
 def test_a_long_text_still_ends_with_the_added_end(tmp_path: Path) -> None:

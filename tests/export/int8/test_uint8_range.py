@@ -17,12 +17,12 @@ values = st.floats(-50, 50, width=32)
 
 
 def seen(low: npt.NDArray[Any], high: npt.NDArray[Any], power: float = 1e-6) -> ChannelRange:
-    """What calibration saw; with so little power that no range is quiet."""
+    """A calibrated range, with so little power that no range is quiet."""
     return ChannelRange(low.astype(np.float32), high.astype(np.float32), power)
 
 
 def read_back(found: Uint8Range, row: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """What the int8 product sees of a row of values: each channel and its copies, added up."""
+    """A row of values as the int8 product reads it: each channel and its copies, added up."""
 
     def rounded(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         steps = np.clip(np.rint(x / found.scale) + found.zero, 0, LARGEST_UINT8)

@@ -1,4 +1,4 @@
-"""The head against plain numpy, and what of a checkpoint's modules is read or refused."""
+"""The vector output against plain numpy, and what of a checkpoint's modules is read or refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from conftest import add_dense, make_checkpoint
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.encode.session import open_session
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.checkpoint.head import read_head
+from embed_plugin.export.checkpoint.description import read_description
+from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
-from embed_plugin.export.outputs.vector import Dense, Head, add_head
+from embed_plugin.export.outputs.vector import Dense, VectorOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,11 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def session(head: Head) -> onnxruntime.InferenceSession:
+def session(output: VectorOutput) -> onnxruntime.InferenceSession:
     """A graph whose token vectors are rows of a table."""
     graph = GraphBuilder()
-    add_head(graph, graph.node("Gather", "tokens", graph.weight("words", TABLE), INPUT), head)
-    return open_session(graph.model(head.dimension(TABLE.shape[1])).SerializeToString())
+    tokens = graph.node("Gather", "tokens", graph.weight("words", TABLE), INPUT)
+    return open_session(output.finish(graph, tokens, TABLE.shape[1]).SerializeToString())
 
 
 def dense(wide: int, narrow: int, activation: Any, *, bias: bool = True) -> Dense:  # noqa: ANN401
@@ -56,9 +57,9 @@ def dense(wide: int, narrow: int, activation: Any, *, bias: bool = True) -> Dens
     return Dense(weight / np.float32(4), shift if bias else None, activation)
 
 
-def expected(head: Head, ids: Array) -> Array:
-    vector = POOLINGS[head.pooling](TABLE[ids].astype(np.float64))
-    for layer in head.dense:
+def expected(output: VectorOutput, ids: Array) -> Array:
+    vector = POOLINGS[output.pooling](TABLE[ids].astype(np.float64))
+    for layer in output.dense:
         vector = ACTIVATIONS[layer.activation](layer.weight @ vector + (0 if layer.bias is None else layer.bias))
     return np.asarray(vector / np.sqrt(np.sum(vector**2) + 1e-12))  # a ReLU may leave nothing: zeros stay zeros
 
@@ -66,18 +67,18 @@ def expected(head: Head, ids: Array) -> Array:
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layers", [0, 1, 2])
-def test_the_head_computes_what_it_says(pooling: Any, activation: str, layers: int) -> None:  # noqa: ANN401
-    head = Head(pooling, (dense(16, 24, activation), dense(24, 8, activation, bias=False))[:layers])
-    run = session(head)
+def test_the_output_computes_what_it_says(pooling: Any, activation: str, layers: int) -> None:  # noqa: ANN401
+    output = VectorOutput(pooling, (dense(16, 24, activation), dense(24, 8, activation, bias=False))[:layers])
+    run = session(output)
     for length in (1, 2, 7, 100):
         ids = np.random.default_rng(length).integers(0, 50, (5, length))
         vectors = run.run(None, {INPUT: ids})[0]
-        np.testing.assert_allclose(vectors, [expected(head, row) for row in ids], atol=2e-6)
+        np.testing.assert_allclose(vectors, [expected(output, row) for row in ids], atol=2e-6)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_vector_is_the_same_alone_and_in_any_batch(pooling: Any) -> None:  # noqa: ANN401
-    run = session(Head(pooling, (dense(16, 300, "Tanh"), dense(300, 77, "Gelu"))))
+    run = session(VectorOutput(pooling, (dense(16, 300, "Tanh"), dense(300, 77, "Gelu"))))
     for length in (1, 2, 5, 64, 511):
         ids = np.random.default_rng(length).integers(0, 50, (9, length))
         together = run.run(None, {INPUT: ids})[0]
@@ -109,7 +110,7 @@ def test_dense_layers_of_another_kind_are_refused(
     path = checkpoint / "2_Dense" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(error, match=message):
-        read_head(checkpoint)
+        read_output(read_description(checkpoint))
 
 
 def test_dense_layers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -130,11 +131,11 @@ def test_another_order_of_the_modules_is_refused(tmp_path: Path) -> None:
     path = checkpoint / "modules.json"
     path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
     with pytest.raises(ExportError, match="has the order Normalize, Dense, Pooling, Transformer; expected Transformer"):
-        read_head(checkpoint)
+        read_output(read_description(checkpoint))
 
 
 def test_a_checkpoint_that_says_nothing_pools_by_the_mean(tmp_path: Path) -> None:
-    assert read_head(tmp_path) == Head("mean")
+    assert read_output(read_description(tmp_path)) == VectorOutput("mean")
 
 
 @pytest.mark.parametrize(
@@ -149,18 +150,18 @@ def test_a_checkpoint_that_says_nothing_pools_by_the_mean(tmp_path: Path) -> Non
 def test_a_pooling_is_read_as_either_release_writes_it(tmp_path: Path, config: dict[str, Any], pooling: str) -> None:
     checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32)
     (checkpoint / "1_Pooling" / "config.json").write_text(json.dumps(config))
-    assert read_head(checkpoint).pooling == pooling
+    assert read_output(read_description(checkpoint)).pooling == pooling
 
 
 def test_a_dense_layer_would_see_that_a_scaled_mean_is_not_the_mean(tmp_path: Path) -> None:
     checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32, 8)
     (checkpoint / "1_Pooling" / "config.json").write_text('{"pooling_mode": "mean_sqrt_len_tokens"}')
     with pytest.raises(ExportError, match="asks for mean_sqrt_len_tokens, and a dense layer follows"):
-        read_head(checkpoint)
+        read_output(read_description(checkpoint))
 
 
 def test_two_poolings_are_refused(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint")
     (checkpoint / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["cls", "mean"]}')
     with pytest.raises(ExportError, match=r"asks for \['cls', 'mean'\]; the graph pools by .* one of them"):
-        read_head(checkpoint)
+        read_output(read_description(checkpoint))

@@ -1,1 +1,1 @@
-"""Graphs written straight from the weights: one file a family."""
+"""Graphs written straight from the weights: one file an architecture, listed in :mod:`.registry`."""

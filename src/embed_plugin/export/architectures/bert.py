@@ -1,35 +1,94 @@
-"""Write the ONNX graph of a BERT-family encoder straight from its weights.
+"""BERT, RoBERTa and XLM-RoBERTa.
 
-``input_ids`` int64 ``(n, length)`` goes in, ``embedding`` float32 ``(n, dimension)`` comes out: no attention mask,
-for every text of a run has the same token count; the head (pooling, L2 normalisation) is part of the graph. The layers
-are those of "BERT: Pre-training of Deep Bidirectional Transformers" (Devlin et al., 2018), post-layer-norm.
+The layers are those of "BERT: Pre-training of Deep Bidirectional Transformers" (Devlin et al., 2018), post-layer-norm.
+The graph has no attention mask: every text of a run has the same token count.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from embed_plugin.errors import ExportError
+from embed_plugin.errors import ExportError, SourceError
+from embed_plugin.export.architectures.architecture import Architecture, Unwritten
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
-from embed_plugin.export.outputs.vector import add_head, take_token
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import onnx
 
-    from embed_plugin.export.architectures.bert_config import BertConfig
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.onnx_graph.builder import WeightSource
-    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.export.outputs.output import Output
+
+Activation = Literal["gelu", "gelu_tanh", "relu"]
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """The shape of a BERT-family encoder, in the names of its ``config.json``.
+
+    ``first_position`` is the row of the position table that the first token uses: 0 for BERT, ``pad_token_id + 1``
+    for RoBERTa and XLM-RoBERTa, whose tables start with rows for padding.
+    """
+
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    layer_norm_eps: float
+    activation: Activation
+    first_position: int
+    positions: int
+
+
+def read_config(checkpoint: CheckpointDescription) -> BertConfig:
+    """Read the shape of a BERT-family checkpoint.
+
+    Raises:
+        SourceError: ``config.json`` lacks a value.
+    """
+    config = checkpoint.config.object()
+    try:
+        first = 0 if checkpoint.model_type == "bert" else int(config.get("pad_token_id", 1)) + 1
+        return BertConfig(
+            hidden_size=config["hidden_size"],
+            num_hidden_layers=config["num_hidden_layers"],
+            num_attention_heads=config["num_attention_heads"],
+            layer_norm_eps=config.get("layer_norm_eps", 1e-12),
+            activation=_ACTIVATIONS[config.get("hidden_act", "gelu")],
+            first_position=first,
+            positions=config["max_position_embeddings"] - first,
+        )
+    except KeyError as error:
+        raise SourceError(f"{checkpoint.config.path} says no {error}: the checkpoint is incomplete") from error
+
+
+def find_unwritten(config: Mapping[str, Any]) -> Unwritten | None:
+    """Find positions or an activation that the graph does not compute."""
+    positions = str(config.get("position_embedding_type", "absolute"))
+    if positions != "absolute":
+        return Unwritten(f"position_embedding_type {positions!r}", optimum=positions.startswith("relative_key"))
+    activation = config.get("hidden_act", "gelu")
+    return None if activation in _ACTIVATIONS else Unwritten(f"activation {activation!r}", optimum=True)
 
 
 class BertGraph:
     """Adds the layers of one checkpoint to a graph, in reading order: embed, attend, feed forward."""
 
-    def __init__(self, config: BertConfig, weights: WeightSource, head: Head) -> None:
+    def __init__(self, config: BertConfig, weights: WeightSource, output: Output) -> None:
         self.config = config
         self.weights = weights
-        self.head = head
+        self.output = output
         self.graph = GraphBuilder()
 
     def build(self) -> onnx.ModelProto:
@@ -37,9 +96,8 @@ class BertGraph:
         hidden = self.embed(INPUT)
         for index in range(self.config.num_hidden_layers):
             last = index == self.config.num_hidden_layers - 1
-            hidden = self.layer(index, hidden, first_token_only=last and self.head.pooling == "cls")
-        add_head(self.graph, hidden, self.head)
-        return self.graph.model(self.head.dimension(self.config.hidden_size))
+            hidden = self.layer(index, hidden, first_token_only=last and self.output.reads_first_token_only)
+        return self.output.finish(self.graph, hidden, self.config.hidden_size)
 
     def embed(self, input_ids: str) -> str:
         """Word, position and segment embeddings; the last two, both constant, are one table."""
@@ -65,7 +123,7 @@ class BertGraph:
         last layer reaches a CLS-pooled vector. The result is then ``(n, 1, hidden_size)``.
         """
         graph, name = self.graph, f"encoder.layer.{index}"
-        kept = take_token(graph, hidden, 0) if first_token_only else hidden
+        kept = graph.token(hidden, 0) if first_token_only else hidden
         attended = graph.attention(
             f"{name}.attention",
             self.linear(f"{name}.attention.self.query", kept),
@@ -98,12 +156,9 @@ class BertGraph:
         return self.graph.node("Gelu", name, value, approximate=approximate)
 
 
-def build_graph(config: BertConfig, weights: WeightSource, head: Head) -> onnx.ModelProto:
-    """Build the fp32 graph of a BERT-family checkpoint.
+def build(config: BertConfig, weights: WeightSource, output: Output) -> onnx.ModelProto:
+    """Build the fp32 graph of a BERT-family checkpoint."""
+    return BertGraph(config, weights, output).build()
 
-    Args:
-        config: The checkpoint's shape.
-        weights: Gives a tensor by its name in the checkpoint, as float32.
-        head: What follows the token vectors.
-    """
-    return BertGraph(config, weights, head).build()
+
+BERT = Architecture(("bert", "roberta", "xlm-roberta"), read_config, build, find_unwritten)

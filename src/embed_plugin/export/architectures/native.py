@@ -4,40 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embed_plugin.export.architectures.bert import build_graph
-from embed_plugin.export.architectures.bert_config import Weights, read_config
-from embed_plugin.export.architectures.nomic import NomicGraph
-from embed_plugin.export.architectures.nomic_config import ARCHITECTURE as NOMIC
-from embed_plugin.export.architectures.nomic_config import NomicConfig, read_nomic_config
-from embed_plugin.export.checkpoint.files import read_object
+from embed_plugin.export.architectures.registry import find_architecture
+from embed_plugin.export.checkpoint.weights import Weights
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import onnx
 
-    from embed_plugin.export.outputs.vector import Head
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.output import Output
 
 
 class NativeExporter:
-    """BERT, RoBERTa, XLM-RoBERTa and nomic-bert."""
+    """Writes the graph of any registered architecture."""
 
     name = "native"
     packages: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path) -> None:
-        self.architecture = str(read_object(folder / "config.json").get("model_type"))
-        is_nomic = self.architecture == NOMIC
-        self.config = read_nomic_config(folder) if is_nomic else read_config(folder)
-        self.weights = Weights(folder)
-        self.positions = self.config.positions
+    def __init__(self, checkpoint: CheckpointDescription) -> None:
+        self.family = find_architecture(checkpoint)
+        self.architecture = checkpoint.model_type
+        self.config = self.family.read_config(checkpoint)
+        self.weights = Weights(checkpoint, word_table=self.family.word_table, prefixes=self.family.prefixes)
+        self.positions: int = self.config.positions
 
-    def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
+    def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
         """Build the fp32 graph; it takes every length that the checkpoint does, and needs no files in between."""
         del max_tokens, work
-        if isinstance(self.config, NomicConfig):
-            graph = NomicGraph(self.config, self.weights, head).build()
-        else:
-            graph = build_graph(self.config, self.weights, head)
+        graph = self.family.build(self.config, self.weights, output)
         self.weights.require_all_used()
         return graph

@@ -1,1 +1,1 @@
-"""A checkpoint: fetch it, and read what its files say."""
+"""Fetch a checkpoint, read its description once, and choose from it the output, token limit, prefixes and tokenizer."""

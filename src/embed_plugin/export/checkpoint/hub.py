@@ -1,7 +1,7 @@
-"""Checkpoints from the hub, by way of huggingface_hub and its cache.
+"""Fetch a checkpoint from the hub, through huggingface_hub and its cache.
 
 The cache's place, offline mode, proxies, the endpoint and the token are huggingface_hub's own settings
-(``HF_HOME``, ``HF_HUB_OFFLINE``, ``HTTPS_PROXY``, ``HF_ENDPOINT``, ``HF_TOKEN``), and none of
+(``HF_HOME``, ``HF_HUB_OFFLINE``, ``HTTPS_PROXY``, ``HF_ENDPOINT``, ``HF_TOKEN``); none of
 them is read here. Its telemetry is off unless ``HF_HUB_DISABLE_TELEMETRY`` is set.
 """
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.files import NEEDED_FILES
 
-# Read when huggingface_hub is imported. Without it, a fetch from any endpoint also asks huggingface.co for a list of
-# coding agents, and names torch's version and the agent.
+# Read when huggingface_hub is imported. Without it, a fetch from any endpoint also requests a list of coding agents
+# from huggingface.co, and sends torch's version and the agent's name.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from huggingface_hub import snapshot_download
@@ -32,7 +32,7 @@ from huggingface_hub.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What else a download can raise is the HTTP client's own: requests before 1.0, httpx in 1.x, httpx2 since.
+# A download can also raise the HTTP client's own errors: requests before 1.0, httpx in 1.x, httpx2 since.
 # The base of huggingface_hub's HTTP error is that client's, whichever it is; RuntimeError is what its native
 # downloader raises.
 _DOWNLOAD_ERRORS = cast(
@@ -43,7 +43,7 @@ _DOWNLOAD_ERRORS = cast(
 def fetch(
     repo_id: str, revision: str | None = None, *, endpoint: str | None = None, cache_dir: Path | None = None
 ) -> tuple[Path, str]:
-    """Fetch the needed files of a hub model, or find them in the cache when the hub cannot be reached.
+    """Fetch the needed files of a hub model, or take them from the cache when the hub cannot be reached.
 
     Args:
         repo_id: ``OWNER/NAME``.
@@ -75,7 +75,7 @@ def fetch(
 
 
 def _explain(error: Exception, wanted: str) -> str:
-    """What happened and what to do. The order matters: some of these errors are kinds of others."""
+    """The message for an error and its remedy. The order matters: some of these classes derive from others."""
     for kind, explain in _EXPLANATIONS:
         if isinstance(error, kind):
             return explain(error, wanted)

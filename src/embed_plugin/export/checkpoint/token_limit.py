@@ -1,48 +1,52 @@
-"""How many tokens of a text a checkpoint takes."""
+"""Choose the token limit of a text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.files import read_tokenizer_settings, read_transformer_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
 FEWEST_TOKENS = 3
 """The lowest token limit: two special tokens and one of the text."""
 
 
 UNLIMITED = 1_000_000
-"""From here on a ``model_max_length`` says that there is no limit; transformers writes 1e30."""
+"""A ``model_max_length`` from here on means no limit; transformers writes 1e30."""
 
 
-def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> int:
-    """The token limit: asked for, else the one that the checkpoint was trained with, else the position table.
+def choose_max_tokens(checkpoint: CheckpointDescription, positions: int | None, wanted: int | None) -> int:
+    """Choose the token limit: the user's, else the one that the checkpoint was trained with, else the positions.
 
     The trained limit is ``max_seq_length`` of ``sentence_bert_config.json``, which sentence-transformers no longer
-    writes, then ``model_max_length`` of ``tokenizer_config.json``; the latter says nothing where the model has fewer
-    positions. ``tokenizer.json`` is not asked: its truncation is a training or export setting (all-MiniLM-L6-v2's says
-    128, the model's limit is 256).
+    writes, then ``model_max_length`` of ``tokenizer_config.json``; the latter is ignored where the model has fewer
+    positions. The truncation in ``tokenizer.json`` is ignored: it is a training or export setting (128 in
+    all-MiniLM-L6-v2, whose limit is 256).
 
     Args:
-        folder: The checkpoint.
-        positions: The most tokens the model has positions for; None: it does not say.
-        asked: What the user wants; None: the checkpoint's own limit.
+        checkpoint: The checkpoint.
+        positions: The most tokens the model has positions for; None: it does not state it.
+        wanted: The user's limit; None: the checkpoint's own.
 
     Raises:
-        ExportError: the model cannot take as many, or nothing says how many it takes.
+        ExportError: the model cannot take as many, or no file states a limit.
         SourceError: a file cannot be read.
     """
-    if asked is not None:
-        if asked < FEWEST_TOKENS or (positions is not None and asked > positions):
-            raise ExportError(f"max tokens is {asked}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}")
-        return asked
-    trained = _limit(folder, read_transformer_settings(folder), "max_seq_length")
+    if wanted is not None:
+        if wanted < FEWEST_TOKENS or (positions is not None and wanted > positions):
+            raise ExportError(
+                f"max tokens is {wanted}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}"
+            )
+        return wanted
+    folder = checkpoint.folder
+    trained = _limit(folder, checkpoint.transformer_settings(), "max_seq_length")
     if trained is None:
-        trained = _limit(folder, read_tokenizer_settings(folder), "model_max_length")
+        trained = _limit(folder, checkpoint.tokenizer_settings(), "model_max_length")
         trained = None if trained is None or trained > (positions or UNLIMITED - 1) else trained
     limits = [limit for limit in (trained, positions) if limit]
     if not limits:
@@ -51,7 +55,7 @@ def read_max_tokens(folder: Path, positions: int | None, asked: int | None) -> i
 
 
 def _limit(folder: Path, settings: Mapping[str, Any], name: str) -> int | None:
-    """A limit that a file states; None where it states none."""
+    """The limit that a file states; None: it states none."""
     limit = settings.get(name)
     if limit is None:
         return None

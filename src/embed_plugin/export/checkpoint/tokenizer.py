@@ -1,7 +1,7 @@
 """Read a checkpoint's ``tokenizer.json`` as transformers and sentence-transformers use it.
 
-Both change what that file says by what stands in files beside it: case, accents, special tokens. A model folder has
-``tokenizer.json`` alone, so what they would do is put into it here, where it is part of the model's identity.
+Both override case, accents and special tokens of that file by the settings in files beside it. A model folder has
+``tokenizer.json`` alone, so the overrides are written into it here, where they are part of the model's identity.
 """
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.files import (
-    read_object,
-    read_object_if_there,
-    read_tokenizer_settings,
-    read_transformer_settings,
-)
+from embed_plugin.export.checkpoint.description import read_json_file
+from embed_plugin.export.checkpoint.files import TOKENIZER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    Json = dict[str, Any]
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
 
-TOKENIZER_FILE = "tokenizer.json"
+    Json = dict[str, Any]
 
 _CLASSES = {
     "bert": "BertTokenizer",
@@ -39,42 +35,43 @@ _CLASSES = {
     "nomic_bert": "BertTokenizer",
     "squeezebert": "SqueezeBertTokenizer",
 }
-"""The tokenizers that set BERT's normalizer anew, by the ``model_type`` whose tokenizer they are when none is named.
+"""The tokenizers that override BERT's normalizer, by the ``model_type`` that has them as its default.
 
-Seen in transformers 4.57 and 5.24, which agree: what ``tokenizer_config.json`` leaves out has a default and does not
-come from ``tokenizer.json``. Other tokenizers, PreTrainedTokenizerFast among them, leave that file as it is.
+Seen in transformers 4.57 and 5.24, which agree: a setting that ``tokenizer_config.json`` leaves out has a default and
+is not taken from ``tokenizer.json``. Other tokenizers, PreTrainedTokenizerFast among them, leave that file as it is.
 """
 
 _PAIRED = ("BertProcessing", "RobertaProcessing")
-"""Steps that put one special token before a text and one behind it, always."""
+"""Steps that always put one special token before a text and one after it."""
 
 
-def read_tokenizer(folder: Path) -> str:
-    """The checkpoint's tokenizer as JSON.
+def read_tokenizer(checkpoint: CheckpointDescription) -> str:
+    """Read the checkpoint's tokenizer, with the overrides, as JSON.
 
     Raises:
-        ExportError: it cuts long texts on the left, or its special tokens cannot be added.
+        ExportError: it truncates long texts on the left, or its special tokens cannot be added.
         SourceError: a file cannot be read.
     """
-    tokenizer, settings = read_object(folder / TOKENIZER_FILE), read_tokenizer_settings(folder)
-    _require_cut_on_the_right(folder, tokenizer, settings)
-    _set_bert_normalizer(folder, tokenizer, settings)
-    if read_transformer_settings(folder).get("do_lower_case") is True:
+    tokenizer = read_json_file(checkpoint.folder / TOKENIZER).object()
+    settings = checkpoint.tokenizer_settings()
+    _require_cut_on_the_right(checkpoint.folder, tokenizer, settings)
+    _set_bert_normalizer(checkpoint, tokenizer, settings)
+    if checkpoint.transformer_settings().get("do_lower_case") is True:
         _lower_case(tokenizer)
     for flag, name in (("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")):
         if settings.get(flag) is True:
-            _add_special_token(folder, tokenizer, name)
+            _add_special_token(checkpoint, tokenizer, name)
     return json.dumps(tokenizer)
 
 
 def highest_token(tokenizer: str) -> tuple[str, int]:
-    """The token with the highest id, added tokens included."""
+    """Find the token with the highest id, added tokens included."""
     content = json.loads(tokenizer)
     return max(_ids(content).items(), key=lambda item: item[1])
 
 
 def _ids(tokenizer: Json) -> dict[str, int]:
-    """The id of every token; Unigram has a list whose order is the ids."""
+    """The id of every token; in a Unigram vocabulary, a list, the index is the id."""
     listed = tokenizer["model"]["vocab"]
     vocabulary: dict[str, int] = (
         {piece[0]: index for index, piece in enumerate(listed)} if isinstance(listed, list) else listed
@@ -86,16 +83,16 @@ def _require_cut_on_the_right(folder: Path, tokenizer: Json, settings: Mapping[s
     inside = (tokenizer.get("truncation") or {}).get("direction", "Right")
     side = settings.get("truncation_side") or inside
     if str(side).lower() == "left":
-        name = "tokenizer_config.json" if settings.get("truncation_side") else TOKENIZER_FILE
+        name = "tokenizer_config.json" if settings.get("truncation_side") else TOKENIZER
         raise ExportError(
             f"{folder / name} cuts long texts on the left (truncation_side), and the encoder cuts on the right. Where "
             "no text is longer than the limit, or its beginning may stay, write right there and export again"
         )
 
 
-def _set_bert_normalizer(folder: Path, tokenizer: Json, settings: Mapping[str, Any]) -> None:
-    """Case, accents and Chinese characters by ``tokenizer_config.json``, for the tokenizers that ask that file."""
-    config = read_object_if_there(folder / "config.json")
+def _set_bert_normalizer(checkpoint: CheckpointDescription, tokenizer: Json, settings: Mapping[str, Any]) -> None:
+    """Set case, accents and Chinese characters by ``tokenizer_config.json``, for the tokenizers that read it."""
+    config = checkpoint.config.object_if_there()
     name = settings.get("tokenizer_class") or config.get("tokenizer_class")
     name = str(name or _CLASSES.get(str(config.get("model_type")))).removesuffix("Fast")
     normalizer = tokenizer.get("normalizer") or {}
@@ -106,7 +103,7 @@ def _set_bert_normalizer(folder: Path, tokenizer: Json, settings: Mapping[str, A
 
 
 def _lower_case(tokenizer: Json) -> None:
-    """Lower the case before anything else, as sentence-transformers does where its own settings ask for it."""
+    """Lower the case before every other step, as sentence-transformers does for its own ``do_lower_case``."""
     steps = _steps(tokenizer, "normalizer", "normalizers")
     if all(step["type"] != "Lowercase" for step in steps):
         tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *steps]}
@@ -120,20 +117,19 @@ def _steps(tokenizer: Json, part: str, steps: str) -> list[Json]:
     return list(found[steps]) if found["type"] == "Sequence" else [found]
 
 
-def _add_special_token(folder: Path, tokenizer: Json, name: str) -> None:
-    """Put ``bos_token`` before every text, or ``eos_token`` behind it, where the template does not."""
-    token, where = _named(folder, name), 0 if name == "bos_token" else -1
+def _add_special_token(checkpoint: CheckpointDescription, tokenizer: Json, name: str) -> None:
+    """Put ``bos_token`` before every text, or ``eos_token`` after it, unless the template already does."""
+    folder = checkpoint.folder
+    token, where = _named(checkpoint, name), 0 if name == "bos_token" else -1
     number = _ids(tokenizer).get(token)
     if number is None:
         found = f"{folder / 'tokenizer_config.json'} asks for its {name} {token!r} with every text (add_{name})"
-        raise ExportError(
-            f"{found}, which is no token of {TOKENIZER_FILE}: name one that is, or set add_{name} to false"
-        )
+        raise ExportError(f"{found}, which is no token of {TOKENIZER}: name one that is, or set add_{name} to false")
     steps = _steps(tokenizer, "post_processor", "processors")
     if any(number in _at(where, step) for step in steps):
         return
     if any(step["type"] in _PAIRED for step in steps):
-        found = f"{folder / TOKENIZER_FILE} has other special tokens than add_{name} asks for"
+        found = f"{folder / TOKENIZER} has other special tokens than add_{name} asks for"
         raise ExportError(f"{found}: save the tokenizer again with the special tokens it is to have")
     template = next((step for step in steps if step["type"] == "TemplateProcessing"), None)
     if template is None:
@@ -143,15 +139,15 @@ def _add_special_token(folder: Path, tokenizer: Json, name: str) -> None:
     tokenizer["post_processor"] = {"type": "Sequence", "processors": steps}
 
 
-def _named(folder: Path, name: str) -> str:
-    """The text of a special token, which is given as it is or with its properties."""
-    mapped = read_object_if_there(folder / "special_tokens_map.json")
-    token = read_tokenizer_settings(folder).get(name) or mapped.get(name)
+def _named(checkpoint: CheckpointDescription, name: str) -> str:
+    """The text of a special token; a file has the text alone or an object with its properties."""
+    mapped = checkpoint.special_tokens.object_if_there()
+    token = checkpoint.tokenizer_settings().get(name) or mapped.get(name)
     return str(token["content"] if isinstance(token, dict) else token)
 
 
 def _at(where: int, step: Json) -> list[int]:
-    """The ids that a step puts before (0) or behind (-1) a text."""
+    """The ids that a step puts before (0) or after (-1) a text."""
     if step["type"] in _PAIRED:
         return [step["cls" if where == 0 else "sep"][1]]
     if step["type"] != "TemplateProcessing":

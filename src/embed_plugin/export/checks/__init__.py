@@ -1,1 +1,1 @@
-"""Comparisons of a new model: with the fp32 one, with its tokenizer, with what it found before."""
+"""Check a new model: against the fp32 one, its tokenizer, and a dataset."""

@@ -1,4 +1,4 @@
-"""How far a quantised model's vectors are from the fp32 model's, on texts it was not calibrated on."""
+"""Compare a quantised model's vectors with the fp32 model's, on texts it was not calibrated on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.encode.session import OnnxSession
-from embed_plugin.errors import EmbedPluginError, ExportError, QualityFloorError
+from embed_plugin.errors import EncodingError, ExportError, QualityFloorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Comparison:
     """Cosine of each text's quantised vector to its fp32 vector.
 
     Attributes:
-        texts: Texts compared, none of which was used for calibration.
+        texts: Number of texts compared; none was used for calibration.
         mean_cosine: Their mean; 1.0 is no difference.
         least_cosine: The worst of them.
     """
@@ -60,7 +60,7 @@ def compare(reference: Path, candidate: Path, inputs: Sequence[npt.NDArray[np.in
 
 
 def encode_all(folder: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Vectors:
-    """The vectors of all inputs, ``(n, dimension)``, as the encoder has them on this machine.
+    """Encode all inputs to ``(n, dimension)``, as the encoder does on this machine.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
@@ -68,6 +68,6 @@ def encode_all(folder: Path, inputs: Sequence[npt.NDArray[np.int64]]) -> Vectors
     session = OnnxSession.of(folder)
     try:
         return np.concatenate([session.run(input_ids) for input_ids in inputs])
-    except EmbedPluginError as error:
+    except EncodingError as error:
         found = "the exported graph returns NaN or infinity"
         raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error

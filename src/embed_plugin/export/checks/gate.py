@@ -1,4 +1,4 @@
-"""The gate of an export: retrieval on the user's own data, before and after quantising."""
+"""The quality gate of an export: retrieval on the user's own data, before and after quantising."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pass_gate(
         dataset: Judged queries and a corpus.
         fp32: The model before quantising.
         quantised: The model after it.
-        max_drop_percent: How much lower nDCG@10 may be, in per cent of the fp32 model's.
+        max_drop_percent: Largest allowed loss of nDCG@10, in per cent of the fp32 model's.
         on_progress: Called as ``(done, total)``.
 
     Returns:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def require_known_tokens(graph: onnx.ModelProto, tokenizer: str, folder: Path) -> None:
-    """Refuse a tokenizer with a token that the word embeddings have no row for, which would fail in some text later.
+    """Refuse a tokenizer with a token that the word embeddings have no row for: a text with it would fail later.
 
     Raises:
         ExportError: there is such a token.
@@ -32,7 +32,7 @@ def require_known_tokens(graph: onnx.ModelProto, tokenizer: str, folder: Path) -
 
 
 def _rows(graph: onnx.GraphProto) -> int | None:
-    """Rows of the table that token ids are looked up in; None: the graph has no such look-up."""
+    """Rows of the table that the token ids index; None: the graph has no such table."""
     tables = {tensor.name: tensor.dims[0] for tensor in graph.initializer if len(tensor.dims) > 1}
     ids = {INPUT}
     for node in graph.node:

@@ -1,1 +1,1 @@
-"""An fp32 graph to INT8: calibrate, choose ranges, quantise."""
+"""Rewrite an fp32 graph to INT8: calibrate, choose ranges, quantise."""

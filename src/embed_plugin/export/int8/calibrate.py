@@ -1,4 +1,4 @@
-"""Texts to calibrate with, and the range each quantised activation takes on them."""
+"""Read calibration texts, and measure the range of each quantised activation on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChannelRange:
-    """What calibration saw of one activation.
+    """The range of one activation on the calibration texts.
 
     Attributes:
         low: The smallest value of each channel, float32 ``(channels,)``.
@@ -42,11 +42,11 @@ Ranges = dict[str, ChannelRange]
 
 BUILT_IN = "built-in"
 MOST_TEXTS = 128
-"""More are not read: 16 texts are enough, and 512 only widen the ranges (docs/quality.md)."""
+"""Most texts that are used: 16 are enough, and 512 only widen the ranges (docs/quality.md)."""
 
 FEWEST_TEXTS = 10
 HELD_OUT_EVERY = 5
-"""Every fifth text is kept from calibration, to compare the quantised model with the fp32 one."""
+"""Every fifth text is held out, to compare the quantised model with the fp32 one."""
 
 RANGE_BITS = 6
 """Significant bits of a range's ends, so that no CPU's rounding of fp32 shows in the scales: TO BE MEASURED."""
@@ -57,12 +57,12 @@ _SUFFIXES = {".txt", ".md", ".markdown", ".rst", ".jsonl"}
 
 @dataclass(frozen=True)
 class CalibrationTexts:
-    """Texts for calibration, and held-out texts for the comparison afterwards.
+    """Texts for calibration, and held-out texts to compare the models on.
 
     Attributes:
         origin: ``built-in``, or the name of the file or folder they came from.
         calibration: Texts whose activations set the quantisation ranges.
-        held_out: Texts that calibration never sees.
+        held_out: Texts that are not used for calibration.
     """
 
     origin: str
@@ -73,7 +73,7 @@ class CalibrationTexts:
 def read_calibration_texts(path: Path | None) -> CalibrationTexts:
     """Read up to 128 texts: a file of lines, a ``.jsonl`` file (its ``text`` field), or a folder of such files.
 
-    Without a path, a small set written for this project and shipped with it.
+    Without a path: a small set that was written for this project and is shipped with it.
 
     Raises:
         InvalidInputError: the path cannot be read, or holds fewer than 10 texts.
@@ -137,11 +137,11 @@ def measure_ranges(
     inputs: Sequence[npt.NDArray[np.int64]],
     on_progress: Callable[[int], None],
 ) -> Ranges:
-    """The smallest and largest value of each channel of each activation over all inputs (min-max calibration).
+    """Measure the smallest and largest value of each channel of each activation over all inputs (min-max calibration).
 
     Args:
         graph: The fp32 graph; a copy of it with more outputs is written beside it.
-        activations: Names of the values to watch.
+        activations: Names of the values to measure.
         inputs: One ``(1, length)`` array of token ids per text.
         on_progress: Called after each text with the number done.
     """
@@ -163,14 +163,14 @@ def measure_ranges(
 
 
 class _Seen:
-    """What was seen of one activation so far."""
+    """The running range of one activation."""
 
     def __init__(self) -> None:
         self.low = self.high = np.empty(0, np.float32)
         self.squares, self.values = 0.0, 0
 
     def add(self, rows: npt.NDArray[np.float32]) -> None:
-        """Take in rows ``(tokens, channels)``."""
+        """Add rows ``(tokens, channels)``."""
         low, high = rows.min(axis=0), rows.max(axis=0)
         self.low, self.high = (np.minimum(self.low, low), np.maximum(self.high, high)) if self.values else (low, high)
         self.squares += float(np.square(rows, dtype=np.float64).sum())

@@ -19,17 +19,17 @@ HEAD_SIZES = (32, 64)
 """Channels of an attention head that the kernels are made for."""
 
 RESIDUALS = ("LayerNormalization", "Slice")
-"""What gives the value that passes a layer by: its norm, or the first token of it. Both have the product's shape."""
+"""Operators that give the residual of a layer: a norm, or its first token. Both have the product's shape."""
 
 
 @dataclass(frozen=True)
 class FusedOperator:
-    """One operator in place of several, which gives a value as uint8.
+    """One operator that replaces several and gives a value as uint8.
 
     Attributes:
         name: Of the operator.
         inputs: Its inputs, up to the scale.
-        replaced: The nodes it stands for; the last gives the value that is quantised.
+        replaced: The nodes it replaces; the last gives the value that is quantised.
         gives_value: Whether it also gives the value as float32, first.
         attributes: Of the operator.
     """
@@ -42,14 +42,14 @@ class FusedOperator:
 
 
 class FusedOperators:
-    """Looks at a graph that is going to be quantised."""
+    """Finds the fusable parts of a graph that will be quantised."""
 
     def __init__(self, quantiser: Quantiser, channels: Mapping[str, int]) -> None:
-        """Prepare to look.
+        """Index the graph.
 
         Args:
-            quantiser: Knows the graph's weight products.
-            channels: Of each value that is going to be quantised.
+            quantiser: Has the graph and its weight products.
+            channels: Number of channels of each value that will be quantised.
         """
         graph = quantiser.source.graph
         self.quantiser = quantiser
@@ -60,22 +60,22 @@ class FusedOperators:
         self.products = {quantiser.output_of(node) for node in quantiser.products}
 
     def activated_products(self) -> dict[str, str]:
-        """Products that a GELU alone reads and that products alone read behind it: the GELU's value by theirs."""
+        """Products read by a GELU alone, whose value only products read: the GELU's value by the product's."""
         gelus = [self.producers[value] for value in self.multiplied if self._is_only_quantised(value, "Gelu")]
         return {node.input[0]: node.output[0] for node in gelus if self._can_do(node)}
 
     def fused(self) -> dict[str, FusedOperator]:
-        """The operators that give a quantised value, by that value."""
+        """The fused operators, by the value that they quantise."""
         found = {value: self._add_norm(value) or self._attention(value) for value in self.multiplied}
         return {value: fused for value, fused in found.items() if fused is not None}
 
     def _is_only_quantised(self, value: str, operator: str) -> bool:
-        """Whether an operator of this kind gives a value that nobody needs as float32."""
+        """Whether an operator of this kind gives a value that no node reads as float32."""
         producer = self.producers.get(value)
         return producer is not None and producer.op_type == operator and self.readers[value] == self.multiplied[value]
 
     def _can_do(self, gelu: onnx.NodeProto) -> bool:
-        """Whether a product can do this GELU: it is the exact one, and its copies are the product's columns."""
+        """Whether a product can compute this GELU: it is the exact form, and its copies are the product's columns."""
         value, given = gelu.input[0], gelu.output[0]
         is_exact = attribute(gelu, "approximate", b"none") == b"none"
         no_copies = not self.quantiser.range_of(given).copies or value in self.quantiser.copied_outputs
@@ -98,14 +98,14 @@ class FusedOperators:
         )
 
     def _is_residual(self, added: onnx.NodeProto) -> bool:
-        """Whether a weight product and what passed it by are added."""
+        """Whether an Add has a weight product and the layer's residual."""
         if added.op_type != "Add" or added.input[0] not in self.products:
             return False
-        passed_by = self.producers.get(added.input[1])
-        return passed_by is not None and passed_by.op_type in RESIDUALS
+        residual = self.producers.get(added.input[1])
+        return residual is not None and residual.op_type in RESIDUALS
 
     def _attention(self, value: str) -> FusedOperator | None:
-        """Attention, whichever operator the If would choose."""
+        """Attention, in place of the If with both operators."""
         if not self._is_only_quantised(value, "If"):
             return None
         choice = self.producers[value]

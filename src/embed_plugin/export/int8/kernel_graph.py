@@ -1,8 +1,8 @@
-"""Write the INT8 graph that :mod:`embed_plugin.kernels` runs, for the CPUs that can.
+"""Write the INT8 graph that :mod:`embed_plugin.kernels` runs, for the CPUs that they support.
 
-It has the integers and scales of the plain graph. What differs is who multiplies, and how often memory is read:
-adding a residual, normalising and quantising is one operator, attention and quantising another, and a product does the
-GELU and the quantising behind it before it writes.
+It has the integers and scales of the plain graph, other operators, and fewer passes over memory: adding a residual,
+normalising and quantising is one operator, attention and quantising another, and a product computes the GELU and the
+quantising behind it before it writes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from embed_plugin.export.int8.calibrate import Ranges
 
 PANEL_COLUMNS = 16
-"""Columns of a weight that lie together: a vector register holds a sum for each."""
+"""Columns of a weight that are stored together: a vector register holds a sum for each."""
 
 GROUP_ROWS = 4
-"""Rows of a weight that lie together: one instruction adds up four products."""
+"""Rows of a weight that are stored together: one instruction adds up four products."""
 
 
 def kernel_graph(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
@@ -56,7 +56,7 @@ class _KernelQuantiser(Quantiser):
         return model
 
     def other(self, node: onnx.NodeProto) -> None:
-        """A node that is not a product: an operator in place of several, or as it was."""
+        """Write a node that is not a product: fused with others, or as it was."""
         if fused := self.fused.get(node.output[0]):
             self.fused_operator(node.output[0], fused)
         elif node.name not in self.replaced:
@@ -90,7 +90,7 @@ class _KernelQuantiser(Quantiser):
 
 
 def packed(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """A weight as the kernels read it: ``(out, in)`` to ``(panels, groups, 16 * 4)``, filled up with zeros.
+    """Pack a weight as the kernels read it: ``(out, in)`` to ``(panels, groups, 16 * 4)``, filled up with zeros.
 
     A panel is 16 outputs, a group four inputs; in a group the four inputs of an output lie side by side.
     """

@@ -1,9 +1,9 @@
-"""The uint8 range of an activation, and a second chance for the few channels that leave it.
+"""Choose the uint8 range of an activation, and copy the few channels that leave it.
 
 Some channels of a text encoder reach values many times those of all others, on one or two tokens of a text: in
 all-MiniLM-L6-v2 channel 99 reaches 28 before the feed-forward part, the median channel 2. A range that holds them
-leaves the others a fraction of the 256 steps; a range that cuts them off loses what they carry. So the range is chosen
-without them, and an outlier channel is multiplied more than once: each copy goes on where the one before saturates,
+leaves the others a fraction of the 256 steps; a range that cuts them off loses their values. So the range is chosen
+without them, and an outlier channel is multiplied more than once: each copy continues where the one before saturates,
 ``x = saturated(x) + saturated(x - width) + ...``, and every copy meets the same row of the weight. Zhao et al.,
 "Improving Neural Network Quantization without Retraining using Outlier Channel Splitting" (2019), split such channels
 into halves; copies that saturate need no weight changed.
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 LARGEST_UINT8 = 255
 MOST_COPIES = 4
-"""Copies of one activation, all channels together: the int8 kernels read rows of the weight in fours."""
+"""Most copies of one activation, all channels together: the int8 kernels read rows of the weight in fours."""
 
 WORTH_COPYING = 2 / 3
-"""Copies cost time, and are made when they bring the range to this part of its width, or less."""
+"""Copies cost time, so they are made only when they bring the range to this part of its width, or less."""
 
 WORTH_ONE_MORE = 0.98
 """The same for each single copy."""
@@ -39,7 +39,7 @@ QUIET = 6e-4
 inputs of queries, keys and values stand at 4e-4 and 6e-4 and lose nothing measurable, the others at up to 5e-3."""
 
 SLACK = 1e-6
-"""Part of a range that a channel may reach beyond its last copy: rounding, not a value."""
+"""Part of a range that a channel may exceed its last copy by: it is rounding, not a value."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Uint8Range:
 
     @property
     def offsets(self) -> npt.NDArray[np.float32]:
-        """What is taken off a channel's value before a copy of it is quantised: whole widths."""
+        """The offset subtracted from a channel's value before a copy of it is quantised: whole widths."""
         return np.array([nth * LARGEST_UINT8 * self.scale for _, nth in self.copies], dtype=np.float32)
 
     @property
@@ -78,12 +78,12 @@ class Uint8Range:
 
     @property
     def idle(self) -> npt.NDArray[np.float64]:
-        """The value a copy stands at when its channel does not reach it: the lower end, or the upper of one below."""
+        """The value of a copy that its channel does not reach: the lower end, or the upper end of one below."""
         return np.array([((0 if nth > 0 else LARGEST_UINT8) - self.zero) * self.scale for _, nth in self.copies])
 
 
 def choose_range(channels: ChannelRange) -> Uint8Range:
-    """The narrowest range that at most ``MOST_COPIES`` copies complete to what calibration saw."""
+    """Choose the narrowest range that covers the calibrated one with at most ``MOST_COPIES`` copies."""
     low, high = np.minimum(channels.low, 0.0), np.maximum(channels.high, 0.0)
     plain = _range(float(low.min()), float(high.max()), ())
     if plain.scale**2 / 12 <= QUIET * channels.power:  # an error spread evenly over a step has the power step ** 2 / 12
@@ -94,7 +94,7 @@ def choose_range(channels: ChannelRange) -> Uint8Range:
 
 
 def _candidates(low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> Iterator[tuple[float, float]]:
-    """Ranges that begin or end with some channel's, and reach a whole number of times to another's other end."""
+    """Yield ranges that start or end with one channel's, and of which a whole number reaches another's other end."""
     lows, highs = np.sort(low)[: MOST_COPIES + 1], np.sort(high)[: -MOST_COPIES - 2 : -1]
     narrowest = float(high.max() - low.min()) / (MOST_COPIES + 1) * (1 - SLACK)
     for first, last, parts in product(map(float, lows), map(float, highs), range(1, MOST_COPIES + 2)):
@@ -107,7 +107,7 @@ def _candidates(low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> 
 def _with_copies(
     low: npt.NDArray[np.float32], high: npt.NDArray[np.float32], first: float, last: float
 ) -> Uint8Range | None:
-    """The range ``first..last`` with the copies it needs, or None when those are too many."""
+    """The range ``first..last`` with the copies it needs; None: they are too many."""
     width = last - first
     above, below = (np.ceil(np.maximum(over, 0) / width - SLACK).astype(int) for over in (high - last, first - low))
     if above.sum() + below.sum() > MOST_COPIES:

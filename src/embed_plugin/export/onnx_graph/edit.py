@@ -1,4 +1,4 @@
-"""Small edits on a finished ONNX graph, the graphs inside its nodes (If, Loop) included."""
+"""Edit a finished ONNX graph, including the graphs inside its nodes (If, Loop)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def attribute(node: onnx.NodeProto, name: str, default: object = None) -> Any:  # noqa: ANN401 - of many types
-    """What a node says for one of its options."""
+    """The value of a node's attribute."""
     return next((helper.get_attribute_value(found) for found in node.attribute if found.name == name), default)
 
 
 def values_read(node: onnx.NodeProto) -> Iterator[str]:
-    """Names of the values a node reads, those that its inner graphs take from outside among them."""
+    """Names of the values a node reads, including those that its inner graphs read from outside."""
     yield from (name for name in node.input if name)
     for graph in _inner_graphs(node):
         for inner in graph.node:
@@ -27,7 +27,7 @@ def values_read(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def rename_values_read(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
-    """Let a node read other values: ``names`` maps old to new."""
+    """Rename the values that a node reads: ``names`` maps old to new."""
     for index, name in enumerate(node.input):
         node.input[index] = names.get(name, name)
     for graph in _inner_graphs(node):
@@ -45,7 +45,7 @@ def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Put other nodes in the place of a graph's."""
+    """Replace all nodes of a graph."""
     del graph.node[:]
     graph.node.extend(nodes)
 

@@ -1,7 +1,7 @@
-"""Trace any architecture that optimum knows: a checkpoint becomes an ONNX graph that ends in token vectors.
+"""Trace any architecture that optimum covers: a checkpoint becomes an ONNX graph that ends in token vectors.
 
-The only file that talks to optimum, transformers and torch. Nothing is asked of a hub and no code of a checkpoint is
-run: the folder is all there is, its weights are safetensors.
+The only file that imports optimum, transformers and torch. No hub is contacted and no code of a checkpoint is run: the
+folder is the only input, and its weights are safetensors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from transformers import CONFIG_MAPPING, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from embed_plugin.errors import ExportError, UnknownArchitectureError
-from embed_plugin.export.checkpoint.files import read_object
 from embed_plugin.export.traced.loaded_weights import require_fit
 from embed_plugin.export.traced.newer_config import translate
 
@@ -31,8 +30,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+
 OPSET = 20
-"""The first opset with Gelu as one operator; the tracing that optimum asks torch for ends there too."""
+"""The first opset with Gelu as one operator, and the last that torch's tracing through optimum writes."""
 
 TASK = "feature-extraction"
 TOKEN_VECTORS = "last_hidden_state"  # noqa: S105 - the name of the traced graph's output
@@ -49,25 +50,25 @@ _POSITIONS = frozenset({"absolute", "relative_key", "relative_key_query"})
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """What is known before the weights are loaded.
+    """The configuration of a backbone, before its weights are loaded.
 
     Attributes:
         model_type: The architecture's name.
-        positions: The most tokens it has positions for; None: it does not say.
+        positions: The most tokens it has positions for; None: it does not state it.
     """
 
     model_type: str
     positions: int | None
 
 
-def read_backbone_config(folder: Path) -> BackboneConfig:
-    """Read ``config.json``, with what transformers takes for granted.
+def read_backbone_config(checkpoint: CheckpointDescription) -> BackboneConfig:
+    """Read ``config.json``, with the defaults of transformers.
 
     Raises:
-        UnknownArchitectureError: transformers or optimum does not know the architecture, or it has a decoder.
+        UnknownArchitectureError: transformers or optimum does not cover the architecture, or it has a decoder.
         ExportError: transformers cannot read it.
     """
-    config = _load_config(folder)
+    config = _load_config(checkpoint)
     if config.is_encoder_decoder:
         raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
     rows = getattr(config, "max_position_embeddings", None)
@@ -75,17 +76,16 @@ def read_backbone_config(folder: Path) -> BackboneConfig:
     return BackboneConfig(config.model_type, rows - reserved if rows else None)
 
 
-def _load_config(folder: Path) -> Any:  # noqa: ANN401 - transformers has no types
-    config = read_object(folder / "config.json")
-    model_type = str(config.get("model_type"))
+def _load_config(checkpoint: CheckpointDescription) -> Any:  # noqa: ANN401 - transformers has no types
+    config, model_type = checkpoint.config.object(), checkpoint.model_type
     _require_known(model_type, own_code="auto_map" in config)
     _require_own_class(config, model_type)
     translated = translate(config)
     with _quiet():
         try:
             return CONFIG_MAPPING[model_type].from_dict(translated)
-        except Exception as error:  # whatever a config can be wrong in
-            raise ExportError(f"transformers cannot read {folder} ({_first_line(error)})") from error
+        except Exception as error:  # any type of error, by the fault in the config
+            raise ExportError(f"transformers cannot read {checkpoint.folder} ({_first_line(error)})") from error
 
 
 def _require_known(model_type: str, *, own_code: bool) -> None:
@@ -101,7 +101,7 @@ def _require_known(model_type: str, *, own_code: bool) -> None:
 
 
 def _require_own_class(config: Mapping[str, Any], model_type: str) -> None:
-    """Refuse what only shares its name with a class of transformers: the weights may fit and mean something else."""
+    """Refuse a model that only shares a class name with transformers: its weights may fit and mean another model."""
     auto_map = config.get("auto_map")
     own_code = auto_map.get("AutoModel") if isinstance(auto_map, dict) else None
     if own_code:
@@ -117,11 +117,11 @@ def _require_own_class(config: Mapping[str, Any], model_type: str) -> None:
 
 
 class TorchBackbone:
-    """A checkpoint's model in torch: to be traced, and to compare the traced graph with."""
+    """A checkpoint's model in torch: it is traced, and the traced graph is compared with it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = _load_config(folder)
+    def __init__(self, checkpoint: CheckpointDescription) -> None:
+        self.folder = folder = checkpoint.folder
+        config = _load_config(checkpoint)
         with _quiet():
             try:
                 self.model, loading = AutoModel.from_pretrained(
@@ -134,7 +134,7 @@ class TorchBackbone:
                     ignore_mismatched_sizes=True,  # they are named below, where transformers' error names none
                     output_loading_info=True,
                 )
-            except Exception as error:  # whatever a config or a file can be wrong in
+            except Exception as error:  # any type of error, by the fault in the config or a file
                 raise ExportError(f"transformers cannot load {folder} ({_first_line(error)})") from error
         require_fit(folder, loading["missing_keys"], loading["unexpected_keys"], loading["mismatched_keys"])
         self.model.eval()
@@ -142,11 +142,11 @@ class TorchBackbone:
 
     @property
     def vocabulary(self) -> int:
-        """How many token ids there are."""
+        """Number of token ids."""
         return int(self.model.config.vocab_size)
 
     def _require_direction(self) -> None:
-        """Refuse a model that is to see later tokens and does not; transformers 5 has more of them than 4.57."""
+        """Refuse a model that should attend to later tokens and does not; transformers 5 has more of them than 4.57."""
         config: Any = self.model.config
         both_ways = getattr(config, "is_causal", True) is False or getattr(config, "use_bidirectional_attention", False)
         if not both_ways:
@@ -158,10 +158,10 @@ class TorchBackbone:
             raise UnknownArchitectureError(f"{message}, {found}: it would be another model")
 
     def trace(self, scratch: Path) -> onnx.ModelProto:
-        """Export with optimum, into an empty folder that is not needed afterwards.
+        """Export with optimum, into an empty temporary folder.
 
         Raises:
-            ExportError: optimum cannot.
+            ExportError: optimum cannot export the model.
         """
         with _quiet():
             try:
@@ -183,7 +183,7 @@ class TorchBackbone:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Neither warnings nor progress of the packages reach the user, who can do nothing about them."""
+    """Silence warnings and progress bars of the packages: a user cannot act on them."""
     levels = [(part, part.get_verbosity()) for part in (transformers_logging, optimum_logging)]
     showed_progress = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""The exporter through optimum: trace, fold the mask away, compare with torch, add the head."""
+"""The exporter through optimum: trace, fold the mask away, compare with torch, add the output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from embed_plugin.encode.session import open_session
 from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 from embed_plugin.export.onnx_graph.file import save_graph
-from embed_plugin.export.outputs.vector import Head, add_head
 from embed_plugin.export.traced.backbone import TOKEN_VECTORS, TorchBackbone, read_backbone_config
 from embed_plugin.export.traced.fold_mask import fold_mask
 from embed_plugin.export.traced.weight_products import expose_weights
@@ -21,30 +20,33 @@ from embed_plugin.export.traced.weight_products import expose_weights
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.outputs.output import Output
+
 LEAST_COSINE = 0.9999
-"""Between a token's vector of the traced graph and of torch; both are fp32, and 0.999999 is usual."""
+"""Lowest cosine between a token's vectors from the traced graph and from torch; both are fp32, 0.999999 is usual."""
 
 LENGTHS_COMPARED = (1, 2, 3, 17)
 LONGEST_COMPARED = 1024
-"""Tokens. It covers the usual tables of learned positions; what takes longer texts computes its positions, and the
-attention scores of 12 heads over 8192 tokens are 3 GB for one text and layer."""
+"""Tokens of the longest text compared. It covers the usual tables of learned positions; models for longer texts compute
+their positions, and the attention scores of 12 heads over 8192 tokens are 3 GB for one text and layer."""
 
 
 class OptimumExporter:
-    """Any architecture that transformers has in its own code and optimum can trace."""
+    """Exports any architecture that transformers has in its own code and optimum can trace."""
 
     name = "optimum"
     packages = ("optimum-onnx", "optimum", "transformers", "torch")
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        config = read_backbone_config(folder)
+    def __init__(self, checkpoint: CheckpointDescription) -> None:
+        self.checkpoint = checkpoint
+        config = read_backbone_config(checkpoint)
         self.architecture = config.model_type
         self.positions = config.positions
 
-    def build(self, head: Head, max_tokens: int, work: Path) -> onnx.ModelProto:
-        """Build the fp32 graph; ``work`` is a folder for files in between."""
-        backbone = TorchBackbone(self.folder)
+    def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
+        """Build the fp32 graph; ``work`` is a folder for temporary files."""
+        backbone = TorchBackbone(self.checkpoint)
         with TemporaryDirectory(dir=work) as scratch:
             model = backbone.trace(Path(scratch))
             fold_mask(model)
@@ -52,23 +54,22 @@ class OptimumExporter:
             traced = Path(scratch) / "folded.onnx"
             save_graph(model, traced)
             hidden_size = _compare(backbone, traced, max_tokens)
-            return _with_head(onnx.load(traced), head, head.dimension(hidden_size))
+            return _finish(onnx.load(traced), output, hidden_size)
 
 
-def _with_head(backbone: onnx.ModelProto, head: Head, dimension: int) -> onnx.ModelProto:
-    """The backbone with its head, in a model like the native exporter's."""
+def _finish(backbone: onnx.ModelProto, output: Output, hidden_size: int) -> onnx.ModelProto:
+    """The backbone with its output, in a model like the native exporter's."""
     graph = GraphBuilder()
     graph.nodes.extend(backbone.graph.node)
     graph.weights.extend(backbone.graph.initializer)
-    add_head(graph, TOKEN_VECTORS, head)
-    return graph.model(dimension)
+    return output.finish(graph, TOKEN_VECTORS, hidden_size)
 
 
 def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
-    """Compare the graph with the model it was traced from, at several lengths; the length of a token's vector.
+    """Compare the graph with the model it was traced from, at several lengths; return the length of a token's vector.
 
-    Tracing takes one length for all where a model's code asks for it, and not every operator of onnxruntime gives
-    the same bits in every batch. Both would be found much later.
+    Tracing fixes the length where a model's code reads it, and not every operator of onnxruntime gives the same bits in
+    every batch. Without this check both would show much later.
 
     Raises:
         ExportError: the graph computes something else, or a text's vectors depend on its batch.
@@ -86,7 +87,7 @@ def _compare(backbone: TorchBackbone, traced: Path, max_tokens: int) -> int:
 
 def _run(traced: Path, inputs: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.float32]]:
     try:
-        session = open_session(traced, options={"log_severity_level": 4})  # what fails is said in the error
+        session = open_session(traced, options={"log_severity_level": 4})  # the error has the reason
         return [session.run(None, {INPUT: ids})[0] for ids in inputs]
     except Exception as error:  # onnxruntime has no common base for its errors
         shape = inputs[0].shape

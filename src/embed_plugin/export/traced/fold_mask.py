@@ -1,29 +1,55 @@
-"""Leave a traced backbone with one input, ``input_ids``, and without the mask that padding would have needed.
+"""Fold the attention mask of a traced backbone away, so that ``input_ids`` is its one input.
 
-Every text of a run has the same token count, so the attention mask is ones and the segment ids are zeros. What is made
-of them is known to be one number everywhere, and adding 0 to the attention scores, or choosing where "true everywhere",
-is left out. A mask that says something (a sliding window, causal attention) is not uniform, and stays.
+Every text of a run has the same token count, so the attention mask is ones and the segment ids are zeros. Values
+computed from them are one number everywhere, so adding 0 to the attention scores, or a Where whose condition is true
+everywhere, is removed. A mask with content (a sliding window, causal attention) is not uniform, and stays.
 
-A step is left out only if the other operand depends on the tokens themselves: that one has the full shape, while a
-table of positions, say, may get its batch dimension from this very step.
+A step is removed only if its other operand depends on the tokens themselves: that operand has the full shape, while a
+table of positions may get its batch dimension from this very step.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT
-from embed_plugin.export.onnx_graph.edit import remove_unused, rename_values_read, replace_nodes, values_read
-from embed_plugin.export.traced.uniform_values import uniform_constant, uniform_result
+from embed_plugin.export.onnx_graph.edit import attribute, remove_unused, rename_values_read, replace_nodes, values_read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import onnx
 
-    from embed_plugin.export.traced.uniform_values import Number
+Number = npt.NDArray[Any]
+"""An array without dimensions, of the type that the value has in the graph."""
+
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "Abs": np.abs,
+    "Add": np.add,
+    "And": np.logical_and,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "IsNaN": np.isnan,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Mul": np.multiply,
+    "Neg": np.negative,
+    "Not": np.logical_not,
+    "Or": np.logical_or,
+    "Sub": np.subtract,
+    "Where": np.where,
+}
+
+_SAME_NUMBERS = frozenset(
+    {"Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""Operators that pick or repeat values of their first input; the other inputs are places and counts."""
 
 _FILLED_WITH = {"attention_mask": 1, "token_type_ids": 0}
 
@@ -33,14 +59,14 @@ _NEUTRAL: dict[str, tuple[float, tuple[int, ...]]] = {
     "Mul": (1, (0, 1)),
     "Div": (1, (1,)),
 }
-"""The number that changes nothing, and at which inputs."""
+"""The number that leaves the other operand as it is, and the inputs it may be at."""
 
 
 def fold_mask(model: onnx.ModelProto) -> None:
     """Fold every input but ``input_ids`` away, in place.
 
     Raises:
-        ExportError: the model has an input whose content is not known.
+        ExportError: the model has an input of unknown content.
     """
     graph = model.graph
     replace_nodes(graph, [*_inputs_as_nodes(graph), *graph.node])
@@ -50,7 +76,7 @@ def fold_mask(model: onnx.ModelProto) -> None:
 
 
 def _inputs_as_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Take every other input away, and give its value as nodes instead."""
+    """Remove every input but ``input_ids``; return nodes that compute their values instead."""
     names = [value.name for value in graph.input]
     unknown = set(names) - {INPUT, "position_ids", *_FILLED_WITH}
     if INPUT not in names or unknown:
@@ -66,7 +92,7 @@ def _inputs_as_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def _position_nodes() -> list[onnx.NodeProto]:
-    """0, 1, 2, ... in every row: one less than the sum of ones up to there."""
+    """Nodes for 0, 1, 2, ... in every row: one less than the running sum of ones."""
     ones, one = (numpy_helper.from_array(np.ones(shape, np.int64)) for shape in ((1,), ()))
     return [
         helper.make_node("ConstantOfShape", ["ids.shape"], ["positions.ones"], value=ones),
@@ -77,19 +103,19 @@ def _position_nodes() -> list[onnx.NodeProto]:
 
 
 class _Fold:
-    """What is known of each value, node by node in the graph's order."""
+    """Walks the nodes in order and keeps the facts about each value."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.outputs = {output.name for output in graph.output}
         self.tables = {tensor.name: tensor for tensor in graph.initializer}
-        self.numbers: dict[str, Number | None] = {name: uniform_constant(table) for name, table in self.tables.items()}
+        self.numbers: dict[str, Number | None] = {name: _uniform_constant(table) for name, table in self.tables.items()}
         self.of_tokens = {INPUT}
         self.same_as: dict[str, str] = {}
         self.rows: dict[str, tuple[str, int]] = {}
         self.graph = graph
 
     def keeps(self, node: onnx.NodeProto) -> bool:
-        """Whether a node has to stay; one that stays reads past those that do not."""
+        """Whether a node has to stay; a node that stays is rewired past the removed ones."""
         rename_values_read(node, self.same_as)
         inputs = [self.numbers.get(name) for name in node.input]
         self.add_one_row(node, inputs)
@@ -98,13 +124,13 @@ class _Fold:
             self.same_as[node.output[0]] = through
             return False
         if len(node.output) == 1:
-            self.numbers[node.output[0]] = uniform_result(node, inputs)
+            self.numbers[node.output[0]] = _uniform_result(node, inputs)
         if node.op_type != "Shape" and self.of_tokens.intersection(values_read(node)):
             self.of_tokens.update(node.output)
         return True
 
     def add_one_row(self, node: onnx.NodeProto, inputs: list[Number | None]) -> None:
-        """Where every token looks up the same row of a table (its segment's), let that row be added as it is."""
+        """Add a row of a table directly where every token looks up that same row (its segment's)."""
         if node.op_type == "Gather" and node.input[0] in self.tables and inputs[1] is not None:
             self.rows[node.output[0]] = (node.input[0], int(inputs[1]))
         if node.op_type != "Add" or not self.of_tokens.intersection(node.input):
@@ -119,7 +145,7 @@ class _Fold:
                     self.graph.initializer.append(self.tables[node.input[place]])
 
     def passed_through(self, node: onnx.NodeProto, inputs: list[Number | None]) -> str | None:
-        """The input that the node's result equals, if it is one that depends on the tokens."""
+        """The input that the node's result equals, if that input depends on the tokens; else None."""
         if node.op_type == "Where" and inputs[0] is not None:
             chosen = str(node.input[1 if inputs[0] else 2])
             return chosen if chosen in self.of_tokens else None
@@ -129,3 +155,44 @@ class _Fold:
             if number is not None and number == neutral and other in self.of_tokens:
                 return other
         return None
+
+
+def _uniform_constant(tensor: onnx.TensorProto) -> Number | None:
+    """The number of a constant with one element, or of integers that are all the same; else None."""
+    values = numpy_helper.to_array(tensor)
+    if values.size == 1:
+        return values.reshape(())
+    is_whole = values.size > 0 and np.issubdtype(values.dtype, np.integer)
+    return values.flat[0] if is_whole and (values == values.flat[0]).all() else None
+
+
+def _uniform_result(node: onnx.NodeProto, inputs: Sequence[Number | None]) -> Number | None:
+    """The one number that a node's result has everywhere; None: it varies, or is not known.
+
+    Args:
+        node: The node.
+        inputs: The number of each input, in order; None: not uniform, or not known.
+    """
+    kind = node.op_type
+    if kind in {"Constant", "ConstantOfShape"}:
+        tensor = attribute(node, "value")
+        return None if tensor is None else _uniform_constant(tensor)
+    if kind in _SAME_NUMBERS:
+        return inputs[0]
+    if kind == "Where" and inputs[0] is not None:
+        return inputs[1] if inputs[0] else inputs[2]
+    known = [number for number in inputs if number is not None]
+    return _computed(node, known) if known and len(known) == len(inputs) else None
+
+
+def _computed(node: onnx.NodeProto, numbers: Sequence[Number]) -> Number | None:
+    """The number that an operator computes from one number for each input."""
+    first = numbers[0]
+    if node.op_type == "Concat":
+        return first if all(number == first for number in numbers) else None
+    if node.op_type == "Cast":
+        return first.astype(helper.tensor_dtype_to_np_dtype(attribute(node, "to")))
+    if node.op_type not in _ELEMENTWISE:
+        return None
+    with np.errstate(all="ignore"):  # as onnxruntime does it: 0 times infinity is NaN
+        return np.asarray(_ELEMENTWISE[node.op_type](*numbers))

@@ -1,7 +1,7 @@
-"""Check that a checkpoint's weights are those of the class that transformers loaded them into.
+"""Check that a checkpoint's weights fit the class that transformers loaded them into.
 
-transformers fills what is missing with random numbers and leaves out what it has no place for, and only warns: such a
-model is another one each time.
+transformers fills missing weights with random numbers and drops those it has no place for, and only warns: such a model
+is a different one each time.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _POOLER = "pooler."
-"""A layer over one token of the last layer: no token's vector depends on it."""
+"""A layer on one token of the last layer: no token's vector depends on it."""
 
-_HEADS = (
+_TASK_HEADS = (
     "classifier.", "cls.", "decoder.bias", "decoder.weight", "discriminator_predictions.", "embed_out.",
     "generator_lm_head.", "generator_predictions.", "head.dense.", "head.norm.", "lm_head.",
     "lm_predictions.", "logits_proj.", "mask_predictions.", "pre_classifier.", "pred_layer.", "predictions.",
@@ -27,10 +27,10 @@ _HEADS = (
 """Layers that read the token vectors, in transformers' classes for training and for other tasks."""
 
 _NAMED = 3
-"""Names in a message; a wrong layout has hundreds."""
+"""Most names in a message; a wrong layout has hundreds."""
 
 _COMPUTED = (".inv_freq", ".position_ids")
-"""Tables that older versions saved and that follow from the configuration."""
+"""Tables that older versions saved, and that are computed from the configuration."""
 
 
 def require_fit(
@@ -55,7 +55,7 @@ def require_fit(
 
 
 def _is_unused(name: str) -> bool:
-    return name.startswith((_POOLER, *_HEADS)) or name.endswith(_COMPUTED)
+    return name.startswith((_POOLER, *_TASK_HEADS)) or name.endswith(_COMPUTED)
 
 
 def _first_few(names: Collection[str]) -> str:

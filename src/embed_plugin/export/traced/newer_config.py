@@ -1,8 +1,8 @@
-"""The configuration that transformers 5 writes, in the fields that the pinned transformers 4.57 reads.
+"""Translate the configuration that transformers 5 writes into the fields that the pinned transformers 4.57 reads.
 
-transformers 5 keeps the base of rotary positions in ``rope_parameters``, which 4.57 ignores without a word: it takes
+transformers 5 keeps the base of rotary positions in ``rope_parameters``, which 4.57 ignores without a warning: it takes
 its own default, and the vectors are another model's. Each architecture below was compared with transformers 5.24 on a
-small checkpoint that it saved with unusual bases; what was not is refused.
+small checkpoint that it saved with unusual bases; any other is refused.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _ONE_ROTATION: dict[str, tuple[str, str | None]] = {
     **dict.fromkeys(_PARTLY_ROTARY, ("rope_theta", "partial_rotary_factor")),
     "gpt_neox": ("rotary_emb_base", "rotary_pct"),
 }
-"""The fields that 4.57 reads the base, and the share of a head that is rotated, from; None: all of it."""
+"""The 4.57 fields of the base and of the rotated share of an attention head; None: all of it is rotated."""
 
 _TWO_ROTATIONS = {
     "gemma3_text": ("rope_theta", "rope_local_base_freq"),
     "modernbert": ("global_rope_theta", "local_rope_theta"),
 }
-"""The fields that 4.57 reads the bases of full and of sliding attention from."""
+"""The 4.57 fields of the bases of full and of sliding attention."""
 
 _UNSCALED = frozenset({"modernbert", "nemotron"})
-"""Architectures whose rotations 4.57 does not scale, whatever the configuration says."""
+"""Architectures whose rotations 4.57 never scales."""
 
 _SCALINGS = frozenset({"default", "dynamic", "linear", "llama3", "yarn"})
 """The ``rope_type`` values that mean the same to both; longrope takes its lengths from elsewhere in 4.57."""
 
 
 def translate(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config.json`` as 4.57 would have written it.
+    """Translate ``config.json`` to the form that 4.57 writes.
 
     Raises:
-        UnknownArchitectureError: 4.57 has no field for what ``rope_parameters`` or ``layer_types`` say.
+        UnknownArchitectureError: 4.57 has no field for a value of ``rope_parameters`` or ``layer_types``.
     """
     translated = {name: value for name, value in config.items() if name != "rope_parameters"}
     model_type, rotation = config.get("model_type"), config.get("rope_parameters")
@@ -108,7 +108,7 @@ def _scaling(rotation: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _full_attention_every(layer_types: list[str]) -> int:
-    """The layers from one with full attention to the next; 4.57 starts with one and knows regular steps alone."""
+    """The step from one layer with full attention to the next; 4.57 starts with one and has regular steps only."""
     for step in range(1, len(layer_types) + 1):
         if layer_types == ["sliding_attention" if at % step else "full_attention" for at in range(len(layer_types))]:
             return step

@@ -1,7 +1,7 @@
 """Bring a traced graph to the form that :mod:`~embed_plugin.export.int8.quantise` reads.
 
-That is ``MatMul(value, weight)`` and ``Add(product, bias)``, where weight and bias are initializers; and no initializer
-in such a place that is no weight: position tables and the like become Constant nodes, which quantising leaves alone.
+That is ``MatMul(value, weight)`` and ``Add(product, bias)``, where weight and bias are initializers. Other tables in
+such places, position tables among them, become Constant nodes, which quantising leaves as they are.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class _Rewriter:
         return [node] if rewrite is None else rewrite(node)
 
     def constant(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """Remember it; it becomes an initializer where it turns out to be a weight."""
+        """Remember a constant; it becomes an initializer where a product reads it as its weight."""
         if (tensor := attribute(node, "value")) is not None:
             self.constants[node.output[0]] = tensor
         return [node]
 
     def identity(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """A second name of a shared weight."""
+        """Remove a second name of a shared weight."""
         if node.input[0] not in self.tensors:
             return [node]
         self.same_as[node.output[0]] = node.input[0]
@@ -74,13 +74,13 @@ class _Rewriter:
         return [node]
 
     def gather(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """Only the words are looked up by the token ids; any other table is hidden."""
+        """Keep the word embeddings, which the token ids index; hide any other table."""
         if node.input[0] in self.tensors and node.input[1] != INPUT:
             node.input[0] = self.hide(node.input[0])
         return [node]
 
     def gemm(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """``a @ b + c`` in two steps, if it is no more than that."""
+        """Split ``a @ b + c`` into two nodes, where nothing is scaled."""
         scaled = attribute(node, "alpha", 1) != 1 or attribute(node, "beta", 1) != 1
         if node.input[1] not in self.tensors or scaled or attribute(node, "transA", 0):
             return [node]
@@ -94,7 +94,7 @@ class _Rewriter:
         return [new for old in nodes for new in self.rewritten(old)]
 
     def matmul(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """A weight on the right becomes an initializer; a stack of matrices there is hidden."""
+        """Make a weight on the right an initializer; hide a stack of matrices there."""
         right = node.input[1]
         if right in self.transposed:
             right = self.transposed_weight(*self.transposed[right])
@@ -107,7 +107,7 @@ class _Rewriter:
         return [node]
 
     def add(self, node: onnx.NodeProto) -> list[onnx.NodeProto]:
-        """The product first, then the bias; what is added to a product and is no bias is hidden."""
+        """Put the product first, then the bias; hide a table that is added to a product and is no bias."""
         if node.input[1] in self.products:
             node.input[:] = node.input[::-1]
         if node.input[0] in self.products:

