@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import decode, take_again
 from embed_plugin.ingest.read.fields import Origin, record_of_values
-from embed_plugin.ingest.read.file import FileReader
-from embed_plugin.ingest.read.formats.delimited import record_of_row
-from embed_plugin.ingest.read.formats.json_lines import record_of_line
-from embed_plugin.ingest.read.formats.whole_file import record_of_text_line
+from embed_plugin.ingest.read.file import FileReader, record_of_rejected
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected
@@ -114,27 +110,12 @@ class _Retry:
             numbers.add(number)
 
     def _parse(self, raw: dict[str, JSON], origin: Origin, letter: Rejected) -> Record | Rejected:
-        settings = self._settings
-        match raw:
-            case {"line": str(line)}:
-                content, encoding = take_again(line, chosen=settings.encoding)
-                return record_of_line(content, origin, settings, encoding=encoding)
-            case {"text_line": str(line)}:
-                content, encoding = take_again(line, chosen=settings.encoding)
-                return record_of_text_line(content, origin, encoding=encoding)
-            case {"fields": dict(fields)}:
-                return record_of_values(fields, origin, settings)
-            case {"header": list(header), "cells": list(cells)}:
-                return self._row([str(name) for name in header], [str(cell) for cell in cells], origin, letter)
-        return _record(letter)
-
-    def _row(self, header: list[str], cells: list[str], origin: Origin, letter: Rejected) -> Record | Rejected:
-        chosen = self._settings.encoding
         try:
-            texts = [decode(*take_again(cell, chosen=chosen), origin.path, first_line=origin.number) for cell in cells]
+            if isinstance(fields := raw.get("fields"), dict):
+                return record_of_values(fields, origin, self._settings)
+            return record_of_rejected(raw, origin, self._settings) or _record(letter)
         except RecordError as error:
             return Rejected(str(error), letter.place, letter.source_id, record=letter.record)
-        return record_of_row(header, texts, origin, self._settings)
 
 
 def _record(letter: Rejected) -> Record | Rejected:
