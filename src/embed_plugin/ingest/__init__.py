@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from embed_plugin.ingest.chunk.chunker import Chunker
     from embed_plugin.ingest.estimate import Estimate, Estimator
+    from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
     from embed_plugin.ingest.query import Hit, search
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
     from embed_plugin.ingest.read.paths import RecordReader
     from embed_plugin.ingest.read.settings import ReaderSettings
-    from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
+    from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected
     from embed_plugin.ingest.rejected.dead_letter import DeadLetterFile, retrying
     from embed_plugin.ingest.rejected.reader import read_dead_letters
     from embed_plugin.ingest.run import Observer, ingest
@@ -111,7 +112,7 @@ _MODULES = {
     "migrate": "upkeep.migrate",
     "open_client": "stores.qdrant.client.target",
     "open_sink": "stores.open",
-    "point_id": "records",
+    "point_id": "ids",
     "read_dead_letters": "rejected.reader",
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",

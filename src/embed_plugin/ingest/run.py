@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.records import Record, Rejected
-from embed_plugin.ingest.seen_ids import SeenIds
 from embed_plugin.ingest.settings import IngestSettings
 from embed_plugin.ingest.summary import IngestSummary, Tally
 from embed_plugin.ingest.upkeep.mirror import find_gone, refusal, remove

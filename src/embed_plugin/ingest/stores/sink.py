@@ -69,7 +69,7 @@ class Sink(Protocol):
         """Create the collection for this encoder's vectors, or check that it is one for them."""
 
     def id_of(self, source_id: str, index: int) -> str:
-        """The id of a chunk's point in this collection."""
+        """The id of a chunk's point in this collection; see :func:`embed_plugin.ingest.ids.point_id`."""
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.ids import hashes_of
 from embed_plugin.ingest.records import sha256
-from embed_plugin.ingest.seen_ids import hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

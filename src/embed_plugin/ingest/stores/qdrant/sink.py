@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
-from embed_plugin.ingest.records import Rejected, point_id
+from embed_plugin.ingest.ids import point_id
+from embed_plugin.ingest.records import Rejected
 from embed_plugin.ingest.stores.collection_identity import new_identity
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
