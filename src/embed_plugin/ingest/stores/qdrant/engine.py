@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
     from embed_plugin.types import Vectors
 

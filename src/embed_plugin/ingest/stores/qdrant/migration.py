@@ -12,7 +12,8 @@ from embed_plugin.ingest.stores.qdrant.engine import Page, Points, pages
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.qdrant.engine import Engine
     from embed_plugin.ingest.stores.sink import StoredChunk
     from embed_plugin.protocols import TextEncoder

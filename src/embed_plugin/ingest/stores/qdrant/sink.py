@@ -13,8 +13,8 @@ import numpy as np
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest.ids import point_id
 from embed_plugin.ingest.records import Rejected
-from embed_plugin.ingest.stores.collection_identity import new_identity
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.description import new_identity
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
 from embed_plugin.ingest.stores.qdrant.engine import Page, Points, pages
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.records import Chunk
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.engine import Engine
     from embed_plugin.ingest.stores.sink import StoredChunk

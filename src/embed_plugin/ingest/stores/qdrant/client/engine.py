@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qdrant_client import models
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from qdrant_client import QdrantClient
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 T = TypeVar("T")

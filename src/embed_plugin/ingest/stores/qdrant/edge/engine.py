@@ -14,7 +14,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
+from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
