@@ -19,7 +19,7 @@ from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
 from embed_plugin.ingest.stores.qdrant.engine import Page, Points, pages
 from embed_plugin.ingest.stores.qdrant.migration import Migration
-from embed_plugin.ingest.stores.qdrant.requests import requests, send_or_bisect
+from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests, send_or_bisect
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
-_LOOKUP_POINTS = 1024
 _NO_INDEXING = 0
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
 
@@ -158,8 +157,8 @@ class QdrantSink:
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""
         stored: dict[str, Stored] = {}
-        for start in range(0, len(ids), _LOOKUP_POINTS):
-            some = ids[start : start + _LOOKUP_POINTS]
+        for start in range(0, len(ids), LOOKUP_POINTS):
+            some = ids[start : start + LOOKUP_POINTS]
             points = self._engine.retrieve(self.collection, some, Stored._fields)
             stored |= {point.id: stored_of(point.payload) for point in points}
         return stored
@@ -192,8 +191,8 @@ class QdrantSink:
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove the points with these ids, as far as they are there."""
-        for start in range(0, len(ids), _LOOKUP_POINTS):
-            self._engine.delete(self.collection, ids[start : start + _LOOKUP_POINTS])
+        for start in range(0, len(ids), LOOKUP_POINTS):
+            self._engine.delete(self.collection, ids[start : start + LOOKUP_POINTS])
 
     def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
         """Every point of the collection, a page at a time."""
