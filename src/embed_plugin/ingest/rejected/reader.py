@@ -1,8 +1,10 @@
-"""Dead letters to records, to be tried again."""
+"""Read dead letters back as records, to try them again."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -14,30 +16,52 @@ from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from embed_plugin.ingest.records import JSON
 
 _WHERE = {"path", "name", "number"}
 _Files: TypeAlias = "dict[tuple[str, str | None], set[int] | None]"
-"""Lines to read again of each file, by its path and the name of its records; None for all of it."""
+"""Lines to read again of each file, by its path and the name of its records; None for the whole file."""
 
 
-def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> Iterator[Record | Rejected]:
-    """What a dead-letter file holds, to be tried again with the settings of now.
+class DeadLetters(Iterator[Record | Rejected]):
+    """The records of a dead-letter file, to be tried again: a :class:`~embed_plugin.ingest.read.source.Source`.
 
-    A record is taken as the line has it, edited or not; what could not be parsed is parsed again; a file that could not
-    be read is read again, once, after all others. Of several lines about one record, the last counts.
+    Attributes:
+        bytes_read: Not counted.
+        total_bytes: Not known.
+        skipped: Empty: every dead letter is tried again.
+    """
+
+    bytes_read = 0
+    total_bytes: int | None = None
+
+    def __init__(self, path: Path, settings: ReaderSettings) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._records = _records(path, settings)
+
+    def __next__(self) -> Record | Rejected:
+        return next(self._records)
+
+
+def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> DeadLetters:
+    """Read a dead-letter file, to try its records again with the settings of now.
+
+    A record is taken as the line has it, edited or not; a line that could not be parsed is parsed again; a file that
+    could not be read is read again, once, after all others. Of several lines about one record, the last counts.
 
     Raises:
-        RecordError: the file cannot be read.
+        RecordError: the file cannot be read; raised with the first record.
     """
+    return DeadLetters(path, settings or ReaderSettings())
+
+
+def _records(path: Path, settings: ReaderSettings) -> Iterator[Record | Rejected]:
     try:
         size = path.stat().st_size
         last = {_key(letter, number): number for number, letter in _letters(path, size)}
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from error
-    retry = _Retry(settings or ReaderSettings())
+    retry = _Retry(settings)
     for number, letter in _letters(path, size):
         if last[_key(letter, number)] == number:
             yield from retry.take(letter)
@@ -45,7 +69,7 @@ def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> 
 
 
 def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
-    """The lines in the first ``size`` bytes; more may be written while they are read."""
+    """The lines in the first ``size`` bytes; more may be appended during the reading."""
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if stream.tell() > size:
@@ -78,7 +102,7 @@ class _Retry:
         self._files: _Files = {}
 
     def take(self, letter: Rejected) -> Iterator[Record | Rejected]:
-        """Try a dead letter again, or put its file on the list."""
+        """Try a dead letter again, or list its file for later."""
         record = letter.record if isinstance(letter.record, dict) else {}
         match record:
             case {"dead_letter": str(line)}:
@@ -133,7 +157,7 @@ def _record(letter: Rejected) -> Record | Rejected:
 
 
 def _lines(items: Iterator[Record | Rejected], path: str, numbers: set[int]) -> Iterator[Record | Rejected]:
-    """The records of these lines of a file; where the file itself is rejected, that."""
+    """The records of these lines of a file, or its rejection."""
     wanted = {f"{path}:{number}": number for number in sorted(numbers)}
     for item in items:
         if item.place == path:
