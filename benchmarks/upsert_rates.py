@@ -19,8 +19,8 @@ import numpy as np
 
 from embed_plugin.ingest import Chunk, open_sink, point_id
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
+from embed_plugin.ingest.stores.qdrant.backend import PointBatch
 from embed_plugin.ingest.stores.qdrant.client.points import rest_batch, upsert_request
-from embed_plugin.ingest.stores.qdrant.engine import Points
 from embed_plugin.ingest.stores.qdrant.requests import REQUEST_POINTS
 from embed_plugin.testing import FakeEncoder
 
@@ -74,7 +74,7 @@ def print_bytes(chunks: list[Chunk], vectors: Vectors) -> None:
     """Print what a chunk is on its way to a server, in one full request."""
     ids = [point_id("benchmark", chunk.source_id, 0) for chunk in chunks]
     payloads = [LAYOUTS["plain"].write(chunk, one) for chunk, one in zip(chunks, ids, strict=True)]
-    points = Points(ids, vectors, payloads)
+    points = PointBatch(ids, vectors, payloads)
     text = sum(len(chunk.text) for chunk in chunks) / len(chunks)
     grpc = len(upsert_request("benchmark", points).SerializeToString()) / len(chunks)
     rest = len(rest_batch(points).model_dump_json()) / len(chunks)

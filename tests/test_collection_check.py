@@ -9,7 +9,7 @@ from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from embed_plugin import SpaceMismatchError, TargetError, check_collection
 from embed_plugin.ingest import Record, ingest, migrate, open_sink
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def test_a_migrated_collection_is_searched_by_the_vector_of_its_model_only() -> 
     with open_sink(":memory:", "docs") as sink:
         ingest([Record("a", "the cat")], old, sink)
         migrate(new, sink)
-        assert isinstance(sink._engine, QdrantEngine)
-        client = sink._engine.client
+        assert isinstance(sink._backend, ClientBackend)
+        client = sink._backend.client
         check_collection(client, "docs", new, text_of=body, vector_name="space-new")
         same_length = FakeEncoder(32, fingerprint="new")
         with pytest.raises(SpaceMismatchError, match="under the name 'space-new', expected ''"):

@@ -38,7 +38,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "pathspec": "ingest/read",
     "prometheus_client": "serve",
     "pyarrow": "ingest/read/formats",
-    "qdrant_client": ("ingest/stores/qdrant", "collection_check.py"),
+    "qdrant_client": "ingest/stores/qdrant",
     "qdrant_edge": "ingest/stores/qdrant/edge",
     "ray": "ingest/ray",
     "rich": "cli",

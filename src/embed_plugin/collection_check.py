@@ -1,36 +1,45 @@
-"""Whose vectors a Qdrant collection holds, where another program may have filled it: a framework's vector store, say.
+"""Check that a Qdrant collection holds an encoder's vectors, also one that a framework's vector store filled.
 
-Ingest writes the fingerprint of a vector space on the collections it makes. This reads it there, and writes it on a
-collection that has none once the stored vectors have been shown to be the encoder's.
+The identity on the collection is compared; on a collection that has none, it is written after some of the stored
+vectors have been compared with the encoder's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from embed_plugin.collection_identity import CollectionIdentity, written_on
 from embed_plugin.errors import SpaceMismatchError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qdrant_client import QdrantClient
-
     from embed_plugin.protocols import TextEncoder
 
-METADATA_KEY = "embed_plugin"
-"""Where a collection's metadata says whose vectors it holds."""
-
-SCHEMA = 1
 SAMPLE_POINTS = 16
 LEAST_COSINE = 0.9999
 """A stored float32 vector has 1 to the vector of the same text, a float16 one more than 0.99999; int8 all-MiniLM-L6-v2
 has 0.9986 to the fp32 model."""
 
 
+class CollectionClient(Protocol):
+    """The methods of a ``qdrant_client.QdrantClient`` that are called; the results are Qdrant's own."""
+
+    def collection_exists(self, collection_name: str) -> bool: ...  # noqa: D102
+
+    def get_collection(self, collection_name: str) -> Any: ...  # noqa: ANN401, D102
+
+    def scroll(  # noqa: D102
+        self, collection_name: str, *, limit: int, with_payload: bool, with_vectors: bool
+    ) -> tuple[Any, Any]: ...
+
+    def update_collection(self, collection_name: str, *, metadata: dict[str, Any]) -> bool: ...  # noqa: D102
+
+
 def check_collection(
-    client: QdrantClient,
+    client: CollectionClient,
     collection: str,
     encoder: TextEncoder,
     *,
@@ -43,12 +52,12 @@ def check_collection(
     Where there is no fingerprint, some of the stored texts are encoded again and must have the stored vectors.
 
     Args:
-        client: Its errors are raised as they are.
+        client: A ``qdrant_client.QdrantClient``; its errors are raised as they are.
         collection: The collection's name.
-        encoder: Whose vectors it should hold.
+        encoder: The encoder whose vectors it should hold.
         text_of: The text that was embedded, from a point's payload; None or empty where it has none.
-        vector_name: Which vector of a point; empty for the unnamed one.
-        layout: What ingest calls the layout of these payloads.
+        vector_name: The name of the vector to compare; empty for the unnamed one.
+        layout: The name that ingest has for the layout of these payloads.
 
     Raises:
         SpaceMismatchError: it holds other vectors, or none can be compared.
@@ -59,8 +68,8 @@ def check_collection(
     config = client.get_collection(collection).config
     metadata = config.metadata or {}
     _check_dimension(config.params.vectors, collection, encoder, vector_name)
-    written = metadata.get(METADATA_KEY)
-    if isinstance(written, dict):
+    written = written_on(metadata)
+    if written is not None:
         found, expected = written.get("fingerprint"), encoder.fingerprint
         if found != expected:
             raise _mismatch(collection, f"vectors of the space {found}", f"this model's space {expected}")
@@ -68,14 +77,8 @@ def check_collection(
             raise _mismatch(collection, f"that space's vectors under the name {written['vector']!r}", repr(vector_name))
         return
     _check_points(client, collection, encoder, text_of, vector_name)
-    identity = {
-        "fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "schema": SCHEMA,
-        "layout": layout,
-        "vector": vector_name,
-    }
-    client.update_collection(collection, metadata={**metadata, METADATA_KEY: identity})
+    identity = CollectionIdentity(encoder.fingerprint, encoder.dimension, layout=layout, vector=vector_name)
+    client.update_collection(collection, metadata={**metadata, **identity.metadata()})
 
 
 def _check_dimension(vectors: Any, collection: str, encoder: TextEncoder, name: str) -> None:  # noqa: ANN401 - Qdrant's
@@ -89,7 +92,7 @@ def _check_dimension(vectors: Any, collection: str, encoder: TextEncoder, name: 
 
 
 def _check_points(
-    client: QdrantClient,
+    client: CollectionClient,
     collection: str,
     encoder: TextEncoder,
     text_of: Callable[[Mapping[str, Any]], str | None],

@@ -41,7 +41,7 @@ def test_a_sound_collection_is_said_to_be_sound(model: Path, place: tuple[str, .
 def test_what_is_wrong_is_named_and_the_exit_code_is_1(model: Path, place: tuple[str, ...], tmp_path: Path) -> None:
     with open_sink(str(tmp_path / "qdrant"), "notes") as sink:
         (page,) = sink.scan()
-        sink._engine.overwrite_payloads("notes", {page[0].id: {"text": "somebody else's"}})
+        sink._backend.overwrite_payloads("notes", {page[0].id: {"text": "somebody else's"}})
     done = run("verify", "--model", model, *place, "--json", "-")
     assert done.returncode == 1
     assert json.loads(done.stdout)["problems"] == {"unknown": 1}

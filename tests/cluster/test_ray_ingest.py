@@ -25,7 +25,7 @@ from embed_plugin.ingest import (
     open_client,
     open_sink,
 )
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.retry import RetrySettings
 from embed_plugin.testing import FakeEncoder
 from support.killable_run import SETTINGS, records
@@ -63,8 +63,8 @@ def collection(*, poison: str | None = None, settings: CollectionSettings | None
 
 def content(sink: QdrantSink) -> dict[str, Any]:
     """Every point with all that is in it, vectors bit for bit."""
-    assert isinstance(sink._engine, QdrantEngine)
-    points, _ = sink._engine.client.scroll("notes", limit=100_000, with_payload=True, with_vectors=True)
+    assert isinstance(sink._backend, ClientBackend)
+    points, _ = sink._backend.client.scroll("notes", limit=100_000, with_payload=True, with_vectors=True)
     return {str(point.id): (point.payload, point.vector) for point in points}
 
 
@@ -218,9 +218,9 @@ def test_a_server_that_is_too_busy_is_the_same_error_as_without_a_cluster() -> N
     retry = RetrySettings(give_up_after_seconds=0.2, first_wait_seconds=0.05)
     one_by_one = IngestSettings(window_records=1)
     with misbehaving_qdrant() as (url, server):
-        engine = QdrantEngine(open_client(url, prefer_grpc=False), target=url, retry=retry)
+        backend = ClientBackend(open_client(url, prefer_grpc=False), target=url, retry=retry)
         observer = Observer(lambda _: server.faults.extend([Refuse(503)] * 1000))
-        with QdrantSink(engine, "notes") as sink, pytest.raises(TargetError, match=f"{url} refused: 503") as caught:
+        with QdrantSink(backend, "notes") as sink, pytest.raises(TargetError, match=f"{url} refused: 503") as caught:
             ingest(NOTES, FakeEncoder(), sink, settings=one_by_one, observer=observer, workers=TWO)
     assert type(caught.value) is TargetError
 

@@ -8,7 +8,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from embed_plugin.ingest import CollectionSettings, QdrantSink, Record, ingest
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantCli
 
 
 def fill(client: QdrantClient, layout: LayoutName) -> QdrantSink:
-    sink = QdrantSink(QdrantEngine(client), "notes", settings=CollectionSettings(layout=layout))
+    sink = QdrantSink(ClientBackend(client), "notes", settings=CollectionSettings(layout=layout))
     ingest(RECORDS, ENCODER, sink)
     return sink
 

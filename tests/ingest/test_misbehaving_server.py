@@ -14,7 +14,7 @@ import pytest
 from conftest import HANG_SECONDS
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.retry import RetrySettings
 from embed_plugin.ingest.stores.qdrant.client.target import open_client
 from embed_plugin.ingest.stores.qdrant.requests import REQUEST_BYTES, REQUEST_POINTS
@@ -36,7 +36,7 @@ def sink_to(
     settings = RetrySettings(give_up_after_seconds=60, first_wait_seconds=0.01)
     sleep = None if waits is None else waits.append
     client = open_client(url, timeout_seconds=timeout_seconds, prefer_grpc=grpc_port is not None, grpc_port=grpc_port)
-    with QdrantSink(QdrantEngine(client, target=url, retry=settings, sleep=sleep), "c") as sink:
+    with QdrantSink(ClientBackend(client, target=url, retry=settings, sleep=sleep), "c") as sink:
         sink.prepare(ENCODER)
         yield sink
 
@@ -96,8 +96,8 @@ def test_the_server_sees_no_request_before_it_asked_for_one() -> None:
 def test_a_server_that_stays_busy_is_given_up_with_what_was_tried() -> None:
     settings = RetrySettings(give_up_after_seconds=2, first_wait_seconds=0.5)
     with misbehaving_qdrant(*[Refuse(503)] * 200) as (url, seen):
-        engine = QdrantEngine(open_client(url), target=url, retry=settings)
-        with QdrantSink(engine, "c") as sink:
+        backend = ClientBackend(open_client(url), target=url, retry=settings)
+        with QdrantSink(backend, "c") as sink:
             sink.prepare(ENCODER)
             with pytest.raises(TargetError, match=rf"{url} .*503.*tried \d+ times in [\d.]+ s"):
                 fill(sink, "one")
@@ -231,7 +231,7 @@ def test_a_bulk_load_that_was_killed_is_ended_later(how: str) -> None:
     with misbehaving_qdrant() as (url, seen):
         killed = open_sink(url, "c", settings=CollectionSettings(bulk_load=True))
         killed.prepare(ENCODER)
-        killed._engine.close()  # the process is gone: nothing of the sink's own end is run
+        killed._backend.close()  # the process is gone: nothing of the sink's own end is run
         killed._pool.shutdown()
         assert seen.indexing_threshold == 0
         with open_sink(url, "c") as sink:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from embed_plugin.cost.amounts import require_amounts
 from embed_plugin.cost.storage import BYTES_OF_A_LEDGER
+from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, REQUEST_POINTS
 
-CHUNKS_A_REQUEST = 256
-LOOKUPS_A_REQUEST = 1024
 GRPC_BYTES_OF_A_NUMBER = 4
 HTTP_BYTES_OF_A_NUMBER = 21
 """A float32 as JSON, comma included (``benchmarks/upsert_rates.py``)."""
@@ -60,4 +59,4 @@ class Load:
     @property
     def requests(self) -> int:
         """Upserts and look-ups."""
-        return math.ceil(self.chunks / CHUNKS_A_REQUEST) + math.ceil(self.chunks / LOOKUPS_A_REQUEST)
+        return math.ceil(self.chunks / REQUEST_POINTS) + math.ceil(self.chunks / LOOKUP_POINTS)

@@ -1,5 +1,8 @@
 """Records into a Qdrant collection: read, chunk, compare with what is there, embed what is new, store.
 
+Names are imported when they are first used, so that ``embed_plugin.ingest.read.formats.registry`` loads no package of
+the extra.
+
 Example:
     >>> from embed_plugin import Encoder
     >>> from embed_plugin.ingest import RecordReader, ingest, open_sink, search
@@ -9,29 +12,36 @@ Example:
     ...     search("how do I stop a child process?", encoder, sink)
 """
 
-from embed_plugin.ingest.chunk.chunker import Chunker
-from embed_plugin.ingest.estimate import Estimate, Estimator
-from embed_plugin.ingest.partition import Shard
-from embed_plugin.ingest.read.formats.by_suffix import Format
-from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
-from embed_plugin.ingest.read.paths import RecordReader
-from embed_plugin.ingest.read.settings import ReaderSettings
-from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected, point_id
-from embed_plugin.ingest.rejected.dead_letter import DeadLetterFile, retrying
-from embed_plugin.ingest.rejected.reader import read_dead_letters
-from embed_plugin.ingest.run import Observer, ingest
-from embed_plugin.ingest.search import Hit, search
-from embed_plugin.ingest.settings import IngestSettings
-from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-from embed_plugin.ingest.stores.open import open_sink
-from embed_plugin.ingest.stores.payload_layout import LayoutName
-from embed_plugin.ingest.stores.qdrant.client.target import open_client
-from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
-from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
-from embed_plugin.ingest.summary import IngestSummary
-from embed_plugin.ingest.upkeep.migrate import MigrationSummary, migrate
-from embed_plugin.ingest.upkeep.verify import Verification, verify
-from embed_plugin.ingest.window.compare import Change
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest.chunk.chunker import Chunker
+    from embed_plugin.ingest.estimate import Estimate, Estimator
+    from embed_plugin.ingest.ids import point_id
+    from embed_plugin.ingest.partition import Shard
+    from embed_plugin.ingest.query import Hit, search
+    from embed_plugin.ingest.read.formats.registry import Format
+    from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
+    from embed_plugin.ingest.read.paths import RecordReader
+    from embed_plugin.ingest.read.settings import ReaderSettings
+    from embed_plugin.ingest.records import JSON, Chunk, Record, Rejected
+    from embed_plugin.ingest.rejected.dead_letter import DeadLetterFile, retrying
+    from embed_plugin.ingest.rejected.reader import read_dead_letters
+    from embed_plugin.ingest.run import Observer, ingest
+    from embed_plugin.ingest.settings import IngestSettings
+    from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.open import open_sink
+    from embed_plugin.ingest.stores.payload_layout import LayoutName
+    from embed_plugin.ingest.stores.qdrant.client.target import open_client
+    from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+    from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
+    from embed_plugin.ingest.summary import IngestSummary
+    from embed_plugin.ingest.upkeep.migrate import MigrationSummary, migrate
+    from embed_plugin.ingest.upkeep.verify import Verification, verify
+    from embed_plugin.ingest.window.compare import Change
 
 __all__ = [
     "JSON",
@@ -71,3 +81,53 @@ __all__ = [
     "search",
     "verify",
 ]
+
+_MODULES = {
+    "Change": "window.compare",
+    "Chunk": "records",
+    "Chunker": "chunk.chunker",
+    "CollectionSettings": "stores.collection_settings",
+    "DeadLetterFile": "rejected.dead_letter",
+    "Estimate": "estimate",
+    "Estimator": "estimate",
+    "Format": "read.formats.registry",
+    "Hit": "query",
+    "IngestSettings": "settings",
+    "IngestSummary": "summary",
+    "JSON": "records",
+    "LayoutName": "stores.payload_layout",
+    "MigrationSummary": "upkeep.migrate",
+    "Observer": "run",
+    "QdrantSink": "stores.qdrant.sink",
+    "ReaderSettings": "read.settings",
+    "Record": "records",
+    "RecordReader": "read.paths",
+    "Rejected": "records",
+    "Shard": "partition",
+    "Sink": "stores.sink",
+    "Stored": "stores.sink",
+    "StoredChunk": "stores.sink",
+    "Verification": "upkeep.verify",
+    "ingest": "run",
+    "migrate": "upkeep.migrate",
+    "open_client": "stores.qdrant.client.target",
+    "open_sink": "stores.open",
+    "point_id": "ids",
+    "read_dead_letters": "rejected.reader",
+    "records_of_documents": "read.frameworks",
+    "records_of_nodes": "read.frameworks",
+    "retrying": "rejected.dead_letter",
+    "search": "query",
+    "verify": "upkeep.verify",
+}
+"""The module of each name."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

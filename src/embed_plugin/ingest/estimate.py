@@ -1,13 +1,13 @@
-"""What the work that a dry run found would cost: tokens, time and bytes."""
+"""Estimate the tokens, time and bytes of the work that a dry run found."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embed_plugin.encode.throughput import measure_tokens_per_second
 from embed_plugin.ingest.records import canonical_json
+from embed_plugin.ingest.sampling import Reservoir
 
 if TYPE_CHECKING:
     from embed_plugin.ingest.records import Chunk
@@ -21,13 +21,13 @@ _BYTES_OF_A_NUMBER = 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """What it would take to embed and store what is new.
+    """The cost of embedding and storing what is new.
 
     Attributes:
         tokens: Tokens to embed.
-        tokens_per_second: What this machine embeds of chunks like these, measured for two seconds at the most; None
-            where there is nothing to embed.
-        seconds: Time to embed them at that rate; storing happens beside it.
+        tokens_per_second: The rate of this machine for chunks like these, measured for at most two seconds; None if
+            there is nothing to embed.
+        seconds: Time to embed them at that rate; storing takes place at the same time.
         vector_bytes: The vectors as float32.
         payload_bytes: Texts and metadata as UTF-8 JSON, without what the store adds.
     """
@@ -40,31 +40,27 @@ class Estimate:
 
 
 class Estimator:
-    """Gathers what a dry run would embed; :meth:`add` is for :attr:`Observer.on_change`."""
+    """Collects the chunks that a dry run would embed; :meth:`add` is a callback for :attr:`Observer.on_change`."""
 
     def __init__(self) -> None:
         self._chunks = 0
         self._tokens = 0
         self._payload_bytes = 0
-        self._sample: list[Chunk] = []
-        self._random = random.Random(0)  # noqa: S311 - a sample, the same in every run
+        self._sample: Reservoir[Chunk] = Reservoir(SAMPLE_CHUNKS)
 
     def add(self, change: Change) -> None:
-        """Count what a record would cost, and keep an even sample of all chunks (Vitter's algorithm R)."""
+        """Count the chunks that a record would have embedded, and keep an even sample of all."""
         for chunk in change.embed:
             self._chunks += 1
             self._tokens += chunk.tokens
             self._payload_bytes += len(chunk.text.encode()) + len(canonical_json(chunk.metadata).encode())
-            if len(self._sample) < SAMPLE_CHUNKS:
-                self._sample.append(chunk)
-            elif (at := self._random.randrange(self._chunks)) < SAMPLE_CHUNKS:
-                self._sample[at] = chunk
+            self._sample.add(chunk)
 
     def estimate(self, encoder: TextEncoder) -> Estimate:
-        """Embed the sample, for two seconds at the most, and reckon from its rate."""
+        """Embed the sample, for at most two seconds, and extrapolate from its rate."""
         rate = None
-        if self._sample:
-            texts, tokens = zip(*((chunk.text, chunk.tokens) for chunk in self._sample), strict=True)
+        if self._sample.items:
+            texts, tokens = zip(*((chunk.text, chunk.tokens) for chunk in self._sample.items), strict=True)
             rate = measure_tokens_per_second(encoder, texts, tokens, seconds=CALIBRATION_SECONDS)
         vector_bytes = self._chunks * encoder.dimension * _BYTES_OF_A_NUMBER
         return Estimate(self._tokens, rate, self._tokens / rate if rate else 0.0, vector_bytes, self._payload_bytes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError
-from embed_plugin.ingest.seen_ids import hashes_of
+from embed_plugin.ingest.ids import hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,12 +1,11 @@
-"""What ingest handles: a record is read, a chunk of it is stored, and both know what they were made from."""
+"""The data of ingest: a record is read, cut into chunks and stored, or rejected."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """Any JSON value."""
-
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "embed-plugin")
 
 
 @dataclass(frozen=True)
@@ -133,16 +130,6 @@ class Chunk:
 def canonical_json(value: Mapping[str, JSON]) -> str:
     """One spelling per value: sorted keys, no spaces, nothing escaped; NaN and infinities refused."""
     return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def point_id(collection: str, source_id: str, index: int) -> str:
-    """The id of a chunk in a collection: a UUID5, so the same in every run and on every machine."""
-    return str(uuid.uuid5(_collection_namespace(collection), f"{source_id}\x00{index}"))
-
-
-@cache
-def _collection_namespace(collection: str) -> uuid.UUID:
-    return uuid.uuid5(_NAMESPACE, collection)
 
 
 def sha256(text: str) -> str:

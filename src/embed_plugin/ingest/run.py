@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.records import Record, Rejected
-from embed_plugin.ingest.seen_ids import SeenIds
 from embed_plugin.ingest.settings import IngestSettings
 from embed_plugin.ingest.summary import IngestSummary, Tally
 from embed_plugin.ingest.upkeep.mirror import find_gone, refusal, remove
-from embed_plugin.ingest.window.workers import LocalWorkers, Task
+from embed_plugin.ingest.window.workers import LocalWorkers, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ def ingest(
     *,
     settings: IngestSettings | None = None,
     observer: Observer | None = None,
-    workers: Callable[[Task], Workers] = LocalWorkers,
+    workers: Callable[[RunContext], Workers] = LocalWorkers,
 ) -> IngestSummary:
     """Bring a collection up to date with records, embedding only what is new or changed.
 
@@ -78,7 +78,7 @@ def ingest(
         sink.prepare(encoder)
         exists = True
     run = _Run(settings, observer or Observer())
-    with workers(Task(encoder, sink, settings, chunker, exists)) as started:
+    with workers(RunContext(encoder, sink, settings, chunker, exists)) as started:
         run.take_all(records, started)
     if settings.mirror and exists:
         run.mirror(sink)

@@ -85,7 +85,7 @@ def test_stdin_is_json_lines_unless_another_format_of_lines_is_chosen() -> None:
 @pytest.mark.parametrize("chosen", ["html", "parquet"])
 def test_whole_pages_and_parquet_are_not_read_from_stdin(chosen: str) -> None:
     with pytest.raises(RecordError, match=f"{chosen} is not read from stdin"):
-        RecordReader(["-"], settings=ReaderSettings(format=chosen))  # type: ignore[arg-type]
+        RecordReader(["-"], settings=ReaderSettings(format=chosen))
 
 
 def test_a_missing_path_is_refused_before_anything_is_read(tmp_path: Path) -> None:

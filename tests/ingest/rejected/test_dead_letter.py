@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embed_plugin.errors import RecordError
+from embed_plugin.errors import OutputError
 from embed_plugin.ingest import DeadLetterFile, Rejected, retrying
 
 LETTER = Rejected("a.txt:1: bad. Mend it", "a.txt:1", "a.txt", 3, {"text": "caf\udce9"})
@@ -65,7 +65,7 @@ def test_a_full_disk_is_said_with_what_to_do() -> None:
     with (
         DeadLetterFile(Path("/dev/full")) as file,
         pytest.raises(
-            RecordError, match=r"/dev/full: cannot write down 1 rejected records \(No space left on device\)"
+            OutputError, match=r"/dev/full: cannot write down 1 rejected records \(No space left on device\)"
         ),
     ):
         file.write([LETTER])
@@ -75,7 +75,7 @@ def test_a_write_that_fails_half_way_leaves_no_half_line(tmp_path: Path) -> None
     code = f"""
 import resource, signal
 from pathlib import Path
-from embed_plugin.errors import RecordError
+from embed_plugin.errors import OutputError
 from embed_plugin.ingest import DeadLetterFile, Rejected
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -83,7 +83,7 @@ file = DeadLetterFile(Path({str(tmp_path / "dead.jsonl")!r}))
 file.write([Rejected("bad", "first")])
 try:
     file.write([Rejected("x" * 2000, "second")])
-except RecordError as error:
+except OutputError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True, text=True)
@@ -92,7 +92,7 @@ except RecordError as error:
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with DeadLetterFile(tmp_path / "no/dead.jsonl") as file, pytest.raises(RecordError, match="No such file"):
+    with DeadLetterFile(tmp_path / "no/dead.jsonl") as file, pytest.raises(OutputError, match="No such file"):
         file.write([LETTER])
 
 

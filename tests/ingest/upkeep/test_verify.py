@@ -8,7 +8,7 @@ from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import QdrantSink, Record, ingest, open_sink, verify
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def sink() -> Iterator[QdrantSink]:
 
 def client(sink: QdrantSink) -> QdrantClient:
     """What the collection can be altered with behind the sink's back."""
-    assert isinstance(sink._engine, QdrantEngine)
-    return sink._engine.client
+    assert isinstance(sink._backend, ClientBackend)
+    return sink._backend.client
 
 
 def problems(sink: QdrantSink) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import HANG_SECONDS
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import EncodingError
 from embed_plugin.ingest import Chunk, Record
 from embed_plugin.ingest.chunk.chunker import Chunker
 from embed_plugin.ingest.window import embed as module
@@ -79,6 +79,6 @@ def test_vectors_that_are_none_are_refused(bad: Vectors, monkeypatch: pytest.Mon
     monkeypatch.setattr(FakeEncoder, "encode_documents", lambda *_: bad)
     with (
         Embedding(FakeEncoder()) as embedding,
-        pytest.raises(EmbedPluginError, match=r"expected finite ones of \(1, 32"),
+        pytest.raises(EncodingError, match=r"expected finite ones of \(1, 32"),
     ):
         embedding.start(chunks("a"))()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.ingest import IngestSettings, QdrantSink, Record, StoredChunk, ingest, open_client
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def records(sources: dict[str, int], version: int) -> list[Record]:
 
 
 def open_cut_off() -> CutOff:
-    return CutOff(QdrantEngine(open_client(":memory:"), target=":memory:"), "c")
+    return CutOff(ClientBackend(open_client(":memory:"), target=":memory:"), "c")
 
 
 def content(sink: QdrantSink) -> dict[str, StoredChunk]:

@@ -7,7 +7,7 @@ import pytest
 
 from embed_plugin.errors import InvalidInputError, TargetError
 from embed_plugin.ingest import IngestSettings, QdrantSink, Record, ingest, open_sink
-from embed_plugin.ingest.window.workers import LocalWorkers, Task
+from embed_plugin.ingest.window.workers import LocalWorkers, RunContext
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def sink() -> Iterator[QdrantSink]:
         yield opened
 
 
-def task(sink: QdrantSink) -> Task:
+def task(sink: QdrantSink) -> RunContext:
     encoder = FakeEncoder()
     sink.prepare(encoder)
-    return Task(encoder, sink, SETTINGS, SETTINGS.chunker(encoder), exists=True)
+    return RunContext(encoder, sink, SETTINGS, SETTINGS.chunker(encoder), exists=True)
 
 
 def test_windows_may_be_started_by_several_threads_and_done_again(sink: QdrantSink) -> None:

@@ -22,9 +22,10 @@ from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from embed_plugin.ingest import IngestSummary, ReaderSettings, Record, Rejected
+    from embed_plugin.ingest import IngestSummary, ReaderSettings, Rejected
+    from embed_plugin.ingest.read.source import Source
 
 
 def ingest(
@@ -150,7 +151,7 @@ def ingest(
         with letters.opened(paths, read_as) as (records, on_rejected), run_progress(records, dry_run=dry_run) as shown:
             observer = found.observer(shown) if found else Observer(shown, on_rejected=on_rejected)
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
-        facts = {"dry_run": dry_run, "skipped_files": sum(getattr(records, "skipped", {}).values())}
+        facts: dict[str, object] = {"dry_run": dry_run, "skipped_files": records.skipped.total()}
         facts |= found.facts(encoder) if found else {"rejected_file": letters.used(summary)}
     warn_of_unknown(summary.unknown_tokens, summary.tokens)
     if json_file:
@@ -171,7 +172,7 @@ class _Letters:
     @contextmanager
     def opened(
         self, paths: list[str] | None, settings: ReaderSettings
-    ) -> Iterator[tuple[Iterable[Record | Rejected], Callable[[Sequence[Rejected]], None]]]:
+    ) -> Iterator[tuple[Source, Callable[[Sequence[Rejected]], None]]]:
         """What is read, and whom to tell what is rejected of it."""
         from embed_plugin.ingest import DeadLetterFile, RecordReader, read_dead_letters, retrying  # noqa: PLC0415
 

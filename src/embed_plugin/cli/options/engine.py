@@ -13,7 +13,7 @@ from embed_plugin.extras import import_part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embed_plugin.ingest.window.workers import Task, Workers
+    from embed_plugin.ingest.window.workers import RunContext, Workers
 
 
 class EngineName(StrEnum):
@@ -39,7 +39,7 @@ RayCpus: TypeAlias = Annotated[
 @contextmanager
 def workers_on(
     engine: EngineName, *, target: str, workers: int | None, cpus: int | None
-) -> Iterator[Callable[[Task], Workers]]:
+) -> Iterator[Callable[[RunContext], Workers]]:
     """Who does the work, for as long as the block lasts.
 
     Raises:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected
+    from embed_plugin.ingest.read.source import Source
     from embed_plugin.protocols import TextEncoder
 
 _SHOWN_SOURCES = 20
@@ -82,24 +83,24 @@ class DryRun:
 
 
 @contextmanager
-def run_progress(records: object, *, dry_run: bool) -> Iterator[Callable[[IngestSummary], None]]:
+def run_progress(records: Source, *, dry_run: bool) -> Iterator[Callable[[IngestSummary], None]]:
     """Show progress on stderr with rate and remaining time where that is a terminal; say what was done when stopped.
 
     Args:
-        records: What is read; where it says so, ``bytes_read`` of ``total_bytes``.
+        records: The source, for the share of its bytes that is read.
         dry_run: Whether records are only counted.
     """
     console = Console(stderr=True)
     columns = BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn()
     stored = 0
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=getattr(records, "total_bytes", None) if console.is_terminal else None)
+        task = bar.add_task("starting", total=records.total_bytes if console.is_terminal else None)
 
         def on_progress(summary: IngestSummary) -> None:
             nonlocal stored
             stored = summary.records - summary.rejected
             done = f"{summary.chunks:,} chunks, {summary.embedded:,} embedded, {summary.texts_per_second:,.0f} texts/s"
-            bar.update(task, completed=getattr(records, "bytes_read", 0), description=done)
+            bar.update(task, completed=records.bytes_read, description=done)
 
         try:
             yield on_progress

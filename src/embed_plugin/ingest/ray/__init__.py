@@ -12,6 +12,6 @@ Example:
 from embed_plugin.ingest.ray.batches import EmbedDocuments, IngestRows
 from embed_plugin.ingest.ray.cluster import connected
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.ray.on_ray import OnRay
+from embed_plugin.ingest.ray.ray_workers import OnRay
 
 __all__ = ["EmbedDocuments", "IngestRows", "LazyEncoder", "OnRay", "connected"]

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ModelFolderError, TargetError
-from embed_plugin.ingest.window.workers import LocalWorkers, Task
+from embed_plugin.ingest.window.workers import LocalWorkers, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,4 +55,4 @@ def start_here(encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> L
     if not exists and not settings.dry_run:
         message = f"the collection {opened.collection!r} is not there: make it first, with sink.prepare(encoder)"
         raise TargetError(message)
-    return LocalWorkers(Task(loaded, opened, settings, settings.chunker(loaded), exists))
+    return LocalWorkers(RunContext(loaded, opened, settings, settings.chunker(loaded), exists))

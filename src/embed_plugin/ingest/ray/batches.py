@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.partition import Shard
 from embed_plugin.ingest.ray.actor import start_here
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
@@ -15,7 +16,6 @@ from embed_plugin.ingest.read.fields import Origin, record_of_fields
 from embed_plugin.ingest.read.json_values import as_json
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.records import Record, Rejected
-from embed_plugin.ingest.seen_ids import SeenIds
 from embed_plugin.ingest.settings import IngestSettings
 
 if TYPE_CHECKING:

@@ -127,6 +127,23 @@ def read_lines(stream: BinaryIO, *, chosen: str | None, limit: int) -> tuple[str
     return encoding, _bounded(rest, stream, limit)
 
 
+def read_whole(stream: BinaryIO, path: str, *, limit: int) -> bytes:
+    """Read a file that is one record.
+
+    Raises:
+        RecordError: it is longer than ``limit`` bytes.
+    """
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise RecordError(too_long(f"{path}: the file", limit))
+    return content
+
+
+def too_long(what: str, limit: int) -> str:
+    """The reason for rejecting a line, row or file that is longer than may be read."""
+    return f"{what} is longer than {limit:,} bytes. Split it into several records"
+
+
 def _bounded(line: bytes, stream: BinaryIO | io.BufferedReader, limit: int) -> Iterator[Line]:
     number = 0
     while line:

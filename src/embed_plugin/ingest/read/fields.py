@@ -8,6 +8,8 @@ from embed_plugin.errors import RecordError
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.records import JSON
 
@@ -62,6 +64,22 @@ def record_of_values(values: dict[str, JSON], origin: Origin, settings: ReaderSe
     if isinstance(found, Record):
         return found
     return origin.rejected(found.reason, found.source_id, fields=values)
+
+
+def check_columns(columns: Sequence[str], path: str, settings: ReaderSettings) -> None:
+    """Check that rows with these columns can be records.
+
+    Raises:
+        RecordError: one that is needed is not there, or one is there twice.
+    """
+    there = f"columns: {', '.join(columns) or 'none'}"
+    if len(set(columns)) < len(columns):
+        raise RecordError(f"{path}: a column is there twice ({there}). Give each a name of its own")
+    id_fields = () if settings.id_field is None else (settings.id_field,)
+    for name in (*id_fields, *settings.text_fields, *(settings.metadata_fields or ())):
+        if name not in columns:
+            remedy = "Choose with --id-field, --text-field and --metadata-field, or leave the file out with --exclude"
+            raise RecordError(f"{path}: no column {name!r} ({there}). {remedy}")
 
 
 def checked_record(

@@ -6,41 +6,45 @@ import gzip
 import io
 import os
 import zlib
+from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from embed_plugin.errors import MissingExtraError
 from embed_plugin.extras import import_part
-from embed_plugin.ingest.read.formats.by_suffix import is_gzipped
-from embed_plugin.ingest.read.formats.delimited import read_delimited_rows
-from embed_plugin.ingest.read.formats.json_lines import read_json_lines
-from embed_plugin.ingest.read.formats.whole_file import read_html, read_text
+from embed_plugin.ingest.read import formats
+from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
 
-    from embed_plugin.ingest.read.formats.by_suffix import Format
+    from embed_plugin.ingest.read.fields import Origin
+    from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
-    from embed_plugin.ingest.records import Record, Rejected
+    from embed_plugin.ingest.records import JSON, Record, Rejected
 
 
-class FormatReader(Protocol):
-    """Reads the records of one format."""
+class FormatModule(Protocol):
+    """The functions of a module in ``formats/``."""
 
-    def __call__(self, stream: BinaryIO, file: SourceFile, settings: ReaderSettings, /) -> Iterator[Record | Rejected]:
+    def read_records(
+        self, stream: BinaryIO, file: SourceFile, settings: ReaderSettings, /
+    ) -> Iterator[Record | Rejected]:
         """The records of a stream, in order."""
 
+    def record_of_rejected(
+        self, raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings, /
+    ) -> Record | Rejected | None:
+        """Make a record of what a dead letter kept of one; None where that is incomplete.
 
-_READERS: dict[Format, FormatReader] = {
-    "text": read_text,
-    "html": read_html,
-    "jsonl": read_json_lines,
-    "csv": read_delimited_rows,
-    "tsv": read_delimited_rows,
-}
+        Only needed where the format has ``rejected_keys``.
+
+        Raises:
+            RecordError: it still cannot be read.
+        """
 
 
 class FileReader:
@@ -75,7 +79,7 @@ class FileReader:
     def read_stream(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a stream that is read once."""
         try:
-            yield from reader_of(file.format)(stream, file, self._settings)
+            yield from module_of(file.format).read_records(stream, file, self._settings)
         except UnicodeDecodeError as error:
             yield file.rejected(
                 f"{file.path}: not {error.encoding} ({error.reason}). Say with --encoding what it is in"
@@ -92,16 +96,27 @@ class FileReader:
         self.bytes_read += count
 
 
-def reader_of(format_: Format) -> FormatReader:
-    """The reader of a format.
+def module_of(format_: Format) -> FormatModule:
+    """Import the module that reads a format.
 
     Raises:
         MissingExtraError: it needs an extra that is not installed.
     """
-    if format_ == "parquet":
-        module = import_part("embed_plugin.ingest.read.formats.parquet", extra="parquet")
-        return cast("FormatReader", module.read_parquet_rows)
-    return _READERS[format_]
+    found = FORMATS[format_]
+    name = f"{formats.__name__}.{found.module}"
+    return cast("FormatModule", import_part(name, extra=found.extra) if found.extra else import_module(name))
+
+
+def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
+    """Make a record of what a dead letter kept of one; None where no format knows it.
+
+    Raises:
+        RecordError: it still cannot be read.
+    """
+    for name, found in FORMATS.items():
+        if found.rejected_keys and raw.keys() >= set(found.rejected_keys):
+            return module_of(name).record_of_rejected(raw, origin, settings)
+    return None
 
 
 class _Counted(io.FileIO):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.records import JSON
 
 
-class Document(Protocol):
-    """What is used of a LangChain ``Document``."""
+class LangChainDocument(Protocol):
+    """The members of a LangChain ``Document`` that are read."""
 
     @property
     def page_content(self) -> str: ...  # noqa: D102
@@ -26,8 +26,8 @@ class Document(Protocol):
     def id(self) -> str | None: ...  # noqa: D102
 
 
-class Node(Protocol):
-    """What is used of a LlamaIndex node."""
+class LlamaIndexNode(Protocol):
+    """The members of a LlamaIndex node that are read."""
 
     @property
     def node_id(self) -> str: ...  # noqa: D102
@@ -38,7 +38,7 @@ class Node(Protocol):
     def get_content(self) -> str: ...  # noqa: D102
 
 
-def records_of_documents(documents: Iterable[Document]) -> Iterator[Record | Rejected]:
+def records_of_documents(documents: Iterable[LangChainDocument]) -> Iterator[Record | Rejected]:
     """Records of LangChain Documents, named by their ``id``.
 
     One without an id is named by the ``source`` in its metadata and its position among those of that source; one
@@ -54,7 +54,7 @@ def records_of_documents(documents: Iterable[Document]) -> Iterator[Record | Rej
         yield _record(source_id, document.page_content, document.metadata, f"document {number}")
 
 
-def records_of_nodes(nodes: Iterable[Node]) -> Iterator[Record | Rejected]:
+def records_of_nodes(nodes: Iterable[LlamaIndexNode]) -> Iterator[Record | Rejected]:
     """Records of LlamaIndex nodes, named by the document they are of and their position among its nodes.
 
     A node that is of no document is named by its own id. Ids that LlamaIndex draws at random are others in every run:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.file import FileReader, reader_of
+from embed_plugin.ingest.read.file import FileReader, module_of
+from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, STDIN_FORMAT
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 
@@ -74,19 +75,22 @@ class RecordReader:
         """Files in the folders read so far that were left out for their suffix or kind, counted by suffix."""
         return self._finder.skipped
 
+    @property
+    def _stdin_format(self) -> str:
+        return STDIN_FORMAT if self.settings.format == AUTO else self.settings.format
+
     def _check(self, path: Path) -> None:
         if str(path) == STDIN:
-            if self.settings.format in {"html", "parquet"}:
-                raise RecordError(f"{self.settings.format} is not read from stdin. Give a file or a folder")
+            if not FORMATS[self._stdin_format].stdin:
+                raise RecordError(f"{self._stdin_format} is not read from stdin. Give a file or a folder")
         elif not path.exists():
             raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
         elif not path.is_dir():
-            reader_of(self._finder.named(path, path.as_posix()).format)
+            module_of(self._finder.named(path, path.as_posix()).format)
 
     def _read(self, path: Path) -> Iterator[Record | Rejected]:
         if str(path) == STDIN:
-            chosen = self.settings.format
-            source = SourceFile(Path("stdin"), "stdin", "jsonl" if chosen == "auto" else chosen, is_stdin=True)
+            source = SourceFile(Path("stdin"), "stdin", self._stdin_format, is_stdin=True)
             yield from self._files.read_stream(self._stdin or sys.stdin.buffer, source)
             return
         for found in self._finder.find(path):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, Format
 from embed_plugin.ingest.read.ignore_rules import parse_patterns
-
-if TYPE_CHECKING:
-    from embed_plugin.ingest.read.formats.by_suffix import Format
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class ReaderSettings:
         InvalidInputError: a setting that cannot be used.
     """
 
-    format: Format = "auto"
+    format: Format = AUTO
     id_field: str | None = None
     text_fields: tuple[str, ...] = ("text",)
     metadata_fields: tuple[str, ...] | None = None
@@ -44,6 +41,8 @@ class ReaderSettings:
     max_record_bytes: int = 64 * 2**20
 
     def __post_init__(self) -> None:
+        if self.format not in {AUTO, *FORMATS}:
+            raise InvalidInputError(f"the format is {self.format!r}: expected {AUTO}, {', '.join(FORMATS)}")
         self._check_fields()
         if self.encoding is not None:
             _check_encoding(self.encoding)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embed_plugin.ingest.read.formats.by_suffix import format_of
+from embed_plugin.ingest.read.formats.registry import AUTO, format_of
 from embed_plugin.ingest.read.ignore_rules import IGNORE_FILE, IgnoreRules, parse_patterns, read_ignore_file
 from embed_plugin.ingest.records import Rejected
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from embed_plugin.ingest.read.formats.by_suffix import Format
+    from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.records import JSON
 
@@ -74,7 +74,7 @@ class SourceFinder:
     def named(self, path: Path, name: str) -> SourceFile:
         """A file that is read whatever it is called."""
         chosen = self._settings.format
-        return SourceFile(path, name, (format_of(path) or "text") if chosen == "auto" else chosen)
+        return SourceFile(path, name, (format_of(path) or "text") if chosen == AUTO else chosen)
 
     def _walk(
         self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
@@ -102,7 +102,7 @@ class SourceFinder:
         if self._include is not None:
             chosen = self._include.match_file(name)
         else:
-            chosen = format_of(path) is not None and self._settings.format in {"auto", format_of(path)}
+            chosen = format_of(path) is not None and self._settings.format in {AUTO, format_of(path)}
         return chosen and _may_be_read(path)
 
 

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from embed_plugin.errors import RecordError
+from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class DeadLetterFile:
         """Write a line for each.
 
         Raises:
-            RecordError: the file cannot be written, as on a full disk; it then ends where it did before.
+            OutputError: the file cannot be written, as on a full disk; it then ends where it did before.
         """
         if not rejected:
             return
@@ -57,7 +57,7 @@ class DeadLetterFile:
                 f"{self.path}: cannot write down {len(rejected):,} rejected records ({error.strerror}). Make room, or "
                 "name another file; run the same command again to go on"
             )
-            raise RecordError(message) from error
+            raise OutputError(message) from error
         self.count += len(rejected)
 
     def close(self) -> None:

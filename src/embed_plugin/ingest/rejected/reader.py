@@ -1,47 +1,67 @@
-"""Dead letters to records, to be tried again."""
+"""Read dead letters back as records, to try them again."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import decode, take_again
 from embed_plugin.ingest.read.fields import Origin, record_of_values
-from embed_plugin.ingest.read.file import FileReader
-from embed_plugin.ingest.read.formats.delimited import record_of_row
-from embed_plugin.ingest.read.formats.json_lines import record_of_line
-from embed_plugin.ingest.read.formats.whole_file import record_of_text_line
+from embed_plugin.ingest.read.file import FileReader, record_of_rejected
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from embed_plugin.ingest.records import JSON
 
 _WHERE = {"path", "name", "number"}
 _Files: TypeAlias = "dict[tuple[str, str | None], set[int] | None]"
-"""Lines to read again of each file, by its path and the name of its records; None for all of it."""
+"""Lines to read again of each file, by its path and the name of its records; None for the whole file."""
 
 
-def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> Iterator[Record | Rejected]:
-    """What a dead-letter file holds, to be tried again with the settings of now.
+class DeadLetters(Iterator[Record | Rejected]):
+    """The records of a dead-letter file, to be tried again: a :class:`~embed_plugin.ingest.read.source.Source`.
 
-    A record is taken as the line has it, edited or not; what could not be parsed is parsed again; a file that could not
-    be read is read again, once, after all others. Of several lines about one record, the last counts.
+    Attributes:
+        bytes_read: Not counted.
+        total_bytes: Not known.
+        skipped: Empty: every dead letter is tried again.
+    """
+
+    bytes_read = 0
+    total_bytes: int | None = None
+
+    def __init__(self, path: Path, settings: ReaderSettings) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._records = _records(path, settings)
+
+    def __next__(self) -> Record | Rejected:
+        return next(self._records)
+
+
+def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> DeadLetters:
+    """Read a dead-letter file, to try its records again with the settings of now.
+
+    A record is taken as the line has it, edited or not; a line that could not be parsed is parsed again; a file that
+    could not be read is read again, once, after all others. Of several lines about one record, the last counts.
 
     Raises:
-        RecordError: the file cannot be read.
+        RecordError: the file cannot be read; raised with the first record.
     """
+    return DeadLetters(path, settings or ReaderSettings())
+
+
+def _records(path: Path, settings: ReaderSettings) -> Iterator[Record | Rejected]:
     try:
         size = path.stat().st_size
         last = {_key(letter, number): number for number, letter in _letters(path, size)}
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from error
-    retry = _Retry(settings or ReaderSettings())
+    retry = _Retry(settings)
     for number, letter in _letters(path, size):
         if last[_key(letter, number)] == number:
             yield from retry.take(letter)
@@ -49,7 +69,7 @@ def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> 
 
 
 def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
-    """The lines in the first ``size`` bytes; more may be written while they are read."""
+    """The lines in the first ``size`` bytes; more may be appended during the reading."""
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if stream.tell() > size:
@@ -82,7 +102,7 @@ class _Retry:
         self._files: _Files = {}
 
     def take(self, letter: Rejected) -> Iterator[Record | Rejected]:
-        """Try a dead letter again, or put its file on the list."""
+        """Try a dead letter again, or list its file for later."""
         record = letter.record if isinstance(letter.record, dict) else {}
         match record:
             case {"dead_letter": str(line)}:
@@ -114,27 +134,12 @@ class _Retry:
             numbers.add(number)
 
     def _parse(self, raw: dict[str, JSON], origin: Origin, letter: Rejected) -> Record | Rejected:
-        settings = self._settings
-        match raw:
-            case {"line": str(line)}:
-                content, encoding = take_again(line, chosen=settings.encoding)
-                return record_of_line(content, origin, settings, encoding=encoding)
-            case {"text_line": str(line)}:
-                content, encoding = take_again(line, chosen=settings.encoding)
-                return record_of_text_line(content, origin, encoding=encoding)
-            case {"fields": dict(fields)}:
-                return record_of_values(fields, origin, settings)
-            case {"header": list(header), "cells": list(cells)}:
-                return self._row([str(name) for name in header], [str(cell) for cell in cells], origin, letter)
-        return _record(letter)
-
-    def _row(self, header: list[str], cells: list[str], origin: Origin, letter: Rejected) -> Record | Rejected:
-        chosen = self._settings.encoding
         try:
-            texts = [decode(*take_again(cell, chosen=chosen), origin.path, first_line=origin.number) for cell in cells]
+            if isinstance(fields := raw.get("fields"), dict):
+                return record_of_values(fields, origin, self._settings)
+            return record_of_rejected(raw, origin, self._settings) or _record(letter)
         except RecordError as error:
             return Rejected(str(error), letter.place, letter.source_id, record=letter.record)
-        return record_of_row(header, texts, origin, self._settings)
 
 
 def _record(letter: Rejected) -> Record | Rejected:
@@ -152,7 +157,7 @@ def _record(letter: Rejected) -> Record | Rejected:
 
 
 def _lines(items: Iterator[Record | Rejected], path: str, numbers: set[int]) -> Iterator[Record | Rejected]:
-    """The records of these lines of a file; where the file itself is rejected, that."""
+    """The records of these lines of a file, or its rejection."""
     wanted = {f"{path}:{number}": number for number in sorted(numbers)}
     for item in items:
         if item.place == path:

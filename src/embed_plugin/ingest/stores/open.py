@@ -1,4 +1,7 @@
-"""A target and a collection's name to a sink, over the engine that is right for the target."""
+"""Open a collection: choose the store, and the backend of Qdrant, by the target.
+
+A second store is opened here too, by the scheme of its targets; the result is then a :class:`.Store`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.extras import import_part
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.target import edge_folder, open_client
 from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
 
 if TYPE_CHECKING:
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-    from embed_plugin.ingest.stores.qdrant.engine import Engine
+    from embed_plugin.ingest.stores.qdrant.backend import Backend
 
 
 def open_sink(
@@ -27,25 +30,25 @@ def open_sink(
 
     Args:
         target: ``:memory:``, a server's URL, a folder of embedded Qdrant, or ``edge:`` and a folder for qdrant-edge.
-            A folder that is there is opened by the engine that made it.
+            An existing folder is opened by the backend that made it.
         collection: The collection's name.
-        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
-        create: Whether a missing folder is made.
-        settings: How the collection is made where it is not there.
+        api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
+        create: Whether to create a missing folder.
+        settings: How to create the collection if it does not exist.
 
     Raises:
-        InvalidInputError: the target is none of these, or has no such thing as one of the settings.
+        InvalidInputError: the target is none of these, or does not support one of the settings.
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
     folder = edge_folder(target)
-    engine: Engine
+    backend: Backend
     if folder is not None:
-        engine = import_part("embed_plugin.ingest.stores.qdrant.edge.engine", extra="edge").EdgeEngine(folder)
+        backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
     else:
-        engine = QdrantEngine(open_client(target, api_key=api_key, create=create), target=target)
+        backend = ClientBackend(open_client(target, api_key=api_key, create=create), target=target)
     try:
-        return QdrantSink(engine, collection, settings=settings)
+        return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:
-        engine.close()
+        backend.close()
         raise

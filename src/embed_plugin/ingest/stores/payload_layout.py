@@ -100,7 +100,7 @@ class NodeLayout:
             return {}
 
 
-LAYOUTS: Mapping[LayoutName, PayloadLayout] = {
+LAYOUTS: Mapping[str, PayloadLayout] = {
     "plain": KeyedLayout("text"),
     "langchain": KeyedLayout("page_content"),
     "llama-index": NodeLayout(),

@@ -1,9 +1,13 @@
-"""What ingest asks of a vector store: one collection that is its own ledger."""
+"""The port of vector stores: one collection that is its own ledger.
+
+To add a store, implement :class:`Store` in a folder beside ``qdrant/`` and open it in ``open.py``. Runs, mirror, verify
+and search need only a :class:`Sink`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +73,7 @@ class Sink(Protocol):
         """Create the collection for this encoder's vectors, or check that it is one for them."""
 
     def id_of(self, source_id: str, index: int) -> str:
-        """The id of a chunk's point in this collection."""
+        """The id of a chunk's point in this collection; see :func:`embed_plugin.ingest.ids.point_id`."""
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""
@@ -99,3 +103,46 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of the store."""
+
+
+class Migration(Protocol):
+    """The steps of moving a collection to another encoder's space.
+
+    The progress is read from the collection, so a migration that was stopped is continued by starting it again.
+    """
+
+    def start(self) -> bool:
+        """Let every point have a second vector; returns False if the collection is in the new space already.
+
+        Until :meth:`finish`, only the migration writes to the collection; searches use the old vectors.
+
+        Raises:
+            TargetError: there is no such collection, or none that embed-plugin made.
+            SpaceMismatchError: a migration to a third space is under way.
+        """
+
+    def unmigrated(self) -> Iterator[Sequence[StoredChunk]]:
+        """Chunks without the new vector, a page at a time."""
+
+    def add(self, chunks: Sequence[StoredChunk], vectors: Vectors) -> None:
+        """Give chunks their new vectors, ``(n, dimension)``; on return they are safe."""
+
+    def finish(self) -> None:
+        """Make the new vectors the ones that are searched and written."""
+
+    def drop_old(self) -> list[str]:
+        """Remove the dense vectors that are no longer searched; returns their names."""
+
+
+class Store(Sink, Protocol):
+    """A sink as :func:`~embed_plugin.ingest.open_sink` opens it; closed at the end of a ``with`` statement."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None: ...
+
+    def recreate(self, encoder: TextEncoder) -> None:
+        """Drop the collection with all its points, and create it for this encoder's vectors."""
+
+    def migration(self, encoder: TextEncoder) -> Migration:
+        """The steps of a move to another encoder's space."""

@@ -11,8 +11,7 @@ from embed_plugin.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
-    from embed_plugin.ingest.stores.sink import StoredChunk
+    from embed_plugin.ingest.stores.sink import Store, StoredChunk
     from embed_plugin.protocols import TextEncoder
 
 
@@ -35,7 +34,7 @@ class MigrationSummary:
 
 def migrate(
     encoder: TextEncoder,
-    sink: QdrantSink,
+    sink: Store,
     *,
     drop_old: bool = False,
     on_progress: Callable[[int, int], None] | None = None,

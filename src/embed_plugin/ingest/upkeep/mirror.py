@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from embed_plugin.ingest.ids import SeenIds
     from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.seen_ids import SeenIds
     from embed_plugin.ingest.stores.sink import Sink
 
 _DELETED_AT_ONCE = 1024

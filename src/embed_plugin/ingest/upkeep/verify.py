@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.ids import hashes_of
 from embed_plugin.ingest.records import sha256
-from embed_plugin.ingest.seen_ids import hashes_of
+from embed_plugin.ingest.sampling import Reservoir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,9 +112,7 @@ class _Scan:
         self._problems: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
         self._places: list[_Place] = []
-        self._sample: list[StoredChunk] = []
-        self._sample_size = sample
-        self._random = random.Random(0)  # noqa: S311 - a sample, the same in every run
+        self._sample: Reservoir[StoredChunk] = Reservoir(sample)
 
     def take(self, page: Sequence[StoredChunk]) -> None:
         known = [chunk for chunk in page if self._is_known(chunk)]
@@ -123,7 +121,7 @@ class _Scan:
             for problem in problems:
                 self._note(problem, _name(chunk))
             if "vector" not in problems:
-                self._draw(chunk)
+                self._sample.add(chunk)
         self._places.append(
             _Place(
                 hashes_of(chunk.source_id for chunk in known),
@@ -136,7 +134,7 @@ class _Scan:
         least_cosine = self._embed_again(encoder)
         sources = self._check_counts()
         return Verification(
-            self.points, sources, len(self._sample), least_cosine, dict(self._problems), dict(self._examples)
+            self.points, sources, len(self._sample.items), least_cosine, dict(self._problems), dict(self._examples)
         )
 
     def _is_known(self, chunk: StoredChunk) -> bool:
@@ -153,20 +151,14 @@ class _Scan:
         if chunk.vector is None or not abs(float(np.linalg.norm(chunk.vector)) - 1) < _LARGEST_NORM_ERROR:
             yield "vector"  # NaN and infinity are not near 1 either
 
-    def _draw(self, chunk: StoredChunk) -> None:
-        """Keep an even sample of all points (reservoir sampling, Vitter's algorithm R)."""
-        if len(self._sample) < self._sample_size:
-            self._sample.append(chunk)
-        elif (at := self._random.randrange(self.points)) < self._sample_size:
-            self._sample[at] = chunk
-
     def _embed_again(self, encoder: TextEncoder) -> float:
-        if not self._sample:
+        chunks = self._sample.items
+        if not chunks:
             return 1.0
-        stored = np.array([chunk.vector for chunk in self._sample], dtype=np.float32)
+        stored = np.array([chunk.vector for chunk in chunks], dtype=np.float32)
         stored /= np.linalg.norm(stored, axis=1, keepdims=True)
-        cosines = (stored * encoder.encode_documents([chunk.text for chunk in self._sample])).sum(axis=1)
-        for chunk, cosine in zip(self._sample, cosines, strict=True):
+        cosines = (stored * encoder.encode_documents([chunk.text for chunk in chunks])).sum(axis=1)
+        for chunk, cosine in zip(chunks, cosines, strict=True):
             if not cosine >= LEAST_COSINE:
                 self._note("other_vector", f"{_name(chunk)} (cosine {cosine:.4f})")
         return float(cosines.min())

@@ -78,8 +78,8 @@ def find_changes(
 
 def _stored_chunks(records: Sequence[Record], sink: Sink) -> dict[str, dict[int, Stored]]:
     """The stored chunks of each record that has any, by index: two look-ups, the second for those of several."""
-    heads = {sink.id_of(record.source_id, 0): record.source_id for record in records}
-    stored = {heads[point]: {0: head} for point, head in sink.lookup(list(heads)).items()}
+    firsts = {sink.id_of(record.source_id, 0): record.source_id for record in records}
+    stored = {firsts[point]: {0: first} for point, first in sink.lookup(list(firsts)).items()}
     others = {
         sink.id_of(source_id, index): (source_id, index)
         for source_id, chunks in stored.items()

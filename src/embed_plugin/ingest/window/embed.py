@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from embed_plugin.errors import EmbedPluginError, InvalidTextError
+from embed_plugin.errors import EncodingError, InvalidTextError
 from embed_plugin.protocols import token_encoder_of
 from embed_plugin.types import TokenisedTexts
 
@@ -68,11 +68,11 @@ class Embedding:
                 vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
         except InvalidTextError as error:
             chunk = chunks[error.index]
-            raise EmbedPluginError(f"{chunk.source_id!r}, chunk {chunk.index}: {error.problem}") from error
+            raise EncodingError(f"{chunk.source_id!r}, chunk {chunk.index}: {error.problem}") from error
         expected = (len(chunks), self._encoder.dimension)
         if vectors.shape != expected or not np.isfinite(vectors).all():
             found = f"vectors of the shape {vectors.shape}, finite or not, expected finite ones of {expected}"
-            raise EmbedPluginError(f"the encoder returned {found}: nothing of them was stored; check the model")
+            raise EncodingError(f"the encoder returned {found}: nothing of them was stored; check the model")
         return vectors
 
     def _gather(self, places: Sequence[tuple[Future[Vectors], int]]) -> Vectors:

@@ -34,10 +34,10 @@ def store_changes(changes: Sequence[Change], vectors: Vectors, sink: Sink) -> li
     Returns:
         The chunks that the store refused for their content. Nothing of a record is removed where that happened.
     """
-    return _Storing(changes, vectors, sink).run()
+    return _WindowWriter(changes, vectors, sink).run()
 
 
-class _Storing:
+class _WindowWriter:
     def __init__(self, changes: Sequence[Change], vectors: Vectors, sink: Sink) -> None:
         self._changes = changes
         self._sink = sink
@@ -54,13 +54,13 @@ class _Storing:
         self._remove_stale()
         return self._rejected
 
-    def _upsert(self, which: Callable[[Chunk], bool]) -> None:
+    def _upsert(self, is_wanted: Callable[[Chunk], bool]) -> None:
         refused = self._refused()
         for chunk in self._embedded:
-            if which(chunk) and chunk.source_id in refused:
+            if is_wanted(chunk) and chunk.source_id in refused:
                 reason = f"chunk 0 of {chunk.source_id!r} was refused, and no other is stored without it"
                 self._rejected.append(Rejected(reason, "", chunk.source_id, chunk.index))
-        rows = [row for row, chunk in enumerate(self._embedded) if which(chunk) and chunk.source_id not in refused]
+        rows = [row for row, chunk in enumerate(self._embedded) if is_wanted(chunk) and chunk.source_id not in refused]
         if rows:
             chunks = [self._with_stored_count(self._embedded[row]) for row in rows]
             self._rejected += self._sink.upsert(chunks, self._vectors[np.array(rows, dtype=np.intp)])
@@ -86,9 +86,9 @@ class _Storing:
             self._sink.delete(others)
         if firsts:
             self._sink.delete(firsts)
-        heads = [chunk for change in shrunk for chunk in (*change.embed, *change.refresh) if chunk.index == 0]
-        if heads:
-            self._sink.set_metadata(heads)
+        remaining = [chunk for change in shrunk for chunk in (*change.embed, *change.refresh) if chunk.index == 0]
+        if remaining:
+            self._sink.set_metadata(remaining)
 
     def _refused(self) -> set[str | None]:
         return {rejected.source_id for rejected in self._rejected}

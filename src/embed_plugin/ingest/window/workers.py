@@ -31,7 +31,7 @@ WINDOWS_UNDER_WAY = 3
 
 
 @dataclass(frozen=True)
-class Task:
+class RunContext:
     """What workers need to know of a run.
 
     Attributes:
@@ -91,13 +91,13 @@ class LocalWorkers:
     No window waits for another but the one before it in the same stage. Windows may be started by several threads.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.windows = 1 if task.settings.dry_run else WINDOWS_UNDER_WAY
-        self._task = task
-        self._comparing = Lock()
+    def __init__(self, context: RunContext) -> None:
+        self.windows = 1 if context.settings.dry_run else WINDOWS_UNDER_WAY
+        self._context = context
+        self._compare_lock = Lock()
         self._threads = ExitStack()
-        self._embedding = self._threads.enter_context(Embedding(task.encoder))
-        self._storing = self._threads.enter_context(ThreadPoolExecutor(1, thread_name_prefix="storing"))
+        self._embedding = self._threads.enter_context(Embedding(context.encoder))
+        self._store_thread = self._threads.enter_context(ThreadPoolExecutor(1, thread_name_prefix="storing"))
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -108,22 +108,22 @@ class LocalWorkers:
 
     def start(self, records: Sequence[Record]) -> Future[Outcome]:
         """Compare and cut a window, and set off what must be embedded and stored."""
-        with self._comparing:
-            found = find_changes(records, self._task.chunker, self._task.sink, exists=self._task.exists)
+        with self._compare_lock:
+            found = find_changes(records, self._context.chunker, self._context.sink, exists=self._context.exists)
             changes = [result for result in found if isinstance(result, Change)]
             uncut = [result for result in found if isinstance(result, Rejected)]
-            if self._task.settings.dry_run:
+            if self._context.settings.dry_run:
                 done: Future[Outcome] = Future()
                 done.set_result(Outcome(changes, uncut))
                 return done
             vectors = self._embedding.start([chunk for change in changes for chunk in change.embed])
-            return self._storing.submit(self._store, changes, uncut, vectors)
+            return self._store_thread.submit(self._store, changes, uncut, vectors)
 
     def _store(self, changes: list[Change], uncut: list[Rejected], vectors: Callable[[], Vectors]) -> Outcome:
         if self._failure is not None:
             raise self._failure  # a store that has failed is not asked again for minutes
         try:
-            refused = store_changes(changes, vectors(), self._task.sink)
+            refused = store_changes(changes, vectors(), self._context.sink)
         except BaseException as failure:
             self._failure = failure
             raise

@@ -21,8 +21,8 @@ from qdrant_client import QdrantClient, models
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
 from embed_plugin.ingest.stores.payload_layout import LayoutName
-from embed_plugin.ingest.stores.qdrant.client import engine as module
-from embed_plugin.ingest.stores.qdrant.client.engine import QdrantEngine
+from embed_plugin.ingest.stores.qdrant.client import backend as module
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.target import open_client
 from embed_plugin.testing import FakeEncoder
 from support.grpc_qdrant import grpc_qdrant
@@ -42,17 +42,17 @@ def open_kind(kind: str, tmp_path: Path, collection: str, settings: CollectionSe
         url = os.environ.get("QDRANT_URL", "")
         if not url:
             pytest.skip("needs a Qdrant server: set QDRANT_URL")
-        engine = QdrantEngine(open_client(url, prefer_grpc=kind == "grpc-server"))
-        return QdrantSink(engine, collection, settings=settings)
+        backend = ClientBackend(open_client(url, prefer_grpc=kind == "grpc-server"))
+        return QdrantSink(backend, collection, settings=settings)
     target = {"memory": ":memory:", "folder": str(tmp_path / "qdrant"), "edge": f"edge:{tmp_path / 'edge'}"}[kind]
     return open_sink(target, collection, settings=settings)
 
 
 @contextmanager
-def loopback(kind: str) -> Iterator[QdrantEngine]:
+def loopback(kind: str) -> Iterator[ClientBackend]:
     """A server on loopback, with or without gRPC."""
     with misbehaving_qdrant() as (url, behaviour), grpc_qdrant(behaviour.engine) as (port, _):
-        yield QdrantEngine(open_client(url, prefer_grpc=kind == "grpc", grpc_port=port))
+        yield ClientBackend(open_client(url, prefer_grpc=kind == "grpc", grpc_port=port))
 
 
 @pytest.fixture(params=["memory", "folder", "edge", "http", "grpc", *SERVERS])
@@ -64,9 +64,9 @@ def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     def open_new(settings: CollectionSettings | None = None) -> QdrantSink:
         collection = f"test-{uuid.uuid4()}"
         if request.param in {"http", "grpc"}:
-            engine = servers.enter_context(loopback(request.param))
-            assert engine._grpc == (request.param == "grpc")
-            opened.append(QdrantSink(engine, collection, settings=settings))
+            backend = servers.enter_context(loopback(request.param))
+            assert backend._grpc == (request.param == "grpc")
+            opened.append(QdrantSink(backend, collection, settings=settings))
         else:
             opened.append(open_kind(request.param, tmp_path / str(len(opened)), collection, settings))
         return opened[-1]
@@ -74,8 +74,8 @@ def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     with servers:
         yield open_new
         for sink in opened:
-            if sink._engine.describe(sink.collection):
-                sink._engine.drop(sink.collection)
+            if sink._backend.describe(sink.collection):
+                sink._backend.drop(sink.collection)
             sink.close()
 
 
@@ -88,7 +88,7 @@ def sink(open_with: Callable[..., QdrantSink]) -> QdrantSink:
 def client_sink() -> Iterator[tuple[QdrantSink, QdrantClient]]:
     """A sink whose collection a test makes itself, as somebody else would."""
     client = QdrantClient(":memory:")
-    with QdrantSink(QdrantEngine(client), "c") as sink:
+    with QdrantSink(ClientBackend(client), "c") as sink:
         yield sink, client
 
 
@@ -199,7 +199,7 @@ def test_a_foreign_collection_is_not_taken_over_for_sparse_vectors(
     sink, client = client_sink
     client.create_collection("c", vectors_config=models.VectorParams(size=32, distance=models.Distance.COSINE))
     with pytest.raises(SpaceMismatchError, match="no sparse vectors of ours"):
-        QdrantSink(sink._engine, "c", settings=CollectionSettings(sparse="bm25")).prepare(ENCODER)
+        QdrantSink(sink._backend, "c", settings=CollectionSettings(sparse="bm25")).prepare(ENCODER)
 
 
 def test_a_payload_of_another_time_is_refused(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
@@ -225,7 +225,7 @@ def test_every_layout_is_read_by_whoever_opens_the_collection_later(
 ) -> None:
     made = open_with(CollectionSettings(layout=layout))
     fill(made, "one", "two")
-    later = QdrantSink(made._engine, made.collection)
+    later = QdrantSink(made._backend, made.collection)
     ((_, found),) = later.search(ENCODER.encode_queries(["two"])[0], limit=1)
     assert (found.text, found.metadata, found.source_id) == ("two", {"n": 1}, "a")
 
@@ -243,7 +243,7 @@ def test_a_collection_made_with_other_choices_is_refused(
 ) -> None:
     sink.prepare(ENCODER)
     with pytest.raises(SpaceMismatchError, match=says):
-        QdrantSink(sink._engine, sink.collection, settings=settings).prepare(ENCODER)
+        QdrantSink(sink._backend, sink.collection, settings=settings).prepare(ENCODER)
 
 
 @pytest.mark.parametrize("distance", ["cosine", "dot", "euclid"])
@@ -376,12 +376,12 @@ def test_too_many_points_for_embedded_qdrant_are_warned_of_once(monkeypatch: pyt
 def test_a_sink_of_a_server_is_pickled_and_connects_the_same_way_again(kind: str) -> None:
     with misbehaving_qdrant() as (url, server), grpc_qdrant(server.engine) as (port, _):
         client = open_client(url, prefer_grpc=kind == "grpc", grpc_port=port, api_key="key", timeout_seconds=7)
-        with QdrantSink(QdrantEngine(client, target=url), "c") as sink:
+        with QdrantSink(ClientBackend(client, target=url), "c") as sink:
             fill(sink, "one", "two")
             with pickle.loads(pickle.dumps(sink)) as copy:  # noqa: S301 - our own bytes
                 assert (copy.collection, copy.target, copy.check(ENCODER), copy.count()) == ("c", url, True, 2)
-                assert copy._engine._grpc == (kind == "grpc")
-                assert copy._engine.client.init_options["timeout"] == 7
+                assert copy._backend._grpc == (kind == "grpc")
+                assert copy._backend.client.init_options["timeout"] == 7
             assert kind == "grpc" or server.api_keys == {"key"}
 
 

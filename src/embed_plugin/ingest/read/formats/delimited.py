@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV, one record each; the first row names the columns."""
+"""CSV and TSV: one record per row; the first row names the columns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import csv
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import as_bytes, as_string, decode, keep, read_lines
-from embed_plugin.ingest.read.fields import Origin, record_of_fields
-from embed_plugin.ingest.read.formats.json_lines import too_long
+from embed_plugin.ingest.read.decoding import as_bytes, as_string, decode, keep, read_lines, take_again, too_long
+from embed_plugin.ingest.read.fields import Origin, check_columns, record_of_fields
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from embed_plugin.ingest.read.decoding import Line
     from embed_plugin.ingest.read.settings import ReaderSettings
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.records import JSON
 
 
-def read_delimited_rows(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
-    """One record a row, quoted as RFC 4180 has it; empty lines are passed over."""
+def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+    """Read one record per row, quoted as in RFC 4180; empty lines are skipped."""
     # The module's own limit, 128 KiB a cell, is one for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), settings.max_record_bytes))
     encoding, lines = read_lines(stream, chosen=settings.encoding, limit=settings.max_record_bytes)
@@ -39,7 +38,7 @@ def read_delimited_rows(stream: BinaryIO, file: SourceFile, settings: ReaderSett
                 header = _header(cells, encoding, file, settings)
             elif cells:
                 origin = Origin(file.name, str(file.path), number)
-                yield record_of_row(header, cells, origin, settings, encoding=encoding)
+                yield _record_of_row(header, cells, origin, settings, encoding=encoding)
         except (csv.Error, RecordError) as error:
             reason = str(error)
             if isinstance(error, csv.Error):
@@ -49,8 +48,22 @@ def read_delimited_rows(stream: BinaryIO, file: SourceFile, settings: ReaderSett
                 return
 
 
-def record_of_row(
-    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: str = "utf-8"
+def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
+    """Make a record of a row that was rejected before; None where ``raw`` holds none.
+
+    Raises:
+        RecordError: a cell is not in the encoding that is chosen now.
+    """
+    match raw:
+        case {"header": list(header), "cells": list(cells)}:
+            again = [take_again(str(cell), chosen=settings.encoding) for cell in cells]
+            texts = [decode(*cell, origin.path, first_line=origin.number) for cell in again]
+            return _record_of_row([str(name) for name in header], texts, origin, settings, encoding="utf-8")
+    return None
+
+
+def _record_of_row(
+    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: str
 ) -> Record | Rejected:
     """Make a record of a row, whose cells are bytes as :func:`as_string` writes them."""
     try:
@@ -72,25 +85,9 @@ def _fields(header: Sequence[str], cells: Sequence[str], origin: Origin, encodin
     return dict(zip(header, values, strict=True))
 
 
-def check_columns(columns: Sequence[str], file: SourceFile, settings: ReaderSettings) -> None:
-    """Check that rows with these columns can be records.
-
-    Raises:
-        RecordError: one that is needed is not there, or one is there twice.
-    """
-    there = f"columns: {', '.join(columns) or 'none'}"
-    if len(set(columns)) < len(columns):
-        raise RecordError(f"{file.path}: a column is there twice ({there}). Give each a name of its own")
-    id_fields = () if settings.id_field is None else (settings.id_field,)
-    for name in (*id_fields, *settings.text_fields, *(settings.metadata_fields or ())):
-        if name not in columns:
-            remedy = "Choose with --id-field, --text-field and --metadata-field, or leave the file out with --exclude"
-            raise RecordError(f"{file.path}: no column {name!r} ({there}). {remedy}")
-
-
 def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: ReaderSettings) -> list[str]:
     names = [decode(as_bytes(cell), encoding, str(file.path), first_line=1) for cell in cells]
-    check_columns(names, file, settings)
+    check_columns(names, str(file.path), settings)
     return names
 
 

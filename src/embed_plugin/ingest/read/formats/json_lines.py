@@ -1,4 +1,4 @@
-"""Lines of JSON, one record each."""
+"""Lines of JSON: one record per line."""
 
 from __future__ import annotations
 
@@ -6,33 +6,39 @@ import json
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import decode, keep, read_lines
+from embed_plugin.ingest.read.decoding import decode, keep, read_lines, take_again, too_long
 from embed_plugin.ingest.read.fields import Origin, name_of, record_of_fields
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON
 
 
-def read_json_lines(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
-    """One record a line; empty lines are passed over."""
+def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+    """Read one record per line; empty lines are skipped."""
     limit = settings.max_record_bytes
     encoding, lines = read_lines(stream, chosen=settings.encoding, limit=limit)
     for number, content in lines:
         if content is None:
             yield file.rejected(too_long(f"{file.path}:{number}: the line", limit), number=number)
         elif not content.isspace():
-            yield record_of_line(content, Origin(file.name, str(file.path), number), settings, encoding=encoding)
+            yield _record_of_line(content, Origin(file.name, str(file.path), number), settings, encoding=encoding)
 
 
-def record_of_line(
-    content: bytes, origin: Origin, settings: ReaderSettings, *, encoding: str = "utf-8"
-) -> Record | Rejected:
-    """Make a record of one line of JSON."""
+def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
+    """Make a record of a line that was rejected before; None where ``raw`` holds none."""
+    line = raw.get("line")
+    if not isinstance(line, str):
+        return None
+    content, encoding = take_again(line, chosen=settings.encoding)
+    return _record_of_line(content, origin, settings, encoding=encoding)
+
+
+def _record_of_line(content: bytes, origin: Origin, settings: ReaderSettings, *, encoding: str) -> Record | Rejected:
     default_id = origin.source_id if settings.id_field is None else None
     try:
         line = decode(content, encoding, origin.path, first_line=origin.number)
@@ -42,11 +48,6 @@ def record_of_line(
     if isinstance(found, Record):
         return found
     return origin.rejected(found.reason, found.source_id, line=keep(content, encoding))
-
-
-def too_long(what: str, limit: int) -> str:
-    """Why what is longer than may be read is refused."""
-    return f"{what} is longer than {limit:,} bytes. Split it into several records"
 
 
 def _parse(line: str, place: str) -> dict[str, JSON]:

@@ -1,4 +1,4 @@
-"""Rows of Parquet, one record each; only the columns that are needed are read, some rows at a time."""
+"""Parquet: one record per row; only the needed columns are read, some rows at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.fields import Origin, record_of_values
-from embed_plugin.ingest.read.formats.delimited import check_columns
+from embed_plugin.ingest.read.fields import Origin, check_columns, record_of_values
 from embed_plugin.ingest.read.json_values import as_json
 
 if TYPE_CHECKING:
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE = 256
 
 
-def read_parquet_rows(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
-    """One record a row, dates as strings and NaN as null; what is wrong with the file itself ends it."""
+def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+    """Read one record per row, dates as strings and NaN as null; an error in the file itself ends the reading."""
     number = 0
     try:
         table = ParquetFile(stream)
-        check_columns(table.schema_arrow.names, file, settings)
+        check_columns(table.schema_arrow.names, str(file.path), settings)
         columns = None if settings.fields is None else list(settings.fields)
         for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
             for row in batch.to_pylist():

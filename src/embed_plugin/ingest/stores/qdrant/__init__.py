@@ -1,1 +1,1 @@
-"""Qdrant: one sink over two engines."""
+"""Qdrant: one sink over two backends."""

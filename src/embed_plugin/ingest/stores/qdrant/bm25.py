@@ -2,7 +2,7 @@
 
 A word is a run of letters and digits in lower case, without English stop words, stemmed by Snowball's English stemmer;
 its index is the absolute value of its 32-bit MurmurHash3. A document's weight for a word that occurs ``n`` times is
-``n (k + 1) / (n + k (1 - b + b words / average))``, a query's is 1, and the engine multiplies both by the word's
+``n (k + 1) / (n + k (1 - b + b words / average))``, a query's is 1, and the backend multiplies both by the word's
 inverse document frequency in the collection (``Modifier.IDF``). The parameters are Robertson and Zaragoza, "The
 Probabilistic Relevance Framework: BM25 and Beyond" (2009), at the values that Qdrant takes.
 """

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.records import Chunk
 
 REQUEST_POINTS = 256
+LOOKUP_POINTS = 1024
 REQUEST_BYTES = 8 << 20
 """A quarter of what a Qdrant server takes unless told otherwise."""
 

@@ -1,4 +1,4 @@
-"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it; the same over every engine."""
+"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it; the same over every backend."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
-from embed_plugin.ingest.records import Rejected, point_id
-from embed_plugin.ingest.stores.collection_identity import new_identity
+from embed_plugin.ingest.ids import point_id
+from embed_plugin.ingest.records import Rejected
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.description import new_identity
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
+from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
-from embed_plugin.ingest.stores.qdrant.engine import Page, Points, pages
-from embed_plugin.ingest.stores.qdrant.migration import Migration
-from embed_plugin.ingest.stores.qdrant.requests import requests, send_or_bisect
+from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
+from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests, send_or_bisect
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
@@ -26,42 +27,42 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.records import Chunk
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
-    from embed_plugin.ingest.stores.qdrant.engine import Engine
+    from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.sink import StoredChunk
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
-_LOOKUP_POINTS = 1024
 _NO_INDEXING = 0
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
 
 
 class QdrantSink:
-    """One collection of a Qdrant engine; usable in a ``with`` statement, and by several threads at once.
+    """One collection of a Qdrant backend; usable in a ``with`` statement, and by several threads at once.
 
     Args:
-        engine: Where the collection is; closed with the sink.
+        backend: Where the collection is; closed with the sink.
         collection: The collection's name.
         settings: How it is made where it is not there; the defaults where None.
 
     Every method raises TargetError where Qdrant cannot be reached or refuses.
 
     Raises:
-        InvalidInputError: the engine has no such thing as one of the settings.
+        InvalidInputError: the backend has no such thing as one of the settings.
     """
 
-    def __init__(self, engine: Engine, collection: str, *, settings: CollectionSettings | None = None) -> None:
+    def __init__(self, backend: Backend, collection: str, *, settings: CollectionSettings | None = None) -> None:
         self.collection = collection
-        self.target = engine.target
-        self._engine = engine
+        self.target = backend.target
+        self._backend = backend
         self._settings = settings or CollectionSettings()
         self._identity: CollectionIdentity | None = None
-        self._pool = ThreadPoolExecutor(engine.requests_in_flight, thread_name_prefix="upsert")
-        self._advised = engine.advised_points
-        unknown = self._settings.chosen() - engine.supported
+        self._pool = ThreadPoolExecutor(backend.requests_in_flight, thread_name_prefix="upsert")
+        self._advised = backend.advised_points
+        unknown = self._settings.chosen() - backend.supported
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")
             message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
@@ -71,17 +72,17 @@ class QdrantSink:
         """Pickle as server, collection and settings: where it is unpickled, it connects, and ends no bulk load.
 
         Raises:
-            TargetError: the engine is one that only one process may have open.
+            TargetError: the backend is one that only one process may have open.
         """
         settings = replace(self._settings, bulk_load=False)
-        return partial(QdrantSink, settings=settings), (self._engine, self.collection)
+        return partial(QdrantSink, settings=settings), (self._backend, self.collection)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is not None:
-            self._engine.interrupt()
+            self._backend.interrupt()
         self.close()
 
     def close(self) -> None:
@@ -91,7 +92,7 @@ class QdrantSink:
             if self._identity is not None and self._settings.bulk_load:
                 self.end_bulk_load()
         finally:
-            self._engine.close()
+            self._backend.close()
 
     def check(self, encoder: TextEncoder) -> bool:
         """Whether the collection exists; if so, that it holds this encoder's vectors.
@@ -99,7 +100,7 @@ class QdrantSink:
         Raises:
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
         """
-        description = self._engine.describe(self.collection)
+        description = self._backend.describe(self.collection)
         if description is None:
             return False
         if mismatch := description.mismatch(encoder, self._settings):
@@ -119,7 +120,7 @@ class QdrantSink:
         """
         if not self.check(encoder):
             identity = new_identity(encoder, self._settings)
-            self._engine.create(self.collection, identity, self._settings)
+            self._backend.create(self.collection, identity, self._settings)
             self._identity = identity
             if self._settings.bulk_load:
                 self._start_bulk_load(identity)
@@ -129,36 +130,36 @@ class QdrantSink:
             if self._settings.sparse:  # an empty collection of somebody else: what it has besides is not ours
                 raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
             self._identity = new_identity(encoder, self._settings)
-            self._engine.update(self.collection, self._identity)
+            self._backend.update(self.collection, self._identity)
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
     def recreate(self, encoder: TextEncoder) -> None:
         """Drop the collection with all that is in it, and make it anew."""
-        if self._engine.describe(self.collection) is not None:
-            self._engine.drop(self.collection)
+        if self._backend.describe(self.collection) is not None:
+            self._backend.drop(self.collection)
         self._identity = None
         self.prepare(encoder)
 
-    def migration(self, encoder: TextEncoder) -> Migration:
+    def migration(self, encoder: TextEncoder) -> QdrantMigration:
         """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
-        return Migration(self._engine, self.collection, encoder)
+        return QdrantMigration(self._backend, self.collection, encoder)
 
     def end_bulk_load(self) -> None:
         """Let the collection be indexed again, where a bulk load, of this run or a stopped one, had switched it off."""
-        description = self._engine.describe(self.collection)
+        description = self._backend.describe(self.collection)
         identity = description.identity if description else None
         if identity is not None and identity.bulk_load is not None:
             ended = replace(identity, bulk_load=None)
-            self._engine.update(self.collection, ended, indexing_threshold=identity.bulk_load)
+            self._backend.update(self.collection, ended, indexing_threshold=identity.bulk_load)
             self._identity = ended
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What the points with these ids were made from, by id; ids that are not stored are left out."""
         stored: dict[str, Stored] = {}
-        for start in range(0, len(ids), _LOOKUP_POINTS):
-            some = ids[start : start + _LOOKUP_POINTS]
-            points = self._engine.retrieve(self.collection, some, Stored._fields)
+        for start in range(0, len(ids), LOOKUP_POINTS):
+            some = ids[start : start + LOOKUP_POINTS]
+            points = self._backend.retrieve(self.collection, some, Stored._fields)
             stored |= {point.id: stored_of(point.payload) for point in points}
         return stored
 
@@ -186,18 +187,18 @@ class QdrantSink:
         for part in requests(chunks, dimension=0):
             ids = [self.id_of(chunk.source_id, chunk.index) for chunk in chunks[part]]
             payloads = {one: layout.write(chunk, one) for one, chunk in zip(ids, chunks[part], strict=True)}
-            self._engine.overwrite_payloads(self.collection, payloads)
+            self._backend.overwrite_payloads(self.collection, payloads)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove the points with these ids, as far as they are there."""
-        for start in range(0, len(ids), _LOOKUP_POINTS):
-            self._engine.delete(self.collection, ids[start : start + _LOOKUP_POINTS])
+        for start in range(0, len(ids), LOOKUP_POINTS):
+            self._backend.delete(self.collection, ids[start : start + LOOKUP_POINTS])
 
     def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
         """Every point of the collection, a page at a time."""
         layout = self._layout()
         page = Page(vector=self._vector() if with_vectors else None)
-        for points in pages(self._engine, self.collection, page):
+        for points in pages(self._backend, self.collection, page):
             yield [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
 
     def search(
@@ -224,16 +225,16 @@ class QdrantSink:
                 )
                 raise TargetError(message)
             sparse = Bm25().query(text)
-        found = self._engine.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
+        found = self._backend.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
         return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
     def count(self) -> int:
         """Number of points in the collection."""
-        return self._engine.count(self.collection)
+        return self._backend.count(self.collection)
 
     def collections(self) -> list[str]:
         """Names of the collections there."""
-        return self._engine.collections()
+        return self._backend.collections()
 
     def id_of(self, source_id: str, index: int) -> str:
         """The id of a chunk's point in this collection."""
@@ -247,13 +248,13 @@ class QdrantSink:
             ids = [self.id_of(chunk.source_id, chunk.index) for chunk in some]
             payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
             sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
-            self._engine.upsert(self.collection, Points(ids, vectors[part], payloads, sparse, name))
+            self._backend.upsert(self.collection, PointBatch(ids, vectors[part], payloads, sparse, name))
 
         return send
 
     def _known_identity(self) -> CollectionIdentity | None:
         if self._identity is None:
-            description: Description | None = self._engine.describe(self.collection)
+            description: Description | None = self._backend.describe(self.collection)
             self._identity = description.identity if description else None
         return self._identity
 
@@ -271,10 +272,10 @@ class QdrantSink:
         return Bm25() if identity and identity.sparse else None
 
     def _start_bulk_load(self, identity: CollectionIdentity) -> None:
-        description = self._engine.describe(self.collection)
+        description = self._backend.describe(self.collection)
         threshold = description.indexing_threshold if description else None
         started = replace(identity, bulk_load=threshold or _USUAL_THRESHOLD)
-        self._engine.update(self.collection, started, indexing_threshold=_NO_INDEXING)
+        self._backend.update(self.collection, started, indexing_threshold=_NO_INDEXING)
         self._identity = started
 
     def _mismatch(self, found: str, expected: str) -> SpaceMismatchError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
-from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR
+from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

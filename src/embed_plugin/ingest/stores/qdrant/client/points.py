@@ -8,7 +8,7 @@ import numpy as np
 from qdrant_client import grpc, models
 from qdrant_client.conversions.conversion import RestToGrpc
 
-from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR, Points
+from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, PointBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DATA_FIELD = b"\x0a"  # DenseVector.data: field 1, a packed repeated float
 
 
-def rest_batch(points: Points) -> models.Batch:
+def rest_batch(points: PointBatch) -> models.Batch:
     """Points for HTTP and for local mode: one conversion of the whole array."""
     rows = points.vectors.tolist()
     vectors: Any = rows
@@ -32,7 +32,7 @@ def rest_batch(points: Points) -> models.Batch:
     return models.Batch(ids=list(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
 
 
-def upsert_request(collection: str, points: Points) -> grpc.UpsertPoints:
+def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
     """Points for gRPC, to be answered when they are stored.
 
     A packed list of floats is the bytes of the array's row itself: on one core 2.6 us a vector of 384, against 10.3 us
@@ -51,7 +51,7 @@ def upsert_request(collection: str, points: Points) -> grpc.UpsertPoints:
     return grpc.UpsertPoints(collection_name=collection, wait=True, points=made)
 
 
-def new_vectors(points: Points) -> list[models.PointVectors]:
+def new_vectors(points: PointBatch) -> list[models.PointVectors]:
     """Vectors for points that are stored."""
     rows = points.vectors.tolist()
     return [models.PointVectors(id=one, vector={points.name: row}) for one, row in zip(points.ids, rows, strict=True)]
@@ -64,11 +64,11 @@ def dense_vector(vector: object, name: str | None) -> npt.NDArray[np.float32] | 
 
 
 def _dense_vectors(vectors: Vectors) -> Iterator[grpc.DenseVector]:
-    head = _DATA_FIELD + _varint(vectors.shape[1] * 4)
-    return (grpc.DenseVector.FromString(head + row.tobytes()) for row in vectors.astype("<f4", copy=False))
+    prefix = _DATA_FIELD + _varint(vectors.shape[1] * 4)
+    return (grpc.DenseVector.FromString(prefix + row.tobytes()) for row in vectors.astype("<f4", copy=False))
 
 
-def _vectors(points: Points, number: int, dense: grpc.DenseVector) -> grpc.Vectors:
+def _vectors(points: PointBatch, number: int, dense: grpc.DenseVector) -> grpc.Vectors:
     if points.sparse is None and not points.name:
         return grpc.Vectors(vector=grpc.Vector(dense=dense))
     named = {points.name: grpc.Vector(dense=dense)}

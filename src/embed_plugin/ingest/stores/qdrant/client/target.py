@@ -38,10 +38,10 @@ def is_server(target: str) -> bool:
 
 
 def edge_folder(target: str) -> Path | None:
-    """The folder of a target that qdrant-edge opens; None where another engine does.
+    """The folder of a target that qdrant-edge opens; None where another backend does.
 
     Raises:
-        TargetError: the folder was made by another engine, or by somebody else.
+        TargetError: the folder was made by another backend, or by somebody else.
     """
     if target.startswith(EDGE):
         folder = Path(target.removeprefix(EDGE))
@@ -90,7 +90,7 @@ def open_client(
     with translated(target), own_warnings_only():
         if target == MEMORY or not (_is_local_folder(target) or create):
             return QdrantClient(MEMORY)
-        return QdrantClient(path=target, force_disable_check_same_thread=True)  # the engine locks
+        return QdrantClient(path=target, force_disable_check_same_thread=True)  # the backend locks
 
 
 @dataclass(frozen=True)

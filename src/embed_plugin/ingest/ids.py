@@ -1,8 +1,10 @@
-"""Which source ids a run has seen, in eight bytes each."""
+"""Ids: of the point that a chunk is stored as, and of the records that a run has seen."""
 
 from __future__ import annotations
 
 import hashlib
+import uuid
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +15,26 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "embed-plugin")
+
+
+def point_id(collection: str, source_id: str, index: int) -> str:
+    """The id of a chunk's point in a collection: a UUID5, the same in every run and on every machine.
+
+    Sinks make it with :meth:`.Sink.id_of`, which knows the collection.
+    """
+    return str(uuid.uuid5(_collection_namespace(collection), f"{source_id}\x00{index}"))
+
+
+@cache
+def _collection_namespace(collection: str) -> uuid.UUID:
+    return uuid.uuid5(_NAMESPACE, collection)
+
+
 class SeenIds:
     """A set of source ids that keeps 64 bits of a hash of each: 10 million take 80 MB.
 
-    Two of 10 million ids are taken for one with a chance of 3 in a million (n^2 / 2^65).
+    The chance that two of 10 million ids have the same hash is 3 in a million (n^2 / 2^65).
     """
 
     def __init__(self) -> None:
@@ -26,7 +44,7 @@ class SeenIds:
         return sum(map(len, self._runs))
 
     def add(self, ids: Sequence[str]) -> list[bool]:
-        """Add ids; whether each was there already, be it from earlier in this call."""
+        """Add ids; returns for each whether it was there already, or stands earlier in ``ids``."""
         hashes = hashes_of(ids)
         repeated = self._contains(hashes)
         _, firsts = np.unique(hashes, return_index=True)
@@ -48,7 +66,7 @@ class SeenIds:
         return found
 
     def _merge(self, run: npt.NDArray[np.uint64]) -> None:
-        """Keep the runs few: one that is not much longer than the new one is merged with it."""
+        """Add a sorted run; merge it with the runs that are at most twice as long, so that there are few."""
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
         if len(run):

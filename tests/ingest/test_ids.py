@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed_plugin.ingest.seen_ids import SeenIds, hashes_of
+from embed_plugin.ingest.ids import SeenIds, hashes_of
 
 NAMES = st.lists(st.sampled_from("abcdefghij"), max_size=12)
 

@@ -1,4 +1,4 @@
-"""Windows of records on a Ray cluster: who does which, and what happens when a worker dies."""
+"""Workers on a Ray cluster: how many, the distribution of windows among them, and their replacement when one dies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from embed_plugin.errors import ClusterError
+from embed_plugin.errors import ClusterError, InvalidInputError
 from embed_plugin.ingest.ray.actor import Actor
+from embed_plugin.ingest.ray.cluster import room_for
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
 from embed_plugin.ingest.window.workers import WINDOWS_UNDER_WAY
 
@@ -21,10 +22,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embed_plugin.ingest.records import Record
-    from embed_plugin.ingest.window.workers import Outcome, Task
+    from embed_plugin.ingest.window.workers import Outcome, RunContext
 
 _TRIES = 4
 """How often a window is begun, and how many workers in a row may fail to start: one more would fail too."""
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """Runs the windows of an ingest on a Ray cluster; for the argument ``workers`` of ``ingest``.
+
+    Attributes:
+        workers: Processes; None for as many as the cluster's machines have room for.
+        cpus: CPUs of each, all of one machine.
+
+    Raises:
+        InvalidInputError: one of them is below 1.
+    """
+
+    workers: int | None = None
+    cpus: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1 or (self.workers is not None and self.workers < 1):
+            raise InvalidInputError(f"{self.workers} workers of {self.cpus} CPUs: expected 1 or more of both")
+
+    def __call__(self, context: RunContext) -> RayWorkers:
+        """Start the workers.
+
+        Raises:
+            ClusterError: the cluster has no room for them.
+            TargetError: the sink is one that only one process may have open.
+        """
+        room = room_for(self.cpus)
+        workers = self.workers or max(1, room)
+        if workers > room:
+            message = (
+                f"the Ray cluster has room for {room} workers of {self.cpus} CPUs, and {workers} were asked for: ask "
+                "for less (--ray-workers, --ray-cpus), or add machines to it first"
+            )
+            raise ClusterError(message)
+        return RayWorkers(context, workers=workers, cpus=self.cpus)
 
 
 @dataclass(eq=False)
@@ -47,9 +85,9 @@ class RayWorkers:
     another is started as soon as there is room for it.
     """
 
-    def __init__(self, task: Task, *, workers: int, cpus: int) -> None:
+    def __init__(self, context: RunContext, *, workers: int, cpus: int) -> None:
         self.windows = workers * WINDOWS_UNDER_WAY
-        self._about = LazyEncoder(task.encoder), pickle.dumps(task.sink), task.settings
+        self._about = LazyEncoder(context.encoder), pickle.dumps(context.sink), context.settings
         self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_UNDER_WAY)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # all below is its alone
         self._started: set[_Worker] = set()

@@ -1,54 +1,24 @@
-"""Whose vectors a collection holds and how its payloads are laid out, as it says so itself."""
+"""The description of a collection: its vectors, its metadata, and whether an encoder's vectors may go there."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embed_plugin.collection_check import METADATA_KEY, SCHEMA
+from embed_plugin.collection_identity import SCHEMA, CollectionIdentity, identity_of, written_on
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embed_plugin.ingest.stores.collection_settings import CollectionSettings, SparseName
-    from embed_plugin.ingest.stores.payload_layout import LayoutName
+    from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.protocols import TextEncoder
 
 _DISTANCE = "cosine"
 
 
-@dataclass(frozen=True)
-class CollectionIdentity:
-    """What ingest wrote on a collection.
-
-    Attributes:
-        fingerprint: The space of its vectors.
-        dimension: Their length.
-        schema: Which keys the ledger has.
-        layout: How payloads are laid out.
-        sparse: The sparse vector beside the dense one.
-        bulk_load: While a bulk load runs: the indexing threshold (kB) to go back to when it ends.
-        vector: The name of the dense vector; only a migrated collection has one.
-        migrating_to: While a migration runs: the fingerprint of the space that it goes to.
-    """
-
-    fingerprint: str
-    dimension: int
-    schema: int = SCHEMA
-    layout: LayoutName = "plain"
-    sparse: SparseName | None = None
-    bulk_load: int | None = None
-    vector: str = ""
-    migrating_to: str | None = None
-
-    def metadata(self) -> dict[str, Any]:
-        """The collection's metadata; without what is not set, as Qdrant forgets nulls too."""
-        return {METADATA_KEY: {name: value for name, value in asdict(self).items() if value is not None}}
-
-
 class VectorShape(NamedTuple):
-    """What a collection's dense vectors of a name are: their length, and how Qdrant compares them (``cosine``, ...)."""
+    """The shape of a collection's dense vectors of one name: their length, and the distance (``cosine``, ...)."""
 
     dimension: int
     distance: str
@@ -56,7 +26,7 @@ class VectorShape(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """What an engine says of a collection.
+    """The description of a collection.
 
     Attributes:
         vectors: Its dense vectors by name; the name of the one without is empty.
@@ -70,25 +40,23 @@ class Description:
 
     @property
     def identity(self) -> CollectionIdentity | None:
-        """What ingest wrote on it; None where it did not, or where it is of a schema of another time."""
+        """Its identity; None where there is none, or one of another schema or layout."""
         written = self._written
         if written is None or self.schema != SCHEMA or written.get("layout", "plain") not in LAYOUTS:
             return None
-        known = CollectionIdentity.__dataclass_fields__
-        return CollectionIdentity(**{name: value for name, value in written.items() if name in known})
+        return identity_of(written)
 
     @property
     def schema(self) -> int | None:
-        """The schema of what ingest wrote on it; None where it did not."""
+        """The schema of its identity; None where there is none."""
         return None if self._written is None else int(self._written.get("schema", 0))
 
     @property
     def _written(self) -> Mapping[str, Any] | None:
-        written = self.metadata.get(METADATA_KEY)
-        return written if isinstance(written, dict) else None
+        return written_on(self.metadata)
 
     def mismatch(self, encoder: TextEncoder, settings: CollectionSettings) -> tuple[str, str] | None:
-        """What was found and what was expected, where this encoder's vectors may not go there; else None."""
+        """What was found and what was expected, if this encoder's vectors may not go there; else None."""
         identity = self.identity
         vector = self.vectors.get(identity.vector if identity else "")
         if vector is None:
@@ -127,7 +95,7 @@ def _identity_found(
 
 
 def new_identity(encoder: TextEncoder, settings: CollectionSettings) -> CollectionIdentity:
-    """What to write on a collection that is made for an encoder."""
+    """The identity of a collection that is made for an encoder."""
     return CollectionIdentity(
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,

@@ -14,17 +14,17 @@ import numpy as np
 import qdrant_edge as edge
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
-from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
-from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
-from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
-from embed_plugin.ingest.stores.qdrant.engine import (
+from embed_plugin.ingest.stores.description import Description, VectorShape
+from embed_plugin.ingest.stores.qdrant.backend import (
     SPARSE_VECTOR,
     FoundPoint,
     Page,
-    Points,
+    PointBatch,
     one_process_only,
 )
+from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
+from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
+from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
@@ -43,8 +43,8 @@ _RRF_K = 2  # a server's own
 _FUSED_AT_LEAST = 100
 
 
-class EdgeEngine:
-    """An engine over a folder; one process at a time may have a collection open.
+class EdgeBackend:
+    """A backend over a folder; one process at a time may have a collection open.
 
     Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
     An update is in the shard's write-ahead log when it returns.
@@ -82,7 +82,7 @@ class EdgeEngine:
         raise one_process_only(self.target)
 
     def interrupt(self) -> None:
-        """Leave what was stored without an index when the engine is closed: that may take minutes."""
+        """Leave what was stored without an index when the backend is closed: that may take minutes."""
         self._interrupted = True
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class EdgeEngine:
             half_made.rename(path)
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
-        """Write the identity anew; what is stored is indexed when the engine is closed, so no threshold is kept."""
+        """Write the identity anew; what is stored is indexed when the backend is closed, so no threshold is kept."""
         del indexing_threshold
         self._rewrite(collection, metadata=identity.metadata())
 
@@ -145,7 +145,7 @@ class EdgeEngine:
             found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=False)
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
-    def upsert(self, collection: str, points: Points) -> None:
+    def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are in the write-ahead log."""
         try:
             made = _edge_points(points)
@@ -214,7 +214,7 @@ class EdgeEngine:
         left = {kept: shape for kept, shape in self._vectors(collection).items() if kept != name}
         self._rewrite(collection, vectors=left)
 
-    def set_vectors(self, collection: str, points: Points) -> None:
+    def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Give stored points a dense vector; their payloads and other vectors stay."""
         rows = zip(points.ids, points.vectors.tolist(), strict=True)
         vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
@@ -269,7 +269,7 @@ class EdgeEngine:
             raise TargetError(f"{self.target}: {error}") from error
 
 
-def _edge_points(points: Points) -> list[edge.Point]:
+def _edge_points(points: PointBatch) -> list[edge.Point]:
     rows: list[Any] = points.vectors.tolist()
     if points.sparse is not None:
         words = (edge.SparseVector(list(one.indices), list(one.values)) for one in points.sparse)

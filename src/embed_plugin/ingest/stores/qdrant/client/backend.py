@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from qdrant_client import models
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest.stores.collection_identity import Description, VectorShape
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.description import Description, VectorShape
+from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
 from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
 from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, open_client, own_warnings_only
-from embed_plugin.ingest.stores.qdrant.engine import SPARSE_VECTOR, FoundPoint, Page, Points, one_process_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from qdrant_client import QdrantClient
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ _LOCAL_SETTINGS = frozenset({"distance", "layout", "sparse"})
 _FUSED_AT_LEAST = 100  # of each ranking: reciprocal rank gives the rest next to nothing
 
 
-class QdrantEngine:
-    """An engine over a client of qdrant-client, which is closed with it.
+class ClientBackend:
+    """A backend over a client of qdrant-client, which is closed with it.
 
     Args:
         client: See :func:`~embed_plugin.ingest.stores.qdrant.client.target.open_client`.
@@ -76,7 +76,7 @@ class QdrantEngine:
             sleep=sleep or self._wait,
         )
 
-    def __reduce__(self) -> tuple[Callable[..., QdrantEngine], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., ClientBackend], tuple[object, ...]]:
         """Pickle as the server's URL, its key, and how it is asked.
 
         Raises:
@@ -136,7 +136,7 @@ class QdrantEngine:
         )
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
-    def upsert(self, collection: str, points: Points) -> None:
+    def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are safe."""
         if self._grpc:
             # Past the client's own method, which would have each vector become a list of Python's floats.
@@ -220,7 +220,7 @@ class QdrantEngine:
         """Remove the dense vectors of a name from all points."""
         self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
 
-    def set_vectors(self, collection: str, points: Points) -> None:
+    def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Give stored points a dense vector; their payloads and other vectors stay."""
         self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
 
@@ -248,5 +248,5 @@ class QdrantEngine:
             return self._retry.call(request)
 
 
-def _connect(url: str, retry: RetrySettings, **asked: Any) -> QdrantEngine:  # noqa: ANN401 - of open_client
-    return QdrantEngine(open_client(url, **asked), target=url, retry=retry)
+def _connect(url: str, retry: RetrySettings, **asked: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
+    return ClientBackend(open_client(url, **asked), target=url, retry=retry)

@@ -1,4 +1,4 @@
-"""What a sink asks of Qdrant, whichever engine runs it: a server, qdrant-client's local mode or qdrant-edge."""
+"""What a sink asks of Qdrant, whichever backend runs it: a server, qdrant-client's local mode or qdrant-edge."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.ingest.stores.collection_identity import CollectionIdentity, Description
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
     from embed_plugin.types import Vectors
 
@@ -24,14 +25,14 @@ migration puts one with a name in its place."""
 
 
 def one_process_only(target: str) -> TargetError:
-    """Why an engine does not pickle."""
+    """Why a backend does not pickle."""
     return TargetError(
         f"{target} can be open in one process only, so no other can store there: take a Qdrant server (http://HOST:6333)"
     )
 
 
 @dataclass(frozen=True)
-class Points:
+class PointBatch:
     """Points to store.
 
     Attributes:
@@ -79,7 +80,7 @@ class Page:
         return [self.vector] if self.vector else self.vector is not None
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """A place with collections; every method may be called from several threads, and raises TargetError.
 
     Pickling one connects anew where it is unpickled, or raises TargetError where only one process may have it open.
@@ -87,7 +88,7 @@ class Engine(Protocol):
     Attributes:
         target: What messages call the place.
         requests_in_flight: How many requests gain from being sent at once.
-        advised_points: From how many points in a collection another engine is advised; None for any number.
+        advised_points: From how many points in a collection another backend is advised; None for any number.
         supported: Names of the collection settings that mean something here.
     """
 
@@ -111,7 +112,7 @@ class Engine(Protocol):
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
         """The points with these ids, as far as they are there, with these keys of their payloads."""
 
-    def upsert(self, collection: str, points: Points) -> None:
+    def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are safe.
 
         Raises:
@@ -147,7 +148,7 @@ class Engine(Protocol):
     def drop_vector_name(self, collection: str, name: str) -> None:
         """Remove the dense vectors of a name from all points."""
 
-    def set_vectors(self, collection: str, points: Points) -> None:
+    def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Give stored points a dense vector; their payloads and other vectors stay."""
 
     def count(self, collection: str) -> int:
@@ -163,11 +164,11 @@ class Engine(Protocol):
         """Let go of the place."""
 
 
-def pages(engine: Engine, collection: str, page: Page) -> Iterator[list[FoundPoint]]:
+def pages(backend: Backend, collection: str, page: Page) -> Iterator[list[FoundPoint]]:
     """A page of a collection and all that follow, without empty ones."""
     more = True
     while more:
-        points, offset = engine.scroll(collection, page)
+        points, offset = backend.scroll(collection, page)
         page, more = replace(page, offset=offset), offset is not None
         if points:
             yield points

@@ -36,7 +36,7 @@ def test_a_query_of_another_space_is_refused(sink: QdrantSink, encoder: FakeEnco
 
 def test_a_missing_collection_is_named_with_those_that_are_there(sink: QdrantSink) -> None:
     with pytest.raises(TargetError, match=r"no collection 'nots' \(found: notes\)"):
-        search("second", ENCODER, QdrantSink(sink._engine, "nots"))
+        search("second", ENCODER, QdrantSink(sink._backend, "nots"))
 
 
 @pytest.mark.parametrize(("query", "limit"), [(" ", 5), ("second", 0)])

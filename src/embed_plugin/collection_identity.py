@@ -1,0 +1,59 @@
+"""The identity of a Qdrant collection: whose vectors it holds, as its metadata says.
+
+Ingest writes it on the collections that it makes; :func:`.check_collection` on those that a framework made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METADATA_KEY = "embed_plugin"
+"""The key of the identity in a collection's metadata."""
+
+SCHEMA = 1
+"""The version of the payload's ledger; another one is not understood."""
+
+
+@dataclass(frozen=True)
+class CollectionIdentity:
+    """The identity of a collection.
+
+    Attributes:
+        fingerprint: The space of its vectors.
+        dimension: Their length.
+        schema: The version of the payload's ledger.
+        layout: How payloads are laid out.
+        sparse: The sparse vector beside the dense one.
+        bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
+        vector: The name of the dense vector; only a migrated collection has one.
+        migrating_to: While a migration runs: the fingerprint of the space that it goes to.
+    """
+
+    fingerprint: str
+    dimension: int
+    schema: int = SCHEMA
+    layout: str = "plain"
+    sparse: str | None = None
+    bulk_load: int | None = None
+    vector: str = ""
+    migrating_to: str | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """The collection's metadata; without fields that are None, because Qdrant drops nulls too."""
+        return {METADATA_KEY: {name: value for name, value in asdict(self).items() if value is not None}}
+
+
+def written_on(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fields of the identity in a collection's metadata, of whatever schema; None where there is none."""
+    written = metadata.get(METADATA_KEY)
+    return written if isinstance(written, dict) else None
+
+
+def identity_of(written: Mapping[str, Any]) -> CollectionIdentity:
+    """The identity that these fields are; fields that a later release added are ignored."""
+    known = {field.name for field in fields(CollectionIdentity)}
+    return CollectionIdentity(**{name: value for name, value in written.items() if name in known})
