@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from embed_plugin.cost.amounts import MILLION
 from embed_plugin.cost.month import SECONDS_A_MONTH
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def draw(month: Month, machine: Machine, path: Path) -> None:
     Both axes are logarithmic, ten times below and above what is asked for and every break-even.
 
     Raises:
-        EmbedPluginError: the file cannot be written, or its format is not known.
+        OutputError: the file cannot be written, or its format is not known.
     """
     crossings = [each.break_even.first_tokens for each in month.apis if each.break_even]
     tokens = np.geomspace(min([month.tokens, *crossings]) / 10, 10 * max([month.tokens, *crossings]), _POINTS)
@@ -55,7 +55,7 @@ def draw(month: Month, machine: Machine, path: Path) -> None:
         with mpl.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
             figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
-        raise EmbedPluginError(f"{path} cannot be written ({error}): choose another --picture, .svg or .png") from error
+        raise OutputError(f"{path} cannot be written ({error}): choose another --picture, .svg or .png") from error
 
 
 def _draw_api(axes: Axes, bill: Bill, tokens: npt.NDArray[np.float64], colour: str) -> None:

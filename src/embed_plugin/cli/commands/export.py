@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from embed_plugin.cli.commands.info import facts_of
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
 from embed_plugin.cli.reports.output import print_facts, progress_bar
 from embed_plugin.extras import import_part
-from embed_plugin.model.cache import is_hub_id, prepared_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -85,12 +83,16 @@ def export(
 
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
+    from embed_plugin.model.cache import is_hub_id, prepared_folder  # noqa: PLC0415 - loads numpy
+
     if out is None and (not is_hub_id(source) or Path(source).exists()):
         raise typer.BadParameter(
             "say where to make the model folder; only of a hub id is that known", param_hint="--out"
         )
     folder = out or prepared_folder(source)
     part = import_part("embed_plugin.export", extra="export")
+    from embed_plugin.cli.reports.model import facts_of  # noqa: PLC0415 - loads the engine
+
     with progress_bar() as bar:
         spec = part.export(source, folder, options.settings(), on_progress=_shown_on(bar))
     print_facts({"folder": folder, **facts_of(spec)})

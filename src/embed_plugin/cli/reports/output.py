@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +54,7 @@ def write_json(content: object, target: str) -> None:
     """Write JSON to a file, or to stdout for ``-``.
 
     Raises:
-        EmbedPluginError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if target == "-":
@@ -63,7 +63,7 @@ def write_json(content: object, target: str) -> None:
     try:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise EmbedPluginError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
+        raise OutputError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
 
 
 def progress_bar() -> Progress:
