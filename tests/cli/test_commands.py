@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real files, and a real process for each command."""
+"""The commands as a user runs them, on real files."""
 
 from __future__ import annotations
 

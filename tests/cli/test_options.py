@@ -1,4 +1,7 @@
-"""The options of every command are those of ``options.json``: names, types, defaults and help texts are a promise."""
+"""Options keep their names, types, defaults and help texts: each command is compared with ``options.json``.
+
+An option that is added or changed on purpose is one line there.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ USUAL = {"show_default": True, "hidden": False, "required": False}
 
 
 def type_of(annotation: Any) -> str:  # noqa: ANN401 - a type, a union, a Literal
-    """A type as a user meets it: its name, or what can be chosen from."""
+    """Return the name of a type, or the choices that it allows."""
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return "|".join(str(member.value) for member in annotation)
     if get_origin(annotation) is Literal:
@@ -28,7 +31,7 @@ def type_of(annotation: Any) -> str:  # noqa: ANN401 - a type, a union, a Litera
 
 
 def options_of(command: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401 - typer may have its own copy of click
-    """Every option and argument of a command, by its names."""
+    """Return every option and argument of a command, by its names."""
     declared = get_params_from_function(command.callback)
     found = {}
     for option in command.params:
@@ -45,7 +48,7 @@ def options_of(command: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401 - 
 
 
 def options() -> dict[str, dict[str, dict[str, object]]]:
-    """The options of every command."""
+    """Return the options of every command."""
     group: Any = typer.main.get_command(app)
     return {name: options_of(command) for name, command in sorted(group.commands.items())}
 

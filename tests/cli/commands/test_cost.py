@@ -1,4 +1,4 @@
-"""The command as a user runs it, once in a process of its own."""
+"""``embed-plugin cost`` as a user runs it, once in a process of its own."""
 
 from __future__ import annotations
 

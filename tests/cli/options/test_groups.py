@@ -1,4 +1,4 @@
-"""Option groups, and that those of the commands are the settings they stand for."""
+"""Option groups, and their agreement with the settings they stand for."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ GROUPS: dict[type[Any], tuple[type[Any], set[str]]] = {
     ExportOptions: (ExportSettings, set()),
     ServeOptions: (ServeSettings, {"receive_seconds", "connections"}),
 }
-"""The settings of each group, and those of its fields that are no option of the same name."""
+"""The settings of each group, and the settings without an option of the same name."""
 
 CONVERTED = {"text_fields", "metadata_fields", "include", "exclude", "payload_indexes", "shard", "min_cosine"}
-"""Options of another type than their setting: a list for a tuple, a text that is parsed, None for the default."""
+"""Options whose type differs from the setting's: a list for a tuple, text to parse, None for the default."""
 
 NAMES = {each.__name__: each for each in (Mapping, Path, Shard)} | {
     "ExporterName": ExporterName,

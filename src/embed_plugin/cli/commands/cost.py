@@ -1,4 +1,4 @@
-"""``embed-plugin cost``: what a month of embedding costs, on own machines and by an API."""
+"""``embed-plugin cost``: the price of a month of embedding, on own machines and by an API."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import typer
 from embed_plugin.cli.options.collection import JsonFile
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
 from embed_plugin.cli.options.model import load_encoder
-from embed_plugin.cli.reports.cost import Answer, print_answer
+from embed_plugin.cli.reports.cost import CostReport, print_report
 from embed_plugin.cli.reports.output import progress_bar, write_json
-from embed_plugin.cost import Load, Machine, Points, Traffic, month_of
+from embed_plugin.cost import CollectionSize, Load, Machine, Traffic, month_of
 from embed_plugin.cost.month import HOURS_A_MONTH
 from embed_plugin.cost.sample_texts import sample_texts
 from embed_plugin.cost.storage import BYTES_OF_A_TOKEN
@@ -34,10 +34,10 @@ _UNITS = {"k": 1e3, "M": 1e6, "B": 1e9}
 
 
 def amount(text: str) -> float:
-    """A finite number above zero as people write it: ``12000000``, ``12_000_000``, ``12e6``, ``12M``.
+    """Parse a finite number above zero: ``12000000``, ``12_000_000``, ``12e6`` or ``12M``.
 
     Raises:
-        typer.BadParameter: it is something else; typer names the option.
+        typer.BadParameter: the text is no such number; typer adds the name of the option.
     """
     written, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1.0)
     try:
@@ -147,26 +147,26 @@ def cost(
         encoder = load_encoder(machine_options.model)
         machine = replace(machine, tokens_per_second=_measured(encoder, traffic.tokens_per_text))
         dimension = encoder.dimension
-    points = Points(
+    collection = CollectionSize(
         count=storage_options.chunks or traffic.texts_per_month,
         dimension=storage_options.dimension or dimension,
         text_bytes=traffic.tokens_per_text * BYTES_OF_A_TOKEN,
         hnsw_m=storage_options.hnsw_m,
     )
-    answer = Answer(
+    report = CostReport(
         traffic=traffic,
         machine=machine,
         month=month_of(traffic, machine, api_prices=tuple(api_price)),
-        points=points,
-        load=Load(points.count, traffic.tokens_per_text, points.text_bytes, points.dimension),
+        collection=collection,
+        load=Load(collection.count, traffic.tokens_per_text, collection.text_bytes, collection.dimension),
         measured_with=machine_options.model,
     )
     if draw:
-        draw(answer.month, machine, picture)
+        draw(report.month, machine, picture)
     if json_file:
-        write_json(answer.facts(), json_file)
+        write_json(report.facts(), json_file)
     else:
-        print_answer(answer)
+        print_report(report)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def _text_of(line: str, number: int, text_field: str) -> str:
 
 
 def _counted(vectors: Iterator[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
-    """Pass vectors on, showing how many and how fast."""
+    """Pass vectors on and show their count and rate."""
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("encode", total=None, rate="")

@@ -1,4 +1,4 @@
-"""``embed-plugin evaluate``: how good a model folder is, alone or against another one."""
+"""``embed-plugin evaluate``: the quality of a model folder, alone or against another one."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _facts(
     differences: Sequence[Difference],
     sizes: Mapping[str, object],
 ) -> dict[str, object]:
-    """The result as JSON: metrics from 0 to 1, drops in per cent of the baseline."""
+    """Return the result for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}
         for encoder, metrics in zip(encoders, values, strict=True)

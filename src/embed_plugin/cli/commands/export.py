@@ -1,4 +1,4 @@
-"""``embed-plugin export``: a checkpoint becomes a model folder."""
+"""``embed-plugin export``: make a model folder from a checkpoint."""
 
 from __future__ import annotations
 

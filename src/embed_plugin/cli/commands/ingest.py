@@ -1,4 +1,4 @@
-"""``embed-plugin ingest``: files and records into a Qdrant collection."""
+"""``embed-plugin ingest``: store files and records in a Qdrant collection."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def ingest(
     if bool(paths) == bool(rejections.retry_rejected) or (rejections.retry_rejected and run.mirror):
         raise typer.BadParameter("give paths, or --retry-rejected FILE without paths and --mirror")
     import_part("embed_plugin.ingest", extra="ingest")
-    # After the check: these need the extra, and take a second that other commands should not.
+    # Imported after the check for the extra, and here: they take a second that other commands are spared.
     from embed_plugin.ingest import Observer  # noqa: PLC0415
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""``embed-plugin migrate``: a collection to another model, in place."""
+"""``embed-plugin migrate``: move a collection to another model, in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``embed-plugin search``: a question to the chunks nearest to it."""
+"""``embed-plugin search``: the chunks of a collection that are nearest to a text."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text on one line, without characters that would command the terminal."""
+    """Return the text on one line, without control characters that a terminal would act on."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())

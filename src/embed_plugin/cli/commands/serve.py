@@ -1,4 +1,4 @@
-"""``embed-plugin serve``: a model folder over HTTP."""
+"""``embed-plugin serve``: serve a model folder over HTTP."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def serve(
     Example: embed-plugin serve models/minilm-int8 --port 8000
     """
     import_part("embed_plugin.serve", extra="serve")
-    # After the check: these need the extra, and take a second that other commands should not.
+    # Imported after the check for the extra, and here: they take a second that other commands are spared.
     from embed_plugin.encode import Encoder, EncoderSettings  # noqa: PLC0415
     from embed_plugin.serve import run  # noqa: PLC0415
     from embed_plugin.serve.keys import Keys  # noqa: PLC0415

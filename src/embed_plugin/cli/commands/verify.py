@@ -1,4 +1,4 @@
-"""``embed-plugin verify``: whether a collection holds what it says."""
+"""``embed-plugin verify``: check a collection's chunks, texts and vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of one run of ``ingest``: its extent, the engine that does the work, and the file of rejected records."""
+"""The options of a run of ``ingest``: ``IngestSettings``, the files of rejected records, and the engine."""
 
 from __future__ import annotations
 
