@@ -12,11 +12,12 @@ import typer
 
 from embed_plugin.cli import FAILED, REJECTED
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile, Recreation
+from embed_plugin.cli.options.engine import Engine
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.options.new_collection import NewCollection
 from embed_plugin.cli.options.reading import Reading
-from embed_plugin.cli.options.run import Engine, Rejections, Run
+from embed_plugin.cli.options.run import Rejections, Run
 from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress
 from embed_plugin.cli.reports.output import warn_of_unknown, write_json
 from embed_plugin.cli.stopping import stoppable
