@@ -169,7 +169,7 @@ def test_importing_the_package_loads_nothing_optional() -> None:
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["", ".errors", ".wire", ".client", ".cost", ".testing", ".protocols"])
+@pytest.mark.parametrize("module", ["", ".errors", ".wire", ".client", ".cost", ".testing", ".protocols", ".cli.app"])
 def test_what_runs_no_model_loads_no_engine(module: str) -> None:
     loaded = "[name for name in ('onnxruntime', 'tokenizers') if name in sys.modules]"
     code = f"import sys, embed_plugin{module}; print({loaded})"

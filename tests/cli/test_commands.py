@@ -1,4 +1,4 @@
-"""The commands as a user runs them: real files, and a real process for each command."""
+"""The commands as a user runs them, on real files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embed_plugin import Encoder
+from embed_plugin import Encoder, OutputError
+from embed_plugin.cli.commands.encode import write_npy
+from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cpu.classes import classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.session import OnnxSession
@@ -116,6 +118,13 @@ def test_bad_input_is_one_line_and_exit_code_1(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="choose another --json"):
+        write_json({}, str(tmp_path))
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_npy([], tmp_path / "nowhere" / "vectors.npy", 2)
 
 
 def test_json_that_cannot_be_written_is_a_clear_error(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def run_process(*arguments: str | Path, stdin: str = "") -> subprocess.Completed
 
 @pytest.fixture
 def place(tmp_path: Path, model: str) -> tuple[str, ...]:
-    """The options that say which model and which collection."""
+    """Options that name the model and the collection."""
     return ("--model", model, "--to", str(tmp_path / "qdrant"), "--collection", "notes")
 
 

@@ -1,4 +1,4 @@
-"""A real run gets a real signal."""
+"""Signals sent to a run in a process of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MORE_THAN_A_PIPE_HOLDS = 300
 
 
 def start(model: Path, target: Path) -> subprocess.Popen[str]:
-    """A run that reads two windows from stdin, and waits for more."""
+    """Start a run that reads two windows from stdin and waits for more."""
     arguments = command("ingest", "-", "--model", model, "--to", target, "--collection", "notes")
     process = subprocess.Popen(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -22,7 +22,7 @@ def place(tmp_path: Path) -> tuple[str, ...]:
 
 @pytest.fixture
 def model(tiny_model: Callable[..., Path], place: tuple[str, ...]) -> Path:
-    """A model, whose vectors the collection holds."""
+    """A model folder; the collection holds its vectors."""
     folder = tiny_model()
     lines = "".join(json.dumps({"text": f"the cat {number}"}) + "\n" for number in range(5))
     assert run("ingest", "-", "--model", folder, *place, stdin=lines).returncode == 0

@@ -15,7 +15,7 @@ PEAKS = st.floats(1, 10)
 
 
 def costs(tokens: float, machine: Machine, price: float, peak: float) -> tuple[float, float]:
-    """Own machines for the peak, and the API."""
+    """Return the cost of own machines for the peak, and of the API."""
     month = month_of(Traffic(tokens, 1, peak), machine, api_prices=(price,))
     return month.peak.per_month, month.apis[0].per_month
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embed_plugin.cost import Load, Machine, Points, Traffic, month_of
+from embed_plugin.cost import CollectionSize, Load, Machine, Traffic, month_of
 from support.command_line import run
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -60,12 +60,12 @@ def test_the_hours_and_bytes_of_a_load(count: float) -> None:
 
 @pytest.mark.parametrize("count", SIZES)
 def test_the_bytes_in_qdrant(count: float) -> None:
-    points = Points(count, 384, text_bytes=900)
-    for each in points.stored():
+    size = CollectionSize(count, 384, text_bytes=900)
+    for each in size.storage_forms():
         nodes = math.ceil(1.5 * each.memory_bytes / NODE_BYTES)
         memory, disk = each.memory_bytes / 1e9, each.disk_bytes / 1e9
         assert f"| {count:,.0f} | {each.name} | {memory:,.1f} GB | {disk:,.1f} GB | {nodes} |" in SIZING
-    assert f"{points.rule_of_thumb_bytes / 1e9:,.1f} GB" in SIZING
+    assert f"{size.rule_of_thumb_bytes / 1e9:,.1f} GB" in SIZING
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin import EmbedPluginError
+from embed_plugin import OutputError
 from embed_plugin.cost import Machine, Traffic, month_of
 from embed_plugin.cost.picture import draw
 
@@ -28,5 +28,5 @@ def test_a_picture_of_dots_is_one(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(EmbedPluginError, match="choose another --picture"):
+    with pytest.raises(OutputError, match="choose another --picture"):
         draw(MONTH, MACHINE, tmp_path / "nowhere" / "cost.svg")

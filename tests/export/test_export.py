@@ -22,7 +22,7 @@ from embed_plugin import (
     SourceError,
     UnknownArchitectureError,
 )
-from embed_plugin.cli.commands.info import facts_of
+from embed_plugin.cli.reports.model import facts_of
 from embed_plugin.export import ExportSettings, export
 
 if TYPE_CHECKING:

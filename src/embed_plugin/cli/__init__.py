@@ -1,4 +1,4 @@
-"""The command line. Errors made on purpose are one line on stderr; anything else keeps its traceback."""
+"""The command line: an ``EmbedPluginError`` becomes one line on stderr, any other exception keeps its traceback."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from embed_plugin.extras import import_part
 
 FAILED = 1
 REJECTED = 3
-"""Done, but some records were rejected."""
+"""Exit code of a finished run with rejected records."""
 
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the convention of shells."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``python -m embed_plugin.cli`` is ``embed-plugin``."""
+"""Run ``embed-plugin`` as ``python -m embed_plugin.cli``."""
 
 from embed_plugin.cli import main
 

@@ -1,4 +1,7 @@
-"""The command line: one file per command, registered here."""
+"""The typer application. Each command is one file, registered here.
+
+Commands import the engine and the extras when they run, so that ``--help`` is fast and needs neither.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what is under way is finished first, and a second one stops at once."""
+"""Graceful stop: the first Ctrl-C or SIGTERM lets running work finish, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """The user, or whoever started the process, asked it to stop.
+    """A signal asked the process to stop.
 
     Attributes:
-        exit_code: 128 and the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM.
+        exit_code: 128 plus the signal's number, the convention of shells: 130 for Ctrl-C, 143 for SIGTERM.
     """
 
     def __init__(self, number: int) -> None:
@@ -30,7 +30,7 @@ class Stopped(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Raise :class:`Stopped` in the block at the first signal, and end the process at the second.
 
-    What the block does while the exception passes through is finished: a run stores what is under way.
+    Context managers inside the block finish their work while the exception passes: a run stores its open window.
     """
     asked = False
 
@@ -39,7 +39,7 @@ def stoppable() -> Iterator[None]:
         if asked:
             os._exit(128 + number)
         asked = True
-        with suppress(OSError):  # not sys.stderr, which refuses a write inside a write that this signal interrupted
+        with suppress(OSError):  # os.write: sys.stderr refuses a write inside an interrupted one
             os.write(2, b"Stopping when what is under way is stored. Once more: at once.\n")
         raise Stopped(number)
 

@@ -1,21 +1,21 @@
-"""What embedding costs: a month of it on own machines and by an API, and what the vectors take in Qdrant.
+"""The cost of embedding: a month of it on own machines and by an API, and the space of the vectors in Qdrant.
 
-Arithmetic alone: every figure comes in as an argument, and every assumption is a field with a stated default.
+Only arithmetic: every figure is an argument, every assumption a field with a documented default.
 """
 
 from embed_plugin.cost.loading import Load
 from embed_plugin.cost.month import Bill, BreakEven, Fleet, Machine, Month, Traffic, break_even, month_of
-from embed_plugin.cost.storage import Points, Stored
+from embed_plugin.cost.storage import CollectionSize, StorageForm
 
 __all__ = [
     "Bill",
     "BreakEven",
+    "CollectionSize",
     "Fleet",
     "Load",
     "Machine",
     "Month",
-    "Points",
-    "Stored",
+    "StorageForm",
     "Traffic",
     "break_even",
     "month_of",

@@ -1,4 +1,4 @@
-"""What amounts may be."""
+"""The check of amounts: finite numbers above zero."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ MILLION = 1e6
 
 
 def require_amounts(**amounts: float) -> None:
-    """Refuse what is no finite number above zero.
+    """Refuse amounts that are not finite numbers above zero.
 
     Raises:
-        InvalidInputError: names the first such amount.
+        InvalidInputError: an amount is refused; the message names the first one.
     """
     for name, amount in amounts.items():
         if not (math.isfinite(amount) and amount > 0):

@@ -1,4 +1,4 @@
-"""What it takes to embed chunks and bring them into a collection once."""
+"""Time, bytes and requests of the first run of an ingest."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Load:
     """The first run of an ingest.
 
     Attributes:
-        chunks: How many.
-        tokens_per_chunk: Their mean length.
-        text_bytes: The text of each as UTF-8.
-        dimension: Numbers of a vector.
+        chunks: Number of chunks.
+        tokens_per_chunk: Mean length of a chunk.
+        text_bytes: Mean UTF-8 length of a chunk's text.
+        dimension: Length of a vector.
     """
 
     chunks: float
@@ -39,21 +39,21 @@ class Load:
         )
 
     def hours(self, tokens_per_second: float) -> float:
-        """To embed them: ``chunks * tokens_per_chunk / tokens_per_second / 3600``."""
+        """Hours to embed the chunks: ``chunks * tokens_per_chunk / tokens_per_second / 3600``."""
         return self.chunks * self.tokens_per_chunk / tokens_per_second / 3600
 
     def machines_for(self, hours: float, *, tokens_per_second: float) -> int:
-        """Machines of this speed, all of it, that embed them in so many hours."""
+        """Machines, used at full speed, that embed the chunks within so many hours."""
         return math.ceil(round(self.hours(tokens_per_second) / hours, 9))
 
     @property
     def grpc_bytes(self) -> float:
-        """On their way to a server by gRPC."""
+        """Bytes sent to a server by gRPC."""
         return self.chunks * (GRPC_BYTES_OF_A_NUMBER * self.dimension + self.text_bytes + BYTES_OF_A_LEDGER)
 
     @property
     def http_bytes(self) -> float:
-        """On their way to a server by HTTP."""
+        """Bytes sent to a server by HTTP."""
         return self.chunks * (HTTP_BYTES_OF_A_NUMBER * self.dimension + self.text_bytes + BYTES_OF_A_LEDGER)
 
     @property

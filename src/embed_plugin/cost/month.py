@@ -1,4 +1,4 @@
-"""A month of embedding: what an API takes for it, how many machines do it, and where the two cost the same."""
+"""A month of embedding: the price of an API, the machines needed, and the volume at which both cost the same."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 
 @dataclass(frozen=True)
 class Traffic:
-    """What is embedded in a month of 30 days.
+    """The work of a month of 30 days.
 
     Attributes:
-        texts_per_month: Texts, queries and documents alike.
-        tokens_per_text: Their mean length, special tokens included.
-        peak_to_average: Tokens a second at the busiest time over the month's mean. An assumption: 3 is a service that
-            people use by day; 1 is work that can wait, bulk for instance.
+        texts_per_month: Queries and documents.
+        tokens_per_text: Mean length of a text, special tokens included.
+        peak_to_average: Tokens a second at the busiest time over the month's mean. An assumption: 3 fits a service
+            used by day, 1 fits bulk work that can wait.
     """
 
     texts_per_month: float
@@ -41,24 +41,24 @@ class Traffic:
 
     @property
     def tokens_per_second(self) -> float:
-        """The mean: ``tokens / SECONDS_A_MONTH``."""
+        """Mean rate: ``tokens / SECONDS_A_MONTH``."""
         return self.tokens / SECONDS_A_MONTH
 
     @property
     def peak_tokens_per_second(self) -> float:
-        """The busiest time: ``tokens_per_second * peak_to_average``."""
+        """Rate at the busiest time: ``tokens_per_second * peak_to_average``."""
         return self.tokens_per_second * self.peak_to_average
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine that embeds, paid for by the month whether it has work or not.
+    """A machine that embeds, paid for by the month, busy or idle.
 
     Attributes:
-        tokens_per_second: What it embeds with nothing else to do.
-        price_per_month: In dollars, or whatever the API's price is in.
-        utilisation: The part of ``tokens_per_second`` that is planned with, above 0 and at most 1. An assumption:
-            queries wait longer the nearer a machine is to its limit (docs/serve.md has them at 50, 80 and 120 %).
+        tokens_per_second: Full speed, with no other load.
+        price_per_month: In the currency of the API's price.
+        utilisation: Part of ``tokens_per_second`` to plan with, above 0 and at most 1. An assumption: queries
+            wait longer the nearer a machine is to its limit (docs/serve.md has them at 50, 80 and 120 %).
     """
 
     tokens_per_second: float
@@ -76,8 +76,8 @@ class Machine:
         return self.tokens_per_second * self.utilisation
 
     def count_for(self, tokens_per_second: float) -> int:
-        """Whole machines for so much work, one at least: ``ceil(tokens_per_second / planned_tokens_per_second)``."""
-        needed = round(tokens_per_second / self.planned_tokens_per_second, 9)  # the last bit of a float buys no machine
+        """Whole machines for this rate, at least one: ``ceil(tokens_per_second / planned_tokens_per_second)``."""
+        needed = round(tokens_per_second / self.planned_tokens_per_second, 9)  # a rounding error buys no machine
         return max(1, math.ceil(needed))
 
 
@@ -86,7 +86,7 @@ class Fleet:
     """Machines for a month.
 
     Attributes:
-        machines: How many.
+        machines: Number of machines.
         per_month: ``machines * price_per_month``.
         per_million_tokens: ``per_month`` over the month's tokens in millions.
     """
@@ -98,13 +98,13 @@ class Fleet:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Where machines for the peak cost what the API does, in tokens a month.
+    """Volumes, in tokens a month, at which machines for the peak cost as much as the API.
 
-    Machines are whole, so their cost is a stair that the API's line may cross several times.
+    Machines are whole, so their cost is a step function that the API's line may cross several times.
 
     Attributes:
-        first_tokens: The first machine has paid for itself: ``price_per_month / api price of a token``.
-        settled_tokens: From here on the machines never cost more than the API, however many they are.
+        first_tokens: Volume at which the first machine pays off: ``price_per_month / api price of a token``.
+        settled_tokens: Volume from which the machines never cost more than the API, at any number of machines.
     """
 
     first_tokens: float
@@ -113,12 +113,12 @@ class BreakEven:
 
 @dataclass(frozen=True)
 class Bill:
-    """What an API takes for a month.
+    """The price of an API for a month.
 
     Attributes:
-        per_million_tokens: Its price.
+        per_million_tokens: Price of a million tokens.
         per_month: ``per_million_tokens`` times the month's tokens in millions.
-        break_even: Where own machines cost as much; None where they never cost less.
+        break_even: Volumes at which own machines cost as much; None if they never cost less.
     """
 
     per_million_tokens: float
@@ -128,15 +128,15 @@ class Bill:
 
 @dataclass(frozen=True)
 class Month:
-    """A month's cost, side by side.
+    """The costs of a month side by side.
 
     Attributes:
         tokens: Tokens of the month.
-        tokens_per_second: The mean.
-        peak_tokens_per_second: The busiest time.
-        average: Machines where all work can wait for its turn.
-        peak: Machines that also take the busiest time as it comes.
-        apis: The bill at each price that was asked for.
+        tokens_per_second: Mean rate.
+        peak_tokens_per_second: Rate at the busiest time.
+        average: Machines for the mean rate: all work can wait.
+        peak: Machines for the rate at the busiest time.
+        apis: The bill at each of the given prices.
     """
 
     tokens: float
@@ -148,7 +148,7 @@ class Month:
 
 
 def month_of(traffic: Traffic, machine: Machine, *, api_prices: tuple[float, ...]) -> Month:
-    """Reckon a month on own machines and at each of these prices per million tokens."""
+    """Compute the costs of a month on own machines and at each of these prices per million tokens."""
 
     def fleet(tokens_per_second: float) -> Fleet:
         machines = machine.count_for(tokens_per_second)
@@ -170,9 +170,9 @@ def month_of(traffic: Traffic, machine: Machine, *, api_prices: tuple[float, ...
 
 
 def break_even(machine: Machine, *, api_price: float, peak_to_average: float = 3.0) -> BreakEven | None:
-    """Find where machines for the peak cost what an API does; None where they never cost less.
+    """Find the volumes at which machines for the peak cost as much as an API; None if they never cost less.
 
-    A machine costs what the API takes for ``paid = price_per_month / api_price`` tokens, and has room for ``room``
+    A machine costs as much as ``paid = price_per_month / api_price`` tokens by the API, and has room for ``room``
     tokens a month at this peak. If ``paid`` is not below ``room``, a full machine costs no less than the API.
     Otherwise n machines, which are needed from ``(n - 1) * room`` tokens on, cost less from ``n * paid`` on. That is
     a crossing while ``n * paid > (n - 1) * room``, so the last n is the largest whole number below
@@ -180,8 +180,8 @@ def break_even(machine: Machine, *, api_price: float, peak_to_average: float = 3
 
     Args:
         machine: One machine.
-        api_price: Of a million tokens.
-        peak_to_average: As of :class:`Traffic`.
+        api_price: Price of a million tokens.
+        peak_to_average: As in :class:`Traffic`.
     """
     require_amounts(api_price=api_price, peak_to_average=peak_to_average)
     paid = machine.price_per_month / api_price * MILLION

@@ -1,4 +1,4 @@
-"""The cost of a month over its tokens: the line of each API, the stair of whole machines, and where they meet."""
+"""A chart of monthly cost over tokens: a line for each API, steps for whole machines, and the break-even points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from embed_plugin.cost.amounts import MILLION
 from embed_plugin.cost.month import SECONDS_A_MONTH
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +28,12 @@ _POINTS = 2000
 
 
 def draw(month: Month, machine: Machine, path: Path) -> None:
-    """Write the picture, in the format that the file's name ends in: svg or png.
+    """Write the chart as SVG or PNG, by the suffix of the file's name.
 
-    Both axes are logarithmic, ten times below and above what is asked for and every break-even.
+    Both axes are logarithmic. They reach from a tenth to ten times the given volume and every break-even.
 
     Raises:
-        EmbedPluginError: the file cannot be written, or its format is not known.
+        OutputError: the file cannot be written, or its format is unknown.
     """
     crossings = [each.break_even.first_tokens for each in month.apis if each.break_even]
     tokens = np.geomspace(min([month.tokens, *crossings]) / 10, 10 * max([month.tokens, *crossings]), _POINTS)
@@ -52,10 +52,10 @@ def draw(month: Month, machine: Machine, path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     try:
-        with mpl.rc_context({"svg.fonttype": "none"}):  # letters, not their outlines
+        with mpl.rc_context({"svg.fonttype": "none"}):  # text, not outlines
             figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
-        raise EmbedPluginError(f"{path} cannot be written ({error}): choose another --picture, .svg or .png") from error
+        raise OutputError(f"{path} cannot be written ({error}): choose another --picture, .svg or .png") from error
 
 
 def _draw_api(axes: Axes, bill: Bill, tokens: npt.NDArray[np.float64], colour: str) -> None:

@@ -1,4 +1,4 @@
-"""Texts to measure a machine with: their words do not matter to its speed, their lengths do."""
+"""Texts to measure a machine's speed with, which depends on their lengths and not on their words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPECIAL_TOKENS = 2
 
 
 def sample_texts(tokens_per_text: float, count: int) -> list[str]:
-    """Texts of common words, about one token each, from half to one and a half of the mean length, evenly spread."""
+    """Make texts of common words, about one token each; lengths are spread evenly from 0.5 to 1.5 times the mean."""
     words = _TEXT.split()
     lengths = (max(1, round(tokens_per_text * (0.5 + index / count)) - _SPECIAL_TOKENS) for index in range(count))
     starts = (index % len(words) for index in range(count))

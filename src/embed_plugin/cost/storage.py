@@ -1,4 +1,4 @@
-"""What vectors take in Qdrant, in memory and on disk, by how they are stored and searched."""
+"""Memory and disk space of vectors in Qdrant, for each way to store and search them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ BYTES_OF_IDS = 90
 """Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/sizing.md)."""
 
 BYTES_OF_A_LEDGER = 410
-"""What ingest writes on a point beside its text and vector, as it goes over gRPC (``benchmarks/upsert_rates.py``)."""
+"""Payload that ingest adds to a point beside its text, measured over gRPC (``benchmarks/upsert_rates.py``)."""
 
 BYTES_OF_A_TOKEN = 4.5
-"""Of English text; SciFact's abstracts have 4.44, cut by the tokenizer of BERT."""
+"""For English text; SciFact's abstracts have 4.44 with BERT's tokenizer."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class StorageForm:
     """One way to store the vectors.
 
     Attributes:
-        name: What is kept of each vector.
-        options: The options of ``embed-plugin ingest`` that ask for it.
-        memory_bytes: What search reads again and again: the vectors or their quantised copies, the graph, the ids.
-        disk_bytes: All of it, and the payload.
+        name: Form in which each vector is kept.
+        options: The options of ``embed-plugin ingest`` for it.
+        memory_bytes: Data that every search reads: the vectors or their quantised copies, the graph, the ids.
+        disk_bytes: All data, payload included.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Points:
-    """Points of a collection.
+class CollectionSize:
+    """The size of a collection.
 
     Attributes:
-        count: How many.
-        dimension: Numbers of a vector.
-        text_bytes: The text of each as UTF-8.
+        count: Number of points.
+        dimension: Length of a vector.
+        text_bytes: Mean UTF-8 length of a point's text.
         hnsw_m: Edges of a point in the index; Qdrant's default is 16.
     """
 
@@ -58,7 +58,7 @@ class Points:
 
     @property
     def graph_bytes(self) -> float:
-        """The HNSW index: at most ``2 * hnsw_m`` links a point in its lowest layer; those above are few."""
+        """The HNSW index: at most ``2 * hnsw_m`` links a point in its lowest layer; the upper layers are small."""
         return self.count * 2 * self.hnsw_m * BYTES_OF_A_LINK
 
     @property
@@ -68,27 +68,27 @@ class Points:
 
     @property
     def rule_of_thumb_bytes(self) -> float:
-        """Qdrant's own, for all vectors in memory: ``count * dimension * 4 * 1.5``.
+        """Qdrant's own estimate, all vectors in memory: ``count * dimension * 4 * 1.5``.
 
-        The half counts the index, versions, and segments that are written anew. See
+        The factor 1.5 covers the index, versions, and segments that are being rewritten. See
         https://qdrant.tech/documentation/guides/capacity-planning.
         """
         return self.count * self.dimension * 4 * 1.5
 
-    def stored(self) -> tuple[Stored, ...]:
-        """The ways that ingest offers, largest first.
+    def storage_forms(self) -> tuple[StorageForm, ...]:
+        """Return the forms that ingest offers, largest first.
 
-        A quantised copy is searched in memory, and the vectors behind it stay on disk to rank its best once more.
+        A quantised copy is searched in memory; the full vectors stay on disk and rescore its best hits.
         """
         half, whole, byte, bit = (self.count * size * self.dimension for size in (2, 4, 1, 1 / 8))
         on_disk = "--vectors-on-disk --quantisation"
         return (
-            self._stored("float32", "", searched=whole),
-            self._stored("float16", "--datatype float16", searched=half),
-            self._stored("float32, copy of int8", f"{on_disk} scalar", searched=byte, behind=whole),
-            self._stored("float32, copy of bits", f"{on_disk} binary", searched=bit, behind=whole),
+            self._form("float32", "", searched=whole),
+            self._form("float16", "--datatype float16", searched=half),
+            self._form("float32, copy of int8", f"{on_disk} scalar", searched=byte, behind=whole),
+            self._form("float32, copy of bits", f"{on_disk} binary", searched=bit, behind=whole),
         )
 
-    def _stored(self, name: str, options: str, *, searched: float, behind: float = 0) -> Stored:
+    def _form(self, name: str, options: str, *, searched: float, behind: float = 0) -> StorageForm:
         memory = searched + self.graph_bytes + self.count * BYTES_OF_IDS
-        return Stored(name, options, memory, memory + behind + self.payload_bytes)
+        return StorageForm(name, options, memory, memory + behind + self.payload_bytes)

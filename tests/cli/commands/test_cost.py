@@ -1,4 +1,4 @@
-"""The command as a user runs it, once in a process of its own."""
+"""``embed-plugin cost`` as a user runs it, once in a process of its own."""
 
 from __future__ import annotations
 
@@ -118,6 +118,7 @@ def test_ratios_out_of_range_and_texts_beyond_the_models_limit_are_refused(tiny_
         (ASKED | {"--peak-to-average": "0.5"}, "peak"),
         (ASKED | {"--peak-to-average": "nan"}, "peak"),
         (ASKED | {"--utilisation": "0"}, "utilisation is 0: expected more than 0"),
+        (without("--tokens-per-second") | {"--model": "nowhere", "--utilisation": "0"}, "utilisation is 0"),
         (long, "this model reads 512 tokens of a text"),
     ):
         done = run(options)

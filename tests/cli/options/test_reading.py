@@ -4,7 +4,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from embed_plugin.cli.options import reading as options
+from embed_plugin.cli.options.groups import with_option_groups
+from embed_plugin.cli.options.reading import Reading  # noqa: TC001 - typer reads the annotation
 from embed_plugin.ingest import ReaderSettings
 
 found: list[ReaderSettings] = []
@@ -12,31 +13,9 @@ app = typer.Typer()
 
 
 @app.command()
-def show(  # noqa: PLR0913 - one for each option
-    *,
-    format: options.FormatOption = options.RecordFormat.auto,  # noqa: A002 - the option's name
-    id_field: options.IdField = None,
-    text_fields: options.TextFields = None,
-    metadata_fields: options.MetadataFields = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
-    include: options.Include = None,
-    exclude: options.Exclude = None,
-    max_record_megabytes: options.MaxRecordMegabytes = 64,
-) -> None:
-    found.append(
-        options.reader_settings(
-            format=format,
-            id_field=id_field,
-            text_fields=text_fields,
-            metadata_fields=metadata_fields,
-            encoding=encoding,
-            delimiter=delimiter,
-            include=include,
-            exclude=exclude,
-            max_record_megabytes=max_record_megabytes,
-        )
-    )
+@with_option_groups
+def show(*, reading: Reading) -> None:
+    found.append(reading.settings())
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import typer
 
+import embed_plugin
 from embed_plugin.cli.reports.output import progress_bar, warn_of_unknown
-from embed_plugin.encode import Encoder
-from embed_plugin.errors import EmbedPluginError, RecordError
+from embed_plugin.errors import OutputError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
+    import numpy as np
     import numpy.typing as npt
 
 
@@ -33,7 +33,7 @@ def encode(
 
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
-    encoder = Encoder.load(folder)
+    encoder = embed_plugin.Encoder.load(folder)
     tokens: list[int] = []
     encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
@@ -72,7 +72,7 @@ def _text_of(line: str, number: int, text_field: str) -> str:
 
 
 def _counted(vectors: Iterator[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
-    """Pass vectors on, showing how many and how fast."""
+    """Pass vectors on and show their count and rate."""
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task("encode", total=None, rate="")
@@ -95,23 +95,25 @@ def write_npy(vectors: Iterable[npt.NDArray[np.float32]], path: Path, dimension:
 
     numpy pads the header of a ``.npy`` file so that the number of rows can be written once it is known.
     """
+    from numpy.lib.format import write_array_header_1_0  # noqa: PLC0415 - other commands need no numpy
+
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     header = {"descr": "<f4", "fortran_order": False}
     count = 0
     try:
         with partial.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {**header, "shape": (0, dimension)})
+            write_array_header_1_0(file, {**header, "shape": (0, dimension)})
             start = file.tell()
             for vector in vectors:
                 file.write(vector.astype("<f4").tobytes())
                 count += 1
             file.seek(0)
-            np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, dimension)})
+            write_array_header_1_0(file, {**header, "shape": (count, dimension)})
             if file.tell() != start:
-                raise EmbedPluginError(f"{path}: the header of {count} rows does not fit")
+                raise OutputError(f"{path}: the header of {count} rows does not fit")
         partial.replace(path)
     except OSError as error:
-        raise EmbedPluginError(f"{path} cannot be written ({error})") from error
+        raise OutputError(f"{path} cannot be written ({error})") from error
     finally:
         partial.unlink(missing_ok=True)
     return count

@@ -1,4 +1,4 @@
-"""``embed-plugin evaluate``: how good a model folder is, alone or against another one."""
+"""``embed-plugin evaluate``: the quality of a model folder, alone or against another one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embed_plugin import evaluate as evaluation
+import embed_plugin
 from embed_plugin.cli.reports.output import progress_bar, write_json
-from embed_plugin.encode import Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from embed_plugin import Encoder
     from embed_plugin.evaluate import Difference
 
     Outcome = tuple[list[Mapping[str, float]], Sequence[Difference], dict[str, int]]
@@ -50,17 +50,21 @@ def evaluate(
     if json_target and not Path(json_target).parent.is_dir():  # before minutes of encoding, not after
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
     measure = _measure_retrieval if dataset.is_dir() else _measure_similarity
-    encoders = [Encoder.load(path) for path in (baseline, folder) if path is not None]
+    encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
     values, differences, sizes = measure(dataset, encoders)
     if json_target != "-":
         _print_table(values[-1], differences, sizes)
     if json_target:
         write_json(_facts(encoders, values, differences, {"dataset": str(dataset), **sizes}), json_target)
     if max_drop is not None:
-        evaluation.require_max_drop(differences[0], max_drop)
+        from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
+
+        require_max_drop(differences[0], max_drop)
 
 
 def _measure_retrieval(path: Path, encoders: Sequence[Encoder]) -> Outcome:
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
     dataset = evaluation.read_retrieval_dataset(path)
     results = []
     for encoder in encoders:
@@ -76,6 +80,8 @@ def _measure_retrieval(path: Path, encoders: Sequence[Encoder]) -> Outcome:
 
 
 def _measure_similarity(path: Path, encoders: Sequence[Encoder]) -> Outcome:
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
     pairs = evaluation.read_sentence_pairs(path)
     results = []
     for encoder in encoders:
@@ -104,7 +110,7 @@ def _facts(
     differences: Sequence[Difference],
     sizes: Mapping[str, object],
 ) -> dict[str, object]:
-    """The result as JSON: metrics from 0 to 1, drops in per cent of the baseline."""
+    """Return the result for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}
         for encoder, metrics in zip(encoders, values, strict=True)

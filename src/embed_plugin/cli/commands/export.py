@@ -1,51 +1,80 @@
-"""``embed-plugin export``: a checkpoint becomes a model folder."""
+"""``embed-plugin export``: make a model folder from a checkpoint."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from embed_plugin.cli.commands.info import facts_of
+from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
 from embed_plugin.cli.reports.output import print_facts, progress_bar
 from embed_plugin.extras import import_part
-from embed_plugin.model.cache import is_hub_id, prepared_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from embed_plugin.export import ExportSettings
     from embed_plugin.export.run import OnProgress
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(OptionGroup, panel="Model"):
+    """The fields of ``ExportSettings``."""
+
+    precision: Annotated[Literal["int8", "int8-dynamic", "fp32"], typer.Option(help="Number format.")] = "int8"
+    exporter: Annotated[
+        Literal["auto", "native", "optimum"],
+        typer.Option(help="native: the BERT family and nomic; optimum: what it knows besides; auto: either."),
+    ] = "auto"
+    query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None
+    document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None
+    max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None
+    dimension: Annotated[int | None, typer.Option(help="Shorter vectors, of Matryoshka models.")] = None
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text like yours: a file of lines, a .jsonl (field text), or a folder.", rich_help_panel="INT8"
+        ),
+    ] = None
+    min_cosine: Annotated[
+        float | None,
+        typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.", rich_help_panel="INT8"),
+    ] = None
+    gate: Annotated[
+        Path | None,
+        typer.Option(
+            help="A BEIR folder on which INT8 is compared with fp32 before it is kept.", rich_help_panel="INT8"
+        ),
+    ] = None
+    max_drop: Annotated[
+        float,
+        typer.Option(help="With --gate: how much lower nDCG@10 may be, in per cent of fp32's.", rich_help_panel="INT8"),
+    ] = 1.0
+    weights_sha256: Annotated[
+        str | None, typer.Option(help="What model.safetensors must hash to.", rich_help_panel="Options")
+    ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing model folder.", rich_help_panel="Options")
+    ] = False
+
+    def settings(self) -> ExportSettings:
+        """Make the settings."""
+        from embed_plugin.export import ExportSettings  # noqa: PLC0415 - needs the extra
+
+        return ExportSettings(**self.given())
+
+
+@with_option_groups
 def export(
     source: Annotated[str, typer.Argument(help="A checkpoint folder, a hub id (name@revision), or wheel:NAME.")],
     out: Annotated[
         Path | None,
         typer.Option(help="The model folder to make.", show_default="of a hub id: where its id finds it"),
     ] = None,
-    precision: Annotated[Literal["int8", "int8-dynamic", "fp32"], typer.Option(help="Number format.")] = "int8",
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="Text like yours: a file of lines, a .jsonl (field text), or a folder."),
-    ] = None,
-    exporter: Annotated[
-        Literal["auto", "native", "optimum"],
-        typer.Option(help="native: the BERT family and nomic; optimum: what it knows besides; auto: either."),
-    ] = "auto",
-    query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None,
-    document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None,
-    dimension: Annotated[int | None, typer.Option(help="Shorter vectors, of Matryoshka models.")] = None,
-    min_cosine: Annotated[float | None, typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.")] = None,
-    gate: Annotated[
-        Path | None, typer.Option(help="A BEIR folder on which INT8 is compared with fp32 before it is kept.")
-    ] = None,
-    max_drop: Annotated[
-        float, typer.Option(help="With --gate: how much lower nDCG@10 may be, in per cent of fp32's.")
-    ] = 1.0,
-    weights_sha256: Annotated[str | None, typer.Option(help="What model.safetensors must hash to.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model folder.")] = False,
+    *,
+    options: ExportOptions,
 ) -> None:
     """Export a checkpoint to a model folder: graph, calibration, INT8, comparison with fp32.
 
@@ -54,33 +83,23 @@ def export(
 
     Example:  embed-plugin export BAAI/bge-small-en-v1.5 --out models/bge-small-int8
     """
+    from embed_plugin.model.cache import is_hub_id, prepared_folder  # noqa: PLC0415 - loads numpy
+
     if out is None and (not is_hub_id(source) or Path(source).exists()):
         raise typer.BadParameter(
             "say where to make the model folder; only of a hub id is that known", param_hint="--out"
         )
     folder = out or prepared_folder(source)
     part = import_part("embed_plugin.export", extra="export")
-    settings = part.ExportSettings(
-        precision=precision,
-        exporter=exporter,
-        calibration=calibration,
-        query_prefix=query_prefix,
-        document_prefix=document_prefix,
-        max_tokens=max_tokens,
-        dimension=dimension,
-        **({} if min_cosine is None else {"min_cosine": min_cosine}),
-        gate=gate,
-        max_drop=max_drop,
-        weights_sha256=weights_sha256,
-        overwrite=overwrite,
-    )
+    from embed_plugin.cli.reports.model import facts_of  # noqa: PLC0415 - loads the engine
+
     with progress_bar() as bar:
-        spec = part.export(source, folder, settings, on_progress=_shown_on(bar))
+        spec = part.export(source, folder, options.settings(), on_progress=_shown_on(bar))
     print_facts({"folder": folder, **facts_of(spec)})
 
 
 def _shown_on(bar: Progress) -> OnProgress:
-    """Show each step as a task of its own; a step ends where the next begins."""
+    """Return a function that shows each step as a task; a step ends where the next begins."""
 
     def show(step: str, done: int, total: int) -> None:
         if not bar.tasks or bar.tasks[-1].description != step:

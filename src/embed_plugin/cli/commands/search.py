@@ -1,4 +1,4 @@
-"""``embed-plugin search``: a question to the chunks nearest to it."""
+"""``embed-plugin search``: the chunks of a collection that are nearest to a text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from embed_plugin.cli.options.collection import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
+from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.extras import import_part
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
 _SHOWN_LINES = 2
 
 
+@with_option_groups
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.", show_default=False)],
     *,
     model: Model,
-    to: Target,
-    collection: Collection,
+    target: CollectionOptions,
     limit: Annotated[int, typer.Option(min=1, help="Most chunks to show.")] = 5,
     hybrid: Annotated[
         bool, typer.Option("--hybrid", help="Rank by the words too; needs a collection made with --sparse bm25.")
     ] = False,
-    api_key: ApiKey = None,
     json_file: JsonFile = None,
 ) -> None:
     """Find the chunks of a collection whose meaning is nearest to a text.
@@ -40,11 +40,9 @@ def search(
     Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
-    # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin.ingest import open_sink  # noqa: PLC0415
-    from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415
+    from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415 - after the check
 
-    with open_sink(to, collection, api_key=api_key, create=False) as sink:
+    with target.opened() as sink:
         hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
@@ -64,5 +62,5 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
 
 
 def _printable(text: str) -> str:
-    """The text on one line, without characters that would command the terminal."""
+    """Return the text on one line, without control characters that a terminal would act on."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())

@@ -1,4 +1,4 @@
-"""``embed-plugin verify``: whether a collection holds what it says."""
+"""``embed-plugin verify``: check a collection's chunks, texts and vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embed_plugin.cli import FAILED
-from embed_plugin.cli.options.collection import ApiKey, Collection, JsonFile, Target
+from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
+from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.reports.output import counting_progress, print_facts, write_json
 from embed_plugin.extras import import_part
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
     from embed_plugin.ingest import Verification
 
 
+@with_option_groups
 def verify(
     *,
     model: Model,
-    to: Target,
-    collection: Collection,
+    target: CollectionOptions,
     sample: Annotated[int, typer.Option(min=0, help="Texts to embed again.")] = 64,
-    api_key: ApiKey = None,
     json_file: JsonFile = None,
 ) -> None:
     """Scan a collection for missing, surplus and stray chunks and for wrong texts and vectors; exit with 1 if any.
@@ -32,13 +32,11 @@ def verify(
     Example: embed-plugin verify --model models/minilm-int8 --to qdrant --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
-    # After the check: these need the extra, and take a second that other commands should not.
-    from embed_plugin.ingest import open_sink  # noqa: PLC0415
-    from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415
+    from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415 - after the check
 
     started = time.monotonic()
     with (
-        open_sink(to, collection, api_key=api_key, create=False) as sink,
+        target.opened() as sink,
         counting_progress("verify", "points") as on_progress,
     ):
         found = verify_collection(load_encoder(model), sink, sample=sample, on_progress=on_progress)

@@ -1,1 +1,1 @@
-"""Options that several commands have, and settings from options."""
+"""Option groups: the options of the commands, and the settings they stand for."""

@@ -1,22 +1,66 @@
-"""Options that several commands have."""
+"""The options that name a collection and open it; several commands have them."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-Target: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--to", help="Folder of embedded Qdrant, edge:FOLDER, URL of a server, or :memory:.", show_default=False
-    ),
-]
-Collection: TypeAlias = Annotated[str, typer.Option("--collection", help="Name of the collection.", show_default=False)]
-ApiKey: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--api-key", envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True),
-]
+from embed_plugin.cli.options.groups import OptionGroup
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from embed_plugin.ingest import CollectionSettings, QdrantSink
+
 JsonFile: TypeAlias = Annotated[
     str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionOptions(OptionGroup, panel="Collection"):
+    """Options that name a collection."""
+
+    to: Annotated[
+        str,
+        typer.Option(help="Folder of embedded Qdrant, edge:FOLDER, URL of a server, or :memory:.", show_default=False),
+    ]
+    collection: Annotated[str, typer.Option(help="Name of the collection.", show_default=False)]
+    api_key: Annotated[
+        str | None, typer.Option(envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True)
+    ] = None
+
+    def opened(
+        self, *, create: bool = False, settings: CollectionSettings | None = None
+    ) -> AbstractContextManager[QdrantSink]:
+        """Open the collection; needs the extra ``ingest``.
+
+        Raises:
+            TargetError: it cannot be opened, or is absent and not created.
+        """
+        from embed_plugin.ingest import open_sink  # noqa: PLC0415 - needs the extra
+
+        return open_sink(self.to, self.collection, api_key=self.api_key, create=create, settings=settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recreation(OptionGroup, panel="Collection"):
+    """Options that drop a collection before it is filled."""
+
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="Drop the collection first, with all in it; needs --yes.")
+    ] = False
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether to drop what --recreate drops.")] = False
+
+    def confirmed(self) -> bool:
+        """Return whether the collection is to be dropped.
+
+        Raises:
+            typer.BadParameter: --recreate without --yes.
+        """
+        if self.recreate and not self.yes:
+            message = "drops the collection with all that is in it. Add --yes if that is meant"
+            raise typer.BadParameter(message, param_hint="--recreate")
+        return self.recreate

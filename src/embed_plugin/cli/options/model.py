@@ -1,4 +1,4 @@
-"""The option ``--model``: a model folder, or the URL of a service that has one."""
+"""The option ``--model``: a model folder, or the URL of a service that runs one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from embed_plugin.encode import Encoder
+import embed_plugin
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ Model: TypeAlias = Annotated[
 ]
 
 
-def load_encoder(model: str) -> Encoder | EmbeddingClient:
-    """The encoder of a folder, or a client of a service, which takes its place.
+def load_encoder(model: str) -> embed_plugin.Encoder | EmbeddingClient:
+    """Load the encoder of a folder, or make a client of a service, which takes its place.
 
     Raises:
         ModelFolderError: the folder cannot be used.
-        InvalidInputError: the URL cannot be used; whether the service can is found out when it is first asked.
+        InvalidInputError: the URL cannot be used; the first request finds out if the service can.
         MissingExtraError: a URL, and the extra ``client`` is not installed.
     """
     if model.startswith(("http://", "https://")):
         client: EmbeddingClient = import_part("embed_plugin.client", extra="client").EmbeddingClient(model)
         return client
-    return Encoder.load(model)
+    return embed_plugin.Encoder.load(model)

@@ -1,1 +1,1 @@
-"""What the commands print."""
+"""Reports: what the commands print, as text and as JSON."""

@@ -1,4 +1,4 @@
-"""What ``embed-plugin cost`` says: the tables, who is cheaper, and every assumption."""
+"""The report of ``embed-plugin cost``: tables, the cheaper side at each price, and every assumption."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from embed_plugin.cost.month import HOURS_A_MONTH
 from embed_plugin.cost.storage import BYTES_OF_A_LEDGER, BYTES_OF_A_TOKEN, BYTES_OF_IDS
 
 if TYPE_CHECKING:
-    from embed_plugin.cost import Bill, Load, Machine, Month, Points, Traffic
+    from embed_plugin.cost import Bill, CollectionSize, Load, Machine, Month, Traffic
 
 _WIDTH_OF_A_FILE = 120
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was asked, and what follows from it."""
+class CostReport:
+    """Input and results of one cost comparison."""
 
     traffic: Traffic
     machine: Machine
     month: Month
-    points: Points
+    collection: CollectionSize
     load: Load
     measured_with: str | None
 
     def facts(self) -> dict[str, object]:
-        """All of it as JSON; names say the units, prices are in the currency they were given in."""
+        """Return everything for JSON; names say the units, prices are in the currency they were given in."""
         machines = self.month.peak.machines
         return {
             "traffic": asdict(self.traffic),
             "machine": {**asdict(self.machine), "measured_with": self.measured_with},
             "month": asdict(self.month),
             "verdicts": [" ".join(verdict(bill, self.month)) for bill in self.month.apis],
-            "points": {**asdict(self.points), "rule_of_thumb_bytes": self.points.rule_of_thumb_bytes},
-            "stored": [asdict(each) for each in self.points.stored()],
+            "points": {**asdict(self.collection), "rule_of_thumb_bytes": self.collection.rule_of_thumb_bytes},
+            "stored": [asdict(each) for each in self.collection.storage_forms()],
             "load": {
                 "machine_hours": self.load.hours(self.machine.tokens_per_second),
                 "hours": self.load.hours(self.machine.tokens_per_second * machines),
@@ -52,7 +52,7 @@ class Answer:
 
 
 def verdict(bill: Bill, month: Month) -> list[str]:
-    """Who is cheaper at one price of the API, by how much, and where that changes; a sentence each."""
+    """Return sentences: the cheaper side at one price of the API, by how much, and the volume where that changes."""
     saved, saved_by_average = bill.per_month - month.peak.per_month, bill.per_month - month.average.per_month
     at = f"At ${bill.per_million_tokens:g} per million tokens"
     if saved > 0:
@@ -83,17 +83,17 @@ def _turning_point(bill: Bill, month: Month) -> list[str]:
     return sentences
 
 
-def print_answer(answer: Answer) -> None:
-    """Print the month, the verdict, what is stored, the first load, and the assumptions."""
+def print_report(report: CostReport) -> None:
+    """Print the month, the verdicts, the storage, the first load and the assumptions."""
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    console.print(_month_table(answer.month))
-    for bill in answer.month.apis:
-        console.print("", *verdict(bill, answer.month), sep="\n")
-    console.print("", _storage_table(answer.points), sep="\n")
+    console.print(_month_table(report.month))
+    for bill in report.month.apis:
+        console.print("", *verdict(bill, report.month), sep="\n")
+    console.print("", _storage_table(report.collection), sep="\n")
     console.print()
-    print_facts(_load_facts(answer))
+    print_facts(_load_facts(report))
     console.print("\nAssumptions", style="bold")
-    print_facts(_assumptions(answer))
+    print_facts(_assumptions(report))
 
 
 def _month_table(month: Month) -> Table:
@@ -109,9 +109,9 @@ def _month_table(month: Month) -> Table:
     return table
 
 
-def _storage_table(points: Points) -> Table:
-    table = _table(f"{points.count:,.0f} vectors of {points.dimension} in Qdrant", "in memory", "on disk")
-    for each in points.stored():
+def _storage_table(collection: CollectionSize) -> Table:
+    table = _table(f"{collection.count:,.0f} vectors of {collection.dimension} in Qdrant", "in memory", "on disk")
+    for each in collection.storage_forms():
         table.add_row(each.name, _size(each.memory_bytes), _size(each.disk_bytes))
     return table
 
@@ -124,11 +124,11 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _load_facts(answer: Answer) -> dict[str, object]:
-    load, machines = answer.load, answer.month.peak.machines
-    alone = load.hours(answer.machine.tokens_per_second)
+def _load_facts(report: CostReport) -> dict[str, object]:
+    load, machines = report.load, report.month.peak.machines
+    alone = load.hours(report.machine.tokens_per_second)
     together = f", {alone / machines:,.1f} on the {machines:,} of the peak" if machines > 1 else ""
-    grpc, http, rule = map(_size, (load.grpc_bytes, load.http_bytes, answer.points.rule_of_thumb_bytes))
+    grpc, http, rule = map(_size, (load.grpc_bytes, load.http_bytes, report.collection.rule_of_thumb_bytes))
     return {
         "to embed them once": f"{alone:,.1f} hours on one machine{together}",
         "to a Qdrant server": f"{load.requests:,} requests; {grpc} by gRPC, {http} by HTTP",
@@ -136,17 +136,17 @@ def _load_facts(answer: Answer) -> dict[str, object]:
     }
 
 
-def _assumptions(answer: Answer) -> dict[str, object]:
-    machine, traffic, points = answer.machine, answer.traffic, answer.points
-    measured = f", measured here with {answer.measured_with}" if answer.measured_with else ""
+def _assumptions(report: CostReport) -> dict[str, object]:
+    machine, traffic, collection = report.machine, report.traffic, report.collection
+    measured = f", measured here with {report.measured_with}" if report.measured_with else ""
     return {
         "traffic": f"{traffic.texts_per_month:,.0f} texts a month of {traffic.tokens_per_text:g} tokens",
         "peak": f"{traffic.peak_to_average:g} times the average",
         "a machine": f"{machine.tokens_per_second:,.0f} tokens/s{measured}; ${machine.price_per_month:,.2f} a month",
         "planned with": f"{machine.utilisation:.0%} of that",
         "a month": f"{HOURS_A_MONTH} hours, and machines are paid for all of them",
-        "a text": f"{points.text_bytes:,.0f} bytes, {BYTES_OF_A_TOKEN} a token, and {BYTES_OF_A_LEDGER} of ledger",
-        "the index": f"2 x {points.hnsw_m} links of 4 bytes a point, and {BYTES_OF_IDS} bytes of ids",
+        "a text": f"{collection.text_bytes:,.0f} bytes, {BYTES_OF_A_TOKEN} a token, and {BYTES_OF_A_LEDGER} of ledger",
+        "the index": f"2 x {collection.hnsw_m} links of 4 bytes a point, and {BYTES_OF_IDS} bytes of ids",
         "not counted": "people's time, a spare machine, what Qdrant runs on, traffic between places",
     }
 

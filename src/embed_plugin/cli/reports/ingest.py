@@ -1,4 +1,4 @@
-"""What ``embed-plugin ingest`` says of a run: while it goes on, at its end, and of a dry run what it would do."""
+"""Reports of ``embed-plugin ingest``: progress, the summary at the end, and the plan of a dry run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SHOWN_SOURCES = 20
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """What a dry run found of one record.
+    """The plan of a dry run for one record.
 
     Attributes:
         source_id: The record's id.
         status: ``new``, ``changed``, ``metadata_only``, ``unchanged``, ``empty`` or ``removed``.
-        chunks: Chunks that it has now.
-        to_embed: Those that would get a new vector.
-        to_delete: Stored chunks that would be removed; None for a record that is removed, with all it has.
+        chunks: Chunks of the record now.
+        to_embed: Chunks that would get a new vector.
+        to_delete: Stored chunks that would be removed; None for a removed record, which loses all of them.
         tokens: Tokens to embed.
     """
 
@@ -46,7 +46,7 @@ class PlannedSource:
 
 
 class DryRun:
-    """Keeps what a dry run finds, record by record, and reckons what it would cost."""
+    """Collects the plan of a dry run, record by record, and estimates its cost."""
 
     def __init__(self) -> None:
         from embed_plugin.ingest import Estimator  # noqa: PLC0415 - the command checks for the extra first
@@ -56,13 +56,13 @@ class DryRun:
         self._estimator = Estimator()
 
     def observer(self, on_progress: Callable[[IngestSummary], None]) -> Observer:
-        """Who listens to the run."""
+        """Return an observer that collects the plan and passes progress on."""
         from embed_plugin.ingest import Observer  # noqa: PLC0415 - as above
 
         return Observer(on_progress, on_change=self._change, on_removed=self._removed, on_rejected=self._rejected)
 
     def facts(self, encoder: TextEncoder) -> dict[str, object]:
-        """What was found, for JSON: each record, the reason of each rejection, and the estimate."""
+        """Return the plan for JSON: each record, the reason of each rejection, and the estimate."""
         return {
             "plan": [asdict(source) for source in self._sources],
             "rejections": self._reasons,
@@ -112,7 +112,7 @@ def run_progress(records: Source, *, dry_run: bool) -> Iterator[Callable[[Ingest
 
 
 def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
-    """Print what was done; of a dry run, what would be."""
+    """Print the counts of a run; for a dry run, its plan and estimate."""
     shown = asdict(summary) | {name: value for name, value in facts.items() if name == "skipped_files"}
     shown["sources"] = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in summary.sources.items()) or 0
     shown["mirror"] = "refused" if shown.pop("mirror_refused") else None
@@ -125,7 +125,7 @@ def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
 
 
 def _print_plan(plan: Sequence[Mapping[str, object]]) -> None:
-    """Show the records that would change, some of them where they are many."""
+    """Print the records that would change, the first 20 if there are more."""
     changing = [source for source in plan if source["status"] != "unchanged"]
     lines = [f"{source['status']:<13} {source['source_id']}{_counts(source)}" for source in changing[:_SHOWN_SOURCES]]
     if len(changing) > _SHOWN_SOURCES:

@@ -1,4 +1,4 @@
-"""What the commands print: facts as a table or as JSON, and progress on stderr when a person is watching."""
+"""Output that commands share: facts as lines or JSON, warnings, and progress on stderr if it is a terminal."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from embed_plugin.errors import EmbedPluginError
+from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
 MOST_UNKNOWN = 0.3
-"""Above this share of unknown tokens the commands warn. English text under an English WordPiece has next to none, a
-Chinese documentation site 0.38."""
+"""Share of unknown tokens above which commands warn. English text under an English WordPiece has nearly none, a Chinese
+documentation site 0.38."""
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print name and value pairs, one a line, names aligned."""
+    """Print names and values, one pair a line, values aligned."""
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name.replace('_', ' '):<{width}}  {value}")  # noqa: T201 - the command's output
 
 
 def warn_of_unknown(unknown: int | None, tokens: int) -> None:
-    """Say on stderr that the model's vocabulary is not that of the texts, where many of their tokens are unknown."""
+    """Warn on stderr if more than :data:`MOST_UNKNOWN` of the tokens are unknown to the model's tokenizer."""
     if unknown is not None and unknown > MOST_UNKNOWN * tokens:
         share = (
             f"{unknown / tokens:.0%} of the tokens ({unknown:,} of {tokens:,}) are unknown to this model's tokenizer"
@@ -54,7 +54,7 @@ def write_json(content: object, target: str) -> None:
     """Write JSON to a file, or to stdout for ``-``.
 
     Raises:
-        EmbedPluginError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if target == "-":
@@ -63,11 +63,11 @@ def write_json(content: object, target: str) -> None:
     try:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise EmbedPluginError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
+        raise OutputError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
 
 
 def progress_bar() -> Progress:
-    """A bar with count, elapsed and remaining time on stderr; silent when stderr is not a terminal."""
+    """Make a bar with count, elapsed and remaining time on stderr; it is silent if stderr is no terminal."""
     return Progress(
         TextColumn("{task.description:<10}"),
         BarColumn(),
@@ -83,7 +83,7 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def counting_progress(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many are done, and how many a second."""
+    """Show a bar with the count done, the total and the rate; yields the function that updates it."""
     started = time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task(doing, total=None, rate="")

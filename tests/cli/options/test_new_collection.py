@@ -4,32 +4,19 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from embed_plugin.cli.options import target as options
+from embed_plugin.cli.options.collection import Recreation  # noqa: TC001 - typer reads the annotation
+from embed_plugin.cli.options.groups import with_option_groups
+from embed_plugin.cli.options.new_collection import NewCollection  # noqa: TC001 - typer reads the annotation
 from embed_plugin.ingest import CollectionSettings
 
 app = typer.Typer()
 
 
 @app.command()
-def made(  # noqa: PLR0913 - an option is an argument
-    *,
-    layout: options.Layout = None,
-    vectors_on_disk: options.VectorsOnDisk = None,
-    shards: options.Shards = None,
-    payload_indexes: options.PayloadIndexes = None,
-    bulk_load: options.BulkLoad = False,
-    recreate: options.Recreate = False,
-    yes: options.Yes = False,
-) -> None:
-    options.require_yes(recreate=recreate, yes=yes)
-    settings = options.collection_settings(
-        layout=layout,
-        vectors_on_disk=vectors_on_disk,
-        shards=shards,
-        payload_indexes=payload_indexes,
-        bulk_load=bulk_load,
-    )
-    typer.echo(repr(settings))
+@with_option_groups
+def made(*, new_collection: NewCollection, recreation: Recreation) -> None:
+    recreation.confirmed()
+    typer.echo(repr(new_collection.settings()))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""The options for making a collection: the fields of ``CollectionSettings``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, get_args
+
+import typer
+
+from embed_plugin.cli.options.groups import OptionGroup
+
+if TYPE_CHECKING:
+    from embed_plugin.ingest import CollectionSettings
+
+_Kind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime", "uuid", "text", "geo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCollection(OptionGroup, panel="How a new collection is made"):
+    """Options for making a collection that does not exist yet."""
+
+    layout: Annotated[
+        Literal["plain", "langchain", "llama-index"] | None,
+        typer.Option(help="Whose QdrantVectorStore reads it.", show_default="plain"),
+    ] = None
+    distance: Annotated[
+        Literal["cosine", "dot", "euclid"] | None,
+        typer.Option(help="How vectors are compared.", show_default="cosine"),
+    ] = None
+    sparse: Annotated[Literal["bm25"] | None, typer.Option(help="Store a text's words too, for search --hybrid.")] = (
+        None
+    )
+    vectors_on_disk: Annotated[
+        bool | None, typer.Option("--vectors-on-disk/--vectors-in-memory", help="Where vectors are read from.")
+    ] = None
+    payload_on_disk: Annotated[
+        bool | None, typer.Option("--payload-on-disk/--payload-in-memory", help="The same for payloads.")
+    ] = None
+    datatype: Annotated[
+        Literal["float32", "float16"] | None,
+        typer.Option(help="How a component is stored.", show_default="float32"),
+    ] = None
+    quantisation: Annotated[
+        Literal["scalar", "binary"] | None, typer.Option(help="Search a copy of a byte or a bit a component.")
+    ] = None
+    shards: Annotated[int | None, typer.Option(min=1, help="Parts spread over a server's nodes.")] = None
+    replication_factor: Annotated[int | None, typer.Option(min=1, help="Copies of each.")] = None
+    hnsw_m: Annotated[int | None, typer.Option(min=0, help="Edges of a point in the index; 0: none.")] = None
+    hnsw_ef_construct: Annotated[int | None, typer.Option(min=4, help="Candidates when a point is indexed.")] = None
+    payload_indexes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--payload-index",
+            metavar="KEY[:KIND]",
+            help="Index a payload key, e.g. metadata.page:integer; repeatable.",
+        ),
+    ] = None
+    bulk_load: Annotated[bool, typer.Option("--bulk-load", help="Index a new collection when it is full.")] = False
+
+    def settings(self) -> CollectionSettings:
+        """Make the settings.
+
+        Raises:
+            typer.BadParameter: a payload index is of no kind that Qdrant has.
+        """
+        from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415 - needs the extra
+
+        indexes = dict(map(_payload_index, self.payload_indexes or ()))
+        return CollectionSettings(**self.given() | {"payload_indexes": indexes})
+
+
+def _payload_index(option: str) -> tuple[str, _Kind]:
+    key, _, kind = option.rpartition(":") if ":" in option else (option, "", "keyword")
+    if not key or kind not in get_args(_Kind):
+        message = f"{option!r}: expected KEY or KEY:KIND, and of the kinds one of {', '.join(get_args(_Kind))}"
+        raise typer.BadParameter(message, param_hint="--payload-index")
+    return key, cast("_Kind", kind)
