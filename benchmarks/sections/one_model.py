@@ -8,22 +8,22 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkpoints import MINILM, make_checkpoint
 from contenders import EXACT, OPENVINO, OURS, ROSTER, STATIC, Contender
 from contenders.lineup import Lineup, say
 from contenders.process import Place
+from lib.checkpoints import MINILM, make_checkpoint
+from lib.silicon import Silicon, ceiling, measure_silicon
+from lib.workloads import QUERY, SCIFACT, TextCutter, Workload, mixed_lengths, short_lengths
 from sections.by_length import by_count, by_length
 from sections.quality import quality
 from sections.scaling import scaling
 from sections.start import starts
 from sections.throughput import latency, throughput
-from silicon import Silicon, ceiling, measure_silicon
-from workloads import QUERY, SCIFACT, TextCutter, Workload, mixed_lengths, short_lengths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from checkpoints import BenchmarkModel
+    from lib.checkpoints import BenchmarkModel
     from sections.amounts import Amounts
 
 CURVE = (OURS, OPENVINO, "fastembed", EXACT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from contenders.lineup import Lineup, say
 from embed_plugin.evaluate import evaluate_retrieval, read_retrieval_dataset
-from workloads import QUERY
+from lib.workloads import QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

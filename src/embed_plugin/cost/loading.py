@@ -12,7 +12,7 @@ CHUNKS_A_REQUEST = 256
 LOOKUPS_A_REQUEST = 1024
 GRPC_BYTES_OF_A_NUMBER = 4
 HTTP_BYTES_OF_A_NUMBER = 21
-"""A float32 as JSON, comma included (``benchmarks/upsert_rates.py``)."""
+"""A float32 as JSON, comma included (``benchmarks/run/upsert_rates.py``)."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ BYTES_OF_IDS = 90
 """Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/sizing.md)."""
 
 BYTES_OF_A_LEDGER = 410
-"""What ingest writes on a point beside its text and vector, as it goes over gRPC (``benchmarks/upsert_rates.py``)."""
+"""Payload bytes of a point beside text and vector, as they go over gRPC (``benchmarks/run/upsert_rates.py``)."""
 
 BYTES_OF_A_TOKEN = 4.5
 """Of English text; SciFact's abstracts have 4.44, cut by the tokenizer of BERT."""

@@ -1,13 +1,7 @@
-"""The results as pictures. Reads nothing but what `results.json` holds.
-
-Run:  .venv/bin/python benchmarks/pictures.py benchmarks/results     # draws them again
-"""
+"""The results as pictures. Reads nothing but what `results.json` holds."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -16,9 +10,11 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 from contenders import OURS, STATIC
-from tables import rate
+from lib.tables import rate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.axes import Axes
 
 # Letters, not their outlines; and the same figures give the same file.
@@ -113,9 +109,3 @@ def _save(path: Path) -> Path:
     plt.savefig(path, metadata={"Date": None})
     plt.close()
     return path
-
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    for picture in draw(json.loads((folder / "results.json").read_text(encoding="utf-8")), folder):
-        print(picture)

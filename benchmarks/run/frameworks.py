@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from checkpoints import MINILM, make_checkpoint
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from contenders import Contender
 from contenders.lineup import Lineup, say
 from contenders.process import Place
 from embed_plugin.cpu.count import available_workers
-from workloads import ROOT, standard_library_texts
+from lib.checkpoints import MINILM, make_checkpoint
+from lib.workloads import ROOT, standard_library_texts
 
 _LANGCHAIN, _LLAMA_INDEX = "langchain_classes", "llama_index_classes"
 _EVERY = (

@@ -1,7 +1,7 @@
 """The chance that two CPUs calibrate one model differently: fp32 rounds otherwise, and a range ends at another step.
 
-Run on each CPU:  .venv/bin/python benchmarks/calibration_ties.py record models/minilm-fp32 here.npz
-then:             .venv/bin/python benchmarks/calibration_ties.py compare here.npz there.npz
+Run on each CPU:  .venv/bin/python benchmarks/run/calibration_ties.py record models/minilm-fp32 here.npz
+then:             .venv/bin/python benchmarks/run/calibration_ties.py compare here.npz there.npz
 
 One export hits such a tie too seldom to be counted. So the differences that were measured are made a hundred times as
 large, on ranges that are all multiplied by a random number, and the share of those that differ is divided by a hundred.

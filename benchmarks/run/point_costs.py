@@ -1,6 +1,6 @@
 """What a point takes in qdrant-edge, which stores and indexes as a server does: bytes on disk by part, and its index.
 
-Run:  .venv/bin/python benchmarks/point_costs.py MODEL [--points 10000 40000] [--random] [--quantisation scalar]
+Run:  .venv/bin/python benchmarks/run/point_costs.py MODEL [--points 10000 40000] [--random] [--quantisation scalar]
 
 The points are pieces of 40 words of SciFact, or of the standard library's docstrings, with their real vectors: an index
 of random vectors takes longer. What is preallocated is not counted, nor is the write-ahead log.
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.ingest import Chunk, CollectionSettings, open_sink
-from workloads import source_texts
+from lib.workloads import source_texts
 
 if TYPE_CHECKING:
     from embed_plugin.types import Vectors

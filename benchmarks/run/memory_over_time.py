@@ -1,6 +1,6 @@
 """Resident memory of a process that sends very many texts through `Encoder.stream_documents`.
 
-Run:  .venv/bin/python benchmarks/memory_over_time.py --texts 1000000 --out FOLDER
+Run:  .venv/bin/python benchmarks/run/memory_over_time.py --texts 1000000 --out FOLDER
 
 The texts are made one by one and never held. Writes memory.json and memory.svg, and prints what it saw.
 """
@@ -9,37 +9,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from checkpoints import MINILM, make_checkpoint
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin.export import export
-from pictures import memory_curve
-from report import memory
-from workloads import source_texts
-
-STREAM = Path(__file__).with_name("stream_texts.py")
-TEXTS_WITH_WORDS = 50
-
-
-def watch(folder: Path, count: int) -> dict[str, Any]:
-    """Stream so many texts in a fresh process; its memory, some 200 times on the way."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as words:
-        words.write("\n".join(source_texts()[1][:TEXTS_WITH_WORDS]))
-        words.flush()
-        command = [sys.executable, str(STREAM), str(folder), str(count), words.name]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own
-    return dict(json.loads(printed))
+from lib.checkpoints import MINILM, make_checkpoint
+from lib.pictures import memory_curve
+from lib.report import memory
+from lib.stream_memory import watch
+from lib.workloads import RESULTS
 
 
 def main() -> None:
     """Export, watch, write, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=100_000, help="how many, 10 thousand to a million")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         export(str(make_checkpoint(MINILM, Path(work)).folder), Path(work, "model"))

@@ -1,6 +1,6 @@
 """How near an ingest comes to the bare encoder, and how fast a second run is that finds nothing new.
 
-Run:  .venv/bin/python benchmarks/ingest_rate.py --model bge-shape --to nowhere --to edge:FOLDER --to http://localhost:6333
+Run:  .venv/bin/python benchmarks/run/ingest_rate.py --model bge-shape --to nowhere --to edge:FOLDER --to http://localhost:6333
 
 The encoder alone and an ingest into a new collection of each target take the same texts in turn, round after round; a
 share is the median, over the rounds, of the encoder's time over the ingest's. FOLDER is used up: each round makes a
@@ -19,14 +19,15 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from checkpoints import MINILM, SHAPES, make_checkpoint
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import export
 from embed_plugin.ingest import Record, ingest, open_sink
-from nowhere import Nowhere
-from workloads import standard_library_texts
+from lib.checkpoints import MINILM, SHAPES, make_checkpoint
+from lib.nowhere import Nowhere
+from lib.workloads import standard_library_texts
 
 TEXTS = 4000
 ROUNDS = 3

@@ -1,6 +1,6 @@
 """How long one short query takes: on an idle encoder, and while the same encoder is given documents without end.
 
-Run:  .venv/bin/python benchmarks/query_latency.py
+Run:  .venv/bin/python benchmarks/run/query_latency.py
 
 A query of 12 tokens is asked again and again, with a pause of 5 ms between. Under load another thread of the process
 encodes the standard library's docstrings with the same encoder, all at once, over and over.
@@ -17,14 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export import export
-from int8_against_fp32 import SOURCE, TEXTS
-from workloads import QUERY, standard_library_texts
+from lib.checkpoints import SOURCE
+from lib.workloads import QUERY, standard_library_texts
 
 QUERIES = 1000
+TEXTS = 1000
 PAUSE_SECONDS = 0.005
 
 

@@ -1,6 +1,6 @@
 """How many chunks a second each engine takes, how many bytes they become, and how long a search is then.
 
-Run:  .venv/bin/python benchmarks/upsert_rates.py [--chunks N]
+Run:  .venv/bin/python benchmarks/run/upsert_rates.py [--chunks N]
 
 Chunks of 200 words with vectors of 384, in calls of 1,024 as ingest makes them, through the sink: payload, batching and
 the wait for the answer are all in it. What is on disk is written as each engine does it by itself.

@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from contenders import OURS, STATIC
-from tables import EMPTY, figure, rate, spread, table
+from lib.tables import EMPTY, figure, rate, spread, table
 
 
 def report(results: dict[str, Any]) -> str:

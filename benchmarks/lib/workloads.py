@@ -17,7 +17,9 @@ from embed_plugin.evaluate import read_retrieval_dataset
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = Path(__file__).resolve().parents[1]
+RESULTS = BENCHMARKS / "results"
+ROOT = BENCHMARKS.parent
 SCIFACT = ROOT.parent / "shared" / "data" / "scifact"
 QUERY = "how do I read a text file line by line"
 SPECIAL_TOKENS = 2
@@ -25,6 +27,7 @@ FILLER = " the"
 """One token; fills up a text whose next word would be too long."""
 
 SOURCE_TEXTS = 2000
+BULK_TEXTS, BULK_REQUESTS = 64, 40
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,12 @@ class TextCutter:
         text = self.stream[self.words[first][0] : self.words[self.at - 1][1]] if self.at > first else ""
         self.at += self.at == first  # a word longer than the whole text is passed over
         return text + FILLER * left
+
+
+def bulk_parts(tokenizer_json: Path) -> list[list[str]]:
+    """Texts of workload A for a service, 64 to a request."""
+    texts = TextCutter(tokenizer_json, source_texts()[1]).cut("A", short_lengths(BULK_TEXTS * BULK_REQUESTS)).texts
+    return [texts[first : first + BULK_TEXTS] for first in range(0, len(texts), BULK_TEXTS)]
 
 
 def _words(word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:

@@ -1,6 +1,6 @@
 """What a sparse vector of words beside the dense one gains on SciFact: dense, words alone, and both fused.
 
-Run:  .venv/bin/python benchmarks/hybrid_gain.py [MODEL_FOLDER]
+Run:  .venv/bin/python benchmarks/run/hybrid_gain.py [MODEL_FOLDER]
 
 Dense and fused rankings come out of a sink over qdrant-edge; words alone are ranked here, from the same sparse vectors.
 Each document is one point, cut at the model's limit for the dense vector (256 tokens for all-MiniLM-L6-v2, INT8 by
@@ -17,19 +17,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.evaluate.datasets import read_retrieval_dataset
 from embed_plugin.evaluate.metrics import ndcg, recall
 from embed_plugin.export import export
 from embed_plugin.ingest import Chunk, CollectionSettings, open_sink
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from lib.workloads import SCIFACT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from embed_plugin.evaluate.datasets import Document, RetrievalDataset
 
-SCIFACT = Path(__file__).parents[2] / "shared" / "data" / "scifact"
 FOUND = 100
 
 

@@ -1,6 +1,6 @@
 """Where the time of a run goes, operator by operator, on one core.
 
-Run:  .venv/bin/python benchmarks/operator_profile.py models/minilm-int8 [--plain] [16x16 5x50 1x180 1x400]
+Run:  .venv/bin/python benchmarks/run/operator_profile.py models/minilm-int8 [--plain] [16x16 5x50 1x180 1x400]
 
 The graph is the one that this machine would run, with --plain the one of onnxruntime's operators alone. A shape is
 texts times tokens. The figures are onnxruntime's own, from its profiler, which itself costs a few percent;

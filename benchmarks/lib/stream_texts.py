@@ -1,6 +1,6 @@
-"""The process that `memory_over_time.py` watches: an encoder, a stream of texts, and nothing else.
+"""The process that `stream_memory.py` watches: an encoder, a stream of texts, and nothing else.
 
-Run:  .venv/bin/python benchmarks/stream_texts.py MODEL_FOLDER COUNT WORDS      # WORDS: a file to draw words from
+Run by it in benchmarks/:  python -m lib.stream_texts MODEL_FOLDER COUNT WORDS      # WORDS: a file to draw words from
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Resident memory of an ingest of very many small records, which are made one by one and never held.
 
-Run:  .venv/bin/python benchmarks/ingest_memory.py --records 1000000
+Run:  .venv/bin/python benchmarks/run/ingest_memory.py --records 1000000
 
 The model is tiny and random, so that a million records take minutes, and chunks go nowhere, as to a server that is
 another process: what is watched is the pipeline. `--to edge:FOLDER` shows what an engine in the process takes besides.
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 
 from safetensors.numpy import save_file
 
-from checkpoints import Shape, make_checkpoint, random_weights
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.ingest import IngestSummary, Observer, Record, Sink, ingest, open_sink
-from nowhere import Nowhere
+from lib.checkpoints import Shape, make_checkpoint, random_weights
+from lib.nowhere import Nowhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Servers that speak OpenAI's API, side by side: one query at a time, and bulk.
 
-Run:  .venv/bin/python benchmarks/service_peers.py ours=8000=MODEL peer=8301=MODEL --tokenizer models/minilm-int8
+Run:  .venv/bin/python benchmarks/run/service_peers.py ours=8000=MODEL peer=8301=MODEL --tokenizer models/minilm-int8
 
 The servers are started by hand, on this machine, and asked in turns. Each request is JSON and each answer is
 `encoding_format: float`, which all of them have. Bulk is workload A (texts of 5 to 93 tokens) in requests of 64 texts,
@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin.model.folder import TOKENIZER
-from http_connections import Connections, post
-from service_load import BULK_REQUESTS, BULK_TEXTS, CLOSED_LOOP_REQUESTS, ROUNDS
-from tables import figure, rate, spread, table
-from workloads import QUERY, TextCutter, short_lengths, source_texts
+from lib.http_connections import Connections, post
+from lib.open_loop import CLOSED_LOOP_REQUESTS
+from lib.tables import figure, rate, spread, table
+from lib.workloads import QUERY, bulk_parts
 
+ROUNDS = 5
 QUERIES = 200
 PATH = "/v1/embeddings"
 
@@ -84,10 +86,8 @@ class Server:
 
 async def compare(servers: list[Server], tokenizer: Path) -> None:
     """Ask in turns, print a Markdown table."""
-    texts = (
-        TextCutter(tokenizer / TOKENIZER, source_texts()[1]).cut("A", short_lengths(BULK_TEXTS * BULK_REQUESTS)).texts
-    )
-    parts = [texts[first : first + BULK_TEXTS] for first in range(0, len(texts), BULK_TEXTS)]
+    parts = bulk_parts(tokenizer / TOKENIZER)
+    texts = [text for part in parts for text in part]
     vectors = [np.array(await server.first_vector(texts[0])) for server in servers]
     for number in range(ROUNDS):
         for server in servers[number % 2 :] + servers[: number % 2]:

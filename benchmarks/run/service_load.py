@@ -1,7 +1,7 @@
 """The service under load: what HTTP costs, and what happens at 50, 80 and 120 percent of what it can do.
 
-Run:  .venv/bin/python benchmarks/service_load.py models/minilm-int8
-      .venv/bin/python benchmarks/service_load.py models/minilm-int8 --loads 1.2 --seconds 600
+Run:  .venv/bin/python benchmarks/run/service_load.py models/minilm-int8
+      .venv/bin/python benchmarks/run/service_load.py models/minilm-int8 --loads 1.2 --seconds 600
 
 Open loop: requests are sent at times drawn beforehand (Poisson), whether or not earlier ones were answered, and their
 latency counts from the time they should have been sent. One token in twenty is of a single query of 12 tokens, the
@@ -27,25 +27,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import uvloop
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.model.folder import TOKENIZER
-from http_connections import Connections, post
-from open_loop import OK, OVERLOADED, Request, arrivals, open_loop
-from service_process import ServiceProcess
-from tables import figure, table
-from workloads import QUERY, TextCutter, short_lengths, source_texts
+from lib.http_connections import Connections, post
+from lib.load_table import HEAD, row_of
+from lib.open_loop import CLOSED_LOOP_REQUESTS, Request, arrivals, open_loop
+from lib.service_process import ServiceProcess
+from lib.tables import figure, table
+from lib.workloads import QUERY, bulk_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from open_loop import Outcome
 
 FLOATS = {"Accept": "application/octet-stream"}
-BULK_TEXTS = 64
-BULK_REQUESTS = 40
-CLOSED_LOOP_REQUESTS = 3
-"""Bulk requests under way at once when throughput is measured: one is encoded, one waits, one is on its way."""
-
 MIXED_CLIENTS, MIXED_SECONDS = 64, 10
 """For the capacity with queries and bulk mixed: so many at once, and about so long."""
 
@@ -55,11 +51,7 @@ QUERIES = 1000
 
 def make_requests(encoder: Encoder) -> tuple[list[Request], list[Request]]:
     """Queries, and bulk requests."""
-    cutter = TextCutter(encoder.folder / TOKENIZER, source_texts()[1])
-    lengths = short_lengths(BULK_TEXTS * BULK_REQUESTS)
-    texts = cutter.cut("A", lengths).texts
-    parts = [texts[first : first + BULK_TEXTS] for first in range(0, len(texts), BULK_TEXTS)]
-    bulk = [_request("bulk", part, encoder) for part in parts]
+    bulk = [_request("bulk", part, encoder) for part in bulk_parts(encoder.folder / TOKENIZER)]
     return [_request("query", [QUERY], encoder)], bulk
 
 
@@ -124,46 +116,9 @@ def bare_query_milliseconds(encoder: Encoder) -> list[float]:
     return taken
 
 
-def row_of(load: float, outcome: Outcome) -> list[str]:
-    """A line of the table."""
-    count = outcome.statuses
-    cells = [f"{100 * load:.0f} %"]
-    for lane in ("query", "bulk"):
-        taken = 1000 * np.array(outcome.seconds[lane] or [np.nan])
-        refused = count[lane, OVERLOADED]
-        answered = count[lane, OK]
-        lost = sum(number for (of, status), number in count.items() if of == lane and status not in {OK, OVERLOADED})
-        cells += [
-            f"{figure(float(np.percentile(taken, 50)))}, {figure(float(np.percentile(taken, 99)))}",
-            f"{answered}, {refused}, {lost}",
-        ]
-    later = outcome.let_in_later
-    memory = [each / 2**20 for each in outcome.resident_bytes]
-    tenth = max(1, len(memory) // 10)
-    return [
-        *cells,
-        f"{later[True]} of {later.total()}" if later else "-",
-        str(outcome.wrong),
-        f"{statistics.median(memory[:tenth]):.0f} to {statistics.median(memory[-tenth:]):.0f}, most {max(memory):.0f}",
-    ]
-
-
-HEAD = (
-    "load",
-    "query p50, p99 ms",
-    "queries answered, 429, lost",
-    "bulk p50, p99 ms",
-    "bulk answered, 429, lost",
-    "let in after Retry-After",
-    "wrong vectors",
-    "MiB, first tenth to last",
-)
-
-
 async def overhead(service: ServiceProcess, encoder: Encoder, query: Request, bulk: list[Request]) -> float:
     """Print what HTTP costs; the service's tokens a second on bulk."""
-    cutter = TextCutter(encoder.folder / TOKENIZER, source_texts()[1])
-    texts = cutter.cut("A", short_lengths(BULK_TEXTS * BULK_REQUESTS)).texts
+    texts = [text for part in bulk_parts(encoder.folder / TOKENIZER) for text in part]
     tokens = sum(request.tokens for request in bulk)
     connections = Connections(service.port)
     bare, served = [], []

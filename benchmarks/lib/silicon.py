@@ -1,6 +1,4 @@
-"""The machine's ceiling: what one core can multiply at most, and how many texts a second that could be.
-
-Run:  .venv/bin/python benchmarks/silicon.py
+"""The machine's ceiling: the most that one core can multiply, and how many texts a second that could be.
 
 The int8 rate is that of AVX-512 VNNI, the fp32 rate that of AVX-512 FMA, measured by a C program that is compiled here.
 The int8 rate of AMX is measured beside them, where the CPU has it; the ceiling stays that of AVX-512 on every machine.
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from checkpoints import Shape
+    from lib.checkpoints import Shape
 
 PROGRAM = Path(__file__).with_suffix(".c")
 NEEDED = {"avx512f", "avx512_vnni"}
@@ -81,18 +79,3 @@ def ceiling(lengths: Sequence[int], shape: Shape, silicon: Silicon, workers: int
     """Texts a second that so many cores could encode at the most."""
     seconds = seconds_at_ceiling(lengths, shape, silicon)
     return None if seconds is None else len(lengths) * workers / seconds
-
-
-def main() -> None:
-    """Print the two rates."""
-    silicon = measure_silicon()
-    if silicon.int8_rate is None or silicon.fp32_rate is None:
-        print(f"not measured: {silicon.reason}")
-    else:
-        amx = f", int8 with AMX {silicon.amx_rate / 1e9:.0f} GOPS" if silicon.amx_rate else ""
-        rates = f"int8 {silicon.int8_rate / 1e9:.0f} GOPS, fp32 {silicon.fp32_rate / 1e9:.0f} GFLOPS"
-        print(f"{cpu_name()}: {rates} a core{amx}")
-
-
-if __name__ == "__main__":
-    main()

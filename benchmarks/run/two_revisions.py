@@ -1,7 +1,7 @@
 """Is one revision of this project slower than another? Both run in turns on the same texts.
 
-Run:  .venv/bin/python benchmarks/two_revisions.py main              # against the files as they are now
-      .venv/bin/python benchmarks/two_revisions.py v0.1.0 main
+Run:  .venv/bin/python benchmarks/run/two_revisions.py main              # against the files as they are now
+      .venv/bin/python benchmarks/run/two_revisions.py v0.1.0 main
 
 Each revision exports all-MiniLM-L6-v2 with its own code, and encodes in a process of its own, with the packages of the
 environment that runs this script. Exits with 1 if the second is clearly slower on a workload or a query.
@@ -15,49 +15,27 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from checkpoints import MINILM, make_checkpoint
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from contenders import OURS, ROSTER
 from contenders.process import ContenderProcess, Place
 from embed_plugin.cpu.count import available_workers
-from tables import rate, table
-from workloads import QUERY, ROOT, TextCutter, mixed_lengths, short_lengths, source_texts
+from lib.checkpoints import MINILM, make_checkpoint
+from lib.comparison import compare
+from lib.tables import rate, table
+from lib.workloads import QUERY, ROOT, TextCutter, mixed_lengths, short_lengths, source_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 QUERIES_OF_A_ROUND = 40
-RESAMPLES = 2000
 WORKING_TREE = "working tree"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Time of the second revision over the first's: median of the rounds' ratios, and its 95 % interval."""
-
-    ratio: float
-    low: float
-    high: float
-    least: float
-    most: float
-
-    def is_slower_than(self, limit: float) -> bool:
-        """Whether it takes more than ``limit`` times as long, and no chance explains that it takes longer at all."""
-        return self.ratio > limit and self.low > 1
-
-
-def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Compare round by round; the interval is a percentile bootstrap over the rounds."""
-    ratios = np.array(second) / np.array(first)
-    drawn = np.random.default_rng(0).choice(ratios, (RESAMPLES, len(ratios)))
-    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    return Comparison(float(np.median(ratios)), float(low), float(high), float(ratios.min()), float(ratios.max()))
 
 
 @contextmanager

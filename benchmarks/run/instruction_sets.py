@@ -1,6 +1,6 @@
 """int8 and uint8 weights against fp32 on this CPU: speed and closeness of all-MiniLM-L6-v2.
 
-Run:  .venv/bin/python benchmarks/instruction_sets.py
+Run:  .venv/bin/python benchmarks/run/instruction_sets.py
 
 CPUs without VNNI run int8 graphs with their weights turned into uint8, CPUs with it as they are; here each form runs,
 whatever this CPU is. Every batch goes through the three in turn, round after round, so that a change of the machine's
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Vectors
 from embed_plugin.cpu import detect_class
 from embed_plugin.cpu.classes import CLASSES
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
-from workloads import standard_library_texts
+from lib.workloads import standard_library_texts
 
 if TYPE_CHECKING:
     import numpy.typing as npt

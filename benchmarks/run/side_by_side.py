@@ -1,8 +1,8 @@
 """Everything beside everyone: throughput, latency, start, memory, scaling, quality of this project and its peers.
 
-Run:  make bench      (or .venv/bin/python benchmarks/side_by_side.py --quick for a look)
+Run:  make bench      (or .venv/bin/python benchmarks/run/side_by_side.py --quick for a look)
 
-Writes report.md, results.json and pictures. README.md in this folder says what is measured and how to read it.
+Writes report.md, results.json and pictures. benchmarks/README.md says what is measured and how to read it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checkpoints import BGE, MINILM
+import _path  # noqa: F401 - puts benchmarks/ on the path
 from contenders import ROSTER
 from contenders.lineup import say
 from embed_plugin.cpu.count import available_workers
-from memory_over_time import watch
-from pictures import draw
-from report import report
+from lib.checkpoints import BGE, MINILM
+from lib.pictures import draw
+from lib.report import report
+from lib.silicon import cpu_name
+from lib.stream_memory import watch
+from lib.workloads import RESULTS, ROOT, source_texts
 from sections.amounts import QUICK, Amounts
 from sections.one_model import Run, measure_model, median_silicon
-from silicon import cpu_name
-from workloads import ROOT, source_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from silicon import Silicon
+    from lib.silicon import Silicon
 
 
 def measure(run: Run, models: list[str], results: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few texts and rounds: a look, no figures")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--contenders", default=",".join(ROSTER), help=f"some of {', '.join(ROSTER)}")
     parser.add_argument("--models", default=f"{MINILM},{BGE}", help=f"some of {MINILM}, {BGE}")
     parser.add_argument("--rounds", type=int, help="times that everyone encodes each workload")
