@@ -1,4 +1,4 @@
-"""Nothing is sent, looked up or left in the home folder by any part, as docs/privacy.md says."""
+"""Nothing is sent, looked up or left in the home folder by any part, as docs/reference/privacy.md says."""
 
 from __future__ import annotations
 

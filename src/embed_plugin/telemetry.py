@@ -1,7 +1,8 @@
 """Switches onnxruntime's telemetry off. Whatever is imported of this package loads this module first.
 
 onnxruntime's official builds report their use to Microsoft from release 1.29 on, and read one environment variable when
-they are loaded. It is set here though nothing else is done at import, for later is too late. See docs/privacy.md.
+they are loaded. It is set here though nothing else is done at import, for later is too late.
+docs/reference/privacy.md has the details.
 """
 
 from __future__ import annotations

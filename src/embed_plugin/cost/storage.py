@@ -9,7 +9,7 @@ from embed_plugin.errors import InvalidInputError
 
 BYTES_OF_A_LINK = 4
 BYTES_OF_IDS = 90
-"""Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/sizing.md)."""
+"""Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/reference/sizing.md)."""
 
 BYTES_OF_A_LEDGER = 410
 """Payload bytes of a point beside text and vector, as they go over gRPC (``benchmarks/run/upsert_rates.py``)."""

@@ -42,7 +42,7 @@ Ranges = dict[str, ChannelRange]
 
 BUILT_IN = "built-in"
 MOST_TEXTS = 128
-"""More are not read: 16 texts are enough, and 512 only widen the ranges (docs/quality.md)."""
+"""More are not read: 16 texts are enough, and 512 only widen the ranges (docs/design/quality.md)."""
 
 FEWEST_TEXTS = 10
 HELD_OUT_EVERY = 5
