@@ -58,7 +58,8 @@ class Machine:
         tokens_per_second: What it embeds with nothing else to do.
         price_per_month: In dollars, or whatever the API's price is in.
         utilisation: The part of ``tokens_per_second`` that is planned with, above 0 and at most 1. An assumption:
-            queries wait longer the nearer a machine is to its limit (docs/guide/serve.md has them at 50, 80 and 120 %).
+            queries wait longer the nearer a machine is to its limit (at 50, 80 and 120 %:
+            docs/measurements/service.md).
     """
 
     tokens_per_second: float

@@ -36,7 +36,8 @@ FLOOR = 0.998
 """Least mean cosine of the canaries to their vectors in the folder. int8 all-MiniLM-L6-v2 has 1.0000 where products are
 exact (AVX2, AVX-512) and 0.9968 where they saturate, and of 500 texts no five had more than 0.9974 there. A single text
 may lie lower though nothing is wrong: fp32 rounds otherwise and an activation falls into the next step of its scale.
-0.9964 was seen, between ARM and x86, so the mean counts and not each text. See docs/reference/instruction-sets.md."""
+0.9964 was seen, between ARM and x86, so the mean counts and not each text.
+docs/measurements/instruction-sets.md has the figures."""
 
 
 def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
