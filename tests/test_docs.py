@@ -66,3 +66,11 @@ def test_every_page_and_benchmark_that_a_file_names_exists() -> None:
         for path in re.findall(r"\b((?:docs|benchmarks)/(?:[\w-]+/)*[\w-]+\.(?:md|svg|py))\b", file.read_text("utf-8"))
     }
     assert sorted((file, path) for file, path in named if not (ROOT / path).exists()) == []
+
+
+def test_a_guide_to_adding_something_is_ten_lines_at_most() -> None:
+    sections = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    lengths = {each.splitlines()[0]: sum(map(bool, each.splitlines()[1:])) for each in sections if each[:4] == "Add "}
+    headings = ("an instruction set", "an architecture", "a format", "a store", "an output", "a model's prefixes")
+    assert list(lengths) == [f"Add {heading}" for heading in headings]
+    assert {heading: length for heading, length in lengths.items() if length > 10} == {}
