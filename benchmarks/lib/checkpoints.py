@@ -23,7 +23,7 @@ FILES = ("config.json", "modules.json", "special_tokens_map.json", "tokenizer.js
 
 @dataclass(frozen=True)
 class Shape:
-    """What a transformer's work depends on."""
+    """The sizes that a transformer's work depends on."""
 
     layers: int
     hidden: int

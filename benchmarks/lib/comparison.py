@@ -24,7 +24,7 @@ class Comparison:
     most: float
 
     def is_slower_than(self, limit: float) -> bool:
-        """Whether it takes more than ``limit`` times as long, and no chance explains that it takes longer at all."""
+        """True if it takes more than ``limit`` times as long and the interval excludes that it is as fast."""
         return self.ratio > limit and self.low > 1
 
 

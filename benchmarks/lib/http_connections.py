@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Answer:
-    """What came back. Status 0: nothing, the connection was lost."""
+    """A response. Status 0: none, the connection was lost."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)

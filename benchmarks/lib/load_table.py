@@ -1,4 +1,4 @@
-"""The table of what became of each load."""
+"""The table of the outcome of each load."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def row_of(load: float, outcome: Outcome) -> list[str]:
     """A line of the table."""
     count = outcome.statuses
     cells = [f"{100 * load:.0f} %"]
-    for lane in ("query", "bulk"):
-        taken = 1000 * np.array(outcome.seconds[lane] or [np.nan])
-        refused = count[lane, OVERLOADED]
-        answered = count[lane, OK]
-        lost = sum(number for (of, status), number in count.items() if of == lane and status not in {OK, OVERLOADED})
+    for kind in ("query", "bulk"):
+        taken = 1000 * np.array(outcome.seconds[kind] or [np.nan])
+        refused = count[kind, OVERLOADED]
+        answered = count[kind, OK]
+        lost = sum(number for (of, status), number in count.items() if of == kind and status not in {OK, OVERLOADED})
         cells += [
             f"{figure(float(np.percentile(taken, 50)))}, {figure(float(np.percentile(taken, 99)))}",
             f"{answered}, {refused}, {lost}",

@@ -66,7 +66,7 @@ class Nowhere:
         return []
 
     def count(self) -> int:
-        """What was forgotten."""
+        """Always empty."""
         return self._count
 
     def collections(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Requests sent at times drawn beforehand, whether or not earlier ones were answered, and what became of them."""
+"""Requests sent at times drawn beforehand, whether or not earlier ones were answered, and their outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lib.service_process import ServiceProcess
 
 QUERY_SHARE = 0.05
-"""Of the tokens that are asked for."""
+"""The share of queries in all tokens offered."""
 
 CLOSED_LOOP_REQUESTS = 3
 """Bulk requests under way at once when throughput is measured: one is encoded, one waits, one is on its way."""
@@ -31,7 +31,7 @@ OK, OVERLOADED = 200, 429
 class Request:
     """A request and the bytes that must come back."""
 
-    lane: str
+    kind: str
     tokens: int
     raw: bytes
     expected: bytes
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What became of the requests of one load."""
+    """The outcome of the requests of one load."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"query": [], "bulk": []})
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class Outcome:
 def arrivals(
     rate: float, seconds: float, queries: Sequence[Request], bulk: Sequence[Request]
 ) -> list[tuple[float, Request]]:
-    """Times and requests, so that on average so many tokens a second are asked for."""
+    """Times and requests that offer ``rate`` tokens a second on average."""
     rng = random.Random(0)  # noqa: S311 - a seeded order, no secret
     planned = []
     for requests, share in ((queries, QUERY_SHARE), (bulk, 1 - QUERY_SHARE)):
@@ -94,9 +94,9 @@ async def _send(connections: Connections, request: Request, due: float, outcome:
 
 
 def _note(request: Request, answer: Answer, due: float, outcome: Outcome) -> None:
-    outcome.statuses[request.lane, answer.status] += 1
+    outcome.statuses[request.kind, answer.status] += 1
     if answer.status == OK:
-        outcome.seconds[request.lane].append(time.perf_counter() - due)
+        outcome.seconds[request.kind].append(time.perf_counter() - due)
         outcome.wrong += answer.body != request.expected
 
 

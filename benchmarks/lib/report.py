@@ -21,7 +21,7 @@ def report(results: dict[str, Any]) -> str:
 
 
 def machine(results: dict[str, Any]) -> str:
-    """What was measured, on what, when."""
+    """The machine, the texts and the day."""
     facts, silicon = results["machine"], results["silicon"]
     lines = [
         f"{facts['cpu']}; {facts['threads']} threads for everyone; {facts['system']}; {facts['date']}.",
@@ -135,7 +135,7 @@ def counts(model: dict[str, Any]) -> str:
 
 
 def quality(model: dict[str, Any]) -> str:
-    """What was found in SciFact."""
+    """Retrieval quality on SciFact."""
     rows = [
         [model["contenders"][name]["label"], f"{ndcg:.2f}", _speed(model, name, "B")]
         for name, ndcg in (model.get("quality") or {}).items()
@@ -145,7 +145,7 @@ def quality(model: dict[str, Any]) -> str:
 
 
 def failures(model: dict[str, Any]) -> str:
-    """Who could not take part, and why."""
+    """The contenders that failed, with the reason."""
     rows = [
         [each["label"], each["failed"].replace("|", "/")] for each in model["contenders"].values() if each["failed"]
     ]
@@ -178,7 +178,7 @@ def settings(chosen: dict[str, Any]) -> str:
 
 
 def _by_rate(model: dict[str, Any], name: str) -> list[str]:
-    """Who finished a workload, the fastest first."""
+    """The contenders that finished a workload, the fastest first."""
     speeds = {contender: _median_rate(model, contender, name) for contender in model["contenders"]}
     return sorted((each for each, speed in speeds.items() if speed), key=lambda each: -(speeds[each] or 0))
 

@@ -58,7 +58,7 @@ def cpu_flags() -> set[str]:
 
 
 def cpu_name() -> str:
-    """What the CPU calls itself."""
+    """The name of the CPU, as Linux reports it."""
     lines = CPU_FACTS.read_text(encoding="ascii").splitlines() if CPU_FACTS.exists() else []
     names = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     known = [names.get("model name", platform.processor())]

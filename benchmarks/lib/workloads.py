@@ -48,7 +48,7 @@ def standard_library_texts(count: int) -> list[str]:
 
 
 def source_texts(scifact: Path = SCIFACT) -> tuple[str, list[str]]:
-    """Where the running text comes from, in words, and its parts in a random order."""
+    """The name of the source of the running text, and the parts of that text in a random order."""
     if scifact.is_dir():
         origin, texts = "SciFact abstracts", [document.text for document in read_retrieval_dataset(scifact).documents()]
     else:

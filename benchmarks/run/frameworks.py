@@ -59,7 +59,7 @@ def measure(lineup: Lineup, texts: str, rounds: int, scratch: Path) -> dict[str,
 
 
 def table(lineup: Lineup, seconds: dict[str, list[float]], chunks: int, scratch: Path) -> str:
-    """A row for each contender, and why who is missing."""
+    """A row for each contender, and the reason for each one that failed."""
     exact = next((scratch / f"{name}.npy" for name in ("langchain-torch", "llama-torch") if seconds.get(name)), None)
     lines = ["| class | chunks/s | slowest, fastest round | cosine to torch: mean, least |", "|---|---|---|---|"]
     for contender in lineup.standing():

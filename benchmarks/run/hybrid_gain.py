@@ -1,4 +1,4 @@
-"""What a sparse vector of words beside the dense one gains on SciFact: dense, words alone, and both fused.
+"""Measure the gain of a sparse vector of words beside the dense one on SciFact: dense, words alone, both fused.
 
 Run:  .venv/bin/python benchmarks/run/hybrid_gain.py [MODEL_FOLDER]
 
@@ -63,7 +63,7 @@ def report(name: str, dataset: RetrievalDataset, find: Callable[[str], list[str]
 
 
 def compare(encoder: Encoder, folder: str) -> None:
-    """Ingest once, and ask in three ways."""
+    """Ingest once, and search in three ways."""
     dataset = read_retrieval_dataset(SCIFACT)
     documents = list(dataset.documents())
     vectors = dict(zip(dataset.queries, encoder.encode_queries(list(dataset.queries.values())), strict=True))

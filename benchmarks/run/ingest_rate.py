@@ -1,4 +1,4 @@
-"""How near an ingest comes to the bare encoder, and how fast a second run is that finds nothing new.
+"""Compare the speed of an ingest with the bare encoder's, and time a second run that finds nothing new.
 
 Run:  .venv/bin/python benchmarks/run/ingest_rate.py --model bge-shape --to nowhere --to edge:FOLDER --to http://localhost:6333
 

@@ -1,4 +1,4 @@
-"""What each way of quantising all-MiniLM-L6-v2 to INT8 costs: calibration, outliers, weights, layers left in fp32.
+"""Compare ways of quantising all-MiniLM-L6-v2 to INT8: calibration, outliers, weights, layers left in fp32.
 
 Run:  .venv/bin/python benchmarks/run/int8_choices.py --scifact BEIR_FOLDER --stsb sts-test.csv
 

@@ -1,4 +1,4 @@
-"""Where the time of a run goes, operator by operator, on one core.
+"""Profile a run, operator by operator, on one core.
 
 Run:  .venv/bin/python benchmarks/run/operator_profile.py models/minilm-int8 [--plain] [16x16 5x50 1x180 1x400]
 

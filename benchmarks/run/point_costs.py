@@ -1,4 +1,4 @@
-"""What a point takes in qdrant-edge, which stores and indexes as a server does: bytes on disk by part, and its index.
+"""Measure a point in qdrant-edge, which stores and indexes as a server does: bytes on disk by part, and indexing time.
 
 Run:  .venv/bin/python benchmarks/run/point_costs.py MODEL [--points 10000 40000] [--random] [--quantisation scalar]
 

@@ -1,4 +1,4 @@
-"""How long one short query takes: on an idle encoder, and while the same encoder is given documents without end.
+"""Measure the latency of one short query: on an idle encoder, and while the same encoder encodes documents.
 
 Run:  .venv/bin/python benchmarks/run/query_latency.py
 

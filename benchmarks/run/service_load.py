@@ -1,4 +1,4 @@
-"""The service under load: what HTTP costs, and what happens at 50, 80 and 120 percent of what it can do.
+"""Measure the service under load: the cost of HTTP, and latency and refusals at 50, 80 and 120 % of its capacity.
 
 Run:  .venv/bin/python benchmarks/run/service_load.py models/minilm-int8
       .venv/bin/python benchmarks/run/service_load.py models/minilm-int8 --loads 1.2 --seconds 600
@@ -55,11 +55,11 @@ def make_requests(encoder: Encoder) -> tuple[list[Request], list[Request]]:
     return [_request("query", [QUERY], encoder)], bulk
 
 
-def _request(lane: str, texts: list[str], encoder: Encoder) -> Request:
-    role = "query" if lane == "query" else "document"
-    vectors = (encoder.encode_queries if lane == "query" else encoder.encode_documents)(texts)
+def _request(kind: str, texts: list[str], encoder: Encoder) -> Request:
+    role = "query" if kind == "query" else "document"
+    vectors = (encoder.encode_queries if kind == "query" else encoder.encode_documents)(texts)
     tokens = int(encoder.count_tokens(texts, role=role).sum())  # type: ignore[arg-type]
-    return Request(lane, tokens, post("/embed", {"texts": texts, "role": role}, FLOATS), vectors.tobytes())
+    return Request(kind, tokens, post("/embed", {"texts": texts, "role": role}, FLOATS), vectors.tobytes())
 
 
 def bare_rate(encoder: Encoder, texts: list[str], tokens: int) -> float:
@@ -70,7 +70,7 @@ def bare_rate(encoder: Encoder, texts: list[str], tokens: int) -> float:
 
 
 async def service_rate(connections: Connections, requests: Sequence[Request], *, clients: int) -> float:
-    """Tokens a second of the service, asked by clients that each wait for their answers."""
+    """Tokens a second of the service in a closed loop: each client waits for its response before the next request."""
     left: Iterator[Request] = iter(requests)
 
     async def client() -> None:

@@ -1,4 +1,4 @@
-"""Everything beside everyone: throughput, latency, start, memory, scaling, quality of this project and its peers.
+"""Measure this project beside its peers: throughput, latency, start, memory, scaling and quality.
 
 Run:  make bench      (or .venv/bin/python benchmarks/run/side_by_side.py --quick for a look)
 
@@ -60,7 +60,7 @@ def measure(run: Run, models: list[str], results: dict[str, Any]) -> None:
 
 
 def nothing_yet(run: Run, origin: str) -> dict[str, Any]:
-    """Results before anything is measured: the circumstances."""
+    """Results before anything is measured: machine, texts and amounts."""
     return {
         "machine": {
             "cpu": cpu_name(),

@@ -1,4 +1,4 @@
-"""Is one revision of this project slower than another? Both run in turns on the same texts.
+"""Compare the speed of two revisions of this project, in turns on the same texts.
 
 Run:  .venv/bin/python benchmarks/run/two_revisions.py main              # against the files as they are now
       .venv/bin/python benchmarks/run/two_revisions.py v0.1.0 main
@@ -135,7 +135,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Check out, export, measure, print; whether the second is clearly slower."""
+    """Check out, export, measure, print; returns 1 if the second is clearly slower, else 0."""
     options = parse()
     revisions = (options.first, options.second)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

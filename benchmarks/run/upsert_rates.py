@@ -1,4 +1,4 @@
-"""How many chunks a second each engine takes, how many bytes they become, and how long a search is then.
+"""Measure each engine of the sink: chunks stored a second, their bytes, and the time of a search afterwards.
 
 Run:  .venv/bin/python benchmarks/run/upsert_rates.py [--chunks N]
 

@@ -1,4 +1,4 @@
-"""What a contender finds in SciFact: nDCG@10 of its vectors."""
+"""Retrieval quality on SciFact: nDCG@10 of each contender's vectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BLOCK_TEXTS = 1024
 
 
 class ContenderFailedError(Exception):
-    """The contender is out; the lineup knows why."""
+    """The contender failed; the lineup has the reason."""
 
 
 class RemoteEncoder:
@@ -62,7 +62,7 @@ class RemoteEncoder:
             yield from self.encode_documents(block)
 
     def count_tokens(self, texts: Sequence[str], *, role: str = "document") -> npt.NDArray[np.int64]:
-        """Nobody asks."""
+        """Not needed by the evaluation."""
         raise NotImplementedError
 
 

@@ -28,7 +28,7 @@ def test_as_many_tokens_are_asked_for_as_were_wanted() -> None:
     planned = arrivals(20_000, 500, [query], [bulk])
     times = [at for at, _ in planned]
     assert times == sorted(times)
-    tokens = {lane: sum(each.tokens for _, each in planned if each.lane == lane) for lane in ("query", "bulk")}
+    tokens = {kind: sum(each.tokens for _, each in planned if each.kind == kind) for kind in ("query", "bulk")}
     assert sum(tokens.values()) / 500 == pytest.approx(20_000, rel=0.1)
     assert tokens["query"] / sum(tokens.values()) == pytest.approx(QUERY_SHARE, rel=0.1)
 
