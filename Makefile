@@ -79,10 +79,10 @@ types: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev .venv-peers/ready
-	$(BIN)/python benchmarks/side_by_side.py $(BENCH)
+	$(BIN)/python benchmarks/run/side_by_side.py $(BENCH)
 
 bench-frameworks: $(VENV)/dev .venv-peers/frameworks
-	$(BIN)/python benchmarks/frameworks.py $(BENCH)
+	$(BIN)/python benchmarks/run/frameworks.py $(BENCH)
 
 $(VENV)/base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from checkpoints import Shape, random_weights
 from conftest import tiny_tokenizer
 from contenders import OURS, ROSTER
 from contenders.lineup import Lineup
 from contenders.process import ContenderError, ContenderProcess, Place
-from report import report
+from lib.checkpoints import Shape, random_weights
+from lib.comparison import compare
+from lib.report import report
+from lib.silicon import Silicon, ceiling, seconds_at_ceiling
+from lib.stream_texts import stream
+from lib.tables import figure, rate, spread, table
+from lib.workloads import TextCutter, mixed_lengths, short_lengths
 from sections.throughput import cosines
-from silicon import Silicon, ceiling, seconds_at_ceiling
-from stream_texts import stream
-from tables import figure, rate, spread, table
-from two_revisions import compare
-from workloads import TextCutter, mixed_lengths, short_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

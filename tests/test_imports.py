@@ -1,4 +1,4 @@
-"""What the house is held to: which way imports go, who may import what, and how large a folder and a file may be."""
+"""The rules of the layout: import circles, the folder of each engine, and the size of folders and files."""
 
 from __future__ import annotations
 

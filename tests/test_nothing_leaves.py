@@ -1,4 +1,4 @@
-"""Nothing is sent, looked up or left in the home folder by any part, as docs/privacy.md says."""
+"""Nothing is sent, looked up or left in the home folder by any part, as docs/reference/privacy.md says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+BENCHMARKS = ROOT / "benchmarks"
 IMPORTS_IT = re.compile(r"^(import|from) onnxruntime\b", re.MULTILINE)
 
 reports_its_use = pytest.mark.skipif(
@@ -82,9 +82,18 @@ def test_child_processes_ask_for_nobody(watched: Watched, tmp_path: Path) -> Non
     assert (watched.asked, watched.files) == ([], [])
 
 
-@pytest.mark.parametrize("benchmark", [path.stem for path in BENCHMARKS if IMPORTS_IT.search(path.read_text("utf-8"))])
+@pytest.mark.parametrize(
+    "benchmark",
+    [
+        f"{path.parent.name}.{path.stem}"
+        for path in sorted(BENCHMARKS.glob("[lr]*/*.py"))
+        if IMPORTS_IT.search(path.read_text("utf-8"))
+    ],
+)
 def test_a_benchmark_that_imports_onnxruntime_asks_for_nobody(watched: Watched, benchmark: str) -> None:
-    watched.python("-c", f"import sys; sys.path.insert(0, {str(BENCHMARKS[0].parent)!r}); import {benchmark}")
+    watched.python(
+        "-c", f"import sys; sys.path[:0] = {[str(BENCHMARKS), str(BENCHMARKS / 'run')]!r}; import {benchmark}"
+    )
     assert (watched.asked, watched.files) == ([], [])
 
 

@@ -1,4 +1,4 @@
-"""Who takes part: each contender, the file that knows it, and the environment that it runs in.
+"""The contenders: each with the file that runs it and the environment that it runs in.
 
 Nothing here imports a contender's library: a process imports the library of its own contender alone.
 """
@@ -13,10 +13,10 @@ class Contender:
     """One row of the tables.
 
     Attributes:
-        name: What ``--contenders`` calls it.
-        label: What the tables call it.
+        name: Its name for ``--contenders``.
+        label: Its name in the tables.
         family: The file in this folder that runs it.
-        variant: Which of the family's ways.
+        variant: The way the family runs it.
         is_peer: Whether it runs in the peers' environment, not in this project's.
     """
 

@@ -27,7 +27,7 @@ WARM_UP_TEXTS = 8
 
 
 class Child:
-    """Carries out requests; each method that is a request returns what is answered."""
+    """Carries out requests; each method that is a request returns the answer."""
 
     def __init__(self, family: str) -> None:
         self.family_name = family

@@ -1,4 +1,4 @@
-"""What a contender's file provides, so that one loop can run them all."""
+"""The interface of a contender's file, so that one loop can run them all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Settings = dict[str, int | str]
-"""The choices that tuning makes for a contender: its batch size, say."""
+"""The choices that tuning makes for a contender, such as its batch size."""
 
 BATCH_SIZES = (1, 4, 8, 16, 32, 64, 128)
 
@@ -23,10 +23,10 @@ UNTUNED = "untuned"
 
 @dataclass(frozen=True)
 class Setup:
-    """What a contender is given.
+    """The input of a contender.
 
     Attributes:
-        variant: Which of the family's ways.
+        variant: The way the family runs it.
         checkpoint: The checkpoint folder; its token limit is the benchmark's in every file.
         work: Where prepared models of this checkpoint are kept.
         threads: Threads it may compute with.

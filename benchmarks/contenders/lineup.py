@@ -1,4 +1,4 @@
-"""Several contenders at once: who fails leaves with a reason, the others go on."""
+"""Several contenders at once: one that fails is left out with a reason, the others go on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Lineup:
     """The processes of contenders that take turns.
 
     Attributes:
-        failed: Why who left.
+        failed: The reason of each contender that failed, by name.
     """
 
     def __init__(self, contenders: Iterable[Contender], place_of: Callable[[Contender], Place]) -> None:
@@ -41,13 +41,13 @@ class Lineup:
         self._stack.close()
 
     def standing(self, turn: int = 0) -> list[Contender]:
-        """Who has not failed, in an order that begins with another one each turn."""
+        """The contenders that have not failed; each turn begins with another one."""
         left = [contender for contender in self.contenders if contender.name not in self.failed]
         shift = turn % max(1, len(left))
         return left[shift:] + left[:shift]
 
     def start(self, contender: Contender) -> None:
-        """Start a contender's process; of an earlier one nothing is left."""
+        """Start a contender's process, in place of an earlier one."""
         self.stop(contender)
         self._processes[contender.name] = self._stack.enter_context(
             ContenderProcess(contender, self.place_of(contender))
@@ -60,7 +60,7 @@ class Lineup:
             process.close()
 
     def ask(self, contender: Contender, do: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The answer; None where the contender fails, which then is out."""
+        """Send a request; None if the contender fails, which then takes no further part."""
         try:
             return self._processes[contender.name].ask(do, arguments)
         except ContenderError as error:
@@ -72,14 +72,14 @@ class Lineup:
     def ask_all(
         self, do: str, arguments: Mapping[str, Any], turn: int = 0
     ) -> Iterator[tuple[Contender, dict[str, Any]]]:
-        """Ask all who stand, one after another; yields who answered."""
+        """Send a request to each contender that has not failed; yields those that answered, with their answers."""
         for contender in self.standing(turn):
             answer = self.ask(contender, do, arguments)
             if answer is not None:
                 yield contender, answer
 
     def prepare(self, texts: str) -> None:
-        """Let each make its model, in a process of its own that then ends."""
+        """Prepare each contender's model, in a process of its own that then ends."""
         for contender in self.standing():
             say(f"  {contender.name}: prepare")
             self.start(contender)

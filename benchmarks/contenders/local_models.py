@@ -1,4 +1,4 @@
-"""What the frameworks' classes are given in the place of a name on a hub: folders and graphs on this disk."""
+"""Local folders and graphs, which the frameworks' classes load in place of a name on a hub."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def fastembed_model(setup: Setup) -> tuple[str, str]:
 
 
 def optimum_folder(setup: Setup) -> Path:
-    """Where optimum's ONNX graph is."""
+    """The path of optimum's ONNX graph."""
     return setup.work / "optimum"

@@ -55,7 +55,7 @@ def _quantise(setup: Setup, texts: list[str], batches: str) -> None:
 
 
 def inputs_of(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64], batches: str) -> dict[str, Any]:
-    """What a graph is given: batches of one length need no mask, and 2 to 8 % less time without it."""
+    """The inputs of a graph: batches of one length need no mask, and 2 to 8 % less time without it."""
     return {"input_ids": ids} if batches == "equal" else {"input_ids": ids, "attention_mask": mask}
 
 

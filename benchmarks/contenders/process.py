@@ -19,12 +19,12 @@ BENCHMARKS = Path(__file__).resolve().parents[1]
 
 
 class ContenderError(Exception):
-    """A contender could not do what it was asked; the message is the reason in its row."""
+    """A contender could not carry out a request; the message is the reason in its row."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where and with what a contender runs.
+    """The environment and folders that a contender runs with.
 
     Attributes:
         python: The interpreter of its environment.
@@ -44,7 +44,7 @@ class Place:
 
 
 class ContenderProcess:
-    """Starts the process, asks it, and lets it compute only while it is asked.
+    """Starts the process, sends it requests, and lets it compute only during a request.
 
     Between two requests the process is stopped (SIGSTOP), so that threads that spin while they wait take no time from
     the contender whose turn it is.

@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The amounts that are measured: texts, rounds, queries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much is measured; the defaults are for figures, ``QUICK`` is for a look.
+    """The amounts that are measured; the defaults are for figures, ``QUICK`` is for a look.
 
     Attributes:
         short_texts: Texts of workload A.

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from contenders.lineup import Lineup, say
-from workloads import TextCutter, short_lengths
+from lib.workloads import TextCutter, short_lengths
 
 if TYPE_CHECKING:
     from pathlib import Path

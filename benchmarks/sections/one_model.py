@@ -8,29 +8,29 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkpoints import MINILM, make_checkpoint
 from contenders import EXACT, OPENVINO, OURS, ROSTER, STATIC, Contender
 from contenders.lineup import Lineup, say
 from contenders.process import Place
+from lib.checkpoints import MINILM, make_checkpoint
+from lib.silicon import Silicon, ceiling, measure_silicon
+from lib.workloads import QUERY, SCIFACT, TextCutter, Workload, mixed_lengths, short_lengths
 from sections.by_length import by_count, by_length
 from sections.quality import quality
 from sections.scaling import scaling
 from sections.start import starts
 from sections.throughput import latency, throughput
-from silicon import Silicon, ceiling, measure_silicon
-from workloads import QUERY, SCIFACT, TextCutter, Workload, mixed_lengths, short_lengths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from checkpoints import BenchmarkModel
+    from lib.checkpoints import BenchmarkModel
     from sections.amounts import Amounts
 
 CURVE = (OURS, OPENVINO, "fastembed", EXACT)
-"""Whose curve over text length is drawn."""
+"""The contenders whose curve over text length is drawn."""
 
 JUDGED = (OURS, STATIC, EXACT)
-"""Whose quality is measured."""
+"""The contenders whose quality is measured."""
 
 DESCRIPTIONS = {"A": "about 50 tokens each (5-93)", "B": "10-510 tokens, in the order they come"}
 CALIBRATION_TEXTS = 300
@@ -38,7 +38,7 @@ CALIBRATION_TEXTS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the suite: how much, of whom, where."""
+    """One run of the suite: amounts, contenders, folders."""
 
     amounts: Amounts
     contenders: list[Contender]
@@ -49,12 +49,12 @@ class Run:
     texts: list[str]
 
     def place(self, contender: Contender, model: BenchmarkModel) -> Place:
-        """Where a contender runs."""
+        """The environment and folders that a contender runs with."""
         python = self.peers if contender.is_peer else sys.executable
         return Place(python, model.folder, self.work / model.name, self.scratch.parent / "logs", self.threads)
 
     def lineup(self, names: tuple[str, ...], model: BenchmarkModel, *, failed: dict[str, str]) -> Lineup:
-        """Those of the names that take part and have not failed."""
+        """The named contenders that take part and have not failed."""
         chosen = [each for each in self.contenders if each.name in names and each.name not in failed]
         return Lineup(chosen, lambda contender: self.place(contender, model))
 
@@ -115,7 +115,7 @@ def in_one_process(settings: dict[str, Any]) -> dict[str, Any]:
 def alone(
     run: Run, model: BenchmarkModel, cutter: TextCutter, files: dict[str, Path], failed: dict[str, str]
 ) -> dict[str, Any]:
-    """The sections in which few take part: workers, text length, number of texts, quality; the last three of MiniLM."""
+    """The sections with few contenders: workers, text length, number of texts, quality; the last three of MiniLM."""
     found: dict[str, Any] = {}
     if OURS in {each.name for each in run.contenders} - set(failed):
         found["scaling"] = scaling(run.place(ROSTER[OURS], model), files, run.amounts.rounds)
@@ -134,7 +134,7 @@ def alone(
 
 
 def facts(workload: Workload, model: BenchmarkModel, silicon: list[Silicon], threads: int) -> dict[str, Any]:
-    """What a workload is, and the ceiling of this machine for it."""
+    """The description of a workload, and the ceiling of this machine for it."""
     return {
         "label": DESCRIPTIONS[workload.name],
         "texts": len(workload.texts),

@@ -1,4 +1,4 @@
-"""What a contender finds in SciFact: nDCG@10 of its vectors."""
+"""Retrieval quality on SciFact: nDCG@10 of each contender's vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from contenders.lineup import Lineup, say
 from embed_plugin.evaluate import evaluate_retrieval, read_retrieval_dataset
-from workloads import QUERY
+from lib.workloads import QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ BLOCK_TEXTS = 1024
 
 
 class ContenderFailedError(Exception):
-    """The contender is out; the lineup knows why."""
+    """The contender failed; the lineup has the reason."""
 
 
 class RemoteEncoder:
@@ -62,7 +62,7 @@ class RemoteEncoder:
             yield from self.encode_documents(block)
 
     def count_tokens(self, texts: Sequence[str], *, role: str = "document") -> npt.NDArray[np.int64]:
-        """Nobody asks."""
+        """Not needed by the evaluation."""
         raise NotImplementedError
 
 

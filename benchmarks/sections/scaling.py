@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contenders import OURS, ROSTER
 from contenders.lineup import Lineup, say
-from workloads import QUERY
+from lib.workloads import QUERY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contenders.lineup import Lineup, say
-from workloads import QUERY
+from lib.workloads import QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

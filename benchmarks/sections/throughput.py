@@ -8,7 +8,7 @@ import numpy as np
 
 from contenders import EXACT
 from contenders.lineup import Lineup, say
-from workloads import QUERY
+from lib.workloads import QUERY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 From release 1.29 on, onnxruntime's official builds report their use to Microsoft, unless an environment variable is set
 when they are loaded. It is set at import, against the rule that imports have no effect, because later is too late. See
-docs/privacy.md.
+docs/reference/privacy.md.
 """
 
 from __future__ import annotations

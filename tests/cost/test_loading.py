@@ -17,7 +17,7 @@ def test_hours_machines_and_bytes_are_the_formulas() -> None:
 
 
 def test_what_a_chunk_takes_on_the_wire_was_measured() -> None:
-    """``benchmarks/upsert_rates.py``: chunks of 1,755 bytes of text were 3,701 bytes by gRPC and 10,168 by HTTP."""
+    """``benchmarks/run/upsert_rates.py``: chunks of 1,755 bytes of text were 3,701 bytes by gRPC and 10,168 by HTTP."""
     chunk = Load(1, tokens_per_chunk=260, text_bytes=1755, dimension=384)
     assert chunk.grpc_bytes == pytest.approx(3701, rel=0.01)
     assert chunk.http_bytes == pytest.approx(10_168, rel=0.01)

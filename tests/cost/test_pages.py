@@ -1,4 +1,4 @@
-"""The figures in docs/cost.md and docs/sizing.md are what the formulas give."""
+"""The figures in docs/guide/cost.md and docs/reference/sizing.md are what the formulas give."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from embed_plugin.cost import CollectionSize, Load, Machine, Traffic, month_of
 from support.command_line import run
 
 DOCS = Path(__file__).parents[2] / "docs"
-COST, SIZING = ((DOCS / name).read_text("utf-8") for name in ("cost.md", "sizing.md"))
+COST, SIZING = ((DOCS / name).read_text("utf-8") for name in ("guide/cost.md", "reference/sizing.md"))
 COMMANDS = re.findall(r"^    \$ (embed-plugin cost (?:.*\\\n)?.*)\n((?:(?:    .*)?\n)+)", COST + SIZING, re.MULTILINE)
 
 MINILM_TOKENS_PER_SECOND = 86_567

@@ -1,4 +1,4 @@
-"""The parts of benchmarks/service_load.py that must be right for its figures to mean something."""
+"""The parts of benchmarks/run/service_load.py that must be right for its figures to mean something."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from http_connections import Connections, post
-from open_loop import QUERY_SHARE, Outcome, Request, arrivals, open_loop
-from service_load import row_of
-from service_process import ServiceProcess
+from lib.http_connections import Connections, post
+from lib.load_table import row_of
+from lib.open_loop import QUERY_SHARE, Outcome, Request, arrivals, open_loop
+from lib.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def test_as_many_tokens_are_asked_for_as_were_wanted() -> None:
     planned = arrivals(20_000, 500, [query], [bulk])
     times = [at for at, _ in planned]
     assert times == sorted(times)
-    tokens = {lane: sum(each.tokens for _, each in planned if each.lane == lane) for lane in ("query", "bulk")}
+    tokens = {kind: sum(each.tokens for _, each in planned if each.kind == kind) for kind in ("query", "bulk")}
     assert sum(tokens.values()) / 500 == pytest.approx(20_000, rel=0.1)
     assert tokens["query"] / sum(tokens.values()) == pytest.approx(QUERY_SHARE, rel=0.1)
 

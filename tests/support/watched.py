@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 WATCH = Path(__file__).with_name("watch.c")
 DEVICE_ID = ".cache/Microsoft/DeveloperTools/.onnxruntime/deviceid"
 COLLECTOR = "looked up mobile.events.data.microsoft.com"
-"""What onnxruntime 1.29 and later leave and ask for, where its telemetry is on."""
+"""The files that onnxruntime 1.29 and later write, and the name they look up, where its telemetry is on."""
 
 
 class Watched:
-    """An environment for processes: its home folder is empty, and who they ask for on the network is written down.
+    """An environment for processes: its home folder is empty, and every name and address they use is logged.
 
     Attributes:
         environment: For ``subprocess``; child processes that inherit it are watched too.

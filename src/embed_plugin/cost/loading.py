@@ -11,7 +11,7 @@ from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, REQUEST_PO
 
 GRPC_BYTES_OF_A_NUMBER = 4
 HTTP_BYTES_OF_A_NUMBER = 21
-"""A float32 as JSON, comma included (``benchmarks/upsert_rates.py``)."""
+"""A float32 as JSON, comma included (``benchmarks/run/upsert_rates.py``)."""
 
 
 @dataclass(frozen=True)

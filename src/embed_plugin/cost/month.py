@@ -58,7 +58,7 @@ class Machine:
         tokens_per_second: Full speed, with no other load.
         price_per_month: In the currency of the API's price.
         utilisation: Part of ``tokens_per_second`` to plan with, above 0 and at most 1. An assumption: queries
-            wait longer the nearer a machine is to its limit (docs/serve.md has them at 50, 80 and 120 %).
+            wait longer the nearer a machine is to its limit (docs/measurements/service.md: at 50, 80, 120 %).
     """
 
     tokens_per_second: float

@@ -9,10 +9,10 @@ from embed_plugin.errors import InvalidInputError
 
 BYTES_OF_A_LINK = 4
 BYTES_OF_IDS = 90
-"""Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/sizing.md)."""
+"""Ids, versions and the index of ``source_id``: 87 bytes a point in qdrant-edge 0.9 (docs/reference/sizing.md)."""
 
 BYTES_OF_A_LEDGER = 410
-"""Payload that ingest adds to a point beside its text, measured over gRPC (``benchmarks/upsert_rates.py``)."""
+"""Payload that ingest adds to a point beside its text, measured over gRPC (``benchmarks/run/upsert_rates.py``)."""
 
 BYTES_OF_A_TOKEN = 4.5
 """For English text; SciFact's abstracts have 4.44 with BERT's tokenizer."""

@@ -37,7 +37,7 @@ FLOOR = 0.998
 products are exact (AVX2, AVX-512) and 0.9968 where they saturate, and of 500 texts no five had more than 0.9974 there.
 A single text may have less though nothing is wrong: fp32 rounds otherwise and an activation falls into the next step of
 its scale. 0.9964 was seen, between ARM and x86, so the mean is compared and not each text. See
-docs/instruction-sets.md."""
+docs/measurements/instruction-sets.md."""
 
 
 def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:

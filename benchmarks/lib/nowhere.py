@@ -1,0 +1,77 @@
+"""A place where nothing is kept: what an ingest costs without a store that shares its process and its cores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embed_plugin.ingest import point_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from embed_plugin import TextEncoder, Vectors
+    from embed_plugin.ingest import Chunk, Rejected, Stored, StoredChunk
+
+
+class Nowhere:
+    """A sink that forgets everything."""
+
+    collection, target = "nothing", "nowhere"
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def check(self, encoder: TextEncoder) -> bool:
+        """It is there."""
+        del encoder
+        return True
+
+    def prepare(self, encoder: TextEncoder) -> None:
+        """Nothing to make."""
+
+    def id_of(self, source_id: str, index: int) -> str:
+        """As every sink has it."""
+        return point_id(self.collection, source_id, index)
+
+    def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """Nothing is stored."""
+        del ids
+        return {}
+
+    def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
+        """Count them."""
+        self._count += len(vectors)
+        del chunks
+        return []
+
+    def set_metadata(self, chunks: Sequence[Chunk]) -> None:
+        """Nothing is stored."""
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Nothing is stored."""
+
+    def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
+        """Nothing is stored."""
+        del with_vectors
+        return iter(())
+
+    def search(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> list[tuple[float, StoredChunk]]:
+        """Nothing is stored."""
+        del vector, limit, text
+        return []
+
+    def count(self) -> int:
+        """Always empty."""
+        return self._count
+
+    def collections(self) -> list[str]:
+        """None."""
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""
