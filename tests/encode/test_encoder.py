@@ -222,6 +222,16 @@ def test_concurrent_threads_get_their_own_rows(tiny_encoder: Encoder) -> None:
         np.testing.assert_array_equal(found[at], vectors)
 
 
+@pytest.mark.parametrize("count", [0, 1, 5, 23])
+def test_asyncio_gives_the_same_rows_window_by_window(tiny_model: Callable[..., Path], count: int) -> None:
+    encoder = Encoder.load(tiny_model(), EncoderSettings(window_texts=5))
+    texts = [f"the cat {'dog ' * (n % 4)}" for n in range(count)]
+    expected = [vector.tobytes() for vector in encoder.stream_documents(texts)]
+    found = asyncio.run(encoder.aencode_documents(texts))
+    assert found.shape == (count, 32)
+    assert [vector.tobytes() for vector in found] == expected
+
+
 def test_concurrent_tasks_get_their_own_rows_and_their_own_errors(tiny_encoder: Encoder) -> None:
     async def ask() -> list[Vectors | BaseException]:
         calls = [tiny_encoder.aencode_queries([f"cat {n}"]) for n in range(50)]
