@@ -38,7 +38,7 @@ class FormatModule(Protocol):
     def record_of_rejected(
         self, raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings, /
     ) -> Record | Rejected | None:
-        """Make a record of what a dead letter kept of one; None where that is incomplete.
+        """Make a record of the data in a dead letter; None if it is incomplete.
 
         Only needed where the format has ``rejected_keys``.
 
@@ -108,7 +108,7 @@ def module_of(format_: Format) -> FormatModule:
 
 
 def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
-    """Make a record of what a dead letter kept of one; None where no format knows it.
+    """Make a record of the data in a dead letter; None if it is of no format.
 
     Raises:
         RecordError: it still cannot be read.
