@@ -32,7 +32,7 @@ def _collection_namespace(collection: str) -> uuid.UUID:
 
 
 class SeenIds:
-    """A set of source ids that keeps 64 bits of a hash of each: 10 million take 80 MB.
+    """A set of record ids that keeps 64 bits of a hash of each: 10 million take 80 MB.
 
     The chance that two of 10 million ids have the same hash is 3 in a million (n^2 / 2^65).
     """
@@ -55,7 +55,7 @@ class SeenIds:
         return [bool(is_there) for is_there in repeated]
 
     def contains(self, ids: Sequence[str]) -> list[bool]:
-        """Whether each id was added."""
+        """Return for each id whether it was added."""
         return [bool(is_there) for is_there in self._contains(hashes_of(ids))]
 
     def _contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

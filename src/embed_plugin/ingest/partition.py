@@ -1,4 +1,4 @@
-"""Which part of the records a run takes, where several machines share them."""
+"""The part of the records that a run takes when several machines share them (``--shard I/N``)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _EXPECTED = "expected I/N with I from 1 to N, such as 2/4"
 class Shard:
     """One of ``of_shards`` parts of all records, chosen by a hash of the record's id.
 
-    Every record is in exactly one part, the same on every machine and in every run, so nothing needs to be
-    coordinated; ids of points do not depend on it, so the number of parts may change from run to run.
+    Every record is in exactly one part, the same on every machine and in every run, so the machines need no
+    coordination. Ids of points do not depend on the part, so the number of parts may change from run to run.
+    (The shards of a Qdrant collection are something else: ``CollectionSettings.shards``.)
 
     Attributes:
-        number: Which part, from 1.
-        of_shards: How many parts there are.
+        number: Number of the part, from 1.
+        of_shards: Number of parts.
     """
 
     number: int = 1
@@ -53,7 +54,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def holds(self, ids: Sequence[str]) -> list[bool]:
-        """Whether each id is in this part."""
+        """Return for each id whether it is in this part."""
         parts = hashes_of(ids) % np.uint64(self.of_shards)
         return [bool(part == self.number - 1) for part in parts]
 

@@ -1,4 +1,4 @@
-"""A question to the chunks nearest to it."""
+"""Search a collection: embed a query and return the chunks nearest to it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that was found.
+    """A chunk found by a search.
 
     Attributes:
-        score: Of the collection's distance, cosine similarity by default; of a hybrid search, that of the fused rank.
-        source_id: The record it is a piece of.
+        score: By the collection's distance, cosine similarity by default; in a hybrid search, of the fused ranking.
+        source_id: The id of its record.
         chunk_index: Its position among the record's chunks.
         text: Its text.
         metadata: The record's.
@@ -38,11 +38,11 @@ def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybr
     """Find the chunks nearest to a query, best first.
 
     Args:
-        query: What to look for.
-        encoder: The one whose vectors the collection holds.
+        query: The text to search for.
+        encoder: The encoder whose vectors the collection holds.
         sink: The collection.
-        limit: Most chunks to return.
-        hybrid: Whether to rank by the query's words too; needs a collection with sparse vectors.
+        limit: Maximum number of chunks to return.
+        hybrid: Rank by the query's words too; needs a collection with sparse vectors.
 
     Raises:
         InvalidInputError: the query is empty or the limit is below 1.

@@ -21,15 +21,15 @@ JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | 
 
 @dataclass(frozen=True)
 class Record:
-    """One text to be made findable.
+    """One text to store and search.
 
     Attributes:
-        source_id: Names the record, the same in every run; unique within a collection.
-        text: What is embedded.
+        source_id: The record's id, the same in every run; unique within a collection.
+        text: The text to embed.
         metadata: Stored beside the text; any JSON object.
-        syntax: At whose borders the text is cut where it must be: ``text`` (paragraphs, sentences), ``markdown``
+        syntax: The kind of text, which decides where a long one is cut: ``text`` (paragraphs, sentences), ``markdown``
             (headings, lists, code), or a programming language (``python``: functions, statements).
-        place: Where it was read (``notes.jsonl:17``), for messages.
+        place: File and line where it was read (``notes.jsonl:17``), for messages.
 
     Raises:
         RecordError: the id is empty, or id, text or metadata cannot be stored as UTF-8 JSON.
@@ -62,20 +62,20 @@ class Record:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to embed: no text, or only whitespace and NUL characters."""
+        """True if there is nothing to embed: no text, or only whitespace and NUL characters."""
         return not self.text.replace("\0", "").strip()
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """What could not be read, chunked or stored, and why: a line of the dead-letter file.
+    """A record or chunk that could not be read, cut or stored, with the reason: a line of the dead-letter file.
 
     Attributes:
         reason: What was found, what was expected and what to do.
-        place: Where it was read (``notes.jsonl:17``); empty where that is not known.
-        source_id: The record's id, where one could be read.
+        place: Where it was read (``notes.jsonl:17``); empty if that is not known.
+        source_id: The record's id, if one could be read.
         chunk_index: The chunk that was refused; None for the whole record.
-        record: What ``--retry-rejected`` tries again.
+        record: The data that ``--retry-rejected`` tries again.
     """
 
     reason: str
@@ -86,7 +86,7 @@ class Rejected:
 
     @classmethod
     def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
-        """A record that was read and then refused, with all that is needed to try it again."""
+        """Reject a record that was read, keeping all that is needed to try it again."""
         fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
         if record.syntax != "text":
             fields["syntax"] = record.syntax
@@ -106,8 +106,8 @@ class Chunk:
         metadata_hash: sha256 (hex) of the metadata as canonical JSON.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
-        token_ids: Those tokens, where the encoder takes texts that are tokenised already.
-        unknown_tokens: Those of them that the tokenizer does not know; None where the encoder does not say.
+        token_ids: The ids of those tokens, if the encoder accepts tokenised texts.
+        unknown_tokens: The number of them that the tokenizer does not know; None if the encoder does not count them.
     """
 
     source_id: str
@@ -128,7 +128,7 @@ class Chunk:
 
 
 def canonical_json(value: Mapping[str, JSON]) -> str:
-    """One spelling per value: sorted keys, no spaces, nothing escaped; NaN and infinities refused."""
+    """Write a value as JSON in one way only: sorted keys, no spaces, nothing escaped; refuse NaN and infinities."""
     return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

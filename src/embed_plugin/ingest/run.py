@@ -1,4 +1,4 @@
-"""Records to a collection: read a window at a time, have workers do each, count, reject and mirror."""
+"""Run an ingest: read records a window at a time, hand each window to the workers, count, reject and mirror."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Observer:
-    """Who is told what a run does; each is optional.
+    """Callbacks of a run; each is optional.
 
     Attributes:
         on_progress: Called after each window, when its chunks are stored, with the summary so far.
         on_change: Called for each record, when its window is stored or, in a dry run, compared.
         on_removed: Called with the ids of the records that ``mirror`` removes.
-        on_rejected: Called with what could not be read when that is known, and with what could not be cut or stored
-            when its window is. Without it, the first such thing ends the run with a RecordError.
+        on_rejected: Called with records that could not be read as soon as they are read, and with those that could not
+            be cut or stored when their window is stored. Without it, the first rejection raises RecordError.
     """
 
     on_progress: Callable[[IngestSummary], None] | None = None
@@ -53,26 +53,25 @@ def ingest(
 ) -> IngestSummary:
     """Bring a collection up to date with records, embedding only what is new or changed.
 
-    Point ids follow from collection, record and chunk, and every point says what it was made from: a run that
-    was stopped is continued by running it again. Where reading fails or the main thread is interrupted, what is under
-    way is stored before the exception goes on.
+    Point ids follow from collection, record and chunk, and every point keeps the hashes of its source: a run that was
+    stopped is continued by running it again. If reading fails or the main thread is interrupted, the windows in
+    progress are stored before the exception is raised.
 
     Args:
-        records: Read lazily, a window at a time. Where something was rejected of which not even the id is known,
-            ``mirror`` removes nothing.
+        records: Read lazily, a window at a time. If a rejected record has no known id, ``mirror`` removes nothing.
         encoder: Makes the vectors.
-        sink: The collection; made if it is not there.
-        settings: The defaults where None.
-        observer: Who is told what happens.
-        workers: Who compares, cuts, embeds and stores; threads of this process by default.
+        sink: The collection; created if it does not exist.
+        settings: The defaults if None.
+        observer: Callbacks.
+        workers: Starts the workers that compare, cut, embed and store; threads of this process by default.
 
     Raises:
-        RecordError: a record cannot be read or chunked, or two have the same id, and nobody observes rejections.
+        RecordError: a record cannot be read or cut, or two have the same id, and there is no ``on_rejected``.
         SpaceMismatchError: the collection holds vectors of another space.
         TargetError: the store cannot be reached or refuses.
     """
     settings = settings or IngestSettings()
-    chunker = settings.chunker(encoder)  # which refuses what cannot be, before a collection is made
+    chunker = settings.chunker(encoder)  # raises for impossible settings, before a collection is created
     exists = sink.check(encoder)
     if not settings.dry_run:
         sink.prepare(encoder)
@@ -86,7 +85,7 @@ def ingest(
 
 
 class _Window(NamedTuple):
-    """A window that is under way."""
+    """A window in progress."""
 
     records: int
     rejected: int
@@ -99,26 +98,26 @@ class _Run:
         self._observer = observer
         self._tally = Tally()
         self._seen = SeenIds()
-        self._under_way: deque[_Window] = deque()
+        self._in_progress: deque[_Window] = deque()
         self._failed = False
-        self._all_named = True  # unless something is rejected of which not even the id is known
+        self._all_named = True  # False after a rejection without a known id
 
     def take_all(self, records: Iterable[Record | Rejected], workers: Workers) -> None:
-        """Take the records a window at a time; where reading fails, what is under way is stored all the same."""
+        """Process the records a window at a time; if reading fails, the windows in progress are still stored."""
         try:
             for window in _windows(records, self._settings):
                 self._start(window, workers)
-                if len(self._under_way) >= workers.windows:
+                if len(self._in_progress) >= workers.windows:
                     self._finish()
-            while self._under_way:
+            while self._in_progress:
                 self._finish()
         except BaseException:
-            while self._under_way and not self._failed:
+            while self._in_progress and not self._failed:
                 self._finish()
             raise
 
     def mirror(self, sink: Sink) -> None:
-        """Remove what is stored of records that were not read, or say in the summary why not."""
+        """Remove the chunks of records that were not read, or put the reason for not doing so in the summary."""
         gone = find_gone(sink, self._seen, self._settings.shard)
         self._tally.mirror_refused = refusal(
             gone, self._seen, complete=self._all_named, max_delete=self._settings.max_delete
@@ -134,17 +133,17 @@ class _Run:
         return self._tally.summary()
 
     def _start(self, window: Sequence[Record | Rejected], workers: Workers) -> None:
-        """Hand the records that are to be taken to the workers."""
+        """Hand a window's records to the workers."""
         rejected = [record for record in window if isinstance(record, Rejected)]
-        self._know(rejected)
+        self._note_rejected(rejected)
         records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
         self._reject(rejected)
-        self._under_way.append(_Window(len(window), len(rejected), workers.start(records)))
+        self._in_progress.append(_Window(len(window), len(rejected), workers.start(records)))
 
     def _finish(self) -> None:
-        """Wait until the oldest window is stored, and tell of it."""
+        """Wait until the oldest window is stored, count it, and call the observer."""
         outcome = self._result()
-        window = self._under_way.popleft()  # not earlier: Ctrl-C may end the wait, and the window is still to be told
+        window = self._in_progress.popleft()  # not earlier: if Ctrl-C ends the wait, the window is still to be counted
         self._reject([*outcome.uncut, *outcome.refused])
         self._tally.add(
             outcome.changes,
@@ -160,18 +159,18 @@ class _Run:
 
     def _result(self) -> Outcome:
         try:
-            return self._under_way[0].outcome.result()
+            return self._in_progress[0].outcome.result()
         except Exception:
-            self._failed = True  # nobody waits for the windows after it: they would fail too, each in its time
+            self._failed = True  # the later windows are not waited for: they would fail too, each after its own retries
             raise
 
-    def _know(self, rejected: Sequence[Rejected]) -> None:
-        """What was rejected is there all the same: nothing of it is gone from the source."""
+    def _note_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Note the ids of rejected records: they still exist, so mirror must not delete them."""
         self._seen.add([one.source_id for one in rejected if one.source_id is not None])
         self._all_named = self._all_named and all(one.source_id is not None for one in rejected)
 
     def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
-        """The records of this run's shard whose ids are new to it; others are rejected."""
+        """The records of this run's shard whose ids are new; a repeated id is added to ``rejected``."""
         mine = self._settings.shard.of(records)
         again = self._seen.add([record.source_id for record in mine])
         for record, seen in zip(mine, again, strict=True):

@@ -1,4 +1,4 @@
-"""How records are ingested."""
+"""Settings of an ingest run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """How records are ingested.
+    """Settings of an ingest run.
 
     Attributes:
-        chunk_tokens: Most tokens of a chunk, special tokens and prefix included; None for the model's limit.
-        overlap_tokens: Most tokens that a chunk repeats of the one before it.
+        chunk_tokens: Maximum tokens of a chunk, special tokens and prefix included; None for the model's limit.
+        overlap_tokens: Maximum tokens that a chunk repeats of the one before it.
         window_records: Records that are chunked, looked up and embedded together.
-        window_characters: A window ends early when its texts are longer than this; it bounds memory, and what a
-            killed run has to do again.
+        window_characters: A window ends early when its texts are longer than this; it bounds memory, and the work
+            that a killed run has to repeat.
         shard: The part of the records that this run takes.
-        mirror: Remove what is stored of records that were not read: the collection becomes a copy of its source.
-        max_delete: The largest part of the stored points that ``mirror`` may remove; above, it removes none.
+        mirror: Remove the stored chunks of records that were not read: the collection becomes a copy of its source.
+        max_delete: The largest part of the stored points that ``mirror`` may remove; if more are gone, it removes none.
         dry_run: Count what would be done; embed and write nothing.
     """
 
@@ -45,9 +45,9 @@ class IngestSettings:
             raise InvalidInputError(f"max_delete is {self.max_delete}; expected a part of all points, 0 to 1")
 
     def chunker(self, encoder: TextEncoder) -> Chunker:
-        """What cuts records for an encoder.
+        """Make the chunker for an encoder.
 
         Raises:
-            InvalidInputError: chunks of ``chunk_tokens`` and ``overlap_tokens`` cannot be.
+            InvalidInputError: ``chunk_tokens`` and ``overlap_tokens`` do not fit together or the encoder.
         """
         return Chunker(encoder, chunk_tokens=self.chunk_tokens, overlap_tokens=self.overlap_tokens)

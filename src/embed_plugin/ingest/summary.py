@@ -1,4 +1,4 @@
-"""What a run did, or would do."""
+"""Summary of a run: counts of records, chunks and tokens."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What a run did, or in a dry run would do.
+    """Counts of a run; in a dry run, of the work it would do.
 
     Attributes:
-        records: Records read, those that were rejected included.
-        empty: Records left out because there was nothing in them but whitespace.
+        records: Records read, rejected ones included.
+        empty: Records left out because they hold nothing but whitespace.
         rejected: Records and chunks that could not be read, cut or stored; they are in the dead-letter file.
-        sources: Records by what they were to the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
+        sources: Records by their status in the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
             ``empty``, and with ``mirror`` ``removed``.
         chunks: Chunks of the records: the sum of the next three and of those that the store refused.
         embedded: Chunks stored with a new vector.
-        metadata_only: Chunks whose text was stored and whose metadata, record or number of chunks was another.
-        unchanged: Chunks that were stored as they are.
+        metadata_only: Chunks whose text was stored, and whose metadata, record or number of chunks has changed.
+        unchanged: Chunks that were stored already.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.
         tokens: Tokens of the embedded chunks, special tokens and prefix included.
-        unknown_tokens: Those of them that the model's tokenizer does not know; None where the encoder does not say.
+        unknown_tokens: Number of them that the tokenizer does not know; None if the encoder does not count them.
         seconds: Wall-clock time.
         texts_per_second: Chunks per second, embedded or not.
-        mirror_refused: Why ``mirror`` removed nothing although there was something to remove; None otherwise.
+        mirror_refused: The reason if ``mirror`` removed nothing although there was something to remove; else None.
     """
 
     records: int
@@ -53,7 +53,7 @@ class IngestSummary:
 
 @dataclass
 class Tally:
-    """Counts what a run does, as it is done."""
+    """Running counts of a run."""
 
     started: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class Tally:
     knows_unknown: bool = True
 
     def add(self, changes: Sequence[Change], *, records: int, rejected: int, refused_chunks: int = 0) -> None:
-        """Count a window that is stored."""
+        """Count a stored window."""
         self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
         refreshed = sum(len(change.refresh) for change in changes)
@@ -83,7 +83,7 @@ class Tally:
         )
 
     def removed_sources(self, *, sources: int, chunks: int) -> None:
-        """Count what a mirror removes."""
+        """Count the records and chunks that mirror removes."""
         self.sources["removed"] += sources
         self.counts["removed"] += chunks
 

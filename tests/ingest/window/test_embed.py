@@ -65,12 +65,12 @@ def test_a_window_waits_for_the_text_that_an_earlier_one_embeds() -> None:
 
 
 def test_only_the_last_texts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED_BYTES", 2 * (4 * 32 + module._BYTES_BESIDE))
+    monkeypatch.setattr(module, "_CACHE_BYTES", 2 * (4 * 32 + module._ENTRY_OVERHEAD_BYTES))
     encoder = FakeEncoder(32)
     with Embedding(encoder) as embedding:
         for texts in (("a", "b"), ("c",), ("d", "a"), ("d",)):
             embedding.start(chunks(*texts))()
-        assert len(embedding._known) <= 3
+        assert len(embedding._cached) <= 3
     assert encoder.encoded == ["a", "b", "c", "d", "a"]
 
 

@@ -50,8 +50,8 @@ HELD_OUT_EVERY = 5
 
 RANGE_BITS = 6
 """Significant bits of a range's ends, so that an export has the same scales on every class of CPU, whose fp32 rounds
-otherwise. ``benchmarks/run/calibration_ties.py`` finds the chance that it has not: 1.5e-4 for all-MiniLM-L6-v2. Fewer bits
-widen the ranges more: 6 by 1.1 % in the mean."""
+otherwise. ``benchmarks/run/calibration_ties.py`` has the chance that it has not: 1.5e-4 for all-MiniLM-L6-v2. Fewer
+bits widen the ranges more; six by 1.1 % in the mean."""
 
 CHARACTERS_OF_A_FILE = 2_000
 _SUFFIXES = {".txt", ".md", ".markdown", ".rst", ".jsonl"}

@@ -1,1 +1,1 @@
-"""Records to chunks."""
+"""Cut records into chunks."""

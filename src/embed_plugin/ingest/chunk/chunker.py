@@ -1,4 +1,4 @@
-"""Records to chunks of at most so many tokens, cut where the text itself has borders."""
+"""Cut records into chunks of a maximum number of tokens, at the boundaries of the text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Piece(NamedTuple):
-    """A text, its tokens, whether a chunk may be as long, and the tokens' ids and how many are unknown, where known."""
+    """A text, the number of its tokens, whether it fits into a chunk, and its token ids and unknown tokens if known."""
 
     text: str
     tokens: int
@@ -29,16 +29,16 @@ class _Piece(NamedTuple):
 
 
 class Chunker:
-    """Cuts records into chunks that the encoder takes whole: no token of a text is ever cut off.
+    """Cuts records into chunks within the encoder's limit, so that no token is ever truncated.
 
-    Borders are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters; in source
-    code, whose grammar is installed, classes, functions, statements.
+    Boundaries are tried from the widest to the narrowest: sections, paragraphs, sentences, words, characters; in source
+    code whose grammar is installed: classes, functions, statements.
 
     Args:
-        encoder: Counts the tokens, special tokens and prefix included. Where it has a ``tokenizer_json``
-            (a string: the tokenizer without truncation and padding), no cut calls back into Python.
-        chunk_tokens: Most tokens of a chunk; the encoder's limit where that is lower, or by default.
-        overlap_tokens: Most tokens that a chunk repeats of the one before it.
+        encoder: Counts the tokens, special tokens and prefix included. If it has a ``tokenizer_json`` (a string: the
+            tokenizer without truncation and padding), the splitter counts tokens without calling Python.
+        chunk_tokens: Maximum tokens of a chunk; the encoder's limit if that is lower, or by default.
+        overlap_tokens: Maximum tokens that a chunk repeats of the one before it.
 
     Raises:
         InvalidInputError: no token is left for the text, or the overlap is as long as a chunk.
@@ -61,19 +61,19 @@ class Chunker:
         self._splitters: dict[tuple[str, bool], Splitter] = {}
 
     def hash_of(self, record: Record) -> str:
-        """sha256 (hex) of all that decides a record's chunks: its text, its kind, and how it is cut.
+        """sha256 (hex) of everything that determines a record's chunks: text, syntax, and the settings of the cut.
 
-        A stored record with this hash has the chunks that it would be cut into now, so it need not be cut again.
+        A stored record with this hash has the chunks that it would be cut into now, so it is not cut again.
         """
         return sha256(f"{self.limit} {self._overlap} {_syntax(record)}\n{record.text}")
 
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         """Cut records that are not empty; one list of chunks per record.
 
-        A record is rejected where a single character takes more tokens than a chunk may have, or none at all.
+        A record is rejected if a single character takes more tokens than a chunk may have, or none at all.
 
-        Tokens are counted in one call for all the records and in one more for all the pieces of those that do
-        not fit, so a record that fits costs no more than its tokens.
+        Tokens are counted in one call for all records, and in one more for all pieces of those that do not fit, so a
+        record that fits is tokenised once.
         """
         try:
             return self._chunk(records)
@@ -98,7 +98,7 @@ class Chunker:
         ]
 
     def _split_exactly(self, record: Record) -> list[_Piece]:
-        """Cut again by the encoder's own count; tokens may differ where the prefix meets the text."""
+        """Cut again by the encoder's own count: the token at the join of prefix and text may differ."""
         return self._tokenised(self._splitter(record, exact=True).chunks(record.text))
 
     def _splitter(self, record: Record, *, exact: bool) -> Splitter:
@@ -143,5 +143,5 @@ class Chunker:
 
 
 def _syntax(record: Record) -> str:
-    """What a record is cut as: plain text where there is no splitter for its kind."""
+    """The syntax to cut a record by: plain text if there is no splitter for its own."""
     return record.syntax if is_splittable(record.syntax) else "text"

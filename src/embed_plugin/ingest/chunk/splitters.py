@@ -1,4 +1,7 @@
-"""Which splitter cuts which kind of text."""
+"""Splitters for each kind of text.
+
+A programming language is one line here, for its grammar, and one in ``read/formats/syntax.py``, for its suffix.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,15 @@ _GRAMMARS = {
 
 
 class Splitter(Protocol):
-    """Cuts a text into pieces of at most so many tokens."""
+    """Cuts a text into pieces of a maximum number of tokens."""
 
     def chunks(self, text: str) -> list[str]:
-        """The pieces, in order, without white space at their ends."""
+        """The pieces in order, without white space at their ends."""
 
 
 @cache
 def is_splittable(syntax: str) -> bool:
-    """Whether there is a splitter for this kind of text here.
+    """Return whether there is a splitter for this kind of text.
 
     For source code, its grammar must be installed, in a version that the splitter can use.
     """
@@ -55,8 +58,8 @@ def make_splitter(syntax: str, count: str | Callable[[str], int], *, capacity: i
     Args:
         syntax: ``text``, ``markdown`` or a programming language whose grammar is installed.
         count: Counts tokens: a tokenizer's JSON, or a function.
-        capacity: Most tokens of a piece.
-        overlap: Most tokens that a piece repeats of the one before it.
+        capacity: Maximum tokens of a piece.
+        overlap: Maximum tokens that a piece repeats of the one before it.
     """
     kind: Any
     language: tuple[object, ...] = ()

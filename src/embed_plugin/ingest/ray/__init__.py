@@ -1,4 +1,4 @@
-"""Ingest on a Ray cluster, and the encoder in pipelines of one's own.
+"""Ingest on a Ray cluster, and the encoder for your own Ray Data pipelines.
 
 Example:
     >>> from embed_plugin import Encoder

@@ -1,4 +1,4 @@
-"""A worker's own process: it holds an encoder and a sink, from its first window on."""
+"""The process of a worker: it loads an encoder and connects a sink with its first window."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Actor:
-    """Does whole windows, several at once, in the stages of ``LocalWorkers``."""
+    """Processes windows, several at once, with ``LocalWorkers``."""
 
     def __init__(self, encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> None:
         self._about = encoder, sink, settings
@@ -29,22 +29,22 @@ class Actor:
         self._threads: LocalWorkers | None = None
 
     def ready(self) -> None:
-        """Answer, which only a process that has started does."""
+        """Return; a call of this succeeds once the process has started."""
 
-    def do(self, records: Sequence[Record]) -> Outcome:
-        """Do a window, to the end."""
+    def process(self, records: Sequence[Record]) -> Outcome:
+        """Process a window until it is stored."""
         with self._starting:
             self._threads = self._threads or start_here(*self._about)
         return self._threads.start(records).result()
 
 
 def start_here(encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> LocalWorkers:
-    """Load an encoder, connect a pickled sink, and start to work in this process, one of a cluster.
+    """Load an encoder, connect a pickled sink, and start workers in this process of the cluster.
 
     Raises:
         ModelFolderError: the model folder cannot be used on this machine.
-        SpaceMismatchError: the folder here is another one than that with which the collection was prepared.
-        TargetError: the store cannot be reached from here, or the collection is not there.
+        SpaceMismatchError: the folder on this machine is not the one that the collection was prepared with.
+        TargetError: the store cannot be reached from this machine, or the collection does not exist.
     """
     try:
         loaded = encoder.load()

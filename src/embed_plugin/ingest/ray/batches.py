@@ -1,4 +1,4 @@
-"""The encoder, and ingest, for ``map_batches`` in Ray Data pipelines of one's own."""
+"""The encoder and ingest as classes for ``map_batches`` in your own Ray Data pipelines."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _BY_ID = ReaderSettings(id_field="id")
 
 
 class EmbedDocuments:
-    """Adds a column with the vector of each text, as documents are encoded.
+    """Adds a column with the vector of each text, encoded as a document.
 
-    Give the class to ``map_batches``, with ``fn_constructor_args`` for what is here, and ``concurrency`` for the number
-    of processes. Each loads the model when its first batch comes, and has a thread for each of its ``num_cpus``.
+    Pass the class to ``map_batches``, with ``fn_constructor_args`` for the arguments below, and ``concurrency`` for the
+    number of processes. Each loads the model with its first batch, and has a thread for each of its ``num_cpus``.
 
     Args:
         model: See :class:`LazyEncoder`; best a folder or a hub id.
         text: The column of texts.
-        vector: The column that is added, float32 ``(n, dimension)``.
+        vector: The column to add, float32 ``(n, dimension)``.
     """
 
     def __init__(
@@ -60,22 +60,22 @@ class EmbedDocuments:
 
 
 class IngestRows:
-    """Ingests rows: finds what changed, cuts, embeds and stores it; a row for each says what became of it.
+    """Ingests rows: compares, cuts, embeds and stores them, and returns a row with the outcome of each.
 
-    For ``map_batches`` with ``batch_format="pyarrow"``; a batch is a window, and 512 rows are a good one. The
-    collection has to be there: ``sink.prepare(encoder)`` makes it, once. Ids and ledger are those of ``ingest``, which
-    may bring the same collection up to date, and whose guards over a whole run are not here: an id that is used in two
-    batches is not found, and nothing is mirrored.
+    For ``map_batches`` with ``batch_format="pyarrow"``; a batch is a window, of 512 rows for example. The collection
+    must exist: ``sink.prepare(encoder)`` creates it. Ids and ledger are those of ``ingest``, so both may update the
+    same collection. The guards of ``ingest`` over a whole run are missing: an id used in two batches is not detected,
+    and nothing is mirrored.
 
     Args:
         model: See :class:`LazyEncoder`; best a folder or a hub id.
         sink: A collection of a Qdrant server.
-        read_as: Which columns are the id, the text and the metadata; ``id``, ``text`` and all others by default.
-        settings: The defaults where None.
+        read_as: The columns of id, text and metadata; ``id``, ``text`` and all others by default.
+        settings: The defaults if None.
 
     Raises:
         InvalidInputError: no column is the id, or the settings have a shard or ``mirror``.
-        TargetError: the sink is one that only one process may have open.
+        TargetError: only one process may have the sink open.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class IngestRows:
         """Ingest a ``pyarrow.Table``.
 
         Returns:
-            Columns of a row each, in their order: ``source_id``; ``status``, which is ``new``, ``changed``,
+            A row for each, in order, with the columns ``source_id``; ``status``, which is ``new``, ``changed``,
             ``metadata_only``, ``unchanged``, ``empty`` or ``rejected``; ``chunks`` and ``embedded``, numbers;
-            ``reason``, of the rejection.
+            ``reason`` of a rejection.
 
         Raises:
             TargetError: the store cannot be reached or refuses, or the collection is not there.
@@ -111,7 +111,7 @@ class IngestRows:
         try:
             outcome = self._started().start([row for row in rows if isinstance(row, Record)]).result()
         except Exception:
-            self._threads = None  # the next batch, or this one again, is for others
+            self._threads = None  # the next batch, or a retry of this one, starts new workers
             raise
         told = _told(rows, outcome)
         return {name: np.array(column) for name, column in zip(_Told._fields, zip(*told, strict=True), strict=False)}
@@ -139,7 +139,7 @@ class _Told(NamedTuple):
 
 
 def _once(rows: Sequence[Record | Rejected]) -> list[Record | Rejected]:
-    """The rows, without a second one of an id."""
+    """Reject rows whose id an earlier row has."""
     again = iter(SeenIds().add([row.source_id for row in rows if isinstance(row, Record)]))
     return [
         Rejected.of(row, f"the id {row.source_id!r} is used twice in a batch: give every row an id of its own")

@@ -1,4 +1,4 @@
-"""The cluster: joining it, how many workers it has room for, and what it gave a process."""
+"""The Ray cluster: connect to it, count the workers that it has room for, and read a process's CPUs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from embed_plugin.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ANSWERS_WITHIN_SECONDS = 5
-_NO_PLACE = ("", "auto", "local")
+_PROBE_SECONDS = 5
+_NO_ADDRESS = ("", "auto", "local")
 """Values of RAY_ADDRESS that have Ray look for a cluster on this machine, or start one."""
 
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Be connected to a Ray cluster, and leave it in the end; a connection that is there is used and left as it is.
+    """Connect to a Ray cluster, and disconnect in the end; an existing connection is used and kept.
 
-    It is the cluster at ``RAY_ADDRESS``; without that, the one that ``ray start`` has started on this machine; else a
-    new one of this machine's CPUs, which ends with the connection.
+    It is the cluster at ``RAY_ADDRESS``; without that, the one that ``ray start`` started on this machine; else a new
+    one of this machine's CPUs, which ends with the connection.
 
     Raises:
         ClusterError: no cluster answers there.
@@ -36,7 +36,7 @@ def connected() -> Iterator[None]:
         yield
         return
     address = os.environ.get("RAY_ADDRESS", "")
-    _refuse_silence(address)
+    _check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -49,25 +49,25 @@ def connected() -> Iterator[None]:
 
 
 def room_for(cpus: int) -> int:
-    """How many workers of so many CPUs the machines of the cluster hold, be they busy or not."""
+    """The number of workers with so many CPUs that fit on the cluster's machines, busy or not."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return sum(int(resources.get("CPU", 0)) // cpus for resources in machines)
 
 
 def assigned_cpus() -> int | None:
-    """CPUs that Ray gave this process, at least one; None where it is none of Ray's."""
+    """The CPUs that Ray assigned to this process, at least one; None outside a Ray worker."""
     if not ray.is_initialized() or (context := ray.get_runtime_context()).worker.mode != ray.WORKER_MODE:
         return None
     return max(1, int(context.get_assigned_resources().get("CPU", 1)))
 
 
-def _refuse_silence(address: str) -> None:
-    """Ask whether anything answers, for Ray itself would go on asking for minutes."""
-    if address in _NO_PLACE:
+def _check_address(address: str) -> None:
+    """Raise ClusterError at once if nothing listens at the address; Ray itself would retry for minutes."""
+    if address in _NO_ADDRESS:
         return
     place = urlsplit(address if "://" in address else f"//{address}")
     try:
-        with socket.create_connection((place.hostname or "", place.port or 0), timeout=_ANSWERS_WITHIN_SECONDS):
+        with socket.create_connection((place.hostname or "", place.port or 0), timeout=_PROBE_SECONDS):
             pass
     except (OSError, ValueError) as error:
         raise ClusterError(_unreachable(address, error)) from error
@@ -78,7 +78,7 @@ def _refuse_silence(address: str) -> None:
 def _speaks_grpc(address: str) -> bool:
     with grpc.insecure_channel(address) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_ANSWERS_WITHIN_SECONDS)
+            grpc.channel_ready_future(channel).result(timeout=_PROBE_SECONDS)
         except grpc.FutureTimeoutError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""An encoder on its way to another process."""
+"""An encoder that pickles small and is loaded in the process that uses it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class LazyEncoder:
-    """Pickles in a few bytes, and is loaded in the process, and at the moment, in which it is first asked for.
+    """Pickles in a few bytes; :meth:`load` loads the encoder in the process that calls it first.
 
-    It then has a thread for each CPU that Ray gave that process, however many the machine has. A model folder that
-    would give other vectors on that machine is refused, where elsewhere it warns: nobody reads what a worker says.
+    It has a thread for each CPU that Ray assigned to that process, however many the machine has. A model folder that
+    gives other vectors on that machine is an error here and not a warning, which would go unread in a worker's log.
 
     Args:
-        encoder: A model folder, which has to be at the same path on each machine; the hub id of a model that was
-            prepared on each; or an encoder, of which a folder goes by its path, and whatever else by pickle.
+        encoder: A model folder, at the same path on each machine; the hub id of a model that was prepared on each; or
+            an encoder: one of a model folder is sent as its path, any other by pickle.
     """
 
     def __init__(self, encoder: TextEncoder | str | os.PathLike[str]) -> None:
@@ -51,22 +51,22 @@ class LazyEncoder:
         self._loaded: TextEncoder | None = None
 
     def load(self) -> TextEncoder:
-        """The encoder, the same one each time.
+        """Return the encoder, the same one each time.
 
         Raises:
-            ModelFolderError: the folder is not there, cannot be used, or gives other vectors on this machine.
+            ModelFolderError: the folder does not exist, cannot be used, or gives other vectors on this machine.
         """
         with self._lock:
             if self._loaded is None:
                 cpus = assigned_cpus()
                 if cpus is not None:
-                    os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))  # tokenizers would go by the machine's
+                    os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))  # else tokenizers uses all CPUs
                 self._loaded = self._make(*(_for_cpus(argument, cpus) for argument in self._arguments))
             return self._loaded
 
 
 def _for_any_folder(model: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """A path that means the same whatever folder the worker is started in."""
+    """Make a path absolute, because a worker's working folder is another."""
     return Path(model).absolute() if Path(model).exists() else model
 
 

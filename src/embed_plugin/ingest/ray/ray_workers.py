@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: how many, the distribution of windows among them, and their replacement when one dies."""
+"""Workers on a Ray cluster: their number, the distribution of windows, and the replacement of workers that die."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embed_plugin.errors import ClusterError, InvalidInputError
 from embed_plugin.ingest.ray.actor import Actor
 from embed_plugin.ingest.ray.cluster import room_for
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.window.workers import WINDOWS_UNDER_WAY
+from embed_plugin.ingest.window.workers import WINDOWS_IN_PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.window.workers import Outcome, RunContext
 
 _TRIES = 4
-"""How often a window is begun, and how many workers in a row may fail to start: one more would fail too."""
+"""Attempts for a window, and consecutive workers that may fail to start."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class OnRay:
 
         Raises:
             ClusterError: the cluster has no room for them.
-            TargetError: the sink is one that only one process may have open.
+            TargetError: only one process may have the sink open.
         """
         room = room_for(self.cpus)
         workers = self.workers or max(1, room)
@@ -81,19 +81,19 @@ class _Window:
 class RayWorkers:
     """:class:`~embed_plugin.ingest.window.workers.Workers` in processes of a Ray cluster; :class:`.OnRay` makes them.
 
-    Each does three windows at once. Where one dies, alone or with its machine, the others do its windows again, and
-    another is started as soon as there is room for it.
+    Each processes three windows at once. If one dies, alone or with its machine, the others process its windows again,
+    and a new one is started as soon as there is room for it.
     """
 
     def __init__(self, context: RunContext, *, workers: int, cpus: int) -> None:
-        self.windows = workers * WINDOWS_UNDER_WAY
+        self.windows = workers * WINDOWS_IN_PROGRESS
         self._about = LazyEncoder(context.encoder), pickle.dumps(context.sink), context.settings
-        self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_UNDER_WAY)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # all below is its alone
+        self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_IN_PROGRESS)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # only this thread uses the fields below
         self._started: set[_Worker] = set()
         self._ready: set[_Worker] = set()
         self._waiting: deque[_Window] = deque()
-        self._begun: set[_Window] = set()
+        self._sent: set[_Window] = set()
         self._failed_starts = 0
         for _ in range(workers):
             self._then(self._start)
@@ -107,19 +107,19 @@ class RayWorkers:
             ray.kill(worker.actor)
 
     def start(self, records: Sequence[Record]) -> Future[Outcome]:
-        """Have a window done by the worker that has the fewest, as soon as one has less than three."""
+        """Queue a window; the worker with the fewest takes it, as soon as one has less than three."""
         window = _Window(records)
         self._then(self._queue, window)
         return window.outcome
 
     def _then(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
-        with suppress(RuntimeError):  # the thread has ended, and with it the run
+        with suppress(RuntimeError):  # the thread has ended, and the run with it
             self._thread.submit(self._do, step, *arguments)
 
     def _do(self, step: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - the step's
         try:
             step(*arguments)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for ever
+        except Exception as error:  # noqa: BLE001 - otherwise the windows would be waited for for ever
             self._give_up(f"the Ray cluster cannot be used any more: {error!r}")
 
     def _start(self) -> None:
@@ -146,42 +146,42 @@ class RayWorkers:
     def _hand_out(self) -> None:
         while self._waiting and self._ready:
             worker = min(self._ready, key=lambda one: one.windows)
-            if worker.windows == WINDOWS_UNDER_WAY:
+            if worker.windows == WINDOWS_IN_PROGRESS:
                 return
             self._send(self._waiting.popleft(), worker)
 
     def _send(self, window: _Window, worker: _Worker) -> None:
         window.tries += 1
         worker.windows += 1
-        self._begun.add(window)
-        done = worker.actor.do.remote(window.records).future()
+        self._sent.add(window)
+        done = worker.actor.process.remote(window.records).future()
         done.add_done_callback(lambda done: self._then(self._finish, window, worker, done))
 
     def _finish(self, window: _Window, worker: _Worker, done: Future[Outcome]) -> None:
         worker.windows -= 1
         error = done.exception()
-        if window not in self._begun:
-            return  # it was given up
+        if window not in self._sent:
+            return  # it has failed already
         if isinstance(error, RayError) and not isinstance(error, RayTaskError):
-            self._begin_again(window, worker, error)
+            self._retry(window, worker, error)
         elif error is None:
-            self._begun.remove(window)
+            self._sent.remove(window)
             window.outcome.set_result(done.result())
         else:
-            self._begun.remove(window)
-            window.outcome.set_exception(_own(error))
+            self._sent.remove(window)
+            window.outcome.set_exception(_unwrapped(error))
         self._hand_out()
 
-    def _begin_again(self, window: _Window, worker: _Worker, error: RayError) -> None:
+    def _retry(self, window: _Window, worker: _Worker, error: RayError) -> None:
         if window.tries == _TRIES:
             self._give_up(f"a window of records was lost {_TRIES} times with the worker that did it: {error}")
             return
         self._replace(worker)
-        self._begun.remove(window)
+        self._sent.remove(window)
         self._waiting.appendleft(window)
 
     def _replace(self, worker: _Worker) -> None:
-        """Start another worker, once, for one that is gone, or cannot be reached."""
+        """Start another worker, once, for one that died or cannot be reached."""
         if worker in self._started:
             self._started.remove(worker)
             self._ready.discard(worker)
@@ -193,16 +193,16 @@ class RayWorkers:
             f"{' '.join(found.split()).rstrip('.')}. What is stored stays; see what is wrong there, such as too little "
             "memory, and run the same command again to go on"
         )
-        for window in (*self._begun, *self._waiting):
+        for window in (*self._sent, *self._waiting):
             window.outcome.set_exception(ClusterError(message))
-        self._begun.clear()
+        self._sent.clear()
         self._waiting.clear()
 
 
-def _own(error: BaseException) -> BaseException:
-    """What the worker raised, without what Ray puts around it."""
+def _unwrapped(error: BaseException) -> BaseException:
+    """The worker's exception, without Ray's wrapper."""
     if not isinstance(error, RayTaskError):
         return error
     cause: BaseException = error.cause
-    cause.__cause__ = error  # which has the worker's traceback
+    cause.__cause__ = error  # it has the worker's traceback
     return cause

@@ -1,4 +1,4 @@
-"""Bytes to text: by what the file says of itself, else by the encoding that was chosen; never by a guess."""
+"""Decode bytes: by a byte order mark, else in the chosen encoding; never by a guess."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is the start of this one
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
     Attributes:
         number: From 1.
-        content: With its line break; None where it is longer than may be read.
+        content: With its line break; None if it is too long.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
 
 def split_mark(content: bytes, *, chosen: str | None) -> tuple[str, bytes]:
-    """The encoding, by the byte order mark or else as chosen, and what follows the mark."""
+    """Return the encoding, by the byte order mark or else as chosen, and the content after the mark."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return encoding, content.removeprefix(mark)
@@ -46,10 +46,10 @@ def split_mark(content: bytes, *, chosen: str | None) -> tuple[str, bytes]:
 
 
 def decode(content: bytes, encoding: str, path: str, *, first_line: int | None) -> str:
-    """Decode a text that begins at this line of the file; None where the file is not read by lines.
+    """Decode a text that begins at this line of the file; None if the file is not read by lines.
 
     Raises:
-        RecordError: it is not in this encoding; names the line, and the encoding that it may be in.
+        RecordError: it is not in this encoding; the message names the line and a likely encoding.
     """
     try:
         return content.decode(encoding)
@@ -61,31 +61,31 @@ def decode(content: bytes, encoding: str, path: str, *, first_line: int | None) 
 
 
 def line_encoding(chosen: str | None) -> str:
-    """What the lines of :func:`read_lines` are in, where no byte order mark says otherwise."""
+    """The encoding of the lines of :func:`read_lines` if there is no byte order mark."""
     return "utf-8" if chosen is None or "\n".encode(chosen) != b"\n" else chosen
 
 
 def as_string(content: bytes) -> str:
-    """Any bytes as a string that says which they were: what is no UTF-8 becomes lone surrogates."""
+    """Convert any bytes to a string without loss: invalid UTF-8 becomes lone surrogates."""
     return content.decode("utf-8", "surrogateescape")
 
 
 def as_bytes(string: str) -> bytes:
-    """What :func:`as_string` was given."""
+    """Convert a string of :func:`as_string` back to its bytes."""
     return string.encode("utf-8", "surrogateescape")
 
 
 def keep(content: bytes, encoding: str) -> str:
-    """Bytes for a dead letter: their text, or where they are none in this encoding, each beyond ASCII by itself."""
+    """Convert bytes to a string for a dead letter: their text, or if invalid, each byte beyond ASCII as a surrogate."""
     try:
         return content.decode(encoding)
     except UnicodeDecodeError:
-        # Not as_string: bytes that happen to be UTF-8 would not show that they were no text.
+        # Not as_string: bytes that happen to be UTF-8 would look like text.
         return content.decode("ascii", "surrogateescape")
 
 
 def take_again(string: str, *, chosen: str | None) -> tuple[bytes, str]:
-    """What :func:`keep` was given, and what it is in: where it was no text, in the encoding that is chosen now."""
+    """Convert a string of :func:`keep` back to bytes, with their encoding: the one chosen now if they were invalid."""
     try:
         return string.encode(), "utf-8"
     except UnicodeEncodeError:
@@ -101,23 +101,23 @@ def _remedy(content: bytes, position: int) -> str:
 
 
 def guess_encoding(sample: bytes) -> str | None:
-    """What a text may be in, for a message to say; None where nothing fits."""
-    matches = from_bytes(sample, cp_exclusion=_WIDE)  # which fit most bytes, and text in which is mostly valid UTF-8
+    """A likely encoding of a text, for a message; None if none fits."""
+    matches = from_bytes(sample, cp_exclusion=_WIDE)  # wide encodings fit most bytes and would win
     best = matches.best()
     if best is None:
         return None
-    # Western European text is valid in other code pages as well, which a short sample does not tell apart.
+    # Western European text is valid in other code pages as well, and a short sample cannot tell them apart.
     western = [match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos]
     return "cp1252" if western else best.encoding
 
 
 def read_lines(stream: BinaryIO, *, chosen: str | None, limit: int) -> tuple[str, Iterator[Line]]:
-    """The encoding of a stream and its lines, still encoded; a line is never held beyond ``limit`` bytes.
+    """Return the encoding of a stream and its lines, still encoded; at most ``limit`` bytes of a line are held.
 
-    A stream whose line breaks are not the one byte, as in UTF-16, is read as UTF-8.
+    A stream whose line break is not the single byte 10, as in UTF-16, is converted to UTF-8.
 
     Raises:
-        UnicodeDecodeError: while the lines are read: such a stream is not in its encoding.
+        UnicodeDecodeError: raised by the iterator: a stream to convert is not in its encoding.
     """
     first = stream.readline(limit + 1)
     encoding, rest = split_mark(first, chosen=chosen)
@@ -158,9 +158,9 @@ def _bounded(line: bytes, stream: BinaryIO | io.BufferedReader, limit: int) -> I
 
 
 class _AsUtf8(io.RawIOBase):
-    """A stream in another encoding as one in UTF-8, a block at a time.
+    """Converts a stream from another encoding to UTF-8, a block at a time.
 
-    What stands for no character (a lone surrogate) becomes bytes that are no UTF-8, so that its line is refused.
+    A lone surrogate becomes invalid UTF-8, so that its line is rejected.
     """
 
     def __init__(self, start: bytes, stream: BinaryIO, encoding: str) -> None:

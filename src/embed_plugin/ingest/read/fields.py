@@ -1,4 +1,4 @@
-"""The fields of a line or row to a record: which is its id, which its text, which its metadata."""
+"""Make a record from the fields of a line or row: its id, its text and its metadata."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Origin(NamedTuple):
-    """Where a record stands.
+    """The position of a record in its file.
 
     Attributes:
-        name: What ids of the file's records are made of.
+        name: The file's name in ids of its records.
         path: The file, for messages.
         number: The line or row, from 1.
     """
@@ -34,22 +34,22 @@ class Origin(NamedTuple):
 
     @property
     def source_id(self) -> str:
-        """The id of a record that has none of its own."""
+        """The id of a record without one of its own."""
         return f"{self.name}#{self.number}"
 
     def rejected(self, reason: str, source_id: str | None = None, **raw: JSON) -> Rejected:
-        """The record refused; what was read of it is tried again as if it stood here."""
+        """Reject the record; ``raw`` is what a retry parses again, as if it stood here."""
         return Rejected(reason, self.place, source_id, record={**raw, **self._asdict()})
 
 
 def record_of_fields(fields: dict[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected:
-    """Make a record of fields, which are taken apart for it; what cannot be one is rejected, without the fields."""
+    """Make a record of fields, which it modifies, or reject it; the rejection does not hold the fields."""
     source_id = None
     place = origin.place
     try:
         source_id = origin.source_id if settings.id_field is None else _id(fields, settings.id_field, place)
         texts = [_text(fields, name, place) for name in settings.text_fields]
-        # Only now: a field may be part of the text and the id.
+        # Only now: one field may be both id and text.
         for name in {settings.id_field, *settings.text_fields}:
             fields.pop(name, None)  # type: ignore[arg-type] # None is no field
         text = texts[0] if len(texts) == 1 else "\n".join(filter(None, texts))
@@ -70,7 +70,7 @@ def check_columns(columns: Sequence[str], path: str, settings: ReaderSettings) -
     """Check that rows with these columns can be records.
 
     Raises:
-        RecordError: one that is needed is not there, or one is there twice.
+        RecordError: a needed column is missing, or one is there twice.
     """
     there = f"columns: {', '.join(columns) or 'none'}"
     if len(set(columns)) < len(columns):
@@ -85,10 +85,10 @@ def check_columns(columns: Sequence[str], path: str, settings: ReaderSettings) -
 def checked_record(
     source_id: str, text: str, metadata: dict[str, JSON] | None = None, *, syntax: str = "text", place: str
 ) -> Record:
-    """Make a record of what was read.
+    """Make a record of an id and a text.
 
     Raises:
-        RecordError: there are NUL characters in the id or the text, or what :class:`Record` refuses.
+        RecordError: the id or the text has a NUL character, or :class:`Record` refuses it.
     """
     if "\0" in text or "\0" in source_id:
         message = (
@@ -127,6 +127,6 @@ def _field(fields: dict[str, JSON], name: str, place: str, *, option: str) -> JS
 
 
 def name_of(value: object) -> str:
-    """What a JSON value is, for a message."""
+    """The type of a JSON value, for a message."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""One file to its records, whatever its format."""
+"""Read the records of one file, whatever its format."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FormatModule(Protocol):
     def record_of_rejected(
         self, raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings, /
     ) -> Record | Rejected | None:
-        """Make a record of what a dead letter kept of one; None where that is incomplete.
+        """Make a record of the data in a dead letter; None if it is incomplete.
 
         Only needed where the format has ``rejected_keys``.
 
@@ -48,10 +48,10 @@ class FormatModule(Protocol):
 
 
 class FileReader:
-    """Reads files; what goes wrong with one is a rejection, and the next can be read.
+    """Reads files; an error in one rejects it, and the next can be read.
 
     Attributes:
-        bytes_read: Bytes read so far, as they are on disk.
+        bytes_read: Bytes read so far, compressed ones as they are on disk.
     """
 
     def __init__(self, settings: ReaderSettings) -> None:
@@ -59,7 +59,7 @@ class FileReader:
         self._settings = settings
 
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
-        """The records of a file that may be gone, unreadable or damaged."""
+        """The records of a file, which may be missing, unreadable or damaged."""
         before = self.bytes_read
         try:
             with io.BufferedReader(_Counted(file.path, self._count)) as stream:
@@ -108,7 +108,7 @@ def module_of(format_: Format) -> FormatModule:
 
 
 def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
-    """Make a record of what a dead letter kept of one; None where no format knows it.
+    """Make a record of the data in a dead letter; None if it is of no format.
 
     Raises:
         RecordError: it still cannot be read.
@@ -120,7 +120,7 @@ def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: Reader
 
 
 class _Counted(io.FileIO):
-    """A file that tells how many bytes are read of it."""
+    """A file that counts the bytes read from it."""
 
     def __init__(self, path: Path, on_bytes: Callable[[int], None]) -> None:
         super().__init__(path)

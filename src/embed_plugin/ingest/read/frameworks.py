@@ -1,4 +1,4 @@
-"""What LangChain and LlamaIndex read, as records; neither needs to be installed."""
+"""Convert documents of LangChain and nodes of LlamaIndex to records; neither needs to be installed."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class LlamaIndexNode(Protocol):
 
 
 def records_of_documents(documents: Iterable[LangChainDocument]) -> Iterator[Record | Rejected]:
-    """Records of LangChain Documents, named by their ``id``.
+    """Convert LangChain Documents to records, named by their ``id``.
 
-    One without an id is named by the ``source`` in its metadata and its position among those of that source; one
-    without either is rejected, for the next run could not know it again.
+    A document without an id is named by the ``source`` in its metadata and its position among the documents of that
+    source; without either it is rejected, because the next run could not recognise it.
     """
     position: Counter[str] = Counter()
     for number, document in enumerate(documents, start=1):
@@ -55,10 +55,10 @@ def records_of_documents(documents: Iterable[LangChainDocument]) -> Iterator[Rec
 
 
 def records_of_nodes(nodes: Iterable[LlamaIndexNode]) -> Iterator[Record | Rejected]:
-    """Records of LlamaIndex nodes, named by the document they are of and their position among its nodes.
+    """Convert LlamaIndex nodes to records, named by their document and their position among its nodes.
 
-    A node that is of no document is named by its own id. Ids that LlamaIndex draws at random are others in every run:
-    have it take file names (``SimpleDirectoryReader(filename_as_id=True)``), or set ``id_``.
+    A node without a document is named by its own id. Ids that LlamaIndex draws at random differ in every run: let it
+    use file names (``SimpleDirectoryReader(filename_as_id=True)``), or set ``id_``.
     """
     position: Counter[str] = Counter()
     for number, node in enumerate(nodes, start=1):

@@ -1,4 +1,4 @@
-"""Patterns that choose files, as .gitignore has them."""
+"""Patterns that choose files, in the syntax of .gitignore."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def parse_patterns(lines: Iterable[str], where: str) -> GitIgnoreSpec:
     """Read patterns, one a line.
 
     Raises:
-        InvalidInputError: one is no pattern; names ``where`` it stands.
+        InvalidInputError: one is not a pattern; the message names ``where`` it stands.
     """
     try:
         return GitIgnoreSpec.from_lines(lines)
@@ -31,7 +31,7 @@ def read_ignore_file(path: Path) -> GitIgnoreSpec:
     """Read the patterns of a file, in UTF-8.
 
     Raises:
-        InvalidInputError: one is no pattern.
+        InvalidInputError: one is not a pattern.
         OSError: it cannot be read.
         UnicodeDecodeError: it is not UTF-8.
     """
@@ -39,17 +39,17 @@ def read_ignore_file(path: Path) -> GitIgnoreSpec:
 
 
 class IgnoreRules:
-    """What the ignore files of a folder and of those around it leave out; the innermost that says anything decides."""
+    """The rules of the ignore files of a folder and its parents; the innermost with a matching pattern decides."""
 
     def __init__(self, levels: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
         self._levels = levels
 
     def inside(self, folder: str, spec: GitIgnoreSpec) -> IgnoreRules:
-        """The rules in ``folder`` (relative, with a ``/`` at its end), which has more of its own."""
+        """The rules inside ``folder`` (relative, with a ``/`` at its end), which adds its own."""
         return IgnoreRules((*self._levels, (folder, spec)))
 
     def leave_out(self, name: str) -> bool:
-        """Whether a file is left out; a folder has a ``/`` at its end."""
+        """Return whether a file is left out; a folder has a ``/`` at its end."""
         for folder, spec in reversed(self._levels):
             found = spec.check_file(name.removeprefix(folder)).include
             if found is not None:

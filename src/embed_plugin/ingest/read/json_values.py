@@ -1,4 +1,4 @@
-"""Values of other programs (rows of Parquet, metadata of frameworks) as JSON."""
+"""Convert values of other programs (rows of Parquet, metadata of frameworks) to JSON."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 if TYPE_CHECKING:
     from embed_plugin.ingest.records import JSON
 
-_WRITTEN = (Decimal, PurePath, uuid.UUID)
+_AS_STRING = (Decimal, PurePath, uuid.UUID)
 
 
 def as_json(value: object) -> JSON:
-    """The value as JSON: dates as ISO 8601, decimals, paths and UUIDs as written, NaN as null.
+    """Convert a value to JSON: dates as ISO 8601, decimals, paths and UUIDs as strings, NaN as null.
 
     Raises:
-        TypeError: JSON has no word for it, such as bytes.
+        TypeError: JSON cannot hold it, such as bytes.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -40,6 +40,6 @@ def _scalar(value: object) -> JSON:
         return value
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    if isinstance(value, _WRITTEN):
+    if isinstance(value, _AS_STRING):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no JSON")

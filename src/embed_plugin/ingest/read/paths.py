@@ -1,4 +1,4 @@
-"""Paths to records: files, folders of them, and stdin."""
+"""Read the records of paths: files, folders and stdin."""
 
 from __future__ import annotations
 
@@ -26,13 +26,12 @@ STDIN = "-"
 class RecordReader:
     """Reads the records of files, folders and stdin (``-``), one by one, in a fixed order.
 
-    What cannot be read is rejected, and reading goes on; where not even its id is known, a record that was not read may
-    be there all the same. Nothing but the current record, and the names in the folders
-    around its file, is kept in memory.
+    A record that cannot be read is rejected, and reading goes on. Only the current record and the file names of the
+    folders around it are kept in memory.
 
     Raises:
-        RecordError: a path does not exist, or stdin is to be read in a format that is not read from it.
-        MissingExtraError: a file that is named needs an extra that is not installed.
+        RecordError: a path does not exist, or the format cannot be read from stdin.
+        MissingExtraError: a named file needs an extra that is not installed.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class RecordReader:
 
     @cached_property
     def total_bytes(self) -> int | None:
-        """Bytes to read, found by going through the folders once more; None for stdin and pipes."""
+        """Bytes to read, found by a walk through the folders; None for stdin and pipes."""
         total = 0
         finder = SourceFinder(self.settings)
         for path in self._paths:
@@ -72,7 +71,7 @@ class RecordReader:
 
     @property
     def skipped(self) -> Counter[str]:
-        """Files in the folders read so far that were left out for their suffix or kind, counted by suffix."""
+        """Files left out so far because of their suffix, or because they are not regular, counted by suffix."""
         return self._finder.skipped
 
     @property

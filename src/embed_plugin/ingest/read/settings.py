@@ -1,4 +1,4 @@
-"""How sources become records."""
+"""Settings for reading records."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from embed_plugin.ingest.read.ignore_rules import parse_patterns
 
 @dataclass(frozen=True)
 class ReaderSettings:
-    """How sources become records.
+    """Settings for reading records.
 
     Attributes:
-        format: What the files are; ``auto`` goes by the suffix. stdin holds JSON lines, unless this says ``csv`` or
-            ``tsv``, or ``text``: then every line is a record.
-        id_field: The field or column that names the record; without one, it is named by file and line.
-        text_fields: The fields or columns that are embedded; several are joined by line breaks, empty ones left out.
-        metadata_fields: The fields that are stored beside the text; None for all that are neither id nor text.
-        encoding: What text is in where the file itself does not say, by Python's name; None for UTF-8.
-        delimiter: What stands between two cells; None for the comma of CSV and the tab of TSV.
-        include: Patterns, as in .gitignore, of the files that are read in folders, whatever their suffix; without any,
-            the suffix decides.
-        exclude: Patterns of files and folders that are left out.
-        max_record_bytes: The longest line, row or file that is read as one record.
+        format: Format of the files; ``auto`` goes by the suffix. stdin holds JSON lines by default, or ``csv``, ``tsv``
+            or ``text``: then every line is a record.
+        id_field: The field or column with the record's id; None to name records by file and line.
+        text_fields: The fields or columns to embed; several are joined by line breaks, empty ones left out.
+        metadata_fields: The fields to store beside the text; None for all that are neither id nor text.
+        encoding: Encoding of text without a byte order mark, by Python's name; None for UTF-8.
+        delimiter: Separator of cells; None for the comma of CSV and the tab of TSV.
+        include: Patterns, as in .gitignore, of the files to read in folders, whatever their suffix; without any, the
+            suffix decides.
+        exclude: Patterns of files and folders to leave out.
+        max_record_bytes: Maximum length of a line, row or file that is one record.
 
     Raises:
         InvalidInputError: a setting that cannot be used.
@@ -56,7 +56,7 @@ class ReaderSettings:
 
     @property
     def fields(self) -> tuple[str, ...] | None:
-        """The fields that are needed, id and texts first; None for all."""
+        """The fields to read, id and texts first; None for all."""
         if self.metadata_fields is None:
             return None
         first = () if self.id_field is None else (self.id_field,)

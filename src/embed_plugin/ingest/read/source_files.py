@@ -1,4 +1,4 @@
-"""Which files a path stands for, and what each is called."""
+"""Find the files of a path, and give each the name that its records' ids start with."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SourceFile:
     """A file to read.
 
     Attributes:
-        path: Where it is.
-        name: What its records' ids are made of: relative to the folder that was named, with forward slashes,
-            and so the same from every working folder; a file named itself is called by the path as given.
-        format: How it is read.
-        is_stdin: Whether it is no file, and cannot be read again.
+        path: Its path.
+        name: The start of its records' ids: the path relative to the named folder, with forward slashes, and so the
+            same from every working folder; for a file that is named itself, the path as given.
+        format: Its format.
+        is_stdin: True for stdin, which cannot be read again.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class SourceFile:
     is_stdin: bool = False
 
     def rejected(self, reason: str, *, source_id: str | None = None, number: int | None = None) -> Rejected:
-        """The file, or a line of it, that cannot be read and may be tried again from where it is."""
+        """Reject the file, or a line of it; a retry reads it again."""
         place = str(self.path) if number is None else f"{self.path}:{number}"
         where: dict[str, JSON] = {"path": os.path.abspath(self.path), "name": self.name}  # noqa: PTH100 - keeps symlinks
         if number is not None:
@@ -48,13 +48,13 @@ class SourceFile:
 
 
 class SourceFinder:
-    """Finds the files to read, holding no more than the names in the folders on the way to one.
+    """Finds the files to read; in memory are only the names in the folders on the way to the current one.
 
-    Folders are searched recursively, in sorted order. Hidden files and folders are left out, and what ``.embedignore``
-    files and the settings exclude. Symlinks are followed unless they lead back to a folder they are in.
+    Folders are searched recursively, in sorted order. Hidden files and folders are left out, and those that
+    ``.embedignore`` files and the settings exclude. Symlinks are followed unless they form a cycle.
 
     Attributes:
-        skipped: Files in those folders that have another suffix or are no regular files, counted by suffix.
+        skipped: Files in those folders that have another suffix or are not regular files, counted by suffix.
     """
 
     def __init__(self, settings: ReaderSettings) -> None:
@@ -72,7 +72,7 @@ class SourceFinder:
             yield self.named(path, path.as_posix())
 
     def named(self, path: Path, name: str) -> SourceFile:
-        """A file that is read whatever it is called."""
+        """A file that is read whatever its suffix."""
         chosen = self._settings.format
         return SourceFile(path, name, (format_of(path) or "text") if chosen == AUTO else chosen)
 
@@ -103,7 +103,7 @@ class SourceFinder:
             chosen = self._include.match_file(name)
         else:
             chosen = format_of(path) is not None and self._settings.format in {AUTO, format_of(path)}
-        return chosen and _may_be_read(path)
+        return chosen and _is_regular(path)
 
 
 def _folder_rejected(root: Path, folder: Path, error: Exception) -> Rejected:
@@ -113,7 +113,7 @@ def _folder_rejected(root: Path, folder: Path, error: Exception) -> Rejected:
 
 
 def _list(folder: Path) -> list[str]:
-    """The names in a folder, sorted; those of folders with a ``/``, so that nothing more is kept of an entry."""
+    """The names in a folder, sorted; folders end with ``/``, so that only the names are kept."""
     with os.scandir(folder) as entries:
         return sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
 
@@ -125,8 +125,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _may_be_read(path: Path) -> bool:
-    """Whether it is a regular file; also what cannot be looked at, so that reading it says why."""
+def _is_regular(path: Path) -> bool:
+    """Return whether it is a regular file; True also if that cannot be found out, so that reading it reports why."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:

@@ -1,1 +1,1 @@
-"""Records that were rejected: the dead-letter file, and the way back from it."""
+"""Rejected records: the dead-letter file, written and read back."""

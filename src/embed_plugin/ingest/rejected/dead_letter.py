@@ -1,4 +1,4 @@
-"""The dead-letter file: what was rejected, one JSON object a line, and its way back."""
+"""The dead-letter file: rejected records and chunks, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class DeadLetterFile:
-    """Appends what was rejected to a file, which is made with the first of it.
+    """Appends rejected records and chunks to a file, which is created with the first of them.
 
-    What :meth:`write` has returned from is on the disk. Where a process is killed while it writes, the last line is
-    half a line, which is no JSON: :func:`read_dead_letters` says so, and the next line begins anew.
+    Lines are on disk when :meth:`write` returns. If the process is killed during a write, the last line is incomplete:
+    :func:`read_dead_letters` reports it, and the next write starts a new line.
 
     Attributes:
         count: Lines written.
@@ -42,10 +42,10 @@ class DeadLetterFile:
         self.close()
 
     def write(self, rejected: Sequence[Rejected]) -> None:
-        """Write a line for each.
+        """Write one line for each.
 
         Raises:
-            OutputError: the file cannot be written, as on a full disk; it then ends where it did before.
+            OutputError: the file cannot be written, as on a full disk; it is then as before.
         """
         if not rejected:
             return
@@ -61,7 +61,7 @@ class DeadLetterFile:
         self.count += len(rejected)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -69,9 +69,9 @@ class DeadLetterFile:
 
 @contextmanager
 def retrying(path: Path) -> Iterator[DeadLetterFile]:
-    """While the dead letters of a file are tried again: where to write those that are rejected once more.
+    """Open a file for records that are rejected once more, while the dead letters of ``path`` are tried again.
 
-    They replace the file in the end, or it is removed where there are none. After an exception it is as it was.
+    In the end it replaces ``path``; if it is empty, ``path`` is removed. After an exception ``path`` is unchanged.
     """
     again = path.with_name(f"{path.name}.again")
     again.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def retrying(path: Path) -> Iterator[DeadLetterFile]:
 
 def _open(path: Path) -> FileIO:
     file = path.open("ab+", buffering=0)
-    # "a" writes at the end wherever this reads; half a line there must not become the start of the next.
+    # "a" appends wherever this reads. An incomplete last line must not become the start of the next one.
     if file.tell() and path.is_file():
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":

@@ -1,1 +1,1 @@
-"""Where chunks are stored: the port, what a payload looks like, and a folder for each database."""
+"""Stores of chunks: the port, the layout of payloads, and a folder for each database."""

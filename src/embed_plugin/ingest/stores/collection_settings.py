@@ -1,4 +1,4 @@
-"""What can be chosen when a collection is made; what is left out is Qdrant's own default."""
+"""Settings of a new collection; those left out have Qdrant's own default."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.payload_layout import LayoutName
 
 DistanceName: TypeAlias = Literal["cosine", "dot", "euclid"]
-"""How two vectors are compared. They are unit vectors, so all three rank alike; the frameworks expect cosine."""
+"""The distance of two vectors. They are unit vectors, so all three rank alike; the frameworks expect cosine."""
 
 Datatype: TypeAlias = Literal["float32", "float16"]
-"""How a component is stored. Qdrant's uint8 takes whole numbers from 0 to 255, and every component of a unit vector
-would become 0 or 1: quantisation is what makes such vectors small."""
+"""The type of a component. Qdrant's uint8 takes whole numbers from 0 to 255, so every component of a unit vector would
+become 0 or 1; use quantisation to make such vectors small."""
 
 Quantisation: TypeAlias = Literal["scalar", "binary"]
 """scalar: a byte per component beside the vector itself. binary: a bit."""
 
 IndexKind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime", "uuid", "text", "geo"]
-"""What a payload index holds."""
+"""The type of the values in a payload index."""
 
 SparseName: TypeAlias = Literal["bm25"]
-"""Which sparse vector is stored beside the dense one."""
+"""The sparse vector that is stored beside the dense one."""
 
 
 @dataclass(frozen=True)
 class CollectionSettings:
-    """How a collection is made. Of one that is there, only the first three are compared with what was found.
+    """Settings of a new collection. Of an existing one, only the first three are checked.
 
     Attributes:
-        distance: How vectors are compared; cosine by default.
-        layout: How the payload is laid out; plain by default.
+        distance: The distance of two vectors; cosine by default.
+        layout: The layout of payloads; plain by default.
         sparse: ``bm25`` stores a sparse vector of each text's words beside the dense one, for hybrid search.
-        vectors_on_disk: Whether vectors are read from disk where they are not in the page cache.
+        vectors_on_disk: Keep vectors on disk and in the page cache, instead of in memory.
         payload_on_disk: The same for payloads.
-        datatype: How a component is stored.
+        datatype: The type of a component.
         quantisation: A smaller copy of the vectors that is searched first.
-        shards: Parts a server spreads over its nodes.
-        replication_factor: Copies a server keeps of each.
+        shards: Parts of the collection that a server spreads over its nodes (Qdrant's shards, not ``--shard``).
+        replication_factor: Copies that a server keeps of each part.
         hnsw_m: Edges of a point in the index; 0 for no index.
-        hnsw_ef_construct: Candidates that are looked at when a point is added to the index.
-        payload_indexes: More payload keys to index before there is data, with the kind of each; ``source_id`` is
-            indexed in any case.
+        hnsw_ef_construct: Candidates that are considered when a point is added to the index.
+        payload_indexes: More payload keys to index from the start, with the kind of each; ``source_id`` is always
+            indexed.
         bulk_load: Build no index while a new collection is filled; it is built when the sink is closed.
 
     Raises:
@@ -75,5 +75,5 @@ class CollectionSettings:
                 raise InvalidInputError(f"{name} of {value}, expected {low} or more")
 
     def chosen(self) -> frozenset[str]:
-        """Names of what is asked for."""
+        """Names of the settings that were given."""
         return frozenset(item.name for item in fields(self) if getattr(self, item.name))

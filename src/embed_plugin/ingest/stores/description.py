@@ -31,7 +31,7 @@ class Description:
     Attributes:
         vectors: Its dense vectors by name; the name of the one without is empty.
         metadata: Of the collection.
-        indexing_threshold: From how many kB a segment is indexed; None where nothing is.
+        indexing_threshold: Size in kB above which segments are indexed; None if there is no index.
     """
 
     vectors: Mapping[str, VectorShape]
@@ -40,7 +40,7 @@ class Description:
 
     @property
     def identity(self) -> CollectionIdentity | None:
-        """Its identity; None where there is none, or one of another schema or layout."""
+        """Its identity; None if there is none, or one of another schema or layout."""
         written = self._written
         if written is None or self.schema != SCHEMA or written.get("layout", "plain") not in LAYOUTS:
             return None
@@ -48,7 +48,7 @@ class Description:
 
     @property
     def schema(self) -> int | None:
-        """The schema of its identity; None where there is none."""
+        """The schema of its identity; None if there is none."""
         return None if self._written is None else int(self._written.get("schema", 0))
 
     @property
@@ -56,7 +56,7 @@ class Description:
         return written_on(self.metadata)
 
     def mismatch(self, encoder: TextEncoder, settings: CollectionSettings) -> tuple[str, str] | None:
-        """What was found and what was expected, if this encoder's vectors may not go there; else None."""
+        """Return the found and the expected fact if this encoder's vectors do not fit the collection; else None."""
         identity = self.identity
         vector = self.vectors.get(identity.vector if identity else "")
         if vector is None:

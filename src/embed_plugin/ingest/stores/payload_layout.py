@@ -1,4 +1,4 @@
-"""How a chunk is laid out in a point's payload, so that the framework that reads it finds what it looks for."""
+"""Layouts of a chunk in a point's payload, each in the form that one framework reads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
 """plain: ``text`` and ``metadata``. langchain and llama-index: what the ``QdrantVectorStore`` of each reads."""
 
 LEDGER_KEYS = ("source_id", "chunk_index", *Stored._fields)
-"""At the top of every payload, whatever the layout: what changes are found by."""
+"""Keys at the top of every payload, whatever the layout; changes are found by them."""
 
 
 class PayloadLayout(Protocol):
-    """Where text and metadata are in a payload."""
+    """The places of text and metadata in a payload."""
 
     def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
         """The whole payload of a chunk's point."""
 
     def text(self, payload: Mapping[str, Any]) -> str:
-        """The chunk's text; empty where there is none."""
+        """The chunk's text; empty if there is none."""
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
-        """The record's metadata; empty where there is none."""
+        """The record's metadata; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class KeyedLayout:
     """Text and metadata each under a key of their own.
 
     Attributes:
-        text_key: Where the text is; the metadata is under ``metadata``.
+        text_key: The key of the text; the metadata is under ``metadata``.
     """
 
     text_key: str
@@ -52,19 +52,19 @@ class KeyedLayout:
         return {self.text_key: chunk.text, "metadata": dict(chunk.metadata), **_ledger(chunk)}
 
     def text(self, payload: Mapping[str, Any]) -> str:
-        """The chunk's text; empty where there is none."""
+        """The chunk's text; empty if there is none."""
         return str(payload.get(self.text_key, ""))
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
-        """The record's metadata; empty where there is none."""
+        """The record's metadata; empty if there is none."""
         return _object(payload.get("metadata"))
 
 
 class NodeLayout:
     """A LlamaIndex ``TextNode`` as JSON, whose source node is the record.
 
-    The metadata is in the node, and once more at the top of the payload, where that store's filters look for it. A
-    key of the ledger or of LlamaIndex wins there over a key of the metadata that has the same name.
+    The metadata is in the node, and again at the top of the payload, where that store's filters look for it. There, a
+    key of the ledger or of LlamaIndex takes precedence over a metadata key of the same name.
     """
 
     def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
@@ -86,11 +86,11 @@ class NodeLayout:
         }
 
     def text(self, payload: Mapping[str, Any]) -> str:
-        """The chunk's text; empty where there is none."""
+        """The chunk's text; empty if there is none."""
         return str(self._node(payload).get("text", ""))
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
-        """The record's metadata; empty where there is none."""
+        """The record's metadata; empty if there is none."""
         return _object(self._node(payload).get("metadata"))
 
     def _node(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
@@ -109,7 +109,7 @@ LAYOUTS: Mapping[str, PayloadLayout] = {
 
 
 def stored_of(payload: Mapping[str, Any]) -> Stored:
-    """What a point was made from, by its payload; the same for every layout."""
+    """The source hashes in a point's payload, the same for every layout."""
     text, record, metadata = (str(payload.get(name, "")) for name in Stored._fields[:-1])
     return Stored(text, record, metadata, _whole(payload.get("chunk_count")))
 
@@ -120,7 +120,7 @@ def chunk_of(
     payload: Mapping[str, Any],
     vector: npt.NDArray[np.float32] | None = None,
 ) -> StoredChunk:
-    """The stored chunk that a point is."""
+    """Make a stored chunk of a point."""
     return StoredChunk(
         id=point_id,
         source_id=str(payload.get("source_id", "")),
@@ -148,5 +148,5 @@ def _object(value: object) -> Mapping[str, JSON]:
 
 
 def _whole(value: object) -> int:
-    """Qdrant keeps no difference between 2 and 2.0 over gRPC, and a foreign point may hold anything."""
+    """Read an integer: gRPC does not distinguish 2 and 2.0, and a foreign point may hold anything."""
     return int(value) if isinstance(value, int | float) else 0

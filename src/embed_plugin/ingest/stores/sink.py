@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Stored(NamedTuple):
-    """What a stored chunk was made from, as far as changes are found by it."""
+    """The hashes of a stored chunk's source, which changes are found by."""
 
     text_hash: str
     record_hash: str
@@ -31,16 +31,16 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredChunk:
-    """A stored chunk, as a scan finds it.
+    """A stored chunk, as returned by a scan or a search.
 
     Attributes:
         id: The point's id.
-        source_id: The record's id; empty where the point is none of ours.
+        source_id: The record's id; empty if ingest did not make the point.
         index: Position among the record's chunks.
-        stored: What it was made from.
+        stored: The hashes of its source.
         text: Its text.
         metadata: The record's.
-        vector: float32 ``(dimension,)``, where it was asked for.
+        vector: float32 ``(dimension,)``, if it was requested.
     """
 
     id: str
@@ -55,37 +55,37 @@ class StoredChunk:
 class Sink(Protocol):
     """One collection of a vector store; every method may be called from several threads at once.
 
-    Every method raises TargetError where the store cannot be reached or refuses, after it has tried again what may
-    be tried again. What it has returned from is safe: a killed process loses nothing of it.
+    Every method raises TargetError if the store cannot be reached or refuses, after retries where they may help. Writes
+    are durable when a method returns: a killed process loses none of them.
     """
 
     collection: str
     target: str
 
     def check(self, encoder: TextEncoder) -> bool:
-        """Whether the collection exists; if so, that it holds this encoder's vectors.
+        """Return whether the collection exists; if it does, check that it holds this encoder's vectors.
 
         Raises:
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance or origin.
         """
 
     def prepare(self, encoder: TextEncoder) -> None:
-        """Create the collection for this encoder's vectors, or check that it is one for them."""
+        """Create the collection for this encoder's vectors, or check that the existing one holds them."""
 
     def id_of(self, source_id: str, index: int) -> str:
         """The id of a chunk's point in this collection; see :func:`embed_plugin.ingest.ids.point_id`."""
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """What the points with these ids were made from, by id; ids that are not stored are left out."""
+        """The source hashes of the points with these ids; ids that are not stored are left out."""
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
-        """Store chunks with their vectors ``(n, dimension)``; what the store refuses for its content is returned."""
+        """Store chunks with their vectors ``(n, dimension)``; return those refused for their content."""
 
     def set_metadata(self, chunks: Sequence[Chunk]) -> None:
-        """Replace what may change while text and vector stay."""
+        """Replace everything of stored chunks but text and vector."""
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Remove the points with these ids, as far as they are there."""
+        """Remove the points with these ids; missing ones are ignored."""
 
     def scan(self, *, with_vectors: bool = False) -> Iterator[Sequence[StoredChunk]]:
         """Every point of the collection, a page at a time."""
@@ -93,16 +93,16 @@ class Sink(Protocol):
     def search(
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
     ) -> list[tuple[float, StoredChunk]]:
-        """Score and chunk of the nearest points, best first; with the query's text, by its words too."""
+        """Score and chunk of the nearest points, best first; with ``text``, the query's words count too."""
 
     def count(self) -> int:
         """Number of points in the collection."""
 
     def collections(self) -> list[str]:
-        """Names of the collections there."""
+        """Names of the store's collections."""
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
 
 
 class Migration(Protocol):

@@ -1,1 +1,1 @@
-"""Care for a collection: mirror its source, verify it, migrate it to another model."""
+"""Maintenance of a collection: mirror its source, verify it, migrate it to another model."""

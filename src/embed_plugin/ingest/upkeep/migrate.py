@@ -1,4 +1,4 @@
-"""A collection to another model, in place: embed the stored texts again, and switch when all is there."""
+"""Migrate a collection to another model in place: embed the stored texts again, then switch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MigrationSummary:
-    """What a migration did.
+    """Summary of a migration.
 
     Attributes:
         points: Points in the collection.
@@ -39,21 +39,21 @@ def migrate(
     drop_old: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> MigrationSummary:
-    """Move a collection to another model: its stored texts are embedded again, into a second vector of each point.
+    """Migrate a collection to another model: embed its stored texts again, into a second vector of each point.
 
     Searches with the old model work until all points have the new vector; then the collection is switched in one step,
-    and is searched and written with the new model. Ingest is refused meanwhile. A run that was stopped is continued by
-    running it again.
+    and is searched and written with the new model. Until then ingest is refused. A migration that was stopped is
+    continued by running it again.
 
     Args:
         encoder: The model to move to.
         sink: The collection.
-        drop_old: Remove the old vectors after the switch. Without it they stay, for programs that still name them.
+        drop_old: Remove the old vectors after the switch; by default they stay, for programs that still use them.
         on_progress: Called after each page with the points embedded in this run and the points in all.
 
     Raises:
-        RecordError: a chunk has more tokens than the model takes; nothing is cut.
-        SpaceMismatchError: the collection is on its way to a third space.
+        RecordError: a chunk has more tokens than the model's limit; nothing is truncated.
+        SpaceMismatchError: a migration to a third space is under way.
         TargetError: there is no such collection, or the store cannot be reached.
     """
     started = time.monotonic()

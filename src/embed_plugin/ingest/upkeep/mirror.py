@@ -1,4 +1,4 @@
-"""Removing what is stored of records that their source no longer has, and the guards against removing too much."""
+"""Mirror a source: remove the chunks of records that it no longer has, with guards against removing too much."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DELETED_AT_ONCE = 1024
 
 @dataclass
 class Gone:
-    """What is stored of records that were not read.
+    """The stored chunks of records that were not read.
 
     Attributes:
-        points: All points that were compared.
+        points: Number of points compared.
         sources: Ids of the records that are gone.
-        others: Ids of their points but the first of each.
-        firsts: Ids of the first ones.
+        others: Ids of their points, except the first of each record.
+        firsts: Ids of the first points.
     """
 
     points: int = 0
@@ -36,7 +36,7 @@ class Gone:
 
 
 def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
-    """Find the stored chunks of this shard whose record was not seen; points of unknown origin are passed over."""
+    """Find the stored chunks of this shard whose record was not read; points of unknown origin are skipped."""
     gone = Gone()
     for page in sink.scan():
         ids = [chunk.source_id for chunk in page]
@@ -53,13 +53,13 @@ def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
 
 
 def refusal(gone: Gone, seen: SeenIds, *, complete: bool, max_delete: float) -> str | None:
-    """Why nothing may be removed, or None.
+    """Return the reason why nothing may be removed, or None.
 
     Args:
-        gone: What would be removed.
+        gone: The chunks to remove.
         seen: The records that were read.
-        complete: Whether all there is was read.
-        max_delete: The largest part of the points that may go.
+        complete: Whether every record could be read.
+        max_delete: The largest part of the points that may be removed.
     """
     if not gone.chunks:
         return None
@@ -79,7 +79,7 @@ def refusal(gone: Gone, seen: SeenIds, *, complete: bool, max_delete: float) -> 
 
 
 def remove(gone: Gone, sink: Sink) -> None:
-    """Remove the points; the first of a record goes last, so that a stopped run can be continued."""
+    """Remove the points, the first of each record last, so that a stopped run can be continued."""
     for ids in (gone.others, gone.firsts):
         for start in range(0, len(ids), _DELETED_AT_ONCE):
             sink.delete(ids[start : start + _DELETED_AT_ONCE])

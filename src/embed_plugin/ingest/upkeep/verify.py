@@ -1,4 +1,4 @@
-"""Whether a collection holds what it says: every chunk once, with the vector of its text."""
+"""Verify a collection: every chunk is stored once, with the vector of its text."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
 
 SAMPLE = 64
-"""Texts that are embedded again."""
+"""Number of texts that are embedded again."""
 
 LEAST_COSINE = 0.998
-"""Least cosine of a stored vector to the one of its text embedded again: room for another class of CPU, where a model
-folder's own check has the same floor, and for vectors stored as float16."""
+"""Minimum cosine of a stored vector and that of its text embedded again. It leaves room for another class of CPU, for
+which a model folder's own check has the same floor, and for vectors stored as float16."""
 
-_LARGEST_NORM_ERROR = 0.01  # float16 rounds a number by 0.0005 of it at the most
+_LARGEST_NORM_ERROR = 0.01  # float16 rounds a number by at most 0.0005 of it
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a scan of a collection found.
+    """The result of a verification.
 
     Attributes:
         points: Points scanned.
-        sources: Records they are of.
+        sources: Records of those points.
         sampled: Texts embedded again.
-        least_cosine: The least cosine among those, to the stored vector; 1.0 where none was sampled.
-        problems: Number of points, or of records for ``missing`` and ``counts``, by what is wrong with them.
-        examples: Some of them by name, for each kind of problem.
+        least_cosine: The minimum cosine of those to the stored vectors; 1.0 if none was sampled.
+        problems: Number of points, or of records for ``missing`` and ``counts``, by kind of problem.
+        examples: Names of some of them, for each kind of problem.
     """
 
     points: int
@@ -54,7 +54,7 @@ class Verification:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if there is no problem."""
         return not self.problems
 
 
@@ -65,20 +65,20 @@ def verify(
     sample: int = SAMPLE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Scan a collection for what must not be.
+    """Scan a collection for damage.
 
-    The problems, by name: ``unknown`` (a point that is no chunk of ours), ``wrong_id`` (its id is not the one of its
-    record and index), ``text_hash`` (its text is another than was embedded), ``vector`` (not finite, or not of unit
-    length), ``other_vector`` (of the sampled, the vector is not the one of its text), ``missing`` (a record lacks
-    chunks), ``counts`` (its chunks disagree on how many they are, or there are more).
+    The kinds of problem: ``unknown`` (a point that ingest did not make), ``wrong_id`` (the id does not follow from
+    record and index), ``text_hash`` (the text is not the one that was embedded), ``vector`` (not finite, or not of unit
+    length), ``other_vector`` (the vector of a sampled point is not that of its text), ``missing`` (chunks of a record
+    are missing), ``counts`` (a record's chunks disagree on their number, or exceed it).
 
-    Memory is 16 bytes a point, and a page of points.
+    Memory use is 16 bytes per point, and a page of points.
 
     Args:
         encoder: The model that made the collection.
         sink: The collection.
-        sample: Texts to embed again, drawn evenly.
-        on_progress: Called after each page with points scanned and points in all.
+        sample: Number of texts to embed again, drawn evenly.
+        on_progress: Called after each page with the points scanned and their total.
 
     Raises:
         SpaceMismatchError: the collection holds vectors of another space.
@@ -97,8 +97,8 @@ def verify(
     return scan.verification(encoder)
 
 
-class _Place(NamedTuple):
-    """What is kept of each point of a page."""
+class _Page(NamedTuple):
+    """The columns kept of each page of points."""
 
     sources: npt.NDArray[np.uint64]
     indexes: npt.NDArray[np.int32]
@@ -111,7 +111,7 @@ class _Scan:
         self._sink = sink
         self._problems: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
-        self._places: list[_Place] = []
+        self._pages: list[_Page] = []
         self._sample: Reservoir[StoredChunk] = Reservoir(sample)
 
     def take(self, page: Sequence[StoredChunk]) -> None:
@@ -122,8 +122,8 @@ class _Scan:
                 self._note(problem, _name(chunk))
             if "vector" not in problems:
                 self._sample.add(chunk)
-        self._places.append(
-            _Place(
+        self._pages.append(
+            _Page(
                 hashes_of(chunk.source_id for chunk in known),
                 np.array([chunk.index for chunk in known], dtype=np.int32),
                 np.array([chunk.stored.chunk_count for chunk in known], dtype=np.int32),
@@ -164,11 +164,11 @@ class _Scan:
         return float(cosines.min())
 
     def _check_counts(self) -> int:
-        """Compare how many chunks each record has with how many they say; returns the number of records."""
-        if not self._places:
+        """Compare the number of each record's chunks with their ``chunk_count``; return the number of records."""
+        if not self._pages:
             return 0
-        sources, indexes, counts = (np.concatenate(column) for column in zip(*self._places, strict=True))
-        self._places.clear()
+        sources, indexes, counts = (np.concatenate(column) for column in zip(*self._pages, strict=True))
+        self._pages.clear()
         unique, record = np.unique(sources, return_inverse=True)
         most, least = np.zeros(len(unique), np.int32), np.full(len(unique), np.iinfo(np.int32).max, np.int32)
         np.maximum.at(most, record, counts)
@@ -183,7 +183,7 @@ class _Scan:
         return len(unique)
 
     def _name_records(self, hashes: npt.NDArray[np.uint64], problem: str) -> None:
-        """Note records of which only hashes are left: another scan finds some of their names."""
+        """Note records of which only hashes are known; another scan finds some of their ids."""
         if not len(hashes):
             return
         self._problems[problem] = len(hashes)

@@ -1,8 +1,8 @@
-"""What a window of records changes in a collection, found from the collection alone.
+"""Compare a window of records with the collection, and find what has changed.
 
-A stored chunk says what it was made from, and one rule holds at every moment, also after a crash: where chunk i of a
-record is stored, so is its chunk 0, whose ``chunk_count`` is above i. So chunk 0 of each record tells which points to
-look up, and a record whose hash is on all its chunks is passed over before anything of it is tokenised.
+A stored chunk keeps the hashes of its text, record and metadata. One rule holds at every moment, also after a crash: if
+chunk i of a record is stored, so is its chunk 0, whose ``chunk_count`` is above i. So chunk 0 of each record tells the
+points to look up, and a record whose hash is on all its chunks is skipped before it is tokenised.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.sink import Sink, Stored
 
 Status: TypeAlias = Literal["new", "changed", "metadata_only", "unchanged", "empty"]
-"""What a record is to the collection."""
+"""Status of a record, compared with the collection."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one record changes.
+    """The changes that one record makes to the collection.
 
     Attributes:
         record: The record.
-        status: What it is to the collection; a record that is empty now may still have stored chunks.
+        status: Compared with the collection; a record that is empty now may still have stored chunks.
         count: Chunks that it has now.
         embed: Those that need a vector.
-        refresh: Those whose text is stored and whose metadata, record or number of chunks is another.
-        stored_count: Chunks that it had; those from ``count`` on are stale.
+        refresh: Those whose text is stored, and whose metadata, record or number of chunks has changed.
+        stored_count: Chunks that are stored; those from ``count`` on are stale.
     """
 
     record: Record
@@ -62,7 +62,7 @@ def find_changes(
         records: Records with ids of their own.
         chunker: Cuts those that are new or changed.
         sink: The collection.
-        exists: Whether it is there; if not, everything is new.
+        exists: Whether the collection exists; if not, everything is new.
     """
     stored = _stored_chunks(records, sink) if exists else {}
     unchanged = {
@@ -77,7 +77,7 @@ def find_changes(
 
 
 def _stored_chunks(records: Sequence[Record], sink: Sink) -> dict[str, dict[int, Stored]]:
-    """The stored chunks of each record that has any, by index: two look-ups, the second for those of several."""
+    """The stored chunks of each record, by index: one look-up for chunks 0, a second one for the others."""
     firsts = {sink.id_of(record.source_id, 0): record.source_id for record in records}
     stored = {firsts[point]: {0: first} for point, first in sink.lookup(list(firsts)).items()}
     others = {
@@ -93,7 +93,7 @@ def _stored_chunks(records: Sequence[Record], sink: Sink) -> dict[str, dict[int,
 
 
 def _is_unchanged(record: Record, chunker: Chunker, stored: Mapping[int, Stored]) -> bool:
-    """Whether every chunk of the record is stored, made from this text and this metadata."""
+    """Return whether every chunk of the record is stored, made from this text and this metadata."""
     if not stored or len(stored) != stored[0].chunk_count:
         return False
     expected = chunker.hash_of(record), record.metadata_hash, len(stored)
@@ -101,7 +101,7 @@ def _is_unchanged(record: Record, chunker: Chunker, stored: Mapping[int, Stored]
 
 
 def _change(record: Record, pieces: list[Chunk] | Rejected | None, stored: Mapping[int, Stored]) -> Change | Rejected:
-    """Compare a record's chunks with the stored ones; None for pieces: it was not cut."""
+    """Compare a record's chunks with the stored ones; ``pieces`` is None if it was not cut, because it is unchanged."""
     if isinstance(pieces, Rejected):
         return pieces
     stored_count = stored[0].chunk_count if stored else 0

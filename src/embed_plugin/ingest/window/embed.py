@@ -1,4 +1,4 @@
-"""Vectors for chunks, two windows at a time, and each distinct text once."""
+"""Embed windows of chunks in the background, two at a time, and each distinct text once."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from embed_plugin.types import Vectors
 
 _WINDOWS = 2
-"""Windows embedded at once: while the last texts of one keep one worker busy, the next one feeds the others."""
+"""Windows embedded at once: while the last texts of one keep a single worker busy, the next one feeds the others."""
 
-_REMEMBERED_BYTES = 64 << 20
-"""Memory for vectors of texts that may come again; of 384 numbers each, those of 36,552 distinct texts."""
+_CACHE_BYTES = 64 << 20
+"""Memory for vectors of repeated texts: with 384 dimensions, 36,552 distinct texts."""
 
-_BYTES_BESIDE = 300
-"""What a remembered vector takes besides its numbers: its text's hash, its place, and a slot of the dictionary."""
+_ENTRY_OVERHEAD_BYTES = 300
+"""Memory of a cache entry besides its vector: the text's hash, its row, and a slot of the dictionary."""
 
 
 class Embedding:
     """Embeds windows of chunks in the background; usable in a ``with`` statement.
 
-    A text that was among the last distinct ones (64 MB of them) is not embedded again.
+    Vectors of the latest distinct texts (64 MB of them) are cached, so a repeated text is not embedded again.
     """
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self._threads = ThreadPoolExecutor(_WINDOWS, thread_name_prefix="embedding")
-        self._known: dict[str, tuple[Future[Vectors], int]] = {}
+        self._cached: dict[str, tuple[Future[Vectors], int]] = {}
         self._windows: deque[list[str]] = deque()
-        self._most = max(1, _REMEMBERED_BYTES // (4 * encoder.dimension + _BYTES_BESIDE))
+        self._max_cached = max(1, _CACHE_BYTES // (4 * encoder.dimension + _ENTRY_OVERHEAD_BYTES))
 
     def __enter__(self) -> Self:
         return self
@@ -49,14 +49,14 @@ class Embedding:
         self._threads.shutdown(cancel_futures=True)
 
     def start(self, chunks: Sequence[Chunk]) -> Callable[[], Vectors]:
-        """Begin to embed chunks; calling the result waits for their vectors ``(len(chunks), dimension)``."""
-        new = {chunk.text_hash: chunk for chunk in chunks if chunk.text_hash not in self._known}
+        """Start to embed chunks; calling the result waits for their vectors, ``(len(chunks), dimension)``."""
+        new = {chunk.text_hash: chunk for chunk in chunks if chunk.text_hash not in self._cached}
         if new:
             future = self._threads.submit(self._encode, list(new.values()))
-            self._known.update({text_hash: (future, row) for row, text_hash in enumerate(new)})
+            self._cached.update({text_hash: (future, row) for row, text_hash in enumerate(new)})
             self._windows.append(list(new))
-        places = [self._known[chunk.text_hash] for chunk in chunks]
-        self._forget()
+        places = [self._cached[chunk.text_hash] for chunk in chunks]
+        self._evict()
         return lambda: self._gather(places)
 
     def _encode(self, chunks: list[Chunk]) -> Vectors:
@@ -81,8 +81,8 @@ class Embedding:
             vectors[row] = future.result()[there]
         return vectors
 
-    def _forget(self) -> None:
-        """Let the oldest windows' vectors go; who waits for them holds them himself."""
-        while len(self._known) > self._most and len(self._windows) > 1:
+    def _evict(self) -> None:
+        """Evict the oldest windows' vectors; a waiting :meth:`start` result keeps its own reference."""
+        while len(self._cached) > self._max_cached and len(self._windows) > 1:
             for text_hash in self._windows.popleft():
-                del self._known[text_hash]
+                del self._cached[text_hash]

@@ -1,8 +1,8 @@
-"""Changes into a collection, in an order that a crash may interrupt anywhere.
+"""Store the changes of a window, in an order that a crash may interrupt anywhere.
 
 Chunk 0 of a record is stored before its others, and its ``chunk_count`` is lowered, or the chunk removed, after the
-stale ones are gone: so a stored chunk can always be found from its record's chunk 0, by whoever runs next. Stale chunks
-go when all new ones are safe.
+stale ones are removed: so the next run can find every stored chunk from its record's chunk 0. Stale chunks are removed
+when all new ones are safe.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def store_changes(changes: Sequence[Change], vectors: Vectors, sink: Sink) -> li
         sink: The collection.
 
     Returns:
-        The chunks that the store refused for their content. Nothing of a record is removed where that happened.
+        The chunks that the store refused for their content. No chunk of such a record is removed.
     """
     return _WindowWriter(changes, vectors, sink).run()
 
@@ -72,7 +72,7 @@ class _WindowWriter:
             self._sink.set_metadata(chunks)
 
     def _with_stored_count(self, chunk: Chunk) -> Chunk:
-        """Chunk 0 keeps the higher count until what is stale is gone."""
+        """Keep the higher count on chunk 0 until the stale chunks are removed."""
         stored_count = self._stored_counts[chunk.source_id]
         return replace(chunk, count=stored_count) if chunk.index == 0 and stored_count > chunk.count else chunk
 

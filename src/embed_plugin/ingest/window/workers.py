@@ -1,6 +1,7 @@
-"""Who does a window of records: compares it with what is stored, cuts it, embeds and stores what is new.
+"""Workers: they compare a window of records with the collection, cut it, and embed and store what is new.
 
-A window may be done more than once, and by anybody: ids follow from the records, and what is stored is found first.
+A window may be processed more than once and by any worker: ids follow from the records, and stored chunks are found
+first.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
-WINDOWS_UNDER_WAY = 3
-"""Of one process: one in each stage."""
+WINDOWS_IN_PROGRESS = 3
+"""Windows in progress in one process: one in each stage."""
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What workers need to know of a run.
+    """The data of a run that its workers need.
 
     Attributes:
         encoder: Makes the vectors.
         sink: The collection.
-        settings: The run's, among them whether anything is written.
+        settings: The run's settings.
         chunker: Cuts records for the encoder.
-        exists: Whether the collection is there, which it may not be in a dry run.
+        exists: Whether the collection exists; in a dry run it may not.
     """
 
     encoder: TextEncoder
@@ -51,11 +52,11 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a window came to.
+    """The result of a window.
 
     Attributes:
         changes: One for each record that could be cut.
-        uncut: The other records.
+        uncut: The other records, rejected.
         refused: Chunks that the store refused for their content.
     """
 
@@ -65,10 +66,10 @@ class Outcome:
 
 
 class Workers(Protocol):
-    """Do the windows of a run; used in a ``with`` statement, whose end waits for what was begun.
+    """Process the windows of a run; used in a ``with`` statement, whose end waits for the windows in progress.
 
     Attributes:
-        windows: How many should be under way at once.
+        windows: Number of windows to keep in progress.
     """
 
     windows: int
@@ -78,21 +79,21 @@ class Workers(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def start(self, records: Sequence[Record]) -> Future[Outcome]:
-        """Begin with a window, whose records have different ids; the result is there when it is stored.
+        """Start a window, whose records have different ids; the future is done when it is stored.
 
         Raises:
-            TargetError: the store cannot be reached or refuses; here, or where the result is asked for.
+            TargetError: the store cannot be reached or refuses; raised here or by the future.
         """
 
 
 class LocalWorkers:
-    """Threads of this process: while one window is compared and cut, two are embedded, and one of those is stored.
+    """Threads of this process: while one window is compared and cut, two are embedded or stored.
 
-    No window waits for another but the one before it in the same stage. Windows may be started by several threads.
+    A window waits only for the one before it in the same stage. Several threads may start windows.
     """
 
     def __init__(self, context: RunContext) -> None:
-        self.windows = 1 if context.settings.dry_run else WINDOWS_UNDER_WAY
+        self.windows = 1 if context.settings.dry_run else WINDOWS_IN_PROGRESS
         self._context = context
         self._compare_lock = Lock()
         self._threads = ExitStack()
@@ -107,7 +108,7 @@ class LocalWorkers:
         self._threads.close()
 
     def start(self, records: Sequence[Record]) -> Future[Outcome]:
-        """Compare and cut a window, and set off what must be embedded and stored."""
+        """Compare and cut a window, and start to embed and store what is new."""
         with self._compare_lock:
             found = find_changes(records, self._context.chunker, self._context.sink, exists=self._context.exists)
             changes = [result for result in found if isinstance(result, Change)]
@@ -121,7 +122,7 @@ class LocalWorkers:
 
     def _store(self, changes: list[Change], uncut: list[Rejected], vectors: Callable[[], Vectors]) -> Outcome:
         if self._failure is not None:
-            raise self._failure  # a store that has failed is not asked again for minutes
+            raise self._failure  # do not retry for minutes a store that has failed already
         try:
             refused = store_changes(changes, vectors(), self._context.sink)
         except BaseException as failure:
@@ -132,5 +133,5 @@ class LocalWorkers:
 
 
 def _with_record(refused: Rejected, record: Record) -> Rejected:
-    """What the store refused, with what is needed to try it again."""
+    """Add to a refused chunk the record, which is needed to try it again."""
     return Rejected.of(record, refused.reason, chunk_index=refused.chunk_index)

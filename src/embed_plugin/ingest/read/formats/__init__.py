@@ -1,1 +1,1 @@
-"""The formats of files: one file a format."""
+"""File formats: one module per format, listed in ``registry.py``."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
     """Read one record per row, quoted as in RFC 4180; empty lines are skipped."""
-    # The module's own limit, 128 KiB a cell, is one for the whole process.
+    # The limit of a cell, 128 KiB by default, is one for the whole process.
     csv.field_size_limit(max(csv.field_size_limit(), settings.max_record_bytes))
     encoding, lines = read_lines(stream, chosen=settings.encoding, limit=settings.max_record_bytes)
     strings = _Strings(lines, str(file.path), limit=settings.max_record_bytes)
@@ -92,7 +92,7 @@ def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: Rea
 
 
 class _Strings:
-    """The lines of a file as strings, for the CSV reader, which goes on after one that could not be read."""
+    """The lines of a file as strings, for the CSV reader, which continues after an exception."""
 
     def __init__(self, lines: Iterator[Line], path: str, *, limit: int) -> None:
         self.number = 0

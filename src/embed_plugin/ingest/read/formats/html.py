@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INVISIBLE = ("script", "style", "template", "noscript", "title")
 _XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
-# Addresses and the backslashes of escapes are noise to a model.
+# URLs and escaping backslashes are noise to a model.
 _CONVERTER = MarkdownConverter(
     heading_style=ATX, strip=["a"], escape_asterisks=False, escape_underscores=False, escape_misc=False
 )
@@ -44,24 +44,24 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
 
 
 def _declared_encoding(content: bytes) -> str | None:
-    """The encoding that the page itself names; None where it names none that is known."""
+    """The encoding that the page declares; None if it declares none that is known."""
     name = EncodingDetector.find_declared_encoding(content, is_html=True)
     try:
-        # A name that could be read is in bytes that are no UTF-16, whatever it says.
+        # A name that was found is not in UTF-16 bytes, whatever it says.
         return None if name is None or name.startswith("utf-16") else codecs.lookup(name).name
     except LookupError:
         return None
 
 
 def _markdown_of(page: str, path: str) -> tuple[str, str]:
-    """The title (may be empty) and the text of a page: headings, lists, tables and code as Markdown has them.
+    """Return the title (may be empty) and the text of a page: headings, lists, tables and code as Markdown.
 
-    Links keep their text, images their description; scripts and styles are left out.
+    Links become their text, images their description; scripts and styles are left out.
 
     Raises:
         RecordError: its elements are nested too deeply.
     """
-    # Beautiful Soup warns of what has no elements or begins like XML, for it may be a mistake.
+    # Beautiful Soup warns if a page has no elements or begins like XML.
     if "<" not in page:
         return "", unescape(page).strip()
     soup = BeautifulSoup(_XML_DECLARATION.sub("", page, count=1), "lxml")

@@ -66,11 +66,11 @@ _BY_SUFFIX = {suffix: name for name, file_format in FORMATS.items() for suffix i
 
 
 def is_gzipped(path: Path) -> bool:
-    """Whether the suffixes say that it is a compressed file of a format that may be."""
+    """Return whether the suffixes are those of a compressed file, of a format that may be compressed."""
     name = _BY_SUFFIX.get(path.with_suffix("").suffix.lower()) if path.suffix.lower() == ".gz" else None
     return name is not None and FORMATS[name].gzip
 
 
 def format_of(path: Path) -> Format | None:
-    """The format that the suffix stands for; None where it stands for none."""
+    """The format of a file by its suffix; None if no format has it."""
     return _BY_SUFFIX.get((path.with_suffix("") if is_gzipped(path) else path).suffix.lower())

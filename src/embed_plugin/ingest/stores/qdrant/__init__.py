@@ -1,1 +1,1 @@
-"""Qdrant: one sink over two backends."""
+"""Qdrant: one sink over two backends, qdrant-client and qdrant-edge."""

@@ -1,4 +1,4 @@
-"""What a sink asks of Qdrant, whichever backend runs it: a server, qdrant-client's local mode or qdrant-edge."""
+"""The port of Qdrant's backends: a server or local mode by qdrant-client, or qdrant-edge."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from embed_plugin.types import Vectors
 
 SPARSE_VECTOR = "bm25"
-"""The name of the sparse vector of a point. The dense one has none, as LangChain and LlamaIndex expect, until a
-migration puts one with a name in its place."""
+"""The name of a point's sparse vector. The dense one has no name, as LangChain and LlamaIndex expect, until a migration
+replaces it by one with a name."""
 
 
 def one_process_only(target: str) -> TargetError:
-    """Why a backend does not pickle."""
+    """The error of pickling a backend that only one process may have open."""
     return TargetError(
         f"{target} can be open in one process only, so no other can store there: take a Qdrant server (http://HOST:6333)"
     )
@@ -36,11 +36,11 @@ class PointBatch:
     """Points to store.
 
     Attributes:
-        ids: Of each.
-        vectors: float32 ``(n, dimension)``.
-        payloads: Of each.
-        sparse: Of each, where the collection has sparse vectors.
-        name: Of the dense vector.
+        ids: The ids.
+        vectors: The dense vectors, float32 ``(n, dimension)``.
+        payloads: The payloads.
+        sparse: The sparse vectors, if the collection has them.
+        name: The name of the dense vector.
     """
 
     ids: Sequence[str]
@@ -51,7 +51,7 @@ class PointBatch:
 
 
 class FoundPoint(NamedTuple):
-    """A point that is stored; its vector only where it was asked for."""
+    """A stored point; with its vector only if that was requested."""
 
     id: str
     payload: Mapping[str, Any]
@@ -60,13 +60,13 @@ class FoundPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """What a scroll asks for.
+    """A request for one page of a scroll.
 
     Attributes:
-        offset: The id of the first point; None from the beginning.
-        vector: The name of the dense vector to bring along; None for none.
-        without: Only points that lack the vector of this name; None for all.
-        limit: Most points.
+        offset: The id of the first point; None for the beginning.
+        vector: The name of the dense vector to return; None for none.
+        without: Only points without the vector of this name; None for all.
+        limit: Maximum number of points.
     """
 
     offset: str | None = None
@@ -76,20 +76,21 @@ class Page:
 
     @property
     def vectors(self) -> bool | list[str]:
-        """The vectors to ask for: none, those of the name, or all, among them the one without a name."""
+        """The vectors to request: none, those of the name, or all, which includes the one without a name."""
         return [self.vector] if self.vector else self.vector is not None
 
 
 class Backend(Protocol):
-    """A place with collections; every method may be called from several threads, and raises TargetError.
+    """A Qdrant with its collections. Every method may be called from several threads, and raises TargetError.
 
-    Pickling one connects anew where it is unpickled, or raises TargetError where only one process may have it open.
+    A backend is pickled as its address and connects when it is unpickled; pickling raises TargetError if only one
+    process may have it open.
 
     Attributes:
-        target: What messages call the place.
-        requests_in_flight: How many requests gain from being sent at once.
-        advised_points: From how many points in a collection another backend is advised; None for any number.
-        supported: Names of the collection settings that mean something here.
+        target: The name of this Qdrant in messages.
+        requests_in_flight: Number of concurrent requests that is fastest.
+        advised_points: Points of a collection above which another backend is advised; None for no limit.
+        supported: Names of the collection settings that it supports.
     """
 
     target: str
@@ -98,22 +99,22 @@ class Backend(Protocol):
     supported: frozenset[str]
 
     def describe(self, collection: str) -> Description | None:
-        """What the collection is; None where there is none."""
+        """The description of a collection; None if it does not exist."""
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
-        """Make a collection, with its indexes, and write the identity on it."""
+        """Create a collection with its indexes and its identity."""
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
-        """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
+        """Replace the identity, and in the same request the size in kB above which segments are indexed (0: never)."""
 
     def drop(self, collection: str) -> None:
-        """Remove a collection with all that is in it."""
+        """Remove a collection with all its points."""
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
-        """The points with these ids, as far as they are there, with these keys of their payloads."""
+        """The points with these ids, with these keys of their payloads; missing points are left out."""
 
     def upsert(self, collection: str, points: PointBatch) -> None:
-        """Store points; on return they are safe.
+        """Store points; on return they are durable.
 
         Raises:
             RefusedContentError: one of them cannot be stored.
@@ -123,10 +124,10 @@ class Backend(Protocol):
         """Replace the whole payload of points, by id."""
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
-        """Remove points, as far as they are there."""
+        """Remove points; missing ones are ignored."""
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection, and where the next one starts; None after the last."""
+        """Return a page of the collection and the offset of the next one, None after the last."""
 
     def query(
         self,
@@ -137,19 +138,19 @@ class Backend(Protocol):
         sparse: SparseVector | None = None,
         name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
-        """The nearest points by the dense vector of a name, best first.
+        """Score and point of the nearest by the dense vector of a name, best first.
 
         With a sparse vector, both rankings are fused by reciprocal rank.
         """
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
 
     def drop_vector_name(self, collection: str, name: str) -> None:
         """Remove the dense vectors of a name from all points."""
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Give stored points a dense vector; their payloads and other vectors stay."""
+        """Set a dense vector of stored points; their payloads and other vectors stay."""
 
     def count(self, collection: str) -> int:
         """Number of points."""
@@ -158,14 +159,14 @@ class Backend(Protocol):
         """Names of the collections, sorted."""
 
     def interrupt(self) -> None:
-        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+        """End all waits for a retry, now and later: a request then fails with its last error."""
 
     def close(self) -> None:
-        """Let go of the place."""
+        """Close it, so that another process may open it."""
 
 
 def pages(backend: Backend, collection: str, page: Page) -> Iterator[list[FoundPoint]]:
-    """A page of a collection and all that follow, without empty ones."""
+    """The pages of a collection from this one on, without empty ones."""
     more = True
     while more:
         points, offset = backend.scroll(collection, page)

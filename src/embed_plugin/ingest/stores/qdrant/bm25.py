@@ -1,10 +1,10 @@
-"""Texts to sparse vectors of their words, with BM25's weights: the numbers that Qdrant's own ``qdrant/bm25`` gives.
+"""Sparse vectors of a text's words with the weights of BM25, equal to those of Qdrant's own ``qdrant/bm25``.
 
 A word is a run of letters and digits in lower case, without English stop words, stemmed by Snowball's English stemmer;
 its index is the absolute value of its 32-bit MurmurHash3. A document's weight for a word that occurs ``n`` times is
 ``n (k + 1) / (n + k (1 - b + b words / average))``, a query's is 1, and the backend multiplies both by the word's
-inverse document frequency in the collection (``Modifier.IDF``). The parameters are Robertson and Zaragoza, "The
-Probabilistic Relevance Framework: BM25 and Beyond" (2009), at the values that Qdrant takes.
+inverse document frequency in the collection (``Modifier.IDF``). The formula is from Robertson and Zaragoza, "The
+Probabilistic Relevance Framework: BM25 and Beyond" (2009), the parameters have Qdrant's values.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of 153 strings would be a page
 )
 _STEMMER = snowballstemmer.stemmer("english")
-_STEMMER_LOCK = Lock()  # a stemmer keeps the word it works on in itself
+_STEMMER_LOCK = Lock()  # a stemmer is stateful
 
 
 class SparseVector(NamedTuple):
-    """The components of a vector that are not zero."""
+    """The nonzero components of a vector."""
 
     indices: list[int]
     values: list[float]
 
 
 class Bm25:
-    """Sparse vectors of documents and queries; see the module for what is in them."""
+    """Makes sparse vectors of documents and queries; the module describes their weights."""
 
     def document(self, text: str) -> SparseVector:
         """The weights of a document's words."""
@@ -80,7 +80,7 @@ def _words(text: str) -> list[str]:
 
 @lru_cache(_CACHED_WORDS)
 def _is_of_a_word(character: str) -> bool:
-    """Letters, digits, and the vowel signs that are letters in other scripts; no accents that stand alone."""
+    """Return True for letters, digits, and vowel signs of other scripts; False for accents that stand alone."""
     if character.isalnum():
         return True
     vowel_sign = unicodedata.combining(character) == 0 and unicodedata.category(character) in {"Mn", "Mc"}

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class QdrantMigration:
     """A :class:`~embed_plugin.ingest.stores.sink.Migration` of one collection to one encoder's space.
 
-    What is done is read from the collection: which points lack the new vector, and whether its identity has changed. So
-    a migration that was stopped goes on where it was.
+    The progress is read from the collection: the points without the new vector, and the identity. So a migration that
+    was stopped is continued by starting it again.
 
     Args:
-        backend: Where the collection is.
+        backend: The Qdrant of the collection.
         collection: Its name.
         encoder: The model to move to.
     """
@@ -39,13 +39,13 @@ class QdrantMigration:
         self._vector = f"space-{encoder.fingerprint[:16]}"
 
     def start(self) -> bool:
-        """Let every point have a second vector; whether there is anything to migrate.
+        """Let every point have a second vector; returns False if the collection is in the new space already.
 
-        Until it has ended, nothing but the migration writes to the collection; searches go on with the old vectors.
+        Until :meth:`finish`, only the migration writes to the collection; searches use the old vectors.
 
         Raises:
             TargetError: there is no such collection, or none that embed-plugin made.
-            SpaceMismatchError: it is on its way to a third space.
+            SpaceMismatchError: a migration to a third space is under way.
         """
         identity = self._description()[1]
         fingerprint = self._encoder.fingerprint
@@ -62,13 +62,13 @@ class QdrantMigration:
         return True
 
     def unmigrated(self) -> Iterator[list[StoredChunk]]:
-        """Chunks that lack the new vector, a page at a time."""
+        """Chunks without the new vector, a page at a time."""
         layout = LAYOUTS[self._description()[1].layout]
         for points in pages(self._backend, self._collection, Page(without=self._vector)):
             yield [chunk_of(layout, point.id, point.payload) for point in points]
 
     def add(self, chunks: Sequence[StoredChunk], vectors: Vectors) -> None:
-        """Give chunks their new vector, ``(n, dimension)``; on return they are safe."""
+        """Give chunks their new vectors, ``(n, dimension)``; on return they are durable."""
         ids = [chunk.id for chunk in chunks]
         self._backend.set_vectors(self._collection, PointBatch(ids, vectors, [], name=self._vector))
 
@@ -86,7 +86,7 @@ class QdrantMigration:
             self._backend.update(self._collection, moved)
 
     def drop_old(self) -> list[str]:
-        """Remove the dense vectors that are not searched any more; returns their names."""
+        """Remove the dense vectors that are no longer searched; returns their names."""
         description, identity = self._description()
         old = [name for name in description.vectors if name != identity.vector] if not identity.migrating_to else []
         for name in old:

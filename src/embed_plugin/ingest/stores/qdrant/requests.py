@@ -1,4 +1,4 @@
-"""Chunks into requests of a bounded size, and a refused request down to the chunk that cannot be stored."""
+"""Split chunks into requests of a bounded size, and a refused request down to the chunk at fault."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.records import Chunk
 
 REQUEST_POINTS = 256
+"""Maximum points of a request that stores them."""
+
 LOOKUP_POINTS = 1024
+"""Maximum ids of a request that looks points up or deletes them."""
+
 REQUEST_BYTES = 8 << 20
-"""A quarter of what a Qdrant server takes unless told otherwise."""
+"""A quarter of a Qdrant server's default limit."""
 
 _BYTES_OF_A_COMPONENT = 22  # as JSON: "-0.01234567890123456789,", the longest that a float32 is written
 _BYTES_OF_THE_LEDGER = 512
 
 
 def requests(chunks: Sequence[Chunk], *, dimension: int) -> Iterator[slice]:
-    """Runs of chunks that go into one request: at most so many points and, as JSON, so many bytes.
+    """The parts of ``chunks`` that go into one request each: at most REQUEST_POINTS points and REQUEST_BYTES as JSON.
 
-    A chunk that is longer than a request may be goes alone.
+    A chunk longer than that has a request of its own.
     """
     start, size = 0, 0
     for number, chunk in enumerate(chunks):
@@ -38,7 +42,7 @@ def requests(chunks: Sequence[Chunk], *, dimension: int) -> Iterator[slice]:
 
 
 def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice], None]) -> list[Rejected]:
-    """Send a run of chunks; where it is refused for its content, its halves, down to the chunk at fault."""
+    """Send a part of ``chunks``; if it is refused for its content, send its halves, down to the chunk at fault."""
     try:
         send(part)
     except RefusedContentError as error:
@@ -54,7 +58,7 @@ def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice],
 
 
 def _bytes_of(chunk: Chunk, dimension: int) -> int:
-    """An upper bound: UTF-8 has at most four bytes a character, and twice that covers what JSON escapes of a text."""
+    """An upper bound: twice the UTF-8 bytes of a text cover what JSON escapes in it."""
     return (
         _BYTES_OF_THE_LEDGER
         + dimension * _BYTES_OF_A_COMPONENT

@@ -1,4 +1,4 @@
-"""Chunks and vectors into a Qdrant collection, and the nearest ones out of it; the same over every backend."""
+"""Store chunks and vectors in a Qdrant collection and search it, over any backend."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class QdrantSink:
     """One collection of a Qdrant backend; usable in a ``with`` statement, and by several threads at once.
 
     Args:
-        backend: Where the collection is; closed with the sink.
+        backend: The Qdrant of the collection; closed with the sink.
         collection: The collection's name.
-        settings: How it is made where it is not there; the defaults where None.
+        settings: How to create it if it does not exist; the defaults if None.
 
-    Every method raises TargetError where Qdrant cannot be reached or refuses.
+    Every method raises TargetError if Qdrant cannot be reached or refuses.
 
     Raises:
-        InvalidInputError: the backend has no such thing as one of the settings.
+        InvalidInputError: the backend does not support one of the settings.
     """
 
     def __init__(self, backend: Backend, collection: str, *, settings: CollectionSettings | None = None) -> None:
@@ -69,10 +69,10 @@ class QdrantSink:
             raise InvalidInputError(message)
 
     def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
-        """Pickle as server, collection and settings: where it is unpickled, it connects, and ends no bulk load.
+        """Pickle as server, collection and settings; the unpickled sink connects, and does not end the bulk load.
 
         Raises:
-            TargetError: the backend is one that only one process may have open.
+            TargetError: only one process may have the backend open.
         """
         settings = replace(self._settings, bulk_load=False)
         return partial(QdrantSink, settings=settings), (self._backend, self.collection)
@@ -86,7 +86,7 @@ class QdrantSink:
         self.close()
 
     def close(self) -> None:
-        """End a bulk load, and let go of the server, or of the folder so that another process may open it."""
+        """End the bulk load and close the backend, so that another process may open it."""
         try:
             self._pool.shutdown(cancel_futures=True)
             if self._identity is not None and self._settings.bulk_load:
@@ -95,7 +95,7 @@ class QdrantSink:
             self._backend.close()
 
     def check(self, encoder: TextEncoder) -> bool:
-        """Whether the collection exists; if so, that it holds this encoder's vectors.
+        """Return whether the collection exists; if it does, check that it holds this encoder's vectors.
 
         Raises:
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
@@ -111,9 +111,9 @@ class QdrantSink:
         return True
 
     def prepare(self, encoder: TextEncoder) -> None:
-        """Create the collection for this encoder's vectors, or check that it is one for them.
+        """Create the collection for this encoder's vectors, or check that the existing one holds them.
 
-        A bulk load that a stopped run left behind is ended, unless this one is a bulk load too.
+        The bulk load of a run that was stopped is ended, unless this run is a bulk load too.
 
         Raises:
             SpaceMismatchError: see :meth:`check`.
@@ -127,7 +127,7 @@ class QdrantSink:
         elif self._identity is not None and self._identity.migrating_to:
             raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
         elif self._identity is None:
-            if self._settings.sparse:  # an empty collection of somebody else: what it has besides is not ours
+            if self._settings.sparse:  # an empty foreign collection: a sparse vector in it is not ours
                 raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
             self._identity = new_identity(encoder, self._settings)
             self._backend.update(self.collection, self._identity)
@@ -135,7 +135,7 @@ class QdrantSink:
             self.end_bulk_load()
 
     def recreate(self, encoder: TextEncoder) -> None:
-        """Drop the collection with all that is in it, and make it anew."""
+        """Drop the collection with all its points, and create it again."""
         if self._backend.describe(self.collection) is not None:
             self._backend.drop(self.collection)
         self._identity = None
@@ -146,7 +146,7 @@ class QdrantSink:
         return QdrantMigration(self._backend, self.collection, encoder)
 
     def end_bulk_load(self) -> None:
-        """Let the collection be indexed again, where a bulk load, of this run or a stopped one, had switched it off."""
+        """Switch indexing on again, if the bulk load of this run or an earlier one switched it off."""
         description = self._backend.describe(self.collection)
         identity = description.identity if description else None
         if identity is not None and identity.bulk_load is not None:
@@ -155,7 +155,7 @@ class QdrantSink:
             self._identity = ended
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """What the points with these ids were made from, by id; ids that are not stored are left out."""
+        """The source hashes of the points with these ids; ids that are not stored are left out."""
         stored: dict[str, Stored] = {}
         for start in range(0, len(ids), LOOKUP_POINTS):
             some = ids[start : start + LOOKUP_POINTS]
@@ -164,10 +164,10 @@ class QdrantSink:
         return stored
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
-        """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are safe.
+        """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are durable.
 
         Returns:
-            Those that cannot be stored, with the reason; the others are stored.
+            The chunks that cannot be stored, with the reason; the others are stored.
         """
         finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
         rejected = [_not_finite(chunk) for chunk, fits in zip(chunks, finite, strict=True) if not fits]
@@ -182,7 +182,7 @@ class QdrantSink:
         return rejected
 
     def set_metadata(self, chunks: Sequence[Chunk]) -> None:
-        """Replace what may change while the text stays: metadata and the number of chunks."""
+        """Replace the payload but for the text: metadata and the number of chunks."""
         layout = self._layout()
         for part in requests(chunks, dimension=0):
             ids = [self.id_of(chunk.source_id, chunk.index) for chunk in chunks[part]]
@@ -190,7 +190,7 @@ class QdrantSink:
             self._backend.overwrite_payloads(self.collection, payloads)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Remove the points with these ids, as far as they are there."""
+        """Remove the points with these ids; missing ones are ignored."""
         for start in range(0, len(ids), LOOKUP_POINTS):
             self._backend.delete(self.collection, ids[start : start + LOOKUP_POINTS])
 
@@ -208,12 +208,12 @@ class QdrantSink:
 
         Args:
             vector: The query's, ``(dimension,)``.
-            limit: Most points to return.
+            limit: Maximum number of points.
             text: The query's text, for a hybrid search: the ranking by vectors is fused with one by words, and the
                 score is that of the fused rank.
 
         Raises:
-            TargetError: a hybrid search of a collection without sparse vectors, besides what every method raises.
+            TargetError: a hybrid search of a collection without sparse vectors; also as every method.
         """
         layout = self._layout()
         sparse = None
@@ -233,7 +233,7 @@ class QdrantSink:
         return self._backend.count(self.collection)
 
     def collections(self) -> list[str]:
-        """Names of the collections there."""
+        """Names of the backend's collections."""
         return self._backend.collections()
 
     def id_of(self, source_id: str, index: int) -> str:

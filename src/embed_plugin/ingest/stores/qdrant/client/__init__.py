@@ -1,1 +1,1 @@
-"""Collections by qdrant-client: of a server, of a folder, in memory."""
+"""Collections by qdrant-client: of a server, in a folder, or in memory."""

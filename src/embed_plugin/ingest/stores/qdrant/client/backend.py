@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REQUESTS_IN_FLIGHT = 3
-_LOCAL_POINTS = 20_000  # above, qdrant-client itself advises against its local mode
+_LOCAL_POINTS = 20_000  # above, qdrant-client advises against its local mode
 _LOCAL_SETTINGS = frozenset({"distance", "layout", "sparse"})
-_FUSED_AT_LEAST = 100  # of each ranking: reciprocal rank gives the rest next to nothing
+_FUSED_AT_LEAST = 100  # of each ranking: the reciprocal ranks of the rest are next to nothing
 
 
 class ClientBackend:
@@ -43,9 +43,9 @@ class ClientBackend:
 
     Args:
         client: See :func:`~embed_plugin.ingest.stores.qdrant.client.target.open_client`.
-        target: What messages call the place; by default the client's URL or folder.
-        retry: How long a request to a server is tried again.
-        sleep: Waits between two tries; by default until :meth:`interrupt` at the latest.
+        target: The name of this Qdrant in messages; by default the client's URL or folder.
+        retry: How long to retry a request to a server.
+        sleep: Waits between two attempts; by default :meth:`interrupt` ends the wait.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ClientBackend:
         )
 
     def __reduce__(self) -> tuple[Callable[..., ClientBackend], tuple[object, ...]]:
-        """Pickle as the server's URL, its key, and how it is asked.
+        """Pickle as the server's URL, its key, and the options of the connection.
 
         Raises:
             TargetError: only one process may have the folder open, or the client was made without a URL.
@@ -85,20 +85,20 @@ class ClientBackend:
         options = self.client.init_options
         if self._local or not options["url"]:
             raise one_process_only(self.target)
-        asked = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
-        return partial(_connect, **asked, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
+        connection = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
+        return partial(_connect, **connection, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
 
     def interrupt(self) -> None:
-        """Let no request wait any longer to be tried again, from now on: it fails with what it last was told."""
+        """End all waits for a retry, now and later: a request then fails with its last error."""
         self._interrupted.set()
 
     def close(self) -> None:
-        """Let go of the server, or of the folder so that another process may open it."""
+        """Close the connection, or the folder, so that another process may open it."""
         self.interrupt()
         self.client.close()
 
     def describe(self, collection: str) -> Description | None:
-        """What the collection is; None where there is none."""
+        """The description of a collection; None if it does not exist."""
         if not self._call(lambda: self.client.collection_exists(collection)):
             return None
         config = self._call(lambda: self.client.get_collection(collection)).config
@@ -111,14 +111,14 @@ class ClientBackend:
         )
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
-        """Make a collection, with its indexes, and write the identity on it."""
+        """Create a collection with its indexes and its identity."""
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
             self._call(partial(self.client.create_payload_index, collection, key, schema))
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
-        """Write the identity anew, and in the same step from how many kB a segment is indexed (0: never)."""
+        """Replace the identity, and in the same request the size in kB above which segments are indexed (0: never)."""
         optimizers = None
         if indexing_threshold is not None:
             optimizers = models.OptimizersConfigDiff(indexing_threshold=indexing_threshold)
@@ -126,20 +126,20 @@ class ClientBackend:
         self._call(lambda: self.client.update_collection(collection, optimizers_config=optimizers, metadata=metadata))
 
     def drop(self, collection: str) -> None:
-        """Remove a collection with all that is in it."""
+        """Remove a collection with all its points."""
         self._call(lambda: self.client.delete_collection(collection))
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
-        """The points with these ids, as far as they are there, with these keys of their payloads."""
+        """The points with these ids, with these keys of their payloads; missing points are left out."""
         found = self._call(
             lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
         )
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
-        """Store points; on return they are safe."""
+        """Store points; on return they are durable."""
         if self._grpc:
-            # Past the client's own method, which would have each vector become a list of Python's floats.
+            # Not by the client's own method, which converts each vector to a list of Python floats.
             request = upsert_request(collection, points)
             self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
         else:
@@ -158,12 +158,12 @@ class ClientBackend:
         self._call(lambda: self.client.batch_update_points(collection, operations, wait=True))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
-        """Remove points, as far as they are there."""
+        """Remove points; missing ones are ignored."""
         selector = models.PointIdsList(points=list(ids))
         self._call(lambda: self.client.delete(collection, selector, wait=True))
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection, and where the next one starts; None after the last."""
+        """Return a page of the collection and the offset of the next one, None after the last."""
         lacks = None
         if page.without is not None:
             lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
@@ -191,7 +191,7 @@ class ClientBackend:
         sparse: SparseVector | None = None,
         name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
-        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+        """Score and point of the nearest, best first; with a sparse vector, both rankings fused by reciprocal rank."""
         dense, using = vector.tolist(), name or None
         if sparse is None:
             found = self._call(lambda: self.client.query_points(collection, query=dense, using=using, limit=limit))
@@ -209,7 +209,7 @@ class ClientBackend:
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found.points]
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
         shape = models.DenseVectorConfig(size=dimension, distance=models.Distance.COSINE)
         description = self.describe(collection)
         if description is None or name not in description.vectors:
@@ -221,7 +221,7 @@ class ClientBackend:
         self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Give stored points a dense vector; their payloads and other vectors stay."""
+        """Set a dense vector of stored points; their payloads and other vectors stay."""
         self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
 
     def count(self, collection: str) -> int:
@@ -239,7 +239,7 @@ class ClientBackend:
             )
 
     def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
-        """An answer that was lost may have been a yes: the second try then finds the collection there."""
+        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed."""
         if not self.client.collection_exists(collection):
             self.client.create_collection(collection, **arguments)
 
@@ -248,5 +248,5 @@ class ClientBackend:
             return self._retry.call(request)
 
 
-def _connect(url: str, retry: RetrySettings, **asked: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
-    return ClientBackend(open_client(url, **asked), target=url, retry=retry)
+def _connect(url: str, retry: RetrySettings, **connection: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
+    return ClientBackend(open_client(url, **connection), target=url, retry=retry)

@@ -1,4 +1,4 @@
-"""Collection settings as qdrant-client takes them."""
+"""Convert collection settings to arguments of qdrant-client."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ def collection_arguments(dimension: int, settings: CollectionSettings) -> dict[s
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, models.PayloadSchemaType]:
-    """The kind of every payload key that is indexed."""
+    """The kind of each indexed payload key."""
     kinds = {"source_id": "keyword", **settings.payload_indexes}
     return {key: models.PayloadSchemaType(kind) for key, kind in kinds.items()}

@@ -1,4 +1,4 @@
-"""Qdrant's exceptions: which may not come again, which are about what was sent, and each as a TargetError."""
+"""Translate Qdrant's exceptions to TargetError, and find those that are worth a retry or caused by the content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _REFUSED_KEY = {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
 
 
 class ServerBusyError(Exception):
-    """A server's answer that says when to come back; qdrant-client reads neither the date form nor that of a 503."""
+    """An HTTP error with Retry-After; always translated before it reaches a user.
+
+    qdrant-client reads the header neither in its date form nor on a 503.
+    """
 
     def __init__(self, status: int, reason: str, retry_after: float | None) -> None:
         super().__init__(f"{status} {reason}")
@@ -34,7 +37,7 @@ class ServerBusyError(Exception):
 
 
 def raise_when_busy(request: Request, send: Callable[[Request], Response]) -> Response:
-    """Middleware of qdrant-client's HTTP client: an answer with Retry-After becomes a ServerBusyError."""
+    """Middleware of qdrant-client's HTTP client: raise ServerBusyError for an error with Retry-After."""
     response = send(request)
     if RETRY_AFTER_HEADER in response.headers and response.status_code >= HTTPStatus.BAD_REQUEST:
         after = retry_after_seconds(response.headers[RETRY_AFTER_HEADER], date=response.headers.get("Date"))
@@ -43,7 +46,7 @@ def raise_when_busy(request: Request, send: Callable[[Request], Response]) -> Re
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may be answered a moment later."""
+    """Return whether a retry of the same request may succeed."""
     if isinstance(error, ResponseHandlingException):
         return isinstance(error.source, TransportError)
     if isinstance(error, UnexpectedResponse):
@@ -56,7 +59,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """The seconds the server asked to wait, where it did."""
+    """The seconds to wait that the server sent, if any."""
     if isinstance(error, ServerBusyError):
         return error.retry_after
     return float(error.retry_after_s) if isinstance(error, ResourceExhaustedResponse) else None
@@ -64,7 +67,7 @@ def retry_after(error: BaseException) -> float | None:
 
 @contextmanager
 def translated(target: str) -> Iterator[None]:
-    """Raise TargetError, naming the target, for whatever goes wrong in Qdrant or on the way to it."""
+    """Translate every exception of Qdrant, of the connection and of the disk to TargetError, naming the target."""
     try:
         yield
     except (ApiException, RpcError, ServerBusyError, ResourceExhaustedResponse) as error:
@@ -105,7 +108,7 @@ def _server_problem(target: str, error: Exception) -> str:
 
 
 def _reason(error: UnexpectedResponse) -> str:
-    """What a server says of a refusal, where its answer has Qdrant's form."""
+    """A server's reason for a refusal, if its response has Qdrant's form."""
     try:
         return f" ({error.structured()['status']['error']})"
     except (ValueError, KeyError, TypeError):

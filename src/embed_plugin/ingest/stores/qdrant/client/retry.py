@@ -1,4 +1,4 @@
-"""Try a request again while a server may still answer: longer and longer waits, and never before it asked for."""
+"""Retry requests with exponential backoff, honouring Retry-After."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """How long a request is tried again.
+    """Limits of retries and backoff.
 
     Attributes:
-        give_up_after_seconds: No wait that would end later is begun.
+        give_up_after_seconds: No wait is started that would end later.
         first_wait_seconds: The first wait; each following one is twice as long, with jitter.
-        longest_wait_seconds: Waits grow no longer than this, unless the server asks for more.
+        longest_wait_seconds: Cap on a wait, unless Retry-After is longer.
     """
 
     give_up_after_seconds: float = 300.0
@@ -30,12 +30,12 @@ class RetrySettings:
 
 
 class Retry:
-    """Calls a request until it answers, fails for good, or has been tried for long enough.
+    """Retries a request until it succeeds, fails with a permanent error, or the time is up.
 
     Args:
-        settings: How long.
-        is_transient: Whether an exception may not come again.
-        retry_after: The seconds that the server asked for, in an exception; None where it did not.
+        settings: Limits of retries and backoff.
+        is_transient: Tells whether an exception is worth a retry.
+        retry_after: The Retry-After of an exception, in seconds; None if it has none.
         sleep: Waits; a test passes one that keeps a record.
     """
 
@@ -55,11 +55,10 @@ class Retry:
         self._backoff = doubling + wait_random(0, settings.first_wait_seconds)
 
     def call(self, request: Callable[[], T]) -> T:
-        """The request's answer.
+        """Return the request's result.
 
         Raises:
-            Exception: what the request raised last; with a note of how often and how long it was tried, where that
-                was more than once.
+            Exception: the last exception of the request; after retries, with a note of their number and duration.
         """
         retrying = Retrying(
             sleep=self._wait_for,

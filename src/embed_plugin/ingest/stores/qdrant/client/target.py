@@ -1,4 +1,4 @@
-"""A target to an open client of qdrant-client: in memory, a folder or a server."""
+"""Open a client of qdrant-client for a target: memory, a folder or a server."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 MEMORY = ":memory:"
 EDGE = "edge:"
 EDGE_MARK = "embed_plugin_edge.json"
-"""The file that says a folder is qdrant-edge's; qdrant-client's local mode has a meta.json."""
+"""The file that marks a folder as qdrant-edge's; qdrant-client's local mode has a meta.json."""
 
 _LOCAL_MARK = "meta.json"
 _GRPC_PROBE_SECONDS = 2
 
 
 def is_server(target: str) -> bool:
-    """Whether a target is a server's URL."""
+    """Return whether a target is a server's URL."""
     return target.startswith(("http://", "https://"))
 
 
 def edge_folder(target: str) -> Path | None:
-    """The folder of a target that qdrant-edge opens; None where another backend does.
+    """The folder of a target that qdrant-edge opens; None if the target is of the other backend.
 
     Raises:
-        TargetError: the folder was made by another backend, or by somebody else.
+        TargetError: the folder was made by the other backend, or is not Qdrant's.
     """
     if target.startswith(EDGE):
         folder = Path(target.removeprefix(EDGE))
@@ -69,11 +69,11 @@ def open_client(
 
     Args:
         target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode.
-        api_key: For a server that asks for one; ``QDRANT_API_KEY`` of the environment where None.
-        create: Whether a missing folder is made; otherwise an empty Qdrant in memory stands in for it.
-        prefer_grpc: Whether to use a server's gRPC where it answers.
-        grpc_port: Where that is; the port after the URL's (6334 for 6333) where None.
-        timeout_seconds: For one answer of a server; qdrant-client's own 5 are too few for a write that is waited for.
+        api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
+        create: Whether to create a missing folder; otherwise an empty Qdrant in memory takes its place.
+        prefer_grpc: Whether to use gRPC if the server answers there.
+        grpc_port: The port of gRPC; the one after the URL's (6334 for 6333) if None.
+        timeout_seconds: For one response; qdrant-client's default of 5 is too short for a synchronous write.
 
     Raises:
         InvalidInputError: the target is none of these.
@@ -120,7 +120,7 @@ class _Connection:
 
     def _client(self, *, prefer_grpc: bool) -> QdrantClient:
         with warnings.catch_warnings():
-            # A key over plain HTTP is the user's choice, and right on a network of one's own.
+            # A key over plain HTTP is the user's choice, and acceptable on a private network.
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
             client = QdrantClient(
                 url=self.url,
@@ -135,7 +135,7 @@ class _Connection:
 
 
 def _greet(client: QdrantClient) -> None:
-    """Fail at once where nothing answers or the key is wrong; a server that is only busy is tried again later."""
+    """Fail at once if no server answers or the key is wrong; a busy server is retried by the requests that follow."""
     try:
         client.get_collections()
     except Exception as error:
@@ -146,7 +146,7 @@ def _greet(client: QdrantClient) -> None:
 
 
 def _listens(host: str, port: int) -> bool:
-    """Whether anything takes connections there; a gRPC request to a port behind a firewall would wait a minute."""
+    """Return whether anything accepts connections there; gRPC would wait a minute for a port behind a firewall."""
     try:
         with socket.create_connection((host, port), timeout=_GRPC_PROBE_SECONDS):
             return True
@@ -170,7 +170,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 @contextmanager
 def own_warnings_only() -> Iterator[None]:
-    """Silence qdrant-client's advice on large embedded collections; the sink gives its own, once."""
+    """Suppress qdrant-client's warning about large local collections; the sink warns itself, once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Local mode is not recommended")
         yield

@@ -1,4 +1,4 @@
-"""Collections by qdrant-edge: Qdrant's own storage and index in this process, in a folder of shards."""
+"""Collections by qdrant-edge: Qdrant's own storage and index in this process, one shard per collection."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _FUSED_AT_LEAST = 100
 class EdgeBackend:
     """A backend over a folder; one process at a time may have a collection open.
 
-    Each collection is a folder of its own: a shard, and ``collection.json`` with what a server keeps of a collection.
-    An update is in the shard's write-ahead log when it returns.
+    Each collection is a folder of its own: one of qdrant-edge's shards, and ``collection.json`` with the facts that a
+    server stores itself. An update is in the shard's write-ahead log when the method returns.
 
     Args:
-        folder: Made when the first collection is.
+        folder: Created with the first collection.
     """
 
     requests_in_flight = 1
@@ -82,11 +82,11 @@ class EdgeBackend:
         raise one_process_only(self.target)
 
     def interrupt(self) -> None:
-        """Leave what was stored without an index when the backend is closed: that may take minutes."""
+        """Do not index the new points when the backend is closed, which may take minutes."""
         self._interrupted = True
 
     def close(self) -> None:
-        """Index what was stored, and let go of the shards so that another process may open them."""
+        """Index the new points and close the shards, so that another process may open them."""
         with self._lock, self._translated():
             for name, shard in self._open.items():
                 if name in self._changed:
@@ -98,7 +98,7 @@ class EdgeBackend:
             self._changed.clear()
 
     def describe(self, collection: str) -> Description | None:
-        """What the collection is; None where there is none."""
+        """The description of a collection; None if it does not exist."""
         try:
             facts = json.loads((self._path(collection) / _FACTS).read_text(encoding="utf-8"))
             vectors = {name: VectorShape(*shape) for name, shape in facts["vectors"].items()}
@@ -110,7 +110,7 @@ class EdgeBackend:
             raise TargetError(message) from error
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
-        """Make a collection, with its indexes, and write the identity on it; a stopped one leaves nothing behind."""
+        """Create a collection with its indexes and its identity; an interrupted call leaves no collection behind."""
         path = self._path(collection)
         half_made = path.with_name(path.name + _HALF_MADE)
         with self._lock, self._translated():
@@ -126,21 +126,21 @@ class EdgeBackend:
             half_made.rename(path)
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
-        """Write the identity anew; what is stored is indexed when the backend is closed, so no threshold is kept."""
+        """Replace the identity; there is no threshold, because points are indexed when the backend is closed."""
         del indexing_threshold
         self._rewrite(collection, metadata=identity.metadata())
 
     def drop(self, collection: str) -> None:
-        """Remove a collection with all that is in it."""
+        """Remove a collection with all its points."""
         with self._lock, self._translated():
-            # Opened first: a collection that another process has open is not dropped.
+            # Open it first: this fails if another process has the collection open.
             self._shard(collection).close()
             del self._open[collection]
             self._changed.discard(collection)
             rmtree(self._path(collection))
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
-        """The points with these ids, as far as they are there, with these keys of their payloads."""
+        """The points with these ids, with these keys of their payloads; missing points are left out."""
         with self._lock, self._translated():
             found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=False)
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
@@ -159,11 +159,11 @@ class EdgeBackend:
             self._update(collection, edge.UpdateOperation.overwrite_payload([point_id], dict(payload)))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
-        """Remove points, as far as they are there."""
+        """Remove points; missing ones are ignored."""
         self._update(collection, edge.UpdateOperation.delete_points(list(ids)))
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
-        """A page of the collection, and where the next one starts; None after the last."""
+        """Return a page of the collection and the offset of the next one, None after the last."""
         lacks = None if page.without is None else edge.Filter(must_not=[edge.HasVectorCondition(page.without)])
         request = edge.ScrollRequest(
             offset=page.offset,
@@ -186,7 +186,7 @@ class EdgeBackend:
         sparse: SparseVector | None = None,
         name: str = "",
     ) -> list[tuple[float, FoundPoint]]:
-        """The nearest points, best first; with a sparse vector, both rankings fused by reciprocal rank."""
+        """Score and point of the nearest, best first; with a sparse vector, both rankings fused by reciprocal rank."""
         nearest = edge.Query.Nearest(vector.tolist(), using=name or None)
         if sparse is None:
             request = edge.QueryRequest(limit=limit, query=nearest, with_payload=True)
@@ -197,14 +197,14 @@ class EdgeBackend:
                 edge.Prefetch(limit=each, query=nearest),
                 edge.Prefetch(limit=each, query=edge.Query.Nearest(words, using=SPARSE_VECTOR)),
             ]
-            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub says it is no Fusion
+            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub has another type
             request = edge.QueryRequest(limit=limit, query=fusion, prefetches=rankings, with_payload=True)
         with self._lock, self._translated():
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Let points have another dense vector, compared by cosine; if they may already, nothing changes."""
+        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
         self._update(collection, edge.UpdateOperation.create_dense_vector(name, dimension, edge.Distance.Cosine))
         self._rewrite(collection, vectors={**self._vectors(collection), name: VectorShape(dimension, "cosine")})
 
@@ -215,7 +215,7 @@ class EdgeBackend:
         self._rewrite(collection, vectors=left)
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Give stored points a dense vector; their payloads and other vectors stay."""
+        """Set a dense vector of stored points; their payloads and other vectors stay."""
         rows = zip(points.ids, points.vectors.tolist(), strict=True)
         vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
         self._update(collection, edge.UpdateOperation.update_vectors(vectors))
@@ -259,7 +259,7 @@ class EdgeBackend:
             message = f"{self.target}: {error}. Check that the disk has room and that the folder may be written"
             raise TargetError(message) from error
         except Exception as error:
-            # qdrant-edge raises bare exceptions: what went wrong is in their text only.
+            # qdrant-edge raises bare exceptions: the cause is only in their text.
             if "WouldBlock" in str(error):
                 remedy = "it is open already, here or in another process. Wait for that to end, or use a Qdrant server"
                 raise TargetError(f"{self.target}: {remedy}") from error

@@ -1,4 +1,4 @@
-"""Collection settings as qdrant-edge takes them."""
+"""Convert collection settings to a configuration of qdrant-edge."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def edge_config(dimension: int, settings: CollectionSettings) -> edge.EdgeConfig
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, edge.PayloadSchemaType]:
-    """The kind of every payload key that is indexed."""
+    """The kind of each indexed payload key."""
     kinds = {"source_id": "keyword", **settings.payload_indexes}
     return {key: getattr(edge.PayloadSchemaType, kind.capitalize()) for key, kind in kinds.items()}
 
