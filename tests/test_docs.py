@@ -74,3 +74,10 @@ def test_a_guide_to_adding_something_is_ten_lines_at_most() -> None:
     headings = ("an instruction set", "an architecture", "a format", "a store", "an output", "a model's prefixes")
     assert list(lengths) == [f"Add {heading}" for heading in headings]
     assert {heading: length for heading, length in lengths.items() if length > 10} == {}
+
+
+def test_every_file_contributing_names_exists() -> None:
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|c|toml|txt))`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    bases = (ROOT, ROOT / "src" / "embed_plugin", ROOT / "src" / "embed_plugin" / "export")
+    assert named
+    assert [name for name in named if not any((base / name).exists() for base in bases)] == []

@@ -95,7 +95,7 @@ def main() -> None:
     totals = {shape: sum(found.values()) for shape, found in times.items()}
     names = {name for found in times.values() for name in found}
     largest = {name: max(times[shape].get(name, 0) / totals[shape] for shape in shapes) for name in names}
-    print(f"{graph}, one core, {session.backend}, Python {platform.python_version()},")
+    print(f"{graph}, one core, {session.platform}, Python {platform.python_version()},")
     print(f"onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}; ms (share of all operators)\n")
     print(f"| operator | {' | '.join(shapes)} |\n|---|{'---|' * len(shapes)}")
     named = sorted((name for name in largest if largest[name] >= SMALLEST_SHARE), key=lambda name: -largest[name])

@@ -39,7 +39,7 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     shown = run_process("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
-    assert f"{OnnxSession.of(model).backend}, as this machine is" in shown.stdout
+    assert f"{OnnxSession.of(model).platform}, as this machine is" in shown.stdout
     assert json.loads(run("info", model, "--json", "-").stdout)["dimension"] == 32
     encoded = run_process("encode", model, "--role", "query", stdin="the cat\na dog\n")
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
@@ -50,9 +50,9 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
 def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model(), tmp_path / "model")
     manifest = json.loads((folder / "embed_plugin.json").read_text())
-    manifest["checked_on"]["backend"]["cpu"] = "another CPU"
+    manifest["checked_on"]["platform"]["cpu"] = "another CPU"
     (folder / "embed_plugin.json").write_text(json.dumps(manifest))
-    assert f"this machine is {OnnxSession.of(folder).backend}, and the canary" in run("info", folder).stdout
+    assert f"this machine is {OnnxSession.of(folder).platform}, and the canary" in run("info", folder).stdout
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
@@ -60,7 +60,7 @@ def test_info_says_how_this_machine_runs_a_folder(
     tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     folder = tiny_model(precision=precision)
-    here = OnnxSession.of(folder).backend
+    here = OnnxSession.of(folder).platform
     machine = json.loads(run("info", folder, "--json", "-").stdout)["machine"]
     assert (machine["class"], machine["kernels"]) == (here.cpu, here.kernels)
     assert machine["reason"]

@@ -14,7 +14,7 @@ from embed_plugin import Encoder, EncoderSettings, ModelFolderError, OtherCpuWar
 from embed_plugin.encode.canary_check import TEXTS
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.model.canaries import Backend, CheckedOn
+from embed_plugin.model.canaries import CheckedOn, Platform
 from embed_plugin.model.folder import write_manifest
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-ANOTHER = Backend("another CPU", "onnxruntime", ONNXRUNTIME_VERSION)
+ANOTHER = Platform("another CPU", "onnxruntime", ONNXRUNTIME_VERSION)
 
 
 @pytest.fixture
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """Make a folder that was checked on another backend, with canary vectors at this distance from those here."""
+    """Make a folder that was checked on another platform, with canary vectors at this distance from those here."""
 
-    def make(*, noise: float, backend: Backend = ANOTHER) -> Path:
+    def make(*, noise: float, platform: Platform = ANOTHER) -> Path:
         folder = shutil.copytree(tiny_model(), tmp_path / "model")
         spec = read_model_folder(folder)
         vectors = spec.checked_on.vectors(spec.dimension)
         vectors = vectors + noise * np.random.default_rng(1).standard_normal(vectors.shape, dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        checked_on = CheckedOn.of(backend, list(spec.checked_on.canaries), vectors)
+        checked_on = CheckedOn.of(platform, list(spec.checked_on.canaries), vectors)
         write_manifest(folder, type(spec)(**{**spec.__dict__, "checked_on": checked_on}))
         return folder
 
@@ -44,7 +44,7 @@ def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path
 
 def test_a_folder_carries_the_vectors_its_encoder_gives(tiny_encoder: Encoder) -> None:
     checked_on = tiny_encoder.spec.checked_on
-    assert checked_on.backend == OnnxSession.of(tiny_encoder.folder).backend
+    assert checked_on.platform == OnnxSession.of(tiny_encoder.folder).platform
     assert tuple(checked_on.canaries) == TEXTS
     np.testing.assert_array_equal(
         checked_on.vectors(tiny_encoder.dimension), tiny_encoder.encode_documents(list(TEXTS))
@@ -57,7 +57,7 @@ def test_the_same_vectors_on_another_cpu_are_silent(moved: Callable[..., Path]) 
 
 def test_other_vectors_on_another_cpu_warn(moved: Callable[..., Path]) -> None:
     folder = moved(noise=0.05)
-    here = OnnxSession.of(folder).backend.cpu
+    here = OnnxSession.of(folder).platform.cpu
     with pytest.warns(
         OtherCpuWarning, match=rf"checked on another CPU, onnxruntime .*, this is {here}.*expected 0\.998 or more"
     ) as caught:
@@ -78,24 +78,24 @@ def test_other_vectors_on_another_cpu_are_accepted_when_asked(moved: Callable[..
         Encoder.load(moved(noise=0.05), EncoderSettings(on_other_cpu="ignore"))
 
 
-def test_the_same_backend_is_not_checked_again(moved: Callable[..., Path], tiny_model: Callable[..., Path]) -> None:
-    here = OnnxSession.of(tiny_model()).backend
-    Encoder.load(moved(noise=0.05, backend=here), EncoderSettings(on_other_cpu="error"))
+def test_the_same_platform_is_not_checked_again(moved: Callable[..., Path], tiny_model: Callable[..., Path]) -> None:
+    here = OnnxSession.of(tiny_model()).platform
+    Encoder.load(moved(noise=0.05, platform=here), EncoderSettings(on_other_cpu="error"))
 
 
 def test_another_release_of_onnxruntime_is_checked_too(
     moved: Callable[..., Path], tiny_model: Callable[..., Path]
 ) -> None:
-    earlier = replace(OnnxSession.of(tiny_model()).backend, onnxruntime="1.24.1")
+    earlier = replace(OnnxSession.of(tiny_model()).platform, onnxruntime="1.24.1")
     with pytest.raises(ModelFolderError, match=r"onnxruntime 1\.24\.1, this is .*; install onnxruntime 1\.24\.1, use"):
-        Encoder.load(moved(noise=0.05, backend=earlier), EncoderSettings(on_other_cpu="error"))
+        Encoder.load(moved(noise=0.05, platform=earlier), EncoderSettings(on_other_cpu="error"))
 
 
 def test_canaries_longer_than_the_limit_are_no_error(tiny_checkpoint: Path, tmp_path: Path) -> None:
     export(str(tiny_checkpoint), tmp_path / "model", ExportSettings(precision="fp32", max_tokens=9))
     path = tmp_path / "model" / "embed_plugin.json"
     manifest = json.loads(path.read_text())
-    manifest["checked_on"]["backend"]["cpu"] = "another CPU"
+    manifest["checked_on"]["platform"]["cpu"] = "another CPU"
     path.write_text(json.dumps(manifest))
     encoder = Encoder.load(tmp_path / "model", EncoderSettings(on_long="error", on_other_cpu="error"))
     assert encoder.runtime.cut_texts == 0

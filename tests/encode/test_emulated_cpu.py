@@ -40,7 +40,7 @@ sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[2:])
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
     folder = shutil.copytree(tiny_model(), tmp_path / "model")
     manifest = json.loads((folder / "embed_plugin.json").read_text())
-    manifest["checked_on"]["backend"]["cpu"] = "another CPU"
+    manifest["checked_on"]["platform"]["cpu"] = "another CPU"
     (folder / "embed_plugin.json").write_text(json.dumps(manifest))
     return folder
 
@@ -79,5 +79,5 @@ def test_an_int8_export_has_the_same_fingerprint(
     environment = {**os.environ, "EMBED_PLUGIN_INSTRUCTION_SET": "avx2"}
     subprocess.run([*command, *options], capture_output=True, check=True, env=environment)
     there, here = (read_model_folder(folder) for folder in (tmp_path / "model", tiny_model()))
-    assert there.checked_on.backend.cpu == "avx2"
+    assert there.checked_on.platform.cpu == "avx2"
     assert there.fingerprint == here.fingerprint

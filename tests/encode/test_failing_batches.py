@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
-from embed_plugin.encode.outputs import VectorOutput
+from embed_plugin.encode.outputs import VectorResult
 from embed_plugin.encode.queue import BatchQueue, BatchReport, QueuedTokens
 from embed_plugin.errors import EmbedPluginError, InvalidInputError, InvalidTextError
 from encode.test_queue import Recorder, interrupt
@@ -82,7 +82,7 @@ def test_a_list_of_token_ids_that_changes_under_way_changes_nothing() -> None:
 
 def test_vectors_of_another_shape_are_an_error() -> None:
     queue = BatchQueue(
-        lambda ids: np.ones((len(ids), 1), np.float32), output=VectorOutput(3), workers=1, token_budget=16
+        lambda ids: np.ones((len(ids), 1), np.float32), output=VectorResult(3), workers=1, token_budget=16
     )
     with pytest.raises(EmbedPluginError, match=r"shape \(1, 1\), expected \(1, 3\)"):
         queue.submit([[1], [2]]).result(timeout=HANG_SECONDS)
@@ -97,7 +97,7 @@ def test_of_a_batch_that_the_model_refuses_only_the_text_it_refuses_fails() -> N
     def wait(_: BatchReport) -> None:
         gate.wait(10)
 
-    gate, queue = threading.Event(), BatchQueue(run, output=VectorOutput(1), workers=1, token_budget=100)
+    gate, queue = threading.Event(), BatchQueue(run, output=VectorResult(1), workers=1, token_budget=100)
     queue.observer = wait
     queue.submit([[1] * 50])
     fine, failing = queue.submit([[1, 2], [3, 4]]), queue.submit([[5, 6], [100, 7], [8, 9]])

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
-from embed_plugin.encode.outputs import VectorOutput
+from embed_plugin.encode.outputs import VectorResult
 from embed_plugin.errors import EncodingError
 from encode.test_queue import Recorder
 
 
 def test_a_row_becomes_the_vector_of_its_text() -> None:
-    output = VectorOutput(3)
+    output = VectorResult(3)
     vectors = output.allocate(2)
     for index in (1, 0):
         output.put(np.full(3, index, np.float32), vectors, index)
@@ -20,7 +20,7 @@ def test_a_row_becomes_the_vector_of_its_text() -> None:
 @pytest.mark.parametrize("shape", [(1, 3), (2, 1), (2, 3, 1), (2,)])
 def test_rows_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(EncodingError, match=r"expected \(2, 3\)"):
-        VectorOutput(3).check(np.zeros(shape, np.float32), 2)
+        VectorResult(3).check(np.zeros(shape, np.float32), 2)
 
 
 def test_vectors_are_stored_in_a_part_of_the_callers_array() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import HANG_SECONDS
-from embed_plugin.encode.outputs import VectorOutput
+from embed_plugin.encode.outputs import VectorResult
 from embed_plugin.encode.queue import (
     SMALL_BATCHES_IN_A_ROW,
     SMALL_JOB_TOKENS,
@@ -46,7 +46,7 @@ class Recorder:
         return np.asarray(input_ids.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def queue(self, *, workers: int = 1, token_budget: int = 16) -> BatchQueue:
-        return BatchQueue(self.run, output=VectorOutput(1), workers=workers, token_budget=token_budget)
+        return BatchQueue(self.run, output=VectorResult(1), workers=workers, token_budget=token_budget)
 
 
 texts = st.lists(st.lists(st.integers(0, 100), min_size=1, max_size=20), max_size=30)

@@ -75,8 +75,8 @@ def test_the_class_is_read_when_a_session_is_made(
 ) -> None:
     for cpu in [*HERE, HERE[0]]:
         monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", cpu.name)
-        backend = OnnxSession.of(tiny_model()).backend
-        assert (backend.cpu, backend.kernels) == (cpu.name, kernels.choose(cpu).name)
+        platform = OnnxSession.of(tiny_model()).platform
+        assert (platform.cpu, platform.kernels) == (cpu.name, kernels.choose(cpu).name)
 
 
 def test_a_class_that_this_cpu_is_not_stops_loading(

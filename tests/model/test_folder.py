@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embed_plugin import Encoder, ModelFolderError, read_model_folder
-from embed_plugin.model.canaries import Backend, CheckedOn
+from embed_plugin.model.canaries import CheckedOn, Platform
 from embed_plugin.model.folder import write_manifest
 from embed_plugin.model.identity import fingerprint_of
 from embed_plugin.model.spec import ModelSpec
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-BACKEND = {"cpu": "avx2", "kernels": "onnxruntime", "onnxruntime": "1.32.0"}
+PLATFORM = {"cpu": "avx2", "kernels": "onnxruntime", "onnxruntime": "1.32.0"}
 
 
 @pytest.fixture
@@ -84,18 +84,21 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"pooling": "median"}, "pooling is 'median'"),
         ({"checked_on": "x86-64"}, "checked_on is 'x86-64'"),
         ({"checked_on": {}}, "checked_on cannot be read"),
-        ({"checked_on": {"backend": BACKEND, "canaries": {}}}, "checked_on cannot be read .*no canary"),
-        ({"checked_on": {"backend": BACKEND, "canaries": ["text"]}}, "checked_on cannot be read"),
-        ({"checked_on": {"backend": BACKEND, "canaries": {"text": 1}}}, "checked_on cannot be read"),
-        ({"checked_on": {"backend": BACKEND, "canaries": {"text": "AAAA"}}}, "vectors of 32 numbers"),
-        ({"checked_on": {"backend": BACKEND, "canaries": {"text": vector(31)}}}, "vectors of 32 numbers"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": {}}}, "checked_on cannot be read .*no canary"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": ["text"]}}, "checked_on cannot be read"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": {"text": 1}}}, "checked_on cannot be read"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": {"text": "AAAA"}}}, "vectors of 32 numbers"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": {"text": vector(31)}}}, "vectors of 32 numbers"),
         (
-            {"checked_on": {"backend": BACKEND, "canaries": {"a": vector(31), "b": vector(33)}}},
+            {"checked_on": {"platform": PLATFORM, "canaries": {"a": vector(31), "b": vector(33)}}},
             "cannot be read",
         ),
-        ({"checked_on": {"backend": BACKEND, "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
-        ({"checked_on": {"backend": {**BACKEND, "cpu": 86}, "canaries": {"text": vector(32)}}}, "cannot be read .*86"),
-        ({"checked_on": {"backend": {"cpu": "avx2"}, "canaries": {"text": vector(32)}}}, "cannot be read"),
+        ({"checked_on": {"platform": PLATFORM, "canaries": {"text": vector(32, np.nan)}}}, "NaN or infinity"),
+        (
+            {"checked_on": {"platform": {**PLATFORM, "cpu": 86}, "canaries": {"text": vector(32)}}},
+            "cannot be read .*86",
+        ),
+        ({"checked_on": {"platform": {"cpu": "avx2"}, "canaries": {"text": vector(32)}}}, "cannot be read"),
         ({"max_tokens": 0}, "max_tokens is 0, expected 1 to"),
         ({"max_tokens": -5}, "max_tokens is -5, expected 1 to"),
         ({"max_tokens": True}, "max_tokens is True"),
@@ -105,7 +108,7 @@ def test_a_missing_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
         ({"dimension": 0}, "dimension is 0, expected 1 to"),
         ({"dimension": -1}, "dimension is -1, expected 1 to"),
         ({"dimension": float("nan")}, "dimension is nan"),
-        ({"dimension": 64}, "expected a backend and, by text, vectors of 64 numbers"),
+        ({"dimension": 64}, "expected a platform and, by text, vectors of 64 numbers"),
         ({"document_prefix": "\ud800"}, "cannot be read"),
         ({"files": {"model.onnx": 1}}, "does not vouch for|changed after export"),
         ({"files": {"m" * 5000: "0"}}, "does not vouch for|cannot be read"),
@@ -197,7 +200,7 @@ def test_the_fingerprint_covers_all_that_changes_numbers(folder: Path) -> None:
 
 def test_the_fingerprint_covers_nothing_else(folder: Path) -> None:
     spec = read_model_folder(folder)
-    checked_on = CheckedOn(Backend("dotprod", "onnxruntime", "1.24.1"), {"text": vector(32)})
+    checked_on = CheckedOn(Platform("dotprod", "onnxruntime", "1.24.1"), {"text": vector(32)})
     changes: list[dict[str, Any]] = [{"provenance": {"machine": "other"}}, {"checked_on": checked_on}]
     changes += [{"source": "a copy"}, {"revision": "x"}, {"architecture": "bert-like"}]
     for change in changes:

@@ -41,8 +41,8 @@ docs/measurements/instruction-sets.md."""
 
 
 def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
-    """Encode the canaries as documents; returns their vectors and the backend that computed them, for a new folder."""
-    return CheckedOn.of(session.backend, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
+    """Encode the canaries as documents; returns their vectors and the platform that computed them, for a new folder."""
+    return CheckedOn.of(session.platform, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
 
 
 def check_moved(
@@ -56,7 +56,7 @@ def check_moved(
     Raises:
         ModelFolderError: the vectors differ, and ``on_other_cpu`` is ``error``.
     """
-    there, here = spec.checked_on.backend, session.backend
+    there, here = spec.checked_on.platform, session.platform
     if there == here:
         return
     vectors = _encode(spec.checked_on.canaries, tokenizer, session, spec.document_prefix)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class VectorOutput:
+class VectorResult:
     """One vector ``(dimension,)`` per text.
 
     Attributes:

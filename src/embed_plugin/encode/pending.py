@@ -12,7 +12,7 @@ from embed_plugin.errors import InvalidTextError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin.encode.outputs import VectorOutput
+    from embed_plugin.encode.outputs import VectorResult
     from embed_plugin.types import Vectors
 
 
@@ -22,7 +22,7 @@ class Job:
     def __init__(
         self,
         token_ids: Sequence[Sequence[int]],
-        output: VectorOutput,
+        output: VectorResult,
         *,
         is_small: bool,
         into: Vectors | None = None,

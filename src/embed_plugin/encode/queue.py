@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.encode.outputs import VectorOutput
+    from embed_plugin.encode.outputs import VectorResult
     from embed_plugin.types import Rows, Vectors
 
     Run = Callable[[npt.NDArray[np.int64]], Rows]
@@ -75,7 +75,7 @@ class QueuedTokens:
 class BatchQueue:
     """Runs submitted texts on ``workers`` threads, in batches of equal length and at most ``token_budget`` tokens."""
 
-    def __init__(self, run: Run, *, output: VectorOutput, workers: int, token_budget: int) -> None:
+    def __init__(self, run: Run, *, output: VectorResult, workers: int, token_budget: int) -> None:
         """Make an empty queue.
 
         Args:

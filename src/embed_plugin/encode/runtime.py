@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.cpu.count import available_workers
-from embed_plugin.encode.outputs import VectorOutput
+from embed_plugin.encode.outputs import VectorResult
 from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.model.folder import TOKENIZER
@@ -55,7 +55,7 @@ class Runtime:
         self.spec = spec
         self.settings = settings
         self.tokenizer = TextTokenizer(opened.path / TOKENIZER, max_tokens=spec.max_tokens)
-        self.output = VectorOutput(spec.dimension)
+        self.output = VectorResult(spec.dimension)
         self._cut_texts = self._unknown_tokens = 0
         self._observer: Callable[[BatchReport], None] | None = None
         self._by_process = ProcessLocal[_Process]()

@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from embed_plugin import kernels, telemetry
 from embed_plugin.cpu import CpuClass, detect_class
 from embed_plugin.errors import EncodingError, InvalidInputError, ModelFolderError
-from embed_plugin.model.canaries import Backend
+from embed_plugin.model.canaries import Platform
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH
 
 if telemetry.DISABLED:
@@ -107,7 +107,7 @@ class OnnxSession:
     """One session on one core per call; :meth:`run` may be called by any number of threads at once.
 
     Attributes:
-        backend: The class of CPU, kernels and release of onnxruntime that compute its vectors.
+        platform: The class of CPU, kernels and release of onnxruntime that compute its vectors.
     """
 
     def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None) -> None:
@@ -121,7 +121,7 @@ class OnnxSession:
         Raises:
             ModelFolderError: onnxruntime cannot load it.
         """
-        self.backend = Backend(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
+        self.platform = Platform(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
         try:
             self._session = open_session(graph, cpu=cpu, library=own.library if own else None)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The backend that a model folder was checked on, and its canaries: short texts with the vectors they had there."""
+"""The platform that a model folder was checked on, and its canaries: short texts with the vectors they had there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _FLOAT = np.dtype("<f4")
 
 
 @dataclass(frozen=True)
-class Backend:
-    """CPU, kernels and engine that compute vectors. Another backend may round otherwise, so its vectors are checked.
+class Platform:
+    """CPU, kernels and engine that compute vectors. Another platform may round otherwise, so its vectors are checked.
 
     Attributes:
         cpu: The class of CPU; see :mod:`embed_plugin.cpu.classes`.
@@ -37,22 +37,22 @@ class Backend:
 
 @dataclass(frozen=True)
 class CheckedOn:
-    """The backend on which a model folder was checked, and its canaries.
+    """The platform on which a model folder was checked, and its canaries.
 
     Attributes:
-        backend: The backend that computed the vectors.
+        platform: The platform that computed the vectors.
         canaries: Vector of each canary text: little-endian float32 in base64, as a number on every line would bury
             the rest of the manifest.
     """
 
-    backend: Backend
+    platform: Platform
     canaries: Mapping[str, str]
 
     @classmethod
-    def of(cls, backend: Backend, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
+    def of(cls, platform: Platform, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
         """Make the record of a check: one vector ``(dimension,)`` per text."""
         encoded = [base64.b64encode(vector.astype(_FLOAT).tobytes()).decode() for vector in vectors]
-        return cls(backend, dict(zip(texts, encoded, strict=True)))
+        return cls(platform, dict(zip(texts, encoded, strict=True)))
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> CheckedOn:
@@ -61,10 +61,13 @@ class CheckedOn:
         Raises:
             ValueError, TypeError, KeyError: it has another form.
         """
-        backend = Backend(**content["backend"])
-        if not all(type(value) is str for value in vars(backend).values()) or content.keys() != {"backend", "canaries"}:
+        platform = Platform(**content["platform"])
+        if not all(type(value) is str for value in vars(platform).values()) or content.keys() != {
+            "platform",
+            "canaries",
+        }:
             raise ValueError(f"found {content!r:.80}")
-        return cls(backend, content["canaries"])
+        return cls(platform, content["canaries"])
 
     def vectors(self, dimension: int) -> Vectors:
         """Return the canaries' vectors, ``(n, dimension)``.

@@ -106,7 +106,7 @@ def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
         checked_on = CheckedOn.read(content["checked_on"])
         checked_on.vectors(content["dimension"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        expected = f"expected a backend and, by text, vectors of {content['dimension']} numbers"
+        expected = f"expected a platform and, by text, vectors of {content['dimension']} numbers"
         raise ModelFolderError(f"{path}: checked_on cannot be read ({error}); {expected}: {_EXPORT_AGAIN}") from error
     return checked_on
 

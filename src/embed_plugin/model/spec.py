@@ -28,7 +28,7 @@ class ModelSpec:
         precision: Number format of the weights and activations.
         files: sha256 (hex) of every other file in the folder, by name.
         fingerprint: Identity of the vector space; see :mod:`embed_plugin.model.identity`.
-        checked_on: The backend that the folder was checked on, and canary texts with their vectors; not part of the
+        checked_on: The platform that the folder was checked on, and canary texts with their vectors; not part of the
             identity.
         provenance: Record of the export (calibration, comparison, versions); changes no numbers.
     """

@@ -9,7 +9,7 @@ from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
-from embed_plugin.model.canaries import Backend
+from embed_plugin.model.canaries import Platform
 from embed_plugin.model.folder import KERNEL_GRAPH
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def machine_of(spec: ModelSpec) -> dict[str, str]:
     return {"class": cpu.name, "kernels": own.name, "reason": asked + own.reason}
 
 
-def _checked_on(there: Backend, machine: Mapping[str, str]) -> str:
-    here = Backend(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
+def _checked_on(there: Platform, machine: Mapping[str, str]) -> str:
+    here = Platform(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
     if there == here:
         return f"{there}, as this machine is"
     return f"{there}; this machine is {here}, and the canary texts are compared when the model is loaded"
@@ -49,7 +49,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "document prefix": repr(spec.document_prefix),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
-        "checked on": _checked_on(spec.checked_on.backend, machine),
+        "checked on": _checked_on(spec.checked_on.platform, machine),
         "runs here": f"{machine['class']}, kernels {machine['kernels']}: {machine['reason']}",
     }
     return facts | _figures_of(spec)

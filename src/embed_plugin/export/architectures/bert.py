@@ -74,7 +74,10 @@ def read_config(checkpoint: CheckpointDescription) -> BertConfig:
 
 
 def find_unwritten(config: Mapping[str, Any]) -> Unwritten | None:
-    """Find positions or an activation that the graph does not compute."""
+    """Find code of the checkpoint's own, or positions or an activation that the graph does not compute."""
+    auto_map = config.get("auto_map")
+    if isinstance(auto_map, dict) and auto_map.get("AutoModel"):
+        return Unwritten(f"architecture {config.get('model_type')!r} as {auto_map['AutoModel']} has it", optimum=False)
     positions = str(config.get("position_embedding_type", "absolute"))
     if positions != "absolute":
         return Unwritten(f"position_embedding_type {positions!r}", optimum=positions.startswith("relative_key"))

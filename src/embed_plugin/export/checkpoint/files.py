@@ -11,6 +11,7 @@ SPECIAL_TOKENS = "special_tokens_map.json"
 MODULES = "modules.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+ADAPTER = "adapter_config.json"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 
@@ -22,6 +23,7 @@ NEEDED_FILES: tuple[str, ...] = (
     MODULES,
     "sentence_*_config.json",
     SENTENCE_TRANSFORMERS,
+    ADAPTER,
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint.description import POOLING
-from embed_plugin.export.checkpoint.files import MODULES, TRANSFORMER_SETTINGS
+from embed_plugin.export.checkpoint.files import ADAPTER, MODULES, TRANSFORMER_SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,9 @@ def require_embedder(checkpoint: CheckpointDescription) -> None:
     config = checkpoint.config.object_if_there()
     if POOLING not in checkpoint.kinds:
         _refuse_other_models(checkpoint, config.get("architectures"))
+    if (folder / ADAPTER).is_file():
+        found = f"{folder / ADAPTER} says that an adapter (PEFT) changes the weights, which neither exporter applies"
+        raise ExportError(f"{found}. Merge it into the model (merge_and_unload) and give what that saves")
     if "quantization_config" in config:
         found = f"{checkpoint.config.path} has a quantization_config"
         raise ExportError(f"{found}: its weights are packed integers. Give the checkpoint before it was quantised")
