@@ -1,12 +1,13 @@
 /* Preloaded into a process, it writes down who is asked for on the network: every name that is looked up, and every
  * address of another machine that is connected or sent to. One line each, into the file that WATCH_LOG names. All of them
- * fail, so that a test sends nothing whatever it watches.
+ * fail, so that a test sends nothing whatever it watches; but for this machine by its own name or address, which Ray uses.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -29,11 +30,33 @@ static int note(const char *how, const char *whom) {
     return 1;
 }
 
+static int is_own_name(const char *name) {
+    char own[256] = "";
+    return gethostname(own, sizeof own - 1) == 0 && strcmp(name, own) == 0;
+}
+
+static int is_own_address(const char *text) {
+    struct ifaddrs *all = NULL;
+    char own[INET6_ADDRSTRLEN];
+    int found = 0;
+    if (getifaddrs(&all)) return 0;
+    for (struct ifaddrs *each = all; each && !found; each = each->ifa_next) {
+        if (!each->ifa_addr || (each->ifa_addr->sa_family != AF_INET && each->ifa_addr->sa_family != AF_INET6)) continue;
+        const void *address = each->ifa_addr->sa_family == AF_INET
+                                  ? (const void *)&((struct sockaddr_in *)each->ifa_addr)->sin_addr
+                                  : (const void *)&((struct sockaddr_in6 *)each->ifa_addr)->sin6_addr;
+        inet_ntop(each->ifa_addr->sa_family, address, own, sizeof own);
+        found = strcmp(text, own) == 0 || (strncmp(text, "::ffff:", 7) == 0 && strcmp(text + 7, own) == 0);
+    }
+    freeifaddrs(all);
+    return found;
+}
+
 /* These return whether another machine is meant. */
 static int note_name(const char *name) {
     unsigned char address[sizeof(struct in6_addr)];
     if (name && *name && strcmp(name, "localhost") && !inet_pton(AF_INET, name, address) && !inet_pton(AF_INET6, name, address))
-        return note("looked up", name);
+        return note("looked up", name) && !is_own_name(name);
     return 0;
 }
 
@@ -49,7 +72,7 @@ static int note_address(const char *how, const struct sockaddr *address) {
         if (!IN6_IS_ADDR_LOOPBACK(six) && !IN6_IS_ADDR_UNSPECIFIED(six) && !(IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127))
             inet_ntop(AF_INET6, six, text, sizeof text);
     }
-    return *text && note(how, text);
+    return *text && note(how, text) && !is_own_address(text);
 }
 
 static int is_datagram(int socket) {
