@@ -41,6 +41,9 @@ def weights_as_loaded(graph: Path, cpu: CpuClass, loaded: Path) -> set[int]:
 def test_the_weights_have_the_form_that_is_exact(
     cpu: CpuClass, tiny_model: Callable[..., Path], tmp_path: Path
 ) -> None:
+    release = tuple(map(int, ONNXRUNTIME_VERSION.split(".")[:2]))
+    if cpu.saturates and not HERE[-1].saturates and release < (1, 32):
+        pytest.skip("onnxruntime before 1.32 makes weights uint8 only on CPUs that need it")
     exact = onnx.TensorProto.UINT8 if cpu.saturates else onnx.TensorProto.INT8
     assert weights_as_loaded(tiny_model() / "model.onnx", cpu, tmp_path / "loaded.onnx") == {exact}
 

@@ -86,7 +86,7 @@ class RequestGuard:
             record.status = CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001 - logged, and answered
             LOG.error(  # noqa: TRY400 - its traceback holds the texts
-                "the request failed", path=scope["path"], exception=_traceback_without_values(error)
+                "the request failed", path=scope["path"], traceback=_traceback_without_values(error)
             )
             record.code = "internal"
             if not sender.has_started:
