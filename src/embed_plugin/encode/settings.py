@@ -10,7 +10,7 @@ from embed_plugin.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """How an encoder runs. None of these changes a vector.
+    """Settings of this machine for an encoder. None of them changes a vector.
 
     Attributes:
         workers: Threads that encode, one core each; None: as many CPUs as this process may use. A call with one short

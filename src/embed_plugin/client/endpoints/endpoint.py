@@ -115,7 +115,7 @@ class Endpoint(ABC):
 
     @property
     def needs_key(self) -> bool:
-        """Whether a key is required."""
+        """True where a key is required."""
         return True
 
     def authorization(self) -> dict[str, str]:

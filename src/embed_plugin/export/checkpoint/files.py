@@ -35,5 +35,5 @@ NEEDED_FILES: tuple[str, ...] = (
 
 
 def is_needed(path: str) -> bool:
-    """Whether a file of a checkpoint, by its ``/``-separated path in it, is one that is fetched."""
+    """Tell if a file of a checkpoint, by its ``/``-separated path in it, is one that is fetched."""
     return any(fnmatchcase(path, pattern) for pattern in NEEDED_FILES)

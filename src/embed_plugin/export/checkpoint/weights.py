@@ -75,6 +75,6 @@ class Weights:
             )
 
     def _is_of_encoder(self, name: str) -> bool:
-        """Whether a tensor takes part in the token vectors: no task head and no buffer does."""
+        """Tell if a tensor takes part in the token vectors: no task head and no buffer does."""
         inner = name.removeprefix(self._prefix)
         return name.startswith(self._prefix) and not inner.startswith(_TASK_HEADS) and not inner.endswith(_BUFFERS)

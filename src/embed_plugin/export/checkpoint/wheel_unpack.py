@@ -47,7 +47,7 @@ def unpack(wheel: Path, target: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) ->
 
 
 def is_unpacked(folder: Path) -> bool:
-    """Whether a folder holds every file that was unpacked into it, in full length."""
+    """Tell if a folder holds every file that was unpacked into it, in full length."""
     try:
         sizes = json.loads((folder / _LIST).read_text(encoding="utf-8"))
         return bool(sizes) and all((folder / path).stat().st_size == size for path, size in sizes.items())

@@ -70,12 +70,12 @@ class FusedOperators:
         return {value: fused for value, fused in found.items() if fused is not None}
 
     def _is_only_quantised(self, value: str, operator: str) -> bool:
-        """Whether an operator of this kind gives a value that no node reads as float32."""
+        """Tell if an operator of this kind gives a value that no node reads as float32."""
         producer = self.producers.get(value)
         return producer is not None and producer.op_type == operator and self.readers[value] == self.multiplied[value]
 
     def _can_do(self, gelu: onnx.NodeProto) -> bool:
-        """Whether a product can compute this GELU: it is the exact form, and its copies are the product's columns."""
+        """Tell if a product can compute this GELU: it is the exact form, and its copies are the product's columns."""
         value, given = gelu.input[0], gelu.output[0]
         is_exact = attribute(gelu, "approximate", b"none") == b"none"
         no_copies = not self.quantiser.range_of(given).copies or value in self.quantiser.copied_outputs
@@ -98,7 +98,7 @@ class FusedOperators:
         )
 
     def _is_residual(self, added: onnx.NodeProto) -> bool:
-        """Whether an Add has a weight product and the layer's residual."""
+        """Tell if an Add has a weight product and the layer's residual."""
         if added.op_type != "Add" or added.input[0] not in self.products:
             return False
         residual = self.producers.get(added.input[1])

@@ -115,7 +115,7 @@ class _Fold:
         self.graph = graph
 
     def keeps(self, node: onnx.NodeProto) -> bool:
-        """Whether a node has to stay; a node that stays is rewired past the removed ones."""
+        """Tell if a node has to stay; a node that stays is rewired past the removed ones."""
         rename_values_read(node, self.same_as)
         inputs = [self.numbers.get(name) for name in node.input]
         self.add_one_row(node, inputs)
