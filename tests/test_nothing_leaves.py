@@ -141,10 +141,9 @@ def test_the_users_own_choice_stays(tmp_path: Path) -> None:
 @reports_its_use
 def test_it_is_said_once_where_onnxruntime_was_there_first(tmp_path: Path) -> None:
     program = "import onnxruntime, embed_plugin, embed_plugin.encode"
-    done = Watched(tmp_path / "first").start("-W", "error", "-c", program).communicate()[1]
+    done = Watched(tmp_path / "first").errors("-W", "error", "-c", program)
     assert done.count("onnxruntime was imported before embed_plugin") == 1
-    chosen = Watched(tmp_path / "chosen", {"ORT_DISABLE_TELEMETRY": "1"}).start("-c", program)
-    assert chosen.communicate()[1] == ""
+    assert Watched(tmp_path / "chosen", {"ORT_DISABLE_TELEMETRY": "1"}).errors("-c", program) == ""
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:

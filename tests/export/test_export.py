@@ -24,6 +24,7 @@ from embed_plugin import (
 )
 from embed_plugin.cli.reports.model import facts_of
 from embed_plugin.export import ExportSettings, export
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +170,7 @@ def test_a_killed_export_leaves_no_model_and_the_next_one_cleans_up(tiny_checkpo
         "export(sys.argv[1], Path(sys.argv[2]), on_progress=stay)\n"
     )
     command = [sys.executable, "-c", program, str(tiny_checkpoint), str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with killed_on_failure(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "calibrate\n"
         process.kill()

@@ -12,6 +12,7 @@ import numpy as np
 
 from embed_plugin.ingest import open_sink
 from embed_plugin.testing import FakeEncoder
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def test_what_was_stored_outlives_the_process(tmp_path: Path) -> None:
     moments, stored = np.random.default_rng(7), 0
     for _ in range(KILLS):
         command = [sys.executable, "-c", WRITER, target, str(stored)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        with killed_on_failure(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as writer:
             assert writer.stdout
             assert writer.stdout.readline() == "ready\n"
             lines = [writer.stdout.readline() for _ in range(moments.integers(1, 5))]

@@ -20,6 +20,7 @@ from embed_plugin import Encoder, InvalidInputError, ServiceError
 from embed_plugin.serve import ServeSettings, run
 from embed_plugin.serve.server import listen
 from serve.conftest import KEY, wait_until
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_the_command_serves_logs_and_ends(start_server: Callable[..., ServerProc
 @posix
 def test_a_log_that_nobody_reads_any_more_stops_nothing(tiny_model: Callable[..., Path]) -> None:
     command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tiny_model()), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with killed_on_failure(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         assert process.stderr is not None
         port = json.loads(process.stderr.readline())["port"]
         process.stderr.close()

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.processes import killed_on_failure
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 WATCH = Path(__file__).with_name("watch.c")
 DEVICE_ID = ".cache/Microsoft/DeveloperTools/.onnxruntime/deviceid"
 COLLECTOR = "looked up mobile.events.data.microsoft.com"
 """The files that onnxruntime 1.29 and later write, and the name they look up, where its telemetry is on."""
+
+
+CI_SERVICES = (
+    *("APPVEYOR", "BITBUCKET_", "BUILDKITE", "CIRCLECI", "CODEBUILD_", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_"),
+    *("SYSTEM_TEAMFOUNDATION", "TEAMCITY_", "TF_BUILD", "TRAVIS"),
+)
+"""Variables by which onnxruntime knows that it runs in CI, where it reports nothing; beside them, ``CI`` itself."""
 
 
 class Watched:
@@ -35,14 +45,15 @@ class Watched:
         self.home.mkdir(parents=True)
         library = folder / "watch.so"
         subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(WATCH), "-ldl"], check=True)
-        theirs = ("ORT_", "HF_", "XDG_", "RAY_", "DO_NOT_TRACK", "DISABLE_TELEMETRY")
+        theirs = ("ORT_", "HF_", "XDG_", "RAY_", "DO_NOT_TRACK", "DISABLE_TELEMETRY", *CI_SERVICES)
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+        self.environment.pop("CI", None)
         self.environment |= {"HOME": str(self.home), "LD_PRELOAD": str(library), "WATCH_LOG": str(self._log)}
         self.environment |= variables or {}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
         """Start Python in the folder above the home folder."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             env=self.environment,
             cwd=self.home.parent,
@@ -51,6 +62,7 @@ class Watched:
             stderr=subprocess.PIPE,
             text=True,
         )
+        return killed_on_failure(process)
 
     def python(self, *arguments: str, given: str | None = None) -> str:
         """Run Python to its end, and return what it printed; a failure shows its errors."""
@@ -58,6 +70,11 @@ class Watched:
             printed, errors = process.communicate(given)
         assert process.returncode == 0, f"{arguments}\n{errors}"
         return printed
+
+    def errors(self, *arguments: str) -> str:
+        """Run Python to its end, and return what it wrote to stderr."""
+        with self.start(*arguments) as process:
+            return process.communicate()[1]
 
     def command(self, *arguments: str, given: str | None = None) -> str:
         """Run ``embed-plugin`` to its end."""
