@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
 """plain: ``text`` and ``metadata``. langchain and llama-index: what the ``QdrantVectorStore`` of each reads."""
 
-LEDGER_KEYS = ("source_id", "chunk_index", *Stored._fields)
+LEDGER_KEYS = ("source_name", "source_file", "source_id", "chunk_index", *Stored._fields)
 """Keys at the top of every payload, whatever the layout; changes are found by them."""
 
 
@@ -129,11 +129,15 @@ def chunk_of(
         text=layout.text(payload),
         metadata=layout.metadata(payload),
         vector=vector,
+        source_name=str(payload.get("source_name", "")),
+        file=str(payload.get("source_file", "")),
     )
 
 
 def _ledger(chunk: Chunk) -> dict[str, JSON]:
     return {
+        "source_name": chunk.source_name,
+        "source_file": chunk.file,
         "source_id": chunk.source_id,
         "chunk_index": chunk.index,
         "text_hash": chunk.text_hash,

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from embed_plugin.ingest.ids import SeenIds
     from embed_plugin.ingest.partition import Shard
+    from embed_plugin.ingest.sources import Scope
     from embed_plugin.ingest.stores.sink import Sink
 
 _DELETED_AT_ONCE = 1024
@@ -19,7 +22,7 @@ class Gone:
 
     Attributes:
         points: Number of points compared.
-        sources: Ids of the records that are gone.
+        sources: Names of the records that are gone.
         others: Ids of their points, except the first of each record.
         firsts: Ids of the first points.
     """
@@ -35,20 +38,24 @@ class Gone:
         return len(self.others) + len(self.firsts)
 
 
-def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
-    """Find the stored chunks of this shard whose record was not read; points of unknown origin are skipped."""
+def find_gone(sink: Sink, seen: SeenIds, shard: Shard, scopes: Collection[Scope]) -> Gone:
+    """Find the stored chunks of these scopes and this shard whose record was not read.
+
+    Points of unknown origin are skipped.
+    """
     gone = Gone()
     for page in sink.scan():
-        ids = [chunk.source_id for chunk in page]
-        for chunk, mine, is_there in zip(page, shard.holds(ids), seen.contains(ids), strict=True):
-            if not mine or not chunk.source_id:
+        keys = [chunk.key for chunk in page]
+        for chunk, mine, is_there in zip(page, shard.holds(keys), seen.contains(keys), strict=True):
+            inside = any(scope.holds(chunk.source_name, chunk.file) for scope in scopes)
+            if not (mine and inside and chunk.source_id):
                 continue
             gone.points += 1
             if is_there:
                 continue
             (gone.others if chunk.index else gone.firsts).append(chunk.id)
             if not chunk.index:
-                gone.sources.append(chunk.source_id)
+                gone.sources.append(chunk.name)
     return gone
 
 
