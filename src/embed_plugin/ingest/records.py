@@ -32,6 +32,7 @@ class Record:
             (headings, lists, code), or a programming language (``python``: functions, statements).
         source_name: Name of the source that it was read from; empty if there is only one, without a name.
         file: Name of its file in the source; empty if it was read from none.
+        path: Where that file can be opened: its absolute path. In a search result, it is ``source`` in the metadata.
         place: File and line where it was read (``notes.jsonl:17``), for messages.
 
     Raises:
@@ -42,8 +43,9 @@ class Record:
     text: str
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     syntax: str = field(default="text", kw_only=True)
-    source_name: str = field(default="", kw_only=True)
-    file: str = field(default="", kw_only=True)
+    source_name: str = field(default="", kw_only=True, compare=False)
+    file: str = field(default="", kw_only=True, compare=False)
+    path: str = field(default="", kw_only=True, compare=False)
     place: str = field(default="", kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
@@ -67,8 +69,8 @@ class Record:
 
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of the metadata as canonical JSON."""
-        return sha256(canonical_json(self.metadata))
+        """sha256 (hex) of the metadata, the path included, as canonical JSON."""
+        return sha256(canonical_json({"source": self.path, **self.metadata} if self.path else self.metadata))
 
     @property
     def is_empty(self) -> bool:
@@ -94,7 +96,7 @@ class Rejected:
     source_id: str | None = None
     chunk_index: int | None = None
     record: JSON = None
-    source_name: str = field(default="", kw_only=True)
+    source_name: str = field(default="", kw_only=True, compare=False)
 
     @property
     def key(self) -> str | None:
@@ -107,8 +109,9 @@ class Rejected:
         fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
         if record.syntax != "text":
             fields["syntax"] = record.syntax
-        if record.file:
-            fields["file"] = record.file
+        for name in ("file", "path"):
+            if value := getattr(record, name):
+                fields[name] = value
         return cls(reason, record.place, record.source_id, chunk_index, fields, source_name=record.source_name)
 
 
@@ -122,13 +125,15 @@ class Chunk:
         count: Number of the record's chunks.
         text: The exact text that is embedded.
         metadata: The record's.
-        metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        metadata_hash: The record's.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
         token_ids: The ids of those tokens, if the encoder accepts tokenised texts.
         unknown_tokens: The number of them that the tokenizer does not know; None if the encoder does not count them.
         source_name: The record's.
         file: The record's.
+        path: The record's.
+        start: Position of its first character in the record's text; None if that is not known.
     """
 
     source_id: str
@@ -143,6 +148,8 @@ class Chunk:
     unknown_tokens: int | None = field(default=None, compare=False, repr=False)
     source_name: str = field(default="", kw_only=True)
     file: str = field(default="", kw_only=True)
+    path: str = field(default="", kw_only=True)
+    start: int | None = field(default=None, kw_only=True)
 
     @property
     def key(self) -> str:

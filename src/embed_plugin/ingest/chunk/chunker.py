@@ -141,6 +141,7 @@ class Chunker:
                 *(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown),
                 source_name=record.source_name,
                 file=record.file,
+                path=record.path,
             )
             for index, piece in enumerate(pieces)
         ]

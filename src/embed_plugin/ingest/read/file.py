@@ -14,7 +14,7 @@ from embed_plugin.errors import MissingExtraError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.read import formats
 from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
-from embed_plugin.ingest.records import Rejected
+from embed_plugin.ingest.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
-    from embed_plugin.ingest.records import JSON, Record
+    from embed_plugin.ingest.records import JSON, Rejected
 
 
 class FormatModule(Protocol):
@@ -100,14 +100,14 @@ class FileReader:
 
 
 def located(found: Record | Rejected, file: SourceFile) -> Record | Rejected:
-    """Add to what was read from a file its source, and to a record's metadata the file's path.
-
-    The path is under ``source``, as LangChain has it, unless the record has a value of its own there.
-    """
-    if isinstance(found, Rejected):
-        return replace(found, source_name=file.source_name)
-    metadata = found.metadata if file.is_stdin else {"source": os.path.abspath(file.path), **found.metadata}  # noqa: PTH100
-    return replace(found, metadata=metadata, source_name=file.source_name, file=file.name)
+    """Add to what was read from a file the file and its source."""
+    path = "" if file.is_stdin else os.path.abspath(file.path)  # noqa: PTH100 - keeps symlinks
+    if isinstance(found, Record):
+        return replace(found, source_name=file.source_name, file=file.name, path=path)
+    letter = found.record
+    if path and isinstance(letter, dict) and "path" in letter:
+        letter = {**letter, "path": path}  # a retry may start in another folder
+    return replace(found, source_name=file.source_name, record=letter)
 
 
 def module_of(format_: Format) -> FormatModule:

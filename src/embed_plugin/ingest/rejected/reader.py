@@ -123,7 +123,8 @@ class _Retry:
                 self._list(SourceFile(Path(path), name, AUTO, letter.source_name), record.get("number"))
             case {"path": str(path), "name": str(name), "number": int(number)}:
                 parsed = self._parse(record, Origin(name, path, number), letter)
-                yield located(parsed, SourceFile(Path(path), name, AUTO, letter.source_name))
+                is_stdin = not Path(path).is_absolute()
+                yield located(parsed, SourceFile(Path(path), name, AUTO, letter.source_name, is_stdin=is_stdin))
             case _:
                 yield _record(letter)
 
@@ -164,6 +165,7 @@ def _record(letter: Rejected) -> Record | Rejected:
                     syntax=str(rest.get("syntax", "text")),
                     source_name=letter.source_name,
                     file=str(rest.get("file", "")),
+                    path=str(rest.get("path", "")),
                     place=letter.place,
                 )
             except RecordError as error:

@@ -20,6 +20,7 @@ from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.payload_layout import LayoutName
 from embed_plugin.ingest.stores.qdrant.client import backend as module
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
@@ -101,7 +102,7 @@ def chunks(*texts: str, metadata_hash: str = "m") -> list[Chunk]:
 def fill(sink: QdrantSink, *texts: str) -> list[str]:
     sink.prepare(ENCODER)
     sink.upsert(chunks(*texts), ENCODER.encode_documents(texts))
-    return [sink.id_of(chunk.source_id, chunk.index) for chunk in chunks(*texts)]
+    return [sink.id_of(chunk.key, chunk.index) for chunk in chunks(*texts)]
 
 
 def test_a_collection_appears_when_it_is_prepared_and_stays(sink: QdrantSink) -> None:
@@ -288,8 +289,8 @@ def test_threads_that_write_and_read_at_once_lose_nothing(sink: QdrantSink) -> N
         texts = [f"{number} {index}" for index in range(20)]
         some = [Chunk(str(number), index, 20, text, {}, "m", "r", 3) for index, text in enumerate(texts)]
         sink.upsert(some, FakeEncoder().encode_documents(texts))
-        sink.delete([sink.id_of(str(number), 19)])
-        return len(sink.lookup([sink.id_of(str(number), index) for index in range(20)]))
+        sink.delete([sink.id_of(record_key("", str(number)), 19)])
+        return len(sink.lookup([sink.id_of(record_key("", str(number)), index) for index in range(20)]))
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(write, range(16))) == {19}
