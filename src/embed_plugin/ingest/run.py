@@ -102,7 +102,7 @@ class _Run:
         self._observer = observer
         self._tally = Tally()
         self._seen = SeenIds()
-        self._scopes = {*scopes}
+        self._scopes = set(scopes) or {Scope("")}
         self._is_located = bool(scopes)
         self._in_progress: deque[_Window] = deque()
         self._failed = False

@@ -99,7 +99,7 @@ def test_a_folder_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) 
     gone, there = items
     assert isinstance(gone, Rejected)
     assert gone.reason.startswith(f"{tmp_path}/b: cannot list the folder (No such file or directory)")
-    assert (gone.record, gone.source_id, there.source_id) == ({"path": str(tmp_path)}, None, "c.txt")
+    assert (gone.record, gone.source_id, there.source_id) == ({"path": str(tmp_path), "folder": ""}, None, "c.txt")
 
 
 def test_a_folder_and_a_file_without_permission_are_rejected(open_folder: Path) -> None:

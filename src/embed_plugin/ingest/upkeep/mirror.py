@@ -22,7 +22,7 @@ class Gone:
 
     Attributes:
         points: Number of points compared.
-        sources: Names of the records that are gone.
+        sources: Ids of the records that are gone.
         others: Ids of their points, except the first of each record.
         firsts: Ids of the first points.
     """
@@ -55,7 +55,7 @@ def find_gone(sink: Sink, seen: SeenIds, shard: Shard, scopes: Collection[Scope]
                 continue
             (gone.others if chunk.index else gone.firsts).append(chunk.id)
             if not chunk.index:
-                gone.sources.append(chunk.name)
+                gone.sources.append(chunk.source_id)
     return gone
 
 

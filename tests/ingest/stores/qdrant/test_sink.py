@@ -132,7 +132,12 @@ def test_search_returns_the_nearest_chunk_first_with_all_that_was_stored(sink: Q
     score, chunk = found[0]
     assert score == pytest.approx(1.0, abs=1e-5)
     assert len(found) == 2
-    assert (chunk.source_id, chunk.index, chunk.text, chunk.metadata) == ("a", 1, "two", {"n": 1})
+    assert (chunk.source_id, chunk.index, chunk.text, chunk.metadata) == (
+        "a",
+        1,
+        "two",
+        {"record_id": "a", "chunk": 1, "n": 1},
+    )
 
 
 def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
@@ -140,7 +145,7 @@ def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
     sink.set_metadata([Chunk("a", 0, 4, "one", {"new": True}, "n", "r", 3)])
     ((score, chunk),) = sink.search(ENCODER.encode_queries(["one"])[0], limit=1)
     assert score == pytest.approx(1.0, abs=1e-5)
-    assert (dict(chunk.metadata), chunk.text) == ({"new": True}, "one")
+    assert (dict(chunk.metadata), chunk.text) == ({"record_id": "a", "chunk": 0, "new": True}, "one")
     assert sink.lookup(ids)[ids[0]][1:] == ("r", "n", 4)
 
 
@@ -207,14 +212,14 @@ def test_a_payload_of_another_time_is_refused(client_sink: tuple[QdrantSink, Qdr
     sink, client = client_sink
     vectors = models.VectorParams(size=32, distance=models.Distance.COSINE)
     client.create_collection("c", vectors_config=vectors, metadata={"embed_plugin": {"schema": 99}})
-    with pytest.raises(SpaceMismatchError, match="schema 99 of embed-plugin's payload, expected schema 1"):
+    with pytest.raises(SpaceMismatchError, match="schema 99 of embed-plugin's payload, expected schema 2"):
         sink.check(ENCODER)
 
 
-def test_what_0_1_wrote_without_a_layout_is_plain(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
+def test_an_identity_without_a_layout_is_plain(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
     sink, client = client_sink
     vectors = models.VectorParams(size=32, distance=models.Distance.COSINE)
-    identity = {"fingerprint": "fake", "dimension": 32, "schema": 1}
+    identity = {"fingerprint": "fake", "dimension": 32, "schema": 2}
     client.create_collection("c", vectors_config=vectors, metadata={"embed_plugin": identity})
     assert fill(sink, "one")
     assert next(iter(sink.scan()))[0].text == "one"
@@ -228,7 +233,7 @@ def test_every_layout_is_read_by_whoever_opens_the_collection_later(
     fill(made, "one", "two")
     later = QdrantSink(made._backend, made.collection)
     ((_, found),) = later.search(ENCODER.encode_queries(["two"])[0], limit=1)
-    assert (found.text, found.metadata, found.source_id) == ("two", {"n": 1}, "a")
+    assert (found.text, found.metadata, found.source_id) == ("two", {"record_id": "a", "chunk": 1, "n": 1}, "a")
 
 
 @pytest.mark.parametrize(
