@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from unicodedata import normalize
 
 from embed_plugin.errors import InvalidInputError
 
@@ -21,7 +22,7 @@ class Scope(NamedTuple):
 
     Attributes:
         source_name: The source's name.
-        root: Its folder, absolute; empty if it has none.
+        root: Its folder, absolute and in NFC; empty if it has none.
         path: The file or folder that is read, relative to the root, with forward slashes; empty for the whole source.
     """
 
@@ -67,14 +68,14 @@ def scope_of(path: str | Path, known: Mapping[str, str], *, name: str | None = N
     """
     if str(path) == STDIN:
         return Scope(name or "stdin")
-    resolved = Path(path).resolve()
+    resolved = Path(normalize("NFC", str(Path(path).resolve())))
     roots = {one: root for one, root in known.items() if root and name in {None, one}}
     around = [(root, one) for one, root in roots.items() if resolved.is_relative_to(root)]
     if around:
         root, found = max(around, key=lambda pair: (len(pair[0]), pair[1] == Path(pair[0]).name))
         inside = resolved.relative_to(root).as_posix()
         return Scope(found, root, "" if inside == "." else inside)
-    folder = resolved if resolved.is_dir() else resolved.parent
+    folder = resolved if Path(path).is_dir() else resolved.parent
     scope = Scope(name or folder.name or folder.as_posix(), str(folder), "" if folder == resolved else resolved.name)
     if name is None and known.get(scope.source_name, scope.root) != scope.root:
         raise _other_root(scope, known[scope.source_name])
