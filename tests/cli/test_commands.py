@@ -103,8 +103,8 @@ def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Pa
 @pytest.mark.parametrize(
     ("stdin", "message"),
     [
-        (b"fine\n\xff\xfe\n", "stdin, line 2 is not UTF-8"),
-        (b'{"text": "a"}\nnot json\n', "stdin, line 2 is not a JSON object with a field 'text'"),
+        (b"fine\n\xff\xfe\n", "stdin:2: not UTF-8 (byte 0xff)"),
+        (b'{"text": "a"}\nnot json\n', "stdin:2: not a JSON object with a field 'text'"),
         (b'{"body": "a"}\n', "--text-field"),
         (b'{"text": 3}\n', "field 'text' holds a int"),
         (b'{"text": "\\ud800"}\n', "lone surrogate"),

@@ -6,17 +6,26 @@ import csv
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import as_bytes, as_string, decode, keep, read_lines, take_again, too_long
+from embed_plugin.ingest.read.decoding import (
+    Encoding,
+    as_bytes,
+    as_string,
+    decode,
+    keep,
+    read_lines,
+    take_again,
+    too_long,
+)
 from embed_plugin.ingest.read.fields import Origin, check_columns, record_of_fields
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from embed_plugin.ingest.read.decoding import Line
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.lines import Line
 
 
 def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
@@ -58,12 +67,12 @@ def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: Reader
         case {"header": list(header), "cells": list(cells)}:
             again = [take_again(str(cell), chosen=settings.encoding) for cell in cells]
             texts = [decode(*cell, origin.path, first_line=origin.number) for cell in again]
-            return _record_of_row([str(name) for name in header], texts, origin, settings, encoding="utf-8")
+            return _record_of_row([str(name) for name in header], texts, origin, settings, encoding=Encoding())
     return None
 
 
 def _record_of_row(
-    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: str
+    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: Encoding
 ) -> Record | Rejected:
     """Make a record of a row, whose cells are bytes as :func:`as_string` writes them."""
     try:
@@ -77,7 +86,7 @@ def _record_of_row(
     return origin.rejected(found.reason, found.source_id, header=list(header), cells=kept)
 
 
-def _fields(header: Sequence[str], cells: Sequence[str], origin: Origin, encoding: str) -> dict[str, JSON]:
+def _fields(header: Sequence[str], cells: Sequence[str], origin: Origin, encoding: Encoding) -> dict[str, JSON]:
     if len(cells) != len(header):
         message = f"{origin.place}: {len(cells)} cells, expected {len(header)} as the first row has"
         raise RecordError(f"{message}. Check the quotes and the delimiter around it")
@@ -85,7 +94,7 @@ def _fields(header: Sequence[str], cells: Sequence[str], origin: Origin, encodin
     return dict(zip(header, values, strict=True))
 
 
-def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: ReaderSettings) -> list[str]:
+def _header(cells: Sequence[str], encoding: Encoding, file: SourceFile, settings: ReaderSettings) -> list[str]:
     names = [decode(as_bytes(cell), encoding, str(file.path), first_line=1) for cell in cells]
     check_columns(names, str(file.path), settings)
     return names
