@@ -164,3 +164,10 @@ def test_a_folder_whose_ignore_file_cannot_be_read_is_not_read(tmp_path: Path, c
 def test_a_pattern_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(InvalidInputError, match=r"the patterns to exclude: .*Write it as in \.gitignore"):
         ReaderSettings(exclude=("!",))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_ignore_file_with_a_byte_order_mark_keeps_its_first_pattern(tmp_path: Path, encoding: str) -> None:
+    fill(tmp_path, "private.txt", "open.txt", "page\x0cbreak.txt")
+    (tmp_path / ".embedignore").write_bytes("private.txt\r\npage\x0cbreak.txt".encode(encoding))
+    assert ids(tmp_path) == ["open.txt"]

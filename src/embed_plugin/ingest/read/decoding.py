@@ -13,7 +13,8 @@ from embed_plugin.lines import Lines, line_encoding, split_byte_order_mark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
+_LIKELY = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp437", "cp850", "cp874", "cp932", "cp949", "big5", "euc_jp", "gb18030", "iso2022_jp", "koi8_r", "mac_roman", "utf_8"]
+"""What text is in: others, such as UTF-16 and IBM's, fit most bytes and would win."""
 _SAMPLE_BYTES = 2**16
 
 NO_GUESS = "Say with --encoding what it is in, or leave it out if it is no text"
@@ -109,7 +110,7 @@ def guess_encoding(sample: bytes) -> str | None:
     """A likely encoding of a text, for a message; None if none fits."""
     # Lines of ASCII fit any encoding; without them the guess is made from more of the others.
     lines = [line for line in sample.split(b"\n") if not line.isascii()]
-    matches = from_bytes(b"\n".join(lines), cp_exclusion=_WIDE)  # wide encodings fit most bytes and would win
+    matches = from_bytes(b"\n".join(lines), cp_isolation=_LIKELY)
     best = matches.best()
     if best is None:
         return None
@@ -144,7 +145,7 @@ def _line_breaks(content: bytes) -> int:
 
 
 def _whole_lines(content: bytes) -> bytes:
-    return content[: content.rfind(b"\n") + 1]
+    return content if len(content) < _SAMPLE_BYTES else content[: content.rfind(b"\n") + 1]
 
 
 def _sample(content: bytes, position: int) -> bytes:

@@ -51,10 +51,11 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
         except (csv.Error, RecordError) as error:
             reason = str(error)
             if isinstance(error, csv.Error):
-                reason = f"{file.path}:{number}: not a row ({error}). Quote its cells as RFC 4180 has it"
-            yield file.rejected(reason, number=number if header else None)
+                reason = f"{file.path}:{number}: not a row ({_problem(error)}). Quote its cells as RFC 4180 has it"
             if not header:
+                yield file.rejected(_other_delimiter(strings.line, file, settings) or reason)
                 return
+            yield file.rejected(reason, number=number)
 
 
 def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:
@@ -100,11 +101,27 @@ def _header(cells: Sequence[str], encoding: Encoding, file: SourceFile, settings
     return names
 
 
+def _other_delimiter(header: str, file: SourceFile, settings: ReaderSettings) -> str | None:
+    """Return the advice for a file whose first row has more of another delimiter; None where it has not."""
+    delimiter = settings.delimiter or ("\t" if file.format == "tsv" else ",")
+    likely = max(";\t|,", key=header.count)
+    if header.count(likely) <= header.count(delimiter):
+        return None
+    found = f"{file.path}: the first row is {header.strip()[:200]!r}, whose columns seem to be separated by {likely!r}"
+    return f"{found}. If they are, give --delimiter {likely!r}"
+
+
+def _problem(error: csv.Error) -> str:
+    """The error of the CSV reader; its advice for a carriage return is for those who open the file in Python."""
+    return "a carriage return outside quotes" if "new-line character" in str(error) else str(error)
+
+
 class _Strings:
     """The lines of a file as strings, for the CSV reader, which continues after an exception."""
 
     def __init__(self, lines: Iterator[Line], path: str, *, limit: int) -> None:
         self.number = 0
+        self.line = ""
         self._path = path
         self._lines = lines
         self._limit = limit
@@ -116,4 +133,5 @@ class _Strings:
         self.number, content = next(self._lines)
         if content is None:
             raise RecordError(too_long(f"{self._path}:{self.number}: the line", self._limit))
-        return as_string(content)
+        self.line = as_string(content)
+        return self.line
