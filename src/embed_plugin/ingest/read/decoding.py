@@ -13,7 +13,10 @@ from embed_plugin.lines import Lines, line_encoding, split_byte_order_mark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LIKELY = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp437", "cp850", "cp874", "cp932", "cp949", "big5", "euc_jp", "gb18030", "iso2022_jp", "koi8_r", "mac_roman", "utf_8"]
+_LIKELY = [
+    "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp437", "cp850",
+    "cp874", "cp932", "cp949", "big5", "euc_jp", "gb18030", "iso2022_jp", "koi8_r", "mac_roman", "utf_8",
+]  # fmt: skip
 """What text is in: others, such as UTF-16 and IBM's, fit most bytes and would win."""
 _SAMPLE_BYTES = 2**16
 
