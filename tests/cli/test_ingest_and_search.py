@@ -61,6 +61,18 @@ def test_a_folder_is_ingested_once_and_found(notes: Path, place: tuple[str, ...]
     assert [hit["source_id"] for hit in hits] == ["dog.txt", "cat.md"]
 
 
+@pytest.mark.parametrize("layout", ["plain", "langchain", "llama-index"])
+def test_every_layout_has_what_a_citation_needs(notes: Path, place: tuple[str, ...], layout: str) -> None:
+    (notes / "rows.jsonl").write_text('{"text": "a slow cat", "title": "Mine"}\n')
+    run("ingest", notes, *place, "--layout", layout)
+    hits = json.loads(run("search", "the dog ran fast", *place, "--limit", "9", "--json", "-").stdout)
+    found = {hit["source_id"]: hit["metadata"] for hit in hits}
+    source = {"source": str(notes / "dog.txt"), "title": "dog.txt", "record_id": "dog.txt", "chunk": 0}
+    assert found["dog.txt"].items() >= source.items()
+    assert (found["rows.jsonl#1"]["title"], found["rows.jsonl#1"]["record_id"]) == ("Mine", "rows.jsonl#1")
+    assert {hit["source_name"] for hit in hits} == {"notes"}
+
+
 def test_lines_from_stdin_are_ingested_and_summed_up_for_people(place: tuple[str, ...]) -> None:
     lines = '{"name": "a", "body": "the cat"}\n{"name": "b", "body": ""}\n'
     done = run("ingest", "-", *place, "--id-field", "name", "--text-field", "body", stdin=lines)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.ids import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +25,14 @@ class Record:
     """One text to store and search.
 
     Attributes:
-        source_id: The record's id, the same in every run; unique within a collection.
+        source_id: The record's id, the same in every run; unique within its source.
         text: The text to embed.
         metadata: Stored beside the text; any JSON object.
         syntax: The kind of text, which decides where a long one is cut: ``text`` (paragraphs, sentences), ``markdown``
             (headings, lists, code), or a programming language (``python``: functions, statements).
+        source_name: Name of the source that it was read from; empty if there is only one, without a name.
+        file: Name of its file in the source; empty if it was read from none.
+        path: Where that file can be opened: its absolute path. In a search result, it is ``source`` in the metadata.
         place: File and line where it was read (``notes.jsonl:17``), for messages.
 
     Raises:
@@ -39,6 +43,9 @@ class Record:
     text: str
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     syntax: str = field(default="text", kw_only=True)
+    source_name: str = field(default="", kw_only=True, compare=False)
+    file: str = field(default="", kw_only=True, compare=False)
+    path: str = field(default="", kw_only=True, compare=False)
     place: str = field(default="", kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,10 +62,15 @@ class Record:
             message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
             raise RecordError(message) from error
 
+    @property
+    def key(self) -> str:
+        """Its key in a collection."""
+        return record_key(self.source_name, self.source_id)
+
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of the metadata as canonical JSON."""
-        return sha256(canonical_json(self.metadata))
+        """sha256 (hex) of the metadata, the path included, as canonical JSON."""
+        return sha256(canonical_json({"source": self.path, **self.metadata} if self.path else self.metadata))
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +88,7 @@ class Rejected:
         source_id: The record's id, if one could be read.
         chunk_index: The chunk that was refused; None for the whole record.
         record: The data that ``--retry-rejected`` tries again.
+        source_name: The record's source.
     """
 
     reason: str
@@ -83,6 +96,12 @@ class Rejected:
     source_id: str | None = None
     chunk_index: int | None = None
     record: JSON = None
+    source_name: str = field(default="", kw_only=True, compare=False)
+
+    @property
+    def key(self) -> str | None:
+        """The record's key in a collection, if its id could be read."""
+        return None if self.source_id is None else record_key(self.source_name, self.source_id)
 
     @classmethod
     def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
@@ -90,7 +109,10 @@ class Rejected:
         fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
         if record.syntax != "text":
             fields["syntax"] = record.syntax
-        return cls(reason, record.place, record.source_id, chunk_index, fields)
+        for name in ("file", "path"):
+            if value := getattr(record, name):
+                fields[name] = value
+        return cls(reason, record.place, record.source_id, chunk_index, fields, source_name=record.source_name)
 
 
 @dataclass(frozen=True)
@@ -103,11 +125,15 @@ class Chunk:
         count: Number of the record's chunks.
         text: The exact text that is embedded.
         metadata: The record's.
-        metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        metadata_hash: The record's.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
         token_ids: The ids of those tokens, if the encoder accepts tokenised texts.
         unknown_tokens: The number of them that the tokenizer does not know; None if the encoder does not count them.
+        source_name: The record's.
+        file: The record's.
+        path: The record's.
+        start: Position of its first character in the record's text; None if that is not known.
     """
 
     source_id: str
@@ -120,6 +146,15 @@ class Chunk:
     tokens: int
     token_ids: TokenIds | None = field(default=None, compare=False, repr=False)
     unknown_tokens: int | None = field(default=None, compare=False, repr=False)
+    source_name: str = field(default="", kw_only=True)
+    file: str = field(default="", kw_only=True)
+    path: str = field(default="", kw_only=True)
+    start: int | None = field(default=None, kw_only=True)
+
+    @property
+    def key(self) -> str:
+        """The record's key in a collection."""
+        return record_key(self.source_name, self.source_id)
 
     @cached_property
     def text_hash(self) -> str:
