@@ -121,6 +121,12 @@ def test_another_delimiter_is_noticed_and_the_advice_works(tmp_path: Path, conte
     assert record.text == "eins"
 
 
+def test_a_row_for_excel_is_told_as_such(tmp_path: Path) -> None:
+    (rejected,) = read(tmp_path, "sep=;\nid;text\n1;eins\n")
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.endswith("'sep=;' is for Excel alone. Delete it, and give --delimiter ';'")
+
+
 def test_a_carriage_return_outside_quotes_is_told_in_words_for_the_file_s_owner(tmp_path: Path) -> None:
     rejected, record = read(tmp_path, 'text,n\nbad\rcell,1\n"good\rcell",2\n')
     assert isinstance(rejected, Rejected)

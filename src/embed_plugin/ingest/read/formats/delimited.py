@@ -103,6 +103,9 @@ def _header(cells: Sequence[str], encoding: Encoding, file: SourceFile, settings
 
 def _other_delimiter(header: str, file: SourceFile, settings: ReaderSettings) -> str | None:
     """Return the advice for a file whose first row has more of another delimiter; None where it has not."""
+    if header.startswith("sep=") and len(header.strip()) == len("sep=;"):
+        found = f"{file.path}: the first row {header.strip()!r} is for Excel alone"
+        return f"{found}. Delete it, and give --delimiter {header[len('sep=')]!r}"
     delimiter = settings.delimiter or ("\t" if file.format == "tsv" else ",")
     likely = max(";\t|,", key=header.count)
     if header.count(likely) <= header.count(delimiter):
