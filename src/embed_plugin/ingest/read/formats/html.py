@@ -9,7 +9,7 @@ from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.charsets import codec_of
 from embed_plugin.ingest.read.decoding import Encoding, decode, read_whole, split_mark
 from embed_plugin.ingest.read.fields import checked_record
-from embed_plugin.ingest.read.formats.visible_page import DEEPEST, NestedTooDeeplyError, Page, parse_events, read_page
+from embed_plugin.ingest.read.formats.visible_page import Page, parse_events, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,15 +28,20 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     path = str(file.path)
     try:
         html = _decode_page(read_whole(stream, path, limit=settings.max_record_bytes), path, settings.encoding)
-        # What has NUL characters is no page, and is rejected as it stands.
-        page = Page("", html) if "\0" in html else read_page(html)
+        page = _page(html, path)
         metadata = {"title": page.title} if page.title else {}
         yield checked_record(file.name, page.text, {**metadata}, syntax="markdown", place=path)
     except RecordError as error:
         yield file.rejected(str(error), source_id=file.name)
-    except NestedTooDeeplyError:
-        reason = f"{path}: its elements are nested too deeply, more than {DEEPEST:,}"
-        yield file.rejected(f"{reason}. Simplify the page, or convert it to text", source_id=file.name)
+
+
+def _page(html: str, path: str) -> Page:
+    if "\0" in html:  # no page: rejected as it stands
+        return Page("", html)
+    try:
+        return read_page(html)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _decode_page(content: bytes, path: str, chosen: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
+from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.formats.markdown_writer import Break, MarkdownWriter
 
 if TYPE_CHECKING:
@@ -71,10 +72,6 @@ _COUNTED = ("svg", "ruby", "rt")
 _SOFT_HYPHEN = "\u00ad"
 
 
-class NestedTooDeeplyError(Exception):
-    """The page's elements are nested more than :data:`DEEPEST` deep."""
-
-
 class Page(NamedTuple):
     """What a reader sees of a page.
 
@@ -91,7 +88,7 @@ def read_page(html: str) -> Page:
     """Read a page: what is hidden is left out, words stay whole, and blocks, items and cells stand apart.
 
     Raises:
-        NestedTooDeeplyError: its elements are nested too deeply.
+        RecordError: its elements are nested more than :data:`DEEPEST` deep.
     """
     content = html.replace("\r\n", "\n").replace("\r", "\n")
     if not content.strip():
@@ -139,7 +136,8 @@ class _Reader:
         """Open an element."""
         parent = self._open[-1]
         if len(self._open) > DEEPEST:
-            raise NestedTooDeeplyError
+            found = f"its elements are nested too deeply, more than {DEEPEST:,} inside each other"
+            raise RecordError(f"{found}. Simplify the page, or convert it to text")
         style = _declarations(attributes["style"]) if "style" in attributes else {}
         is_visible = parent.is_visible
         if tag not in {"html", "body"} and "visibility" in style:
