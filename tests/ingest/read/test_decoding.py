@@ -114,6 +114,8 @@ def test_a_line_that_is_too_long_is_passed_over_in_bounded_memory(encoding: str)
 
 def test_western_text_is_taken_for_the_most_common_code_page() -> None:
     assert guess_encoding("Größe: 5 €, naïve Grüße".encode("cp1252")) == "cp1252"
+    for words in ("résumé", "Ação não é só coração", "it’s “smart” – quotes …", '{"text": "é"}'):
+        assert guess_encoding(words.encode("cp1252")) == "cp1252"
     assert guess_encoding("Zażółć gęślą jaźń, zbrukał sześć ślepych źrebiąt".encode("cp1250")) == "cp1250"
 
 

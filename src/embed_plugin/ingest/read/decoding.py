@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, BinaryIO
 
 from charset_normalizer import from_bytes
@@ -18,6 +19,11 @@ _LIKELY = [
     "cp874", "cp932", "cp949", "big5", "euc_jp", "gb18030", "iso2022_jp", "koi8_r", "mac_roman", "utf_8",
 ]  # fmt: skip
 """What text is in: others, such as UTF-16 and IBM's, fit most bytes and would win."""
+_WESTERN = frozenset(map(chr, range(128))) | frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿŒœ€£©®™°§·•«»¿¡ªº…“”„‘’‚–—\xa0"
+)
+_FOREIGN = re.compile("[^\\x00-\\x7f]{3}|\\0")
+"""What text in cp1252 hardly has: three such characters in a row."""
 _SAMPLE_BYTES = 2**16
 
 NO_GUESS = "Say with --encoding what it is in, or leave it out if it is no text"
@@ -113,13 +119,21 @@ def guess_encoding(sample: bytes) -> str | None:
     """A likely encoding of a text, for a message; None if none fits."""
     # Lines of ASCII fit any encoding; without them the guess is made from more of the others.
     lines = [line for line in sample.split(b"\n") if not line.isascii()]
+    if _is_western(b"\n".join(lines)):
+        return "cp1252"
     matches = from_bytes(b"\n".join(lines), cp_isolation=_LIKELY)
     best = matches.best()
     if best is None:
         return None
-    # Western European text is valid in other code pages as well, and a short sample cannot tell them apart.
+    # Western European text is valid in other code pages as well.
     western = [match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos]
     return "cp1252" if western else best.encoding
+
+
+def _is_western(sample: bytes) -> bool:
+    """Return whether it is ASCII with some accents and quotes in cp1252, of which a guess may need more."""
+    text = decode_bytes(sample, "cp1252")
+    return set(text) <= _WESTERN and not _FOREIGN.search(text)
 
 
 def read_whole(stream: BinaryIO, path: str, *, limit: int) -> bytes:
