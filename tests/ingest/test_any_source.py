@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,8 +28,15 @@ from ingest.window.test_store import CutOff, CutOffError
 ENCODER = FakeEncoder(max_tokens=12)
 MIRROR = IngestSettings(mirror=True, max_delete=1, window_records=3)
 
-Edit: TypeAlias = tuple[str, str, bytes] | tuple[str, str, str] | tuple[str, str]
-"""``write`` a file with bytes, ``rename`` one or ``delete`` it."""
+
+class Edit(NamedTuple):
+    """``write`` a file, ``rename`` it or ``delete`` it."""
+
+    kind: str
+    name: str
+    content: bytes = b""
+    new_name: str = ""
+
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(["", "one two three " * 20, "# A\n\nb\n"])
 VALUES = st.recursive(
@@ -62,26 +69,19 @@ def contents(draw: st.DrawFn, name: str) -> bytes:
 @st.composite
 def edits(draw: st.DrawFn) -> Edit:
     name = draw(NAMES)
-    match draw(st.sampled_from(["write", "write", "write", "rename", "delete"])):
-        case "write":
-            return "write", name, draw(contents(name))
-        case "rename":
-            return "rename", name, draw(NAMES)
-    return "delete", name
+    kind = draw(st.sampled_from(["write", "write", "write", "rename", "delete"]))
+    return Edit(kind, name, draw(contents(name)) if kind == "write" else b"", draw(NAMES) if kind == "rename" else "")
 
 
 def apply(edit: Edit, root: Path) -> None:
-    path = root / edit[1]
-    match edit:
-        case ("write", _, bytes(content)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        case ("rename", _, str(name)):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
-                path.replace(root / name)
-        case _:
-            path.unlink(missing_ok=True)
+    path, target = root / edit.name, root / (edit.new_name or edit.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if edit.kind == "write":
+        path.write_bytes(edit.content)
+    elif edit.kind == "delete":
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.replace(target)
 
 
 def run(root: Path, sink: QdrantSink) -> IngestSummary:
