@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.metadata import stored_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,16 @@ class Record:
     Attributes:
         source_id: The record's id, the same in every run; unique within a collection.
         text: The text to embed.
-        metadata: Stored beside the text; any JSON object.
+        metadata: Stored beside the text; any JSON object of at most 64 levels of objects and lists, itself included.
+            Integers beyond 64 bits become their decimal text.
         syntax: The kind of text, which decides where a long one is cut: ``text`` (paragraphs, sentences), ``markdown``
             (headings, lists, code), or a programming language (``python``: functions, statements).
-        place: File and line where it was read (``notes.jsonl:17``), for messages.
+        place: File and line where it was read (``notes.jsonl:17``), for messages; what is not Unicode in it is escaped.
+        numbers_as_text: The number of integers in the metadata that became text.
 
     Raises:
-        RecordError: the id is empty, or id, text or metadata cannot be stored as UTF-8 JSON.
+        RecordError: the id is empty, id, text or metadata cannot be stored as UTF-8 JSON, or the metadata is nested too
+            deeply.
     """
 
     source_id: str
@@ -40,18 +44,26 @@ class Record:
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     syntax: str = field(default="text", kw_only=True)
     place: str = field(default="", kw_only=True, compare=False)
+    numbers_as_text: int = field(default=0, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "place", escaped(self.place))
         name = self.place or f"record {self.source_id!r}"
         if not self.source_id:
             raise RecordError(f"{name}: the id is empty. Give every record a name of its own")
         try:
+            metadata, numbers_as_text = stored_form(self.metadata)
+            object.__setattr__(self, "metadata", metadata)
+            object.__setattr__(self, "numbers_as_text", numbers_as_text)
             _ = self.source_id.encode(), self.text.encode(), self.metadata_hash
         except UnicodeEncodeError as error:
             bad = error.object[error.start]
             message = f"{name}: found the lone surrogate {bad!r}, which is no character. Repair or remove it"
             raise RecordError(message) from error
-        except (TypeError, ValueError, RecursionError) as error:
+        except ValueError as error:
+            message = f"{name}: the metadata is too deep ({error}). Flatten it, or store it as text"
+            raise RecordError(message) from error
+        except TypeError as error:
             message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
             raise RecordError(message) from error
 
@@ -76,6 +88,10 @@ class Rejected:
         source_id: The record's id, if one could be read.
         chunk_index: The chunk that was refused; None for the whole record.
         record: The data that ``--retry-rejected`` tries again.
+        record_count: The number of records that are lost with it: more than one where a quote that is not closed, or
+            damage, swallowed others.
+
+    What is not Unicode in the first three (a file name of other bytes, a lone surrogate) is escaped.
     """
 
     reason: str
@@ -83,6 +99,12 @@ class Rejected:
     source_id: str | None = None
     chunk_index: int | None = None
     record: JSON = None
+    record_count: int = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "place", "source_id"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value if value is None else escaped(value))
 
     @classmethod
     def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
@@ -130,6 +152,11 @@ class Chunk:
 def canonical_json(value: Mapping[str, JSON]) -> str:
     """Write a value as JSON in one way only: sorted keys, no spaces, nothing escaped; refuse NaN and infinities."""
     return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def escaped(text: str) -> str:
+    r"""Escape what is not Unicode, as the bytes of a file name that are not UTF-8: ``caf\udce9.txt``."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def sha256(text: str) -> str:
