@@ -132,8 +132,10 @@ class ClientBackend:
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
-        found = self._call(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
+        request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=False)
+        found = self._read(
+            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False),
+            over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 

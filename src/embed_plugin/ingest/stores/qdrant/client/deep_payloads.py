@@ -50,6 +50,11 @@ def update(client: QdrantClient, collection: str, operations: Sequence[models.Up
     client.http.points_api.batch_update(collection, wait=True, update_operations=made)
 
 
+def retrieve(client: QdrantClient, collection: str, request: models.PointRequest) -> list[models.Record]:
+    """The points with some ids, over HTTP."""
+    return client.http.points_api.get_points(collection, point_request=request).result or []
+
+
 def scroll(
     client: QdrantClient, collection: str, request: models.ScrollRequest
 ) -> tuple[list[models.Record], object | None]:
