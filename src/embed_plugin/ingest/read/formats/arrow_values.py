@@ -1,16 +1,45 @@
-"""Convert values of Arrow to Python's, and times to ISO 8601 with all their digits."""
+"""Convert the rows of an Arrow table to JSON."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
-from embed_plugin.ingest.read.json_values import iso_duration
+from embed_plugin.ingest.read.json_values import as_json, iso_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from embed_plugin.ingest.records import JSON
 
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _DAY = 24 * 60 * 60 * _NANOSECONDS["s"]
 
 
-def values_of(column: pa.Array) -> list[object]:
+def rows_of(table: pa.RecordBatch | pa.Table) -> Iterator[tuple[object, ...]]:
+    """The rows of a table; their cells are for :func:`row_as_json`."""
+    return zip(*map(_values_of, table.columns), strict=True)
+
+
+def row_as_json(names: Sequence[str], cells: Sequence[object]) -> list[JSON]:
+    """Convert a row to JSON: times and durations as ISO 8601 with all their digits, NaN as null.
+
+    Raises:
+        ValueError: a cell holds what JSON cannot, such as bytes or a year beyond 9999; the message names its column.
+    """
+    values = []
+    for name, cell in zip(names, cells, strict=True):
+        try:
+            if isinstance(cell, Exception):
+                raise cell
+            values.append(as_json(cell))
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise ValueError(f"the column {name!r} holds what JSON has no word for ({error})") from error
+    return values
+
+
+def _values_of(column: pa.Array) -> list[object]:
     """Convert a column as ``to_pylist`` does, but times and durations to ISO 8601: Python's types lack nanoseconds.
 
     Returns:

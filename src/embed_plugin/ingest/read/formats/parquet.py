@@ -10,15 +10,14 @@ from pyarrow.parquet import ParquetFile
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.fields import Origin, check_columns, fields_of_row, record_of_values
-from embed_plugin.ingest.read.formats.arrow_values import values_of
-from embed_plugin.ingest.read.json_values import as_json
+from embed_plugin.ingest.read.formats.arrow_values import row_as_json, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
-    from embed_plugin.ingest.records import JSON, Record, Rejected
+    from embed_plugin.ingest.records import Record, Rejected
 
 _ROWS_AT_ONCE = 256
 
@@ -32,10 +31,11 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
         check_columns(table.schema_arrow.names, str(file.path), settings)
         columns = None if settings.fields is None else list(settings.fields)
         for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
-            names = batch.schema.names
-            for cells in zip(*map(values_of, batch.columns), strict=True):
+            for cells in rows_of(batch):
                 number += 1
-                yield _record_of_row(names, cells, Origin(file.name, str(file.path), number), file, settings)
+                yield _record_of_row(
+                    batch.schema.names, cells, Origin(file.name, str(file.path), number), file, settings
+                )
     except RecordError as error:
         yield file.rejected(str(error))
     except (pa.ArrowException, ValueError, OSError) as error:
@@ -49,15 +49,10 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
 def _record_of_row(
     names: Sequence[str], cells: Sequence[object], origin: Origin, file: SourceFile, settings: ReaderSettings
 ) -> Record | Rejected:
-    values: list[JSON] = []
-    for name, cell in zip(names, cells, strict=True):
-        try:
-            if isinstance(cell, Exception):
-                raise cell
-            values.append(as_json(cell))
-        except (TypeError, ValueError, pa.ArrowException) as error:
-            problem = f"{origin.place}: the column {name!r} holds what JSON has no word for ({error})"
-            source_id = origin.source_id if settings.id_field is None else None
-            reason = f"{problem}. Choose others with --metadata-field"
-            return file.rejected(reason, source_id=source_id, number=origin.number)
+    try:
+        values = row_as_json(names, cells)
+    except ValueError as error:
+        source_id = origin.source_id if settings.id_field is None else None
+        reason = f"{origin.place}: {error}. Choose others with --metadata-field"
+        return file.rejected(reason, source_id=source_id, number=origin.number)
     return record_of_values(fields_of_row(names, values, settings), origin, settings)
