@@ -41,19 +41,24 @@ class _StoredForm:
 
     def of(self, value: object, *, level: int) -> object:
         """A value as it is stored; ``level`` is its own if it is an object or a list."""
-        if isinstance(value, Mapping | list | tuple):
-            if level > MAX_LEVELS:
-                raise ValueError(TOO_DEEP)
-            if isinstance(value, Mapping):
-                return {_checked_key(key): self.of(item, level=level + 1) for key, item in value.items()}
-            return [self.of(item, level=level + 1) for item in value]
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int | float | Decimal) or not isinstance(value, Mapping | list | tuple):
+            return self._number(value)
+        if level > MAX_LEVELS:
+            raise ValueError(TOO_DEEP)
+        if isinstance(value, Mapping):
+            return {_checked_key(key): self.of(item, level=level + 1) for key, item in value.items()}
+        return [self.of(item, level=level + 1) for item in value]
+
+    def _number(self, value: object) -> object:
         if _is_long(value):
             self.numbers_as_text += 1
             # str() of an int refuses more than 4,300 digits.
             return str(Decimal(value)) if isinstance(value, int) else str(value)
         if isinstance(value, float) and not math.isfinite(value):
             raise TypeError(f"{value} is no finite number")
-        if value is None or isinstance(value, str | int | float):
+        if isinstance(value, int | float):
             return value
         raise TypeError(f"{type(value).__name__} is no JSON")
 
