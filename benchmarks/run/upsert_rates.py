@@ -60,7 +60,7 @@ def measure(name: str, target: str, chunks: list[Chunk], vectors: Vectors) -> No
             sink.search(vector, limit=10)
         search = 1000 * (time.perf_counter() - started) / QUERIES
         started = time.perf_counter()
-        ids = [sink.id_of(chunk.source_id, 0) for chunk in chunks[:CALL_CHUNKS]]
+        ids = [sink.id_of(chunk.key, 0) for chunk in chunks[:CALL_CHUNKS]]
         sink.lookup(ids)
         lookup = len(ids) / (time.perf_counter() - started)
         started = time.perf_counter()
@@ -72,7 +72,7 @@ def measure(name: str, target: str, chunks: list[Chunk], vectors: Vectors) -> No
 
 def print_bytes(chunks: list[Chunk], vectors: Vectors) -> None:
     """Print what a chunk is on its way to a server, in one full request."""
-    ids = [point_id("benchmark", chunk.source_id, 0) for chunk in chunks]
+    ids = [point_id("benchmark", chunk.key, 0) for chunk in chunks]
     payloads = [LAYOUTS["plain"].write(chunk, one) for chunk, one in zip(chunks, ids, strict=True)]
     points = PointBatch(ids, vectors, payloads)
     text = sum(len(chunk.text) for chunk in chunks) / len(chunks)

@@ -77,7 +77,9 @@ def check_collection(
             raise _mismatch(collection, f"that space's vectors under the name {written['vector']!r}", repr(vector_name))
         return
     _check_points(client, collection, encoder, text_of, vector_name)
-    identity = CollectionIdentity(encoder.fingerprint, encoder.dimension, layout=layout, vector=vector_name)
+    identity = CollectionIdentity(
+        encoder.fingerprint, encoder.dimension, namespace=collection, layout=layout, vector=vector_name
+    )
     client.update_collection(collection, metadata={**metadata, **identity.metadata()})
 
 

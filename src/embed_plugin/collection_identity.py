@@ -5,7 +5,7 @@ Ingest writes it on the collections that it makes; :func:`.check_collection` on 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 METADATA_KEY = "embed_plugin"
 """The key of the identity in a collection's metadata."""
 
-SCHEMA = 1
-"""The version of the payload's ledger; another one is not understood."""
+SCHEMA = 2
+"""The version of ids and of the payload's ledger; another one is not understood."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,10 @@ class CollectionIdentity:
     Attributes:
         fingerprint: The space of its vectors.
         dimension: Their length.
-        schema: The version of the payload's ledger.
+        schema: The version of ids and of the payload's ledger.
+        namespace: Of its points' ids: the name that the collection was made with, which an alias, or a snapshot that is
+            restored under another name, does not change. Empty for its name now.
+        sources: The root of each source by the source's name; empty for one without a root, such as stdin.
         layout: How payloads are laid out.
         sparse: The sparse vector beside the dense one.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
@@ -36,6 +39,8 @@ class CollectionIdentity:
     fingerprint: str
     dimension: int
     schema: int = SCHEMA
+    namespace: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     layout: str = "plain"
     sparse: str | None = None
     bulk_load: int | None = None
@@ -55,5 +60,5 @@ def written_on(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def identity_of(written: Mapping[str, Any]) -> CollectionIdentity:
     """The identity that these fields are; fields that a later release added are ignored."""
-    known = {field.name for field in fields(CollectionIdentity)}
+    known = {one.name for one in fields(CollectionIdentity)}
     return CollectionIdentity(**{name: value for name, value in written.items() if name in known})

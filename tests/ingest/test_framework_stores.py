@@ -8,6 +8,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from embed_plugin.ingest import CollectionSettings, QdrantSink, Record, ingest
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
@@ -75,8 +76,9 @@ def test_llama_index_reads_text_metadata_and_source(client: QdrantClient) -> Non
     found = store.query(VectorStoreQuery(query_embedding=query, similarity_top_k=1))
     assert found.similarities == pytest.approx([1.0], abs=1e-5)
     (node,) = found.nodes or ()
-    assert (node.get_content(), node.metadata) == ("the second text", {"page": 2, "author": {"name": "Ada"}})
-    assert (node.ref_doc_id, node.node_id) == ("b.md", sink.id_of("b.md", 0))
+    assert node.get_content() == "the second text"
+    assert node.metadata == {"record_id": "b.md", "chunk": 0, "page": 2, "author": {"name": "Ada"}}
+    assert (node.ref_doc_id, node.node_id) == ("b.md", sink.id_of(record_key("", "b.md"), 0))
     filters = MetadataFilters(filters=[MetadataFilter(key="page", value=1)])
     found = store.query(VectorStoreQuery(query_embedding=query, similarity_top_k=1, filters=filters))
     (node,) = found.nodes or ()
@@ -88,7 +90,7 @@ def test_metadata_that_changed_leaves_nothing_of_the_old_behind(client: QdrantCl
     sink = fill(client, layout)
     summary = ingest([Record("a.md", "the first text", {"new": 1})], ENCODER, sink)
     assert (summary.metadata_only, summary.embedded) == (1, 0)
-    (point,) = client.retrieve("notes", [sink.id_of("a.md", 0)])
+    (point,) = client.retrieve("notes", [sink.id_of(record_key("", "a.md"), 0)])
     assert "page" not in (point.payload or {})
     ((_, chunk),) = sink.search(ENCODER.encode_queries(["the first text"])[0], limit=1)
-    assert (chunk.text, chunk.metadata) == ("the first text", {"new": 1})
+    assert (chunk.text, chunk.metadata) == ("the first text", {"record_id": "a.md", "chunk": 0, "new": 1})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.ingest import open_sink
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.testing import FakeEncoder
 from support.processes import killed_on_failure
 
@@ -51,5 +52,5 @@ def test_what_was_stored_outlives_the_process(tmp_path: Path) -> None:
         stored = int(lines[-1])
         with open_sink(target, "c") as sink:
             assert sink.check(FakeEncoder())
-            ids = [sink.id_of(f"text {number}", 0) for number in range(stored)]
+            ids = [sink.id_of(record_key("", f"text {number}"), 0) for number in range(stored)]
             assert len(sink.lookup(ids)) == stored

@@ -17,13 +17,17 @@ ENCODER = FakeEncoder()
 @pytest.fixture
 def sink() -> Iterator[QdrantSink]:
     with open_sink(":memory:", "notes") as opened:
-        ingest([Record("a", "first"), Record("b", "second", {"n": 1}), Record("c", "third")], ENCODER, opened)
+        ingest(
+            [Record("a", "first"), Record("b", "second", {"n": 1}), Record("c", "third")],
+            ENCODER,
+            opened,
+        )
         yield opened
 
 
 def test_the_nearest_chunk_is_found_with_all_that_was_stored(sink: QdrantSink) -> None:
     hits = search("second", ENCODER, sink, limit=2)
-    assert hits[0] == Hit(pytest.approx(1.0, abs=1e-5), "b", 0, "second", {"n": 1})  # type: ignore[arg-type]
+    assert hits[0] == Hit(pytest.approx(1.0, abs=1e-5), "b", 0, "second", {"record_id": "b", "chunk": 0, "n": 1})  # type: ignore[arg-type]
     assert len(hits) == 2
     assert hits[0].score > hits[1].score
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest import Record, Rejected, point_id
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.records import canonical_json
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -18,16 +19,15 @@ json_objects = st.dictionaries(
 
 
 @given(names, names, st.integers(0, 10_000))
-def test_an_id_is_a_uuid_that_depends_on_collection_source_and_index_alone(
-    collection: str, source_id: str, index: int
-) -> None:
-    first = point_id(collection, source_id, index)
-    assert first == point_id(collection, source_id, index) == str(uuid.UUID(first))
-    assert first not in {point_id(collection + "x", source_id, index), point_id(collection, source_id, index + 1)}
+def test_an_id_is_a_uuid_that_depends_on_namespace_key_and_index_alone(namespace: str, key: str, index: int) -> None:
+    first = point_id(namespace, key, index)
+    assert first == point_id(namespace, key, index) == str(uuid.UUID(first))
+    assert first not in {point_id(namespace + "x", key, index), point_id(namespace, key, index + 1)}
 
 
 def test_ids_stay_the_same_from_release_to_release() -> None:
-    assert point_id("docs", "a.md", 0) == "47527b0e-1943-51d0-ad69-33d0d799e415"
+    assert point_id("docs", record_key("", "a.md"), 0) == "3e91fc28-d6fe-5a61-bac4-6b4a29dbaa31"
+    assert point_id("docs", record_key("guide", "a.md"), 0) == "db5d3c3d-37eb-5256-804b-473b068ba770"
 
 
 @given(json_objects)

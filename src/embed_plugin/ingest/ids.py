@@ -18,23 +18,33 @@ if TYPE_CHECKING:
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "embed-plugin")
 
 
-def point_id(collection: str, source_id: str, index: int) -> str:
-    """The id of a chunk's point in a collection: a UUID5, the same in every run and on every machine.
+def record_key(source_name: str, source_id: str) -> str:
+    """The key of a record in a collection: its source and its id there. Neither holds a NUL character."""
+    return f"{source_name}\x00{source_id}"
 
-    Sinks make it with :meth:`.Sink.id_of`, which knows the collection.
+
+def point_id(namespace: str, key: str, index: int) -> str:
+    """The id of a chunk's point: a UUID5, the same in every run and on every machine.
+
+    Sinks make it with :meth:`.Sink.id_of`, which knows the namespace of the collection.
+
+    Args:
+        namespace: Of the collection; see :class:`.CollectionIdentity`.
+        key: The record's; see :func:`record_key`.
+        index: The chunk's, from 0.
     """
-    return str(uuid.uuid5(_collection_namespace(collection), f"{source_id}\x00{index}"))
+    return str(uuid.uuid5(_uuid_of(namespace), f"{key}\x00{index}"))
 
 
 @cache
-def _collection_namespace(collection: str) -> uuid.UUID:
-    return uuid.uuid5(_NAMESPACE, collection)
+def _uuid_of(namespace: str) -> uuid.UUID:
+    return uuid.uuid5(_NAMESPACE, namespace)
 
 
 class SeenIds:
-    """A set of record ids that keeps 64 bits of a hash of each: 10 million take 80 MB.
+    """A set of record keys that keeps 64 bits of a hash of each: 10 million take 80 MB.
 
-    The chance that two of 10 million ids have the same hash is 3 in a million (n^2 / 2^65).
+    The chance that two of 10 million keys have the same hash is 3 in a million (n^2 / 2^65).
     """
 
     def __init__(self) -> None:
@@ -43,9 +53,9 @@ class SeenIds:
     def __len__(self) -> int:
         return sum(map(len, self._runs))
 
-    def add(self, ids: Sequence[str]) -> list[bool]:
-        """Add ids; returns for each whether it was there already, or stands earlier in ``ids``."""
-        hashes = hashes_of(ids)
+    def add(self, keys: Sequence[str]) -> list[bool]:
+        """Add keys; returns for each whether it was there already, or stands earlier in ``keys``."""
+        hashes = hashes_of(keys)
         repeated = self._contains(hashes)
         _, firsts = np.unique(hashes, return_index=True)
         again = np.ones(len(hashes), dtype=bool)
@@ -54,9 +64,9 @@ class SeenIds:
         self._merge(np.sort(hashes[~repeated]))
         return [bool(is_there) for is_there in repeated]
 
-    def contains(self, ids: Sequence[str]) -> list[bool]:
-        """Return for each id whether it was added."""
-        return [bool(is_there) for is_there in self._contains(hashes_of(ids))]
+    def contains(self, keys: Sequence[str]) -> list[bool]:
+        """Return for each key whether it was added."""
+        return [bool(is_there) for is_there in self._contains(hashes_of(keys))]
 
     def _contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         found = np.zeros(len(hashes), dtype=bool)
@@ -73,7 +83,7 @@ class SeenIds:
             self._runs.append(run)
 
 
-def hashes_of(ids: Iterable[str]) -> npt.NDArray[np.uint64]:
-    """64 bits of each id's BLAKE2b, uint64 ``(n,)``; the same in every process."""
-    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids)
+def hashes_of(keys: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """64 bits of each key's BLAKE2b, uint64 ``(n,)``; the same in every process."""
+    digests = b"".join(hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys)
     return np.frombuffer(digests, dtype="<u8")

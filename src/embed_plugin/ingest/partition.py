@@ -21,7 +21,7 @@ _EXPECTED = "expected I/N with I from 1 to N, such as 2/4"
 
 @dataclass(frozen=True)
 class Shard:
-    """One of ``of_shards`` parts of all records, chosen by a hash of the record's id.
+    """One of ``of_shards`` parts of all records, chosen by a hash of the record's key.
 
     Every record is in exactly one part, the same on every machine and in every run, so the machines need no
     coordination. Ids of points do not depend on the part, so the number of parts may change from run to run.
@@ -53,12 +53,12 @@ class Shard:
             raise InvalidInputError(f"shard {text!r}: {_EXPECTED}")
         return cls(int(found[1]), int(found[2]))
 
-    def holds(self, ids: Sequence[str]) -> list[bool]:
-        """Return for each id whether it is in this part."""
-        parts = hashes_of(ids) % np.uint64(self.of_shards)
+    def holds(self, keys: Sequence[str]) -> list[bool]:
+        """Return for each record's key whether it is in this part."""
+        parts = hashes_of(keys) % np.uint64(self.of_shards)
         return [bool(part == self.number - 1) for part in parts]
 
     def of(self, records: Sequence[Record]) -> list[Record]:
         """The records of this part."""
-        held = self.holds([record.source_id for record in records])
+        held = self.holds([record.key for record in records])
         return [record for record, mine in zip(records, held, strict=True) if mine]

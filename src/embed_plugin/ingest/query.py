@@ -25,6 +25,7 @@ class Hit:
         chunk_index: Its position among the record's chunks.
         text: Its text.
         metadata: The record's.
+        source_name: The record's source.
     """
 
     score: float
@@ -32,6 +33,7 @@ class Hit:
     chunk_index: int
     text: str
     metadata: Mapping[str, JSON]
+    source_name: str = ""
 
 
 def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybrid: bool = False) -> list[Hit]:
@@ -62,4 +64,4 @@ def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybr
 
 
 def _hit(score: float, chunk: StoredChunk) -> Hit:
-    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata)
+    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name)

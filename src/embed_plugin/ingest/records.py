@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.metadata import stored_form
 
 if TYPE_CHECKING:
@@ -25,14 +26,19 @@ class Record:
     """One text to store and search.
 
     Attributes:
-        source_id: The record's id, the same in every run; unique within a collection.
+        source_id: The record's id, the same in every run; unique within its source.
         text: The text to embed.
         metadata: Stored beside the text; any JSON object of at most 64 levels of objects and lists, itself included.
             Integers beyond 64 bits become their decimal text.
         syntax: The kind of text, which decides where a long one is cut: ``text`` (paragraphs, sentences), ``markdown``
             (headings, lists, code), or a programming language (``python``: functions, statements).
-        place: File and line where it was read (``notes.jsonl:17``), for messages; what is not Unicode in it is escaped.
-        numbers_as_text: The number of integers in the metadata that became text.
+        source_name: Name of the source that it was read from; empty if there is only one, without a name.
+        file: Name of its file in the source; empty if it was read from none.
+        path: Where that file can be opened: its absolute path. In a search result, it is ``source`` in the metadata.
+        place: File and line where it was read (``notes.jsonl:17``), for messages.
+        numbers_as_text: The number of integers in the metadata that became text: those counted here are added.
+
+    What is not Unicode in the names of files and sources is escaped.
 
     Raises:
         RecordError: the id is empty, id, text or metadata cannot be stored as UTF-8 JSON, or the metadata is nested too
@@ -43,18 +49,22 @@ class Record:
     text: str
     metadata: Mapping[str, JSON] = field(default_factory=dict)
     syntax: str = field(default="text", kw_only=True)
+    source_name: str = field(default="", kw_only=True, compare=False)
+    file: str = field(default="", kw_only=True, compare=False)
+    path: str = field(default="", kw_only=True, compare=False)
     place: str = field(default="", kw_only=True, compare=False)
-    numbers_as_text: int = field(default=0, init=False, compare=False, repr=False)
+    numbers_as_text: int = field(default=0, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "place", escaped(self.place))
+        for attribute in ("source_name", "file", "path", "place"):
+            object.__setattr__(self, attribute, escaped(getattr(self, attribute)))
         name = self.place or f"record {self.source_id!r}"
         if not self.source_id:
             raise RecordError(f"{name}: the id is empty. Give every record a name of its own")
         try:
             metadata, numbers_as_text = stored_form(self.metadata)
             object.__setattr__(self, "metadata", metadata)
-            object.__setattr__(self, "numbers_as_text", numbers_as_text)
+            object.__setattr__(self, "numbers_as_text", self.numbers_as_text + numbers_as_text)
             _ = self.source_id.encode(), self.text.encode(), self.metadata_hash
         except UnicodeEncodeError as error:
             bad = error.object[error.start]
@@ -67,10 +77,15 @@ class Record:
             message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
             raise RecordError(message) from error
 
+    @property
+    def key(self) -> str:
+        """Its key in a collection."""
+        return record_key(self.source_name, self.source_id)
+
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of the metadata as canonical JSON."""
-        return sha256(canonical_json(self.metadata))
+        """sha256 (hex) of the metadata, the path included, as canonical JSON."""
+        return sha256(canonical_json({"source": self.path, **self.metadata} if self.path else self.metadata))
 
     @property
     def is_empty(self) -> bool:
@@ -90,8 +105,9 @@ class Rejected:
         record: The data that ``--retry-rejected`` tries again.
         record_count: The number of records that are lost with it: more than one where a quote that is not closed, or
             damage, swallowed others.
+        source_name: The record's source.
 
-    What is not Unicode in the first three (a file name of other bytes, a lone surrogate) is escaped.
+    What is not Unicode in its strings (a file name of other bytes, a lone surrogate) is escaped, but for ``record``.
     """
 
     reason: str
@@ -99,12 +115,18 @@ class Rejected:
     source_id: str | None = None
     chunk_index: int | None = None
     record: JSON = None
+    source_name: str = field(default="", kw_only=True, compare=False)
     record_count: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("reason", "place", "source_id"):
+        for name in ("reason", "place", "source_id", "source_name"):
             value = getattr(self, name)
             object.__setattr__(self, name, value if value is None else escaped(value))
+
+    @property
+    def key(self) -> str | None:
+        """The record's key in a collection, if its id could be read."""
+        return None if self.source_id is None else record_key(self.source_name, self.source_id)
 
     @classmethod
     def of(cls, record: Record, reason: str, *, chunk_index: int | None = None) -> Self:
@@ -112,7 +134,10 @@ class Rejected:
         fields: dict[str, JSON] = {"id": record.source_id, "text": record.text, "metadata": dict(record.metadata)}
         if record.syntax != "text":
             fields["syntax"] = record.syntax
-        return cls(reason, record.place, record.source_id, chunk_index, fields)
+        for name in ("file", "path"):
+            if value := getattr(record, name):
+                fields[name] = value
+        return cls(reason, record.place, record.source_id, chunk_index, fields, source_name=record.source_name)
 
 
 @dataclass(frozen=True)
@@ -125,11 +150,15 @@ class Chunk:
         count: Number of the record's chunks.
         text: The exact text that is embedded.
         metadata: The record's.
-        metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        metadata_hash: The record's.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
         token_ids: The ids of those tokens, if the encoder accepts tokenised texts.
         unknown_tokens: The number of them that the tokenizer does not know; None if the encoder does not count them.
+        source_name: The record's.
+        file: The record's.
+        path: The record's.
+        start: Position of its first character in the record's text; None if that is not known.
     """
 
     source_id: str
@@ -142,6 +171,15 @@ class Chunk:
     tokens: int
     token_ids: TokenIds | None = field(default=None, compare=False, repr=False)
     unknown_tokens: int | None = field(default=None, compare=False, repr=False)
+    source_name: str = field(default="", kw_only=True)
+    file: str = field(default="", kw_only=True)
+    path: str = field(default="", kw_only=True)
+    start: int | None = field(default=None, kw_only=True)
+
+    @property
+    def key(self) -> str:
+        """The record's key in a collection."""
+        return record_key(self.source_name, self.source_id)
 
     @cached_property
     def text_hash(self) -> str:

@@ -10,6 +10,7 @@ from embed_plugin.errors import RecordError
 from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.settings import IngestSettings
+from embed_plugin.ingest.sources import LocatedRecords, Scope
 from embed_plugin.ingest.summary import IngestSummary, Tally
 from embed_plugin.ingest.upkeep.mirror import find_gone, refusal, remove
 from embed_plugin.ingest.window.workers import LocalWorkers, RunContext
@@ -58,7 +59,8 @@ def ingest(
     progress are stored before the exception is raised.
 
     Args:
-        records: Read lazily, a window at a time. If a rejected record has no known id, ``mirror`` removes nothing.
+        records: Read lazily, a window at a time. ``mirror`` removes records of the sources that they are located in, or
+            else of those that they name; if a rejected record has no known id, it removes nothing.
         encoder: Makes the vectors.
         sink: The collection; created if it does not exist.
         settings: The defaults if None.
@@ -66,6 +68,7 @@ def ingest(
         workers: Starts the workers that compare, cut, embed and store; threads of this process by default.
 
     Raises:
+        InvalidInputError: the collection has a source of the same name with another root.
         RecordError: a record cannot be read or cut, or two have the same id, and there is no ``on_rejected``.
         SpaceMismatchError: the collection holds vectors of another space.
         TargetError: the store cannot be reached or refuses.
@@ -73,10 +76,11 @@ def ingest(
     settings = settings or IngestSettings()
     chunker = settings.chunker(encoder)  # raises for impossible settings, before a collection is created
     exists = sink.check(encoder)
+    scopes = records.locate(sink.sources) if isinstance(records, LocatedRecords) else ()
     if not settings.dry_run:
-        sink.prepare(encoder)
+        sink.prepare(encoder, sources={scope.source_name: scope.root for scope in scopes})
         exists = True
-    run = _Run(settings, observer or Observer())
+    run = _Run(settings, observer or Observer(), scopes)
     with workers(RunContext(encoder, sink, settings, chunker, exists)) as started:
         run.take_all(records, started)
     if settings.mirror and exists:
@@ -92,11 +96,13 @@ class _Window(NamedTuple):
 
 
 class _Run:
-    def __init__(self, settings: IngestSettings, observer: Observer) -> None:
+    def __init__(self, settings: IngestSettings, observer: Observer, scopes: Sequence[Scope]) -> None:
         self._settings = settings
         self._observer = observer
         self._tally = Tally()
         self._seen = SeenIds()
+        self._scopes = set(scopes) or {Scope("")}
+        self._is_located = bool(scopes)
         self._in_progress: deque[_Window] = deque()
         self._failed = False
         self._all_named = True  # False after a rejection without a known id
@@ -117,7 +123,7 @@ class _Run:
 
     def mirror(self, sink: Sink) -> None:
         """Remove the chunks of records that were not read, or put the reason for not doing so in the summary."""
-        gone = find_gone(sink, self._seen, self._settings.shard)
+        gone = find_gone(sink, self._seen, self._settings.shard, self._scopes)
         self._tally.mirror_refused = refusal(
             gone, self._seen, complete=self._all_named, max_delete=self._settings.max_delete
         )
@@ -159,14 +165,16 @@ class _Run:
             raise
 
     def _note_rejected(self, rejected: Sequence[Rejected]) -> None:
-        """Note the ids of rejected records: they still exist, so mirror must not delete them."""
-        self._seen.add([one.source_id for one in rejected if one.source_id is not None])
+        """Note the keys of rejected records: they still exist, so mirror must not delete them."""
+        self._seen.add([one.key for one in rejected if one.key is not None])
         self._all_named = self._all_named and all(one.source_id is not None for one in rejected)
 
     def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
         """The records of this run's shard whose ids are new; a repeated id is added to ``rejected``."""
+        if not self._is_located:
+            self._scopes.update(Scope(record.source_name) for record in records)
         mine = self._settings.shard.of(records)
-        again = self._seen.add([record.source_id for record in mine])
+        again = self._seen.add([record.key for record in mine])
         for record, seen in zip(mine, again, strict=True):
             if seen:
                 reason = (

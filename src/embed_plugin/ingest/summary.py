@@ -22,11 +22,12 @@ class IngestSummary:
         records: Records read, of this run's shard: the stored (``new``, ``changed``, ``metadata_only`` and
             ``unchanged`` in ``sources``), ``rejected_records`` and ``empty`` together.
         empty: Records left out because they hold nothing but whitespace.
-        rejected: Rejections, each a line of the dead-letter file: of what could not be read, cut or stored.
-        rejected_records: Records that are not stored, or not whole: those that could not be read or cut, or have the id
-            of another, those that such a rejection swallowed, and those with a chunk that the store refused.
-        rejected_chunks: Chunks that the store refused, and those that are not stored without them.
-        numbers_as_text: Integers beyond 64 bits in the metadata of the stored records, which are stored as text.
+        rejected: ``rejected_records`` and ``rejected_chunks`` together.
+        rejected_records: Records that could not be read or cut, or have the id of another, and those that such a
+            rejection swallowed.
+        rejected_chunks: Chunks that the store refused, and those that are not stored without them. Their records count
+            as stored, in ``sources`` too, although they are not whole: the next run tries them again.
+        numbers_as_text: Integers beyond 64 bits in the metadata of these records, which are stored as text.
         sources: Records by their status in the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
             ``empty``, and with ``mirror`` ``removed``.
         chunks: Chunks of the records: the sum of the next three and of those that the store refused.
@@ -72,28 +73,25 @@ class Tally:
 
     def add(self, outcome: Outcome, *, rejected: Sequence[Rejected] = ()) -> None:
         """Count a stored window, and what was rejected of it before it was handed to the workers."""
-        changes = outcome.changes
-        refused = {one.source_id for one in outcome.refused}
-        whole = [change for change in changes if change.source_id not in refused]
-        self.sources.update(change.status for change in whole)
+        changes, refused = outcome.changes, {one.key for one in outcome.refused}
+        self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
         refreshed = sum(len(change.refresh) for change in changes)
         chunks = sum(change.count for change in changes)
         unknown = [chunk.unknown_tokens for change in changes for chunk in change.embed]
         self.knows_unknown = self.knows_unknown and None not in unknown
-        lost = sum(one.record_count for one in rejected) + len(outcome.uncut) + len(changes) - len(whole)
+        lost = sum(one.record_count for one in (*rejected, *outcome.uncut))
         self.counts.update(
-            records=len(whole) + lost,
-            empty=sum(change.status == "empty" for change in whole),
-            rejected=len(rejected) + len(outcome.uncut) + len(outcome.refused),
+            records=len(changes) + lost,
+            empty=sum(change.status == "empty" for change in changes),
             rejected_records=lost,
             rejected_chunks=len(outcome.refused),
-            numbers_as_text=sum(change.record.numbers_as_text for change in whole if change.status != "empty"),
+            numbers_as_text=sum(change.record.numbers_as_text for change in changes if change.status != "empty"),
             chunks=chunks,
             embedded=embedded - len(outcome.refused),
             metadata_only=refreshed,
             unchanged=chunks - embedded - refreshed,
-            removed=sum(len(change.stale) for change in whole),
+            removed=sum(len(change.stale) for change in changes if change.key not in refused),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
             unknown=sum(filter(None, unknown)),
         )
@@ -110,7 +108,7 @@ class Tally:
         return IngestSummary(
             records=counts["records"],
             empty=counts["empty"],
-            rejected=counts["rejected"],
+            rejected=counts["rejected_records"] + counts["rejected_chunks"],
             rejected_records=counts["rejected_records"],
             rejected_chunks=counts["rejected_chunks"],
             numbers_as_text=counts["numbers_as_text"],

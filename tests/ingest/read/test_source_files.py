@@ -10,6 +10,7 @@ import pytest
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest import ReaderSettings, RecordReader, Rejected
+from embed_plugin.ingest.ids import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def test_a_folder_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) 
     gone, there = items
     assert isinstance(gone, Rejected)
     assert gone.reason.startswith(f"{tmp_path}/b: cannot list the folder (No such file or directory)")
-    assert (gone.record, gone.source_id, there.source_id) == ({"path": str(tmp_path)}, None, "c.txt")
+    assert (gone.record, gone.source_id, there.source_id) == ({"path": str(tmp_path), "folder": ""}, None, "c.txt")
 
 
 def test_a_folder_and_a_file_without_permission_are_rejected(open_folder: Path) -> None:
@@ -164,3 +165,13 @@ def test_a_folder_whose_ignore_file_cannot_be_read_is_not_read(tmp_path: Path, c
 def test_a_pattern_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(InvalidInputError, match=r"the patterns to exclude: .*Write it as in \.gitignore"):
         ReaderSettings(exclude=("!",))
+
+
+def test_a_name_is_the_same_record_however_its_accents_are_written(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for form in (composed, decomposed):
+        folder = tmp_path / form / form
+        folder.mkdir(parents=True)
+        (folder / f"{form}.txt").write_text("one")
+    found = [item for form in (composed, decomposed) for item in RecordReader([tmp_path / form])]
+    assert {item.key for item in found} == {record_key(composed, f"{composed}/{composed}.txt")}

@@ -23,6 +23,7 @@ def test_the_file_is_made_with_the_first_rejection_and_holds_one_a_line(tmp_path
         assert file.count == 2
     first, second = (json.loads(line) for line in path.read_text("ascii").splitlines())
     assert first == {
+        "source_name": "",
         "source": "a.txt",
         "chunk": 3,
         "place": "a.txt:1",

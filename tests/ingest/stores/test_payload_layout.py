@@ -27,7 +27,8 @@ def chunk(text: str = "first text", metadata: dict[str, JSON] | None = None) -> 
 def test_what_was_written_is_read_again(name: LayoutName, text: str, metadata: dict[str, JSON]) -> None:
     written = chunk(text, metadata)
     read = chunk_of(LAYOUTS[name], "id", LAYOUTS[name].write(written, "id"))
-    assert (read.source_id, read.index, read.text, read.metadata) == ("notes.md", 1, text, metadata)
+    cited = {"record_id": "notes.md", "chunk": 1, **metadata}
+    assert (read.source_id, read.index, read.text, read.metadata) == ("notes.md", 1, text, cited)
     assert read.stored == (written.text_hash, "r", "m", 3)
 
 
@@ -48,7 +49,8 @@ def test_a_point_of_somebody_else_has_no_source(name: LayoutName, payload: dict[
 
 def test_langchain_finds_page_content_and_metadata() -> None:
     payload = LAYOUTS["langchain"].write(chunk(metadata={"page": 3}), "id")
-    assert (payload["page_content"], payload["metadata"]) == ("first text", {"page": 3})
+    assert payload["page_content"] == "first text"
+    assert payload["metadata"] == {"record_id": "notes.md", "chunk": 1, "page": 3}
 
 
 def test_llama_index_finds_metadata_at_the_top_for_its_filters() -> None:
@@ -57,15 +59,39 @@ def test_llama_index_finds_metadata_at_the_top_for_its_filters() -> None:
 
 
 def test_the_plain_payload_is_as_documented() -> None:
-    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, "r" * 64, 3)
+    where = {"source_name": "notes", "file": "a.md", "path": "/home/ada/notes/a.md"}
+    chunk = Chunk("a.md", 1, 3, "text", {"kind": "note"}, "m" * 64, "r" * 64, 3, **where, start=12)  # type: ignore[arg-type]
     payload = LAYOUTS["plain"].write(chunk, "id")
     assert payload.pop("text_hash") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
     assert payload == {
         "text": "text",
+        "source_name": "notes",
+        "source_file": "a.md",
         "source_id": "a.md",
         "chunk_index": 1,
         "chunk_count": 3,
         "record_hash": "r" * 64,
         "metadata_hash": "m" * 64,
-        "metadata": {"kind": "note"},
+        "metadata": {
+            "source": "/home/ada/notes/a.md",
+            "title": "a.md",
+            "record_id": "a.md",
+            "chunk": 1,
+            "start": 12,
+            "end": 16,
+            "kind": "note",
+        },
     }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_s_own_key_takes_precedence_over_that_of_the_citation(name: LayoutName) -> None:
+    own: dict[str, JSON] = {
+        "source": "https://example.org/a",
+        "title": "A",
+        "chunk": "one",
+        "record_id": 7,
+        "start": "x",
+    }
+    written = Chunk("a.md", 0, 1, "text", own, "m", "r", 3, file="a.md", path="/a.md", start=0)
+    assert LAYOUTS[name].metadata(LAYOUTS[name].write(written, "id")) == {**own, "end": 4}

@@ -8,6 +8,7 @@ from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import QdrantSink, Record, ingest, open_sink, verify
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
@@ -51,13 +52,13 @@ def test_an_empty_collection_is_sound() -> None:
 
 @pytest.mark.parametrize("index", [0, 1, 3])
 def test_a_missing_chunk_is_found_with_the_name_of_its_record(sink: QdrantSink, index: int) -> None:
-    sink.delete([sink.id_of("long", index)])
+    sink.delete([sink.id_of(record_key("", "long"), index)])
     found = verify(ENCODER, sink)
     assert (dict(found.problems), found.examples) == ({"missing": 1}, {"missing": ["long"]})
 
 
 def test_chunks_that_disagree_on_their_number_are_found(sink: QdrantSink) -> None:
-    client(sink).set_payload("notes", {"chunk_count": 2}, points=[sink.id_of("long", 1)])
+    client(sink).set_payload("notes", {"chunk_count": 2}, points=[sink.id_of(record_key("", "long"), 1)])
     assert problems(sink) == {"counts": 1}
 
 
@@ -68,15 +69,15 @@ def test_a_point_of_another_origin_is_found(sink: QdrantSink) -> None:
 
 
 def test_a_chunk_under_another_id_is_found(sink: QdrantSink) -> None:
-    stray = sink.id_of("nobody", 0)
-    (found,) = client(sink).retrieve("notes", [sink.id_of("3", 0)])
+    stray = sink.id_of(record_key("", "nobody"), 0)
+    (found,) = client(sink).retrieve("notes", [sink.id_of(record_key("", "3"), 0)])
     vector = ENCODER.encode_documents(["text 3"])[0].tolist()
     client(sink).upsert("notes", [models.PointStruct(id=stray, vector=vector, payload=found.payload)])
     assert problems(sink) == {"wrong_id": 1, "counts": 1}
 
 
 def test_an_altered_text_is_found_by_its_hash_and_by_its_vector(sink: QdrantSink) -> None:
-    client(sink).set_payload("notes", {"text": "quite another text"}, points=[sink.id_of("3", 0)])
+    client(sink).set_payload("notes", {"text": "quite another text"}, points=[sink.id_of(record_key("", "3"), 0)])
     found = verify(ENCODER, sink)
     assert dict(found.problems) == {"text_hash": 1, "other_vector": 1}
     assert found.examples["other_vector"][0].startswith("3 [0] (cosine")

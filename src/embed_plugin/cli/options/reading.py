@@ -22,6 +22,10 @@ class Reading(OptionGroup, panel="Reading"):
         Format,
         typer.Option(help="What the files are; auto goes by the suffix, and takes stdin as jsonl."),
     ] = "auto"
+    source: Annotated[
+        str | None,
+        typer.Option(help="Name of the source that is read.", show_default="its folder's"),
+    ] = None
     id_field: Annotated[
         str | None, typer.Option(help="Field or column that names the record.", show_default="file and line")
     ] = None

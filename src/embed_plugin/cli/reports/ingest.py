@@ -73,7 +73,7 @@ class DryRun:
     def _change(self, change: Change) -> None:
         tokens = sum(chunk.tokens for chunk in change.embed)
         counts = change.count, len(change.embed), len(change.stale), tokens
-        self._sources.append(PlannedSource(change.source_id, change.status, *counts))
+        self._sources.append(PlannedSource(change.record.source_id, change.status, *counts))
         self._estimator.add(change)
 
     def _removed(self, source_ids: Sequence[str]) -> None:

@@ -137,7 +137,12 @@ class Chunker:
                 return Rejected.of(record, reason)
         about = record.metadata, record.metadata_hash, self.hash_of(record)
         return [
-            Chunk(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown)
+            Chunk(
+                *(record.source_id, index, len(pieces), piece.text, *about, piece.tokens, piece.ids, piece.unknown),
+                source_name=record.source_name,
+                file=record.file,
+                path=record.path,
+            )
             for index, piece in enumerate(pieces)
         ]
 

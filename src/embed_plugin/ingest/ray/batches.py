@@ -141,7 +141,7 @@ class _Told(NamedTuple):
 
 def _once(rows: Sequence[Record | Rejected]) -> list[Record | Rejected]:
     """Reject rows whose id an earlier row has."""
-    again = iter(SeenIds().add([row.source_id for row in rows if isinstance(row, Record)]))
+    again = iter(SeenIds().add([row.key for row in rows if isinstance(row, Record)]))
     return [
         Rejected.of(row, f"the id {row.source_id!r} is used twice in a batch: give every row an id of its own")
         if isinstance(row, Record) and next(again)
@@ -151,14 +151,14 @@ def _once(rows: Sequence[Record | Rejected]) -> list[Record | Rejected]:
 
 
 def _told(rows: Sequence[Record | Rejected], outcome: Outcome) -> list[_Told]:
-    changes = {change.source_id: change for change in outcome.changes}
-    reasons = {one.source_id: one.reason for one in (*outcome.uncut, *outcome.refused)}
+    changes = {change.key: change for change in outcome.changes}
+    reasons = {one.key: one.reason for one in (*outcome.uncut, *outcome.refused)}
     told = []
     for row in rows:
-        reason = row.reason if isinstance(row, Rejected) else reasons.get(row.source_id)
+        reason = row.reason if isinstance(row, Rejected) else reasons.get(row.key)
         if reason is not None:
             told.append(_Told(row.source_id or "", "rejected", reason=reason))
         else:
-            change = changes[row.source_id or ""]
-            told.append(_Told(change.source_id, change.status, change.count, len(change.embed)))
+            change = changes[row.key or ""]
+            told.append(_Told(change.record.source_id, change.status, change.count, len(change.embed)))
     return told

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import zlib
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -13,7 +14,7 @@ from embed_plugin.errors import MissingExtraError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.read import formats
 from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
-from embed_plugin.ingest.records import escaped
+from embed_plugin.ingest.records import Record, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
-    from embed_plugin.ingest.records import JSON, Record, Rejected
+    from embed_plugin.ingest.records import JSON, Rejected
 
 
 class FormatModule(Protocol):
@@ -62,7 +63,7 @@ class FileReader:
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a file, which may be missing, unreadable or damaged."""
         before = self.bytes_read
-        if file.name != escaped(file.name):
+        if any(name != escaped(name) for name in (file.name, file.path.name)):
             reason = f"{file.path}: its name is not UTF-8 (a byte of it is a lone surrogate). Rename it, and run again"
             yield file.rejected(reason, source_id=file.name)
             return
@@ -84,7 +85,8 @@ class FileReader:
     def read_stream(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a stream that is read once."""
         try:
-            yield from module_of(file.format).read_records(stream, file, self._settings)
+            for found in module_of(file.format).read_records(stream, file, self._settings):
+                yield located(found, file)
         except UnicodeDecodeError as error:
             yield file.rejected(
                 f"{file.path}: not {error.encoding} ({error.reason}). Say with --encoding what it is in"
@@ -99,6 +101,17 @@ class FileReader:
 
     def _count(self, count: int) -> None:
         self.bytes_read += count
+
+
+def located(found: Record | Rejected, file: SourceFile) -> Record | Rejected:
+    """Add to what was read from a file the file and its source."""
+    path = "" if file.is_stdin else os.path.abspath(file.path)  # noqa: PTH100 - keeps symlinks
+    if isinstance(found, Record):
+        return replace(found, source_name=file.source_name, file=file.name, path=path)
+    letter = found.record
+    if path and isinstance(letter, dict) and "path" in letter:
+        letter = {**letter, "path": path}  # a retry may start in another folder
+    return replace(found, source_name=file.source_name, record=letter)
 
 
 def module_of(format_: Format) -> FormatModule:

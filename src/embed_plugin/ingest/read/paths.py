@@ -13,14 +13,13 @@ from embed_plugin.ingest.read.file import FileReader, module_of
 from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, STDIN_FORMAT
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
+from embed_plugin.ingest.sources import STDIN, Scope, scopes_of
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from embed_plugin.ingest.records import Record, Rejected
-
-STDIN = "-"
 
 
 class RecordReader:
@@ -28,6 +27,11 @@ class RecordReader:
 
     A record that cannot be read is rejected, and reading goes on. Only the current record and the file names of the
     folders around it are kept in memory.
+
+    Args:
+        paths: Files, folders, or ``-`` for stdin.
+        settings: The defaults if None.
+        stdin: Bytes to read in place of stdin.
 
     Raises:
         RecordError: a path does not exist, or the format cannot be read from stdin.
@@ -46,12 +50,25 @@ class RecordReader:
         self._paths = [Path(path) for path in paths]
         self._finder = SourceFinder(self.settings)
         self._files = FileReader(self.settings)
+        self._scopes: Sequence[Scope] = ()
         for path in self._paths:
             self._check(path)
 
+    def locate(self, known: Mapping[str, str]) -> Sequence[Scope]:
+        """Choose the source of each path; see :func:`.scope_of`.
+
+        Args:
+            known: The root of each source of the collection, by its name.
+
+        Raises:
+            InvalidInputError: the collection has a source of this name with another root.
+        """
+        self._scopes = scopes_of(self._paths, known, name=self.settings.source)
+        return self._scopes
+
     def __iter__(self) -> Iterator[Record | Rejected]:
-        for path in self._paths:
-            yield from self._read(path)
+        for path, scope in zip(self._paths, self._scopes or self.locate({}), strict=True):
+            yield from self._read(path, scope)
 
     @property
     def bytes_read(self) -> int:
@@ -66,7 +83,7 @@ class RecordReader:
         for path in self._paths:
             if str(path) == STDIN or not (path.is_dir() or path.is_file()):
                 return None
-            total += sum(_size(file.path) for file in finder.find(path) if isinstance(file, SourceFile))
+            total += sum(_size(file.path) for file in finder.find(path, Scope("")) if isinstance(file, SourceFile))
         return total
 
     @property
@@ -85,14 +102,14 @@ class RecordReader:
         elif not path.exists():
             raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
         elif not path.is_dir():
-            module_of(self._finder.named(path, path.as_posix()).format)
+            module_of(self._finder.named(path, path.name, "").format)
 
-    def _read(self, path: Path) -> Iterator[Record | Rejected]:
+    def _read(self, path: Path, scope: Scope) -> Iterator[Record | Rejected]:
         if str(path) == STDIN:
-            source = SourceFile(Path("stdin"), "stdin", self._stdin_format, is_stdin=True)
+            source = SourceFile(Path("stdin"), "stdin", self._stdin_format, scope.source_name, is_stdin=True)
             yield from self._files.read_stream(self._stdin or sys.stdin.buffer, source)
             return
-        for found in self._finder.find(path):
+        for found in self._finder.find(path, scope):
             if isinstance(found, SourceFile):
                 yield from self._files.read(found)
             else:

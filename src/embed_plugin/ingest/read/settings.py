@@ -16,6 +16,7 @@ class ReaderSettings:
     Attributes:
         format: Format of the files; ``auto`` goes by the suffix. stdin holds JSON lines by default, or ``csv``, ``tsv``
             or ``text``: then every line is a record.
+        source: The name of the source of all paths; None to name each by its folder, and stdin ``stdin``.
         id_field: The field or column with the record's id; None to name records by file and line.
         text_fields: The fields or columns to embed; several are joined by line breaks, and those that are missing, null
             or empty are left out.
@@ -32,6 +33,7 @@ class ReaderSettings:
     """
 
     format: Format = AUTO
+    source: str | None = None
     id_field: str | None = None
     text_fields: tuple[str, ...] = ("text",)
     metadata_fields: tuple[str, ...] | None = None
@@ -45,6 +47,8 @@ class ReaderSettings:
         if self.format not in {AUTO, *FORMATS}:
             raise InvalidInputError(f"the format is {self.format!r}: expected {AUTO}, {', '.join(FORMATS)}")
         self._check_fields()
+        if self.source is not None and (not self.source or not self.source.isprintable()):
+            raise InvalidInputError(f"the source is called {self.source!r}: expected characters that can be printed")
         if self.encoding is not None:
             _check_encoding(self.encoding)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):

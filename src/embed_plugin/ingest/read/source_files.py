@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.ingest.sources import Scope
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,17 @@ class SourceFile:
 
     Attributes:
         path: Its path.
-        name: The start of its records' ids: the path relative to the named folder, with forward slashes, and so the
-            same from every working folder; for a file that is named itself, the path as given.
+        name: The start of its records' ids: the path relative to the source's root, in NFC and with forward slashes,
+            and so the same on every machine and from every working folder.
         format: Its format.
+        source_name: The name of its source.
         is_stdin: True for stdin, which cannot be read again.
     """
 
     path: Path
     name: str
     format: Format
+    source_name: str = ""
     is_stdin: bool = False
 
     def rejected(self, reason: str, *, source_id: str | None = None, number: int | None = None) -> Rejected:
@@ -44,7 +48,8 @@ class SourceFile:
         where: dict[str, JSON] = {"path": os.path.abspath(self.path), "name": self.name}  # noqa: PTH100 - keeps symlinks
         if number is not None:
             where["number"] = number
-        return Rejected(reason, place, source_id, record=None if self.is_stdin else where)
+        letter = None if self.is_stdin else where
+        return Rejected(reason, place, source_id, record=letter, source_name=self.source_name)
 
 
 class SourceFinder:
@@ -63,22 +68,32 @@ class SourceFinder:
         self._include = parse_patterns(settings.include, "the patterns to include") if settings.include else None
         self._exclude = parse_patterns(settings.exclude, "the patterns to exclude")
 
-    def find(self, path: Path) -> Iterator[SourceFile | Rejected]:
-        """The file itself, or those in the folder; a folder that cannot be listed is rejected."""
-        if path.is_dir():
-            for found in self._walk(path, "", (), IgnoreRules().inside("", self._exclude)):
-                yield found if isinstance(found, SourceFile) else _folder_rejected(path, *found)
-        else:
-            yield self.named(path, path.as_posix())
+    def find(self, path: Path, scope: Scope) -> Iterator[SourceFile | Rejected]:
+        """The file itself, or those in the folder; a folder that cannot be listed is rejected.
 
-    def named(self, path: Path, name: str) -> SourceFile:
+        Args:
+            path: The file or folder.
+            scope: Its source, and its place there.
+        """
+        if path.is_dir():
+            inside = f"{scope.path}/" if scope.path else ""
+            for name, found in self._walk(path, "", (), IgnoreRules().inside("", self._exclude)):
+                if isinstance(found, Exception):
+                    yield _folder_rejected(path, path / name, found, scope)
+                else:
+                    yield self.named(found, inside + name, scope.source_name)
+        else:
+            yield self.named(path, scope.path, scope.source_name)
+
+    def named(self, path: Path, name: str, source_name: str) -> SourceFile:
         """A file that is read whatever its suffix."""
         chosen = self._settings.format
-        return SourceFile(path, name, (format_of(path) or "text") if chosen == AUTO else chosen)
+        found = (format_of(path) or "text") if chosen == AUTO else chosen
+        return SourceFile(path, unicodedata.normalize("NFC", name), found, source_name)
 
     def _walk(
         self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
-    ) -> Iterator[SourceFile | tuple[Path, Exception]]:
+    ) -> Iterator[tuple[str, Path | Exception]]:
         try:
             status = folder.stat()
             here = (status.st_dev, status.st_ino)
@@ -86,7 +101,7 @@ class SourceFinder:
             if IGNORE_FILE in names:
                 rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
         except (OSError, ValueError) as error:
-            yield folder, error
+            yield prefix, error
             return
         for name in names:
             if name.startswith(".") or rules.leave_out(prefix + name):
@@ -94,7 +109,7 @@ class SourceFinder:
             if name.endswith("/"):
                 yield from self._walk(folder / name, prefix + name, (*inside, here), rules)
             elif self._is_wanted(folder / name, prefix + name):
-                yield self.named(folder / name, prefix + name)
+                yield prefix + name, folder / name
             else:
                 self.skipped[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - of a name
 
@@ -106,10 +121,11 @@ class SourceFinder:
         return chosen and _is_regular(path)
 
 
-def _folder_rejected(root: Path, folder: Path, error: Exception) -> Rejected:
+def _folder_rejected(root: Path, folder: Path, error: Exception, scope: Scope) -> Rejected:
     problem = error.strerror if isinstance(error, OSError) else str(error)
     reason = f"{folder}: cannot list the folder ({problem}). Check it and its permissions"
-    return Rejected(reason, str(folder), record={"path": os.path.abspath(root)})  # noqa: PTH100 - keeps symlinks
+    where: dict[str, JSON] = {"path": os.path.abspath(root), "folder": scope.path}  # noqa: PTH100 - keeps symlinks
+    return Rejected(reason, str(folder), record=where, source_name=scope.source_name)
 
 
 def _list(folder: Path) -> list[str]:

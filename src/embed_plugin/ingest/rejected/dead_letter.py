@@ -111,6 +111,7 @@ def _append(file: FileIO, content: bytes) -> None:
 
 def _line(rejected: Rejected) -> str:
     letter = {
+        "source_name": rejected.source_name,
         "source": rejected.source_id,
         "chunk": rejected.chunk_index,
         "place": rejected.place,

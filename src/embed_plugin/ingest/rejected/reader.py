@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.fields import Origin, record_of_values
-from embed_plugin.ingest.read.file import FileReader, record_of_rejected
+from embed_plugin.ingest.read.file import FileReader, located, record_of_rejected
+from embed_plugin.ingest.read.formats.registry import AUTO
 from embed_plugin.ingest.read.json_values import integer
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected, escaped
+from embed_plugin.ingest.sources import Scope
 
 if TYPE_CHECKING:
     from embed_plugin.ingest.records import JSON
 
 _WHERE = {"path", "name", "number"}
-_Files: TypeAlias = "dict[tuple[str, str | None], set[int] | None]"
-"""Lines to read again of each file, by its path and the name of its records; None for the whole file."""
 
 
 class DeadLetters(Iterator[Record | Rejected]):
@@ -82,8 +83,15 @@ def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
 def _letter(line: str, place: str) -> Rejected:
     try:
         match json.loads(line, parse_int=integer):
-            case {"source": str() | None as source, "place": str(about), "reason": str(reason), "record": record}:
-                return Rejected(reason, about, source, record=cast("JSON", record))
+            case {
+                "source": str() | None as source,
+                "place": str(about),
+                "reason": str(reason),
+                "record": record,
+                **rest,
+            }:
+                name = str(rest.get("source_name", ""))
+                return Rejected(reason, about, source, record=cast("JSON", record), source_name=name)
     except (ValueError, RecursionError):
         problem = "half a line, of a run that was killed. Run that again, and delete this line"
         if line.endswith("\n"):
@@ -100,7 +108,8 @@ def _key(letter: Rejected, number: int) -> tuple[str | None, str | int]:
 class _Retry:
     def __init__(self, settings: ReaderSettings) -> None:
         self._settings = settings
-        self._files: _Files = {}
+        self._folders: dict[str, Scope] = {}
+        self._files: dict[SourceFile, set[int] | None] = {}  # the lines to read again; None for the whole file
 
     def take(self, letter: Rejected) -> Iterator[Record | Rejected]:
         """Try a dead letter again, or list its file for later."""
@@ -109,10 +118,14 @@ class _Retry:
             case {"dead_letter": str(line)}:
                 mended = _letter(line, letter.place)
                 yield from [mended] if mended.record == record else self.take(mended)
-            case {"path": str(path)} if record.keys() <= _WHERE:
-                self._list(path, record.get("name"), record.get("number"))
+            case {"path": str(path), "folder": str(inside)}:
+                self._folders[path] = Scope(letter.source_name, path=inside)
+            case {"path": str(path), "name": str(name)} if record.keys() <= _WHERE:
+                self._list(SourceFile(Path(path), name, AUTO, letter.source_name), record.get("number"))
             case {"path": str(path), "name": str(name), "number": int(number)}:
-                yield self._parse(record, Origin(name, path, number), letter)
+                parsed = self._parse(record, Origin(name, path, number), letter)
+                is_stdin = not Path(path).is_absolute()
+                yield located(parsed, SourceFile(Path(path), name, AUTO, letter.source_name, is_stdin=is_stdin))
             case _:
                 yield _record(letter)
 
@@ -120,17 +133,17 @@ class _Retry:
         """Read the files on the list, each once."""
         finder = SourceFinder(self._settings)
         reader = FileReader(self._settings)
-        for (path, name), numbers in self._files.items():
-            found = [finder.named(Path(path), name)] if name is not None else finder.find(Path(path))
-            for file in found:
-                items = reader.read(file) if isinstance(file, SourceFile) else iter([file])
-                yield from items if numbers is None else _lines(items, path, numbers)
+        for path, scope in self._folders.items():
+            for found in finder.find(Path(path), scope):
+                yield from reader.read(found) if isinstance(found, SourceFile) else [found]
+        for listed, numbers in self._files.items():
+            items = reader.read(finder.named(listed.path, listed.name, listed.source_name))
+            yield from items if numbers is None else _lines(items, str(listed.path), numbers)
 
-    def _list(self, path: str, name: JSON, number: JSON) -> None:
-        key = path, name if isinstance(name, str) else None
-        numbers = self._files.setdefault(key, set())
+    def _list(self, file: SourceFile, number: JSON) -> None:
+        numbers = self._files.setdefault(file, set())
         if not isinstance(number, int):
-            self._files[key] = None
+            self._files[file] = None
         elif numbers is not None:
             numbers.add(number)
 
@@ -140,7 +153,7 @@ class _Retry:
                 return record_of_values(fields, origin, self._settings)
             return record_of_rejected(raw, origin, self._settings) or _record(letter)
         except RecordError as error:
-            return Rejected(str(error), letter.place, letter.source_id, record=letter.record)
+            return replace(letter, reason=str(error), chunk_index=None)
 
 
 def _record(letter: Rejected) -> Record | Rejected:
@@ -148,13 +161,20 @@ def _record(letter: Rejected) -> Record | Rejected:
     match letter.record:
         case {"id": str(source_id), "text": str(text), "metadata": dict(metadata), **rest}:
             try:
-                return Record(source_id, text, metadata, syntax=str(rest.get("syntax", "text")), place=letter.place)
+                return Record(
+                    *(source_id, text, metadata),
+                    syntax=str(rest.get("syntax", "text")),
+                    source_name=letter.source_name,
+                    file=str(rest.get("file", "")),
+                    path=str(rest.get("path", "")),
+                    place=letter.place,
+                )
             except RecordError as error:
                 reason = str(error)
         case _:
             found = "nothing to try again" if letter.record is None else "no record with id, text and metadata"
             reason = f"{letter.place}: {found}. Run again what it came from"
-    return Rejected(reason, letter.place, letter.source_id, record=letter.record)
+    return replace(letter, reason=reason, chunk_index=None)
 
 
 def _lines(items: Iterator[Record | Rejected], path: str, numbers: set[int]) -> Iterator[Record | Rejected]:

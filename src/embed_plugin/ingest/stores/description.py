@@ -94,11 +94,12 @@ def _identity_found(
     ]
 
 
-def new_identity(encoder: TextEncoder, settings: CollectionSettings) -> CollectionIdentity:
+def new_identity(encoder: TextEncoder, settings: CollectionSettings, *, namespace: str) -> CollectionIdentity:
     """The identity of a collection that is made for an encoder."""
     return CollectionIdentity(
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
+        namespace=namespace,
         layout=settings.layout or "plain",
         sparse=settings.sparse,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from embed_plugin.ingest.stores.sink import Stored, StoredChunk
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
 """plain: ``text`` and ``metadata``. langchain and llama-index: what the ``QdrantVectorStore`` of each reads."""
 
-LEDGER_KEYS = ("source_id", "chunk_index", *Stored._fields)
+LEDGER_KEYS = ("source_name", "source_file", "source_id", "chunk_index", *Stored._fields)
 """Keys at the top of every payload, whatever the layout; changes are found by them."""
 
 
@@ -49,19 +50,19 @@ class KeyedLayout:
     def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
         """The whole payload of a chunk's point."""
         del point_id
-        return {self.text_key: chunk.text, "metadata": dict(chunk.metadata), **_ledger(chunk)}
+        return {self.text_key: chunk.text, "metadata": _cited(chunk), **_ledger(chunk)}
 
     def text(self, payload: Mapping[str, Any]) -> str:
         """The chunk's text; empty if there is none."""
         return str(payload.get(self.text_key, ""))
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
-        """The record's metadata; empty if there is none."""
+        """The record's metadata, and what a citation needs; empty if there is none."""
         return _object(payload.get("metadata"))
 
 
 class NodeLayout:
-    """A LlamaIndex ``TextNode`` as JSON, whose source node is the record.
+    """A LlamaIndex ``TextNode`` as JSON, whose source node is the record: ``NAME/ID`` where its source has a name.
 
     The metadata is in the node, and again at the top of the payload, where that store's filters look for it. There, a
     key of the ledger or of LlamaIndex takes precedence over a metadata key of the same name.
@@ -69,17 +70,19 @@ class NodeLayout:
 
     def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
         """The whole payload of a chunk's point."""
-        source = {"node_id": chunk.source_id, "node_type": "4", "metadata": {}, "class_name": "RelatedNodeInfo"}
+        document = f"{chunk.source_name}/{chunk.source_id}" if chunk.source_name else chunk.source_id
+        source = {"node_id": document, "node_type": "4", "metadata": {}, "class_name": "RelatedNodeInfo"}
+        metadata = _cited(chunk)
         node = {
             "id_": point_id,
-            "metadata": dict(chunk.metadata),
+            "metadata": metadata,
             "relationships": {"1": source},
             "text": chunk.text,
             "class_name": "TextNode",
         }
         return {
-            **chunk.metadata,
-            **dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), chunk.source_id),
+            **metadata,
+            **dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), document),
             "_node_content": json.dumps(node, ensure_ascii=False),
             "_node_type": "TextNode",
             **_ledger(chunk),
@@ -129,11 +132,25 @@ def chunk_of(
         text=layout.text(payload),
         metadata=layout.metadata(payload),
         vector=vector,
+        source_name=str(payload.get("source_name", "")),
+        file=str(payload.get("source_file", "")),
     )
+
+
+def _cited(chunk: Chunk) -> dict[str, JSON]:
+    """The metadata with what a citation needs; a key of the record's own takes precedence."""
+    cited: dict[str, JSON] = {"record_id": chunk.source_id, "chunk": chunk.index}
+    if chunk.path:
+        cited |= {"source": chunk.path, "title": PurePosixPath(chunk.file).name}
+    if chunk.start is not None:
+        cited |= {"start": chunk.start, "end": chunk.start + len(chunk.text)}
+    return {**cited, **chunk.metadata}
 
 
 def _ledger(chunk: Chunk) -> dict[str, JSON]:
     return {
+        "source_name": chunk.source_name,
+        "source_file": chunk.file,
         "source_id": chunk.source_id,
         "chunk_index": chunk.index,
         "text_hash": chunk.text_hash,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+from embed_plugin.ingest.ids import record_key
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -41,6 +43,8 @@ class StoredChunk:
         text: Its text.
         metadata: The record's.
         vector: float32 ``(dimension,)``, if it was requested.
+        source_name: The record's source.
+        file: Name of the record's file in its source; empty if it was read from none.
     """
 
     id: str
@@ -50,6 +54,18 @@ class StoredChunk:
     text: str
     metadata: Mapping[str, JSON]
     vector: npt.NDArray[np.float32] | None = None
+    source_name: str = ""
+    file: str = ""
+
+    @property
+    def key(self) -> str:
+        """The record's key in the collection."""
+        return record_key(self.source_name, self.source_id)
+
+    @property
+    def name(self) -> str:
+        """The record's source and id, for messages."""
+        return f"{self.source_name}: {self.source_id}" if self.source_name else self.source_id
 
 
 class Sink(Protocol):
@@ -69,10 +85,19 @@ class Sink(Protocol):
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance or origin.
         """
 
-    def prepare(self, encoder: TextEncoder) -> None:
-        """Create the collection for this encoder's vectors, or check that the existing one holds them."""
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The root of each source by its name, as the collection's identity had them at the last check."""
 
-    def id_of(self, source_id: str, index: int) -> str:
+    def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
+        """Create the collection for this encoder's vectors, or check that the existing one holds them.
+
+        Args:
+            encoder: The encoder of the vectors.
+            sources: Name and root of the sources to add to the collection's identity.
+        """
+
+    def id_of(self, key: str, index: int) -> str:
         """The id of a chunk's point in this collection; see :func:`embed_plugin.ingest.ids.point_id`."""
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:

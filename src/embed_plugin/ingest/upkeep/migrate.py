@@ -77,7 +77,7 @@ def _refuse_long(chunks: Sequence[StoredChunk], encoder: TextEncoder) -> None:
     for chunk, count in zip(chunks, counts, strict=True):
         if count > encoder.max_tokens:
             message = (
-                f"{chunk.source_id} [{chunk.index}]: {count} tokens, and the model takes {encoder.max_tokens}. Ingest "
+                f"{chunk.name} [{chunk.index}]: {count} tokens, and the model takes {encoder.max_tokens}. Ingest "
                 "the source into a new collection with it, or take a model with a higher limit"
             )
             raise RecordError(message)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from embed_plugin.ingest.ids import SeenIds
     from embed_plugin.ingest.partition import Shard
+    from embed_plugin.ingest.sources import Scope
     from embed_plugin.ingest.stores.sink import Sink
 
 _DELETED_AT_ONCE = 1024
@@ -35,13 +38,17 @@ class Gone:
         return len(self.others) + len(self.firsts)
 
 
-def find_gone(sink: Sink, seen: SeenIds, shard: Shard) -> Gone:
-    """Find the stored chunks of this shard whose record was not read; points of unknown origin are skipped."""
+def find_gone(sink: Sink, seen: SeenIds, shard: Shard, scopes: Collection[Scope]) -> Gone:
+    """Find the stored chunks of these scopes and this shard whose record was not read.
+
+    Points of unknown origin are skipped.
+    """
     gone = Gone()
     for page in sink.scan():
-        ids = [chunk.source_id for chunk in page]
-        for chunk, mine, is_there in zip(page, shard.holds(ids), seen.contains(ids), strict=True):
-            if not mine or not chunk.source_id:
+        keys = [chunk.key for chunk in page]
+        for chunk, mine, is_there in zip(page, shard.holds(keys), seen.contains(keys), strict=True):
+            inside = any(scope.holds(chunk.source_name, chunk.file) for scope in scopes)
+            if not (mine and inside and chunk.source_id):
                 continue
             gone.points += 1
             if is_there:

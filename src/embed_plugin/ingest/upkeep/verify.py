@@ -124,7 +124,7 @@ class _Scan:
                 self._sample.add(chunk)
         self._pages.append(
             _Page(
-                hashes_of(chunk.source_id for chunk in known),
+                hashes_of(chunk.key for chunk in known),
                 np.array([chunk.index for chunk in known], dtype=np.int32),
                 np.array([chunk.stored.chunk_count for chunk in known], dtype=np.int32),
             )
@@ -144,7 +144,7 @@ class _Scan:
         return bool(chunk.source_id)
 
     def _problems_of(self, chunk: StoredChunk) -> Iterator[str]:
-        if chunk.id != self._sink.id_of(chunk.source_id, chunk.index):
+        if chunk.id != self._sink.id_of(chunk.key, chunk.index):
             yield "wrong_id"
         if sha256(chunk.text) != chunk.stored.text_hash:
             yield "text_hash"
@@ -189,9 +189,8 @@ class _Scan:
         self._problems[problem] = len(hashes)
         names: dict[str, None] = {}
         for page in self._sink.scan():
-            ids = [chunk.source_id for chunk in page]
-            named = np.isin(hashes_of(ids), hashes[:_NAMED])
-            names.update(dict.fromkeys(name for name, found in zip(ids, named, strict=True) if found))
+            named = np.isin(hashes_of(chunk.key for chunk in page), hashes[:_NAMED])
+            names.update(dict.fromkeys(chunk.name for chunk, found in zip(page, named, strict=True) if found))
             if len(names) == min(len(hashes), _NAMED):
                 break
         self._examples[problem] = list(names)
@@ -204,4 +203,4 @@ class _Scan:
 
 
 def _name(chunk: StoredChunk) -> str:
-    return f"{chunk.source_id} [{chunk.index}]"
+    return f"{chunk.name} [{chunk.index}]"

@@ -43,9 +43,9 @@ class Change:
     stored_count: int = 0
 
     @property
-    def source_id(self) -> str:
-        """The record's id."""
-        return self.record.source_id
+    def key(self) -> str:
+        """The record's key."""
+        return self.record.key
 
     @property
     def stale(self) -> range:
@@ -59,36 +59,36 @@ def find_changes(
     """Compare records with what is stored; one result for each, in their order.
 
     Args:
-        records: Records with ids of their own.
+        records: Records with keys of their own.
         chunker: Cuts those that are new or changed.
         sink: The collection.
         exists: Whether the collection exists; if not, everything is new.
     """
     stored = _stored_chunks(records, sink) if exists else {}
     unchanged = {
-        record.source_id
+        record.key
         for record in records
-        if _is_unchanged(record, chunker, stored.get(record.source_id, {})) and not record.is_empty
+        if _is_unchanged(record, chunker, stored.get(record.key, {})) and not record.is_empty
     }
-    to_cut = [record for record in records if not record.is_empty and record.source_id not in unchanged]
-    cut: dict[str, list[Chunk] | Rejected] = {record.source_id: [] for record in records if record.is_empty}
-    cut.update(zip((record.source_id for record in to_cut), chunker.chunk(to_cut), strict=True))
-    return [_change(record, cut.get(record.source_id), stored.get(record.source_id, {})) for record in records]
+    to_cut = [record for record in records if not record.is_empty and record.key not in unchanged]
+    cut: dict[str, list[Chunk] | Rejected] = {record.key: [] for record in records if record.is_empty}
+    cut.update(zip((record.key for record in to_cut), chunker.chunk(to_cut), strict=True))
+    return [_change(record, cut.get(record.key), stored.get(record.key, {})) for record in records]
 
 
 def _stored_chunks(records: Sequence[Record], sink: Sink) -> dict[str, dict[int, Stored]]:
-    """The stored chunks of each record, by index: one look-up for chunks 0, a second one for the others."""
-    firsts = {sink.id_of(record.source_id, 0): record.source_id for record in records}
+    """The stored chunks of each record, by key and index: one look-up for chunks 0, a second one for the others."""
+    firsts = {sink.id_of(record.key, 0): record.key for record in records}
     stored = {firsts[point]: {0: first} for point, first in sink.lookup(list(firsts)).items()}
     others = {
-        sink.id_of(source_id, index): (source_id, index)
-        for source_id, chunks in stored.items()
+        sink.id_of(key, index): (key, index)
+        for key, chunks in stored.items()
         for index in range(1, chunks[0].chunk_count)
     }
     if others:
         for point, chunk in sink.lookup(list(others)).items():
-            source_id, index = others[point]
-            stored[source_id][index] = chunk
+            key, index = others[point]
+            stored[key][index] = chunk
     return stored
 
 

@@ -43,7 +43,7 @@ class _WindowWriter:
         self._sink = sink
         self._vectors = vectors
         self._embedded = [chunk for change in changes for chunk in change.embed]
-        self._stored_counts = {change.source_id: change.stored_count for change in changes}
+        self._stored_counts = {change.key: change.stored_count for change in changes}
         self._rejected: list[Rejected] = []
 
     def run(self) -> list[Rejected]:
@@ -57,31 +57,31 @@ class _WindowWriter:
     def _upsert(self, is_wanted: Callable[[Chunk], bool]) -> None:
         refused = self._refused()
         for chunk in self._embedded:
-            if is_wanted(chunk) and chunk.source_id in refused:
+            if is_wanted(chunk) and chunk.key in refused:
                 reason = f"chunk 0 of {chunk.source_id!r} was refused, and no other is stored without it"
-                self._rejected.append(Rejected(reason, "", chunk.source_id, chunk.index))
-        rows = [row for row, chunk in enumerate(self._embedded) if is_wanted(chunk) and chunk.source_id not in refused]
+                self._rejected.append(Rejected(reason, "", chunk.source_id, chunk.index, source_name=chunk.source_name))
+        rows = [row for row, chunk in enumerate(self._embedded) if is_wanted(chunk) and chunk.key not in refused]
         if rows:
             chunks = [self._with_stored_count(self._embedded[row]) for row in rows]
             self._rejected += self._sink.upsert(chunks, self._vectors[np.array(rows, dtype=np.intp)])
 
     def _refresh(self, chunks: Sequence[Chunk]) -> None:
         refused = self._refused()
-        chunks = [self._with_stored_count(chunk) for chunk in chunks if chunk.source_id not in refused]
+        chunks = [self._with_stored_count(chunk) for chunk in chunks if chunk.key not in refused]
         if chunks:
             self._sink.set_metadata(chunks)
 
     def _with_stored_count(self, chunk: Chunk) -> Chunk:
         """Keep the higher count on chunk 0 until the stale chunks are removed."""
-        stored_count = self._stored_counts[chunk.source_id]
+        stored_count = self._stored_counts[chunk.key]
         return replace(chunk, count=stored_count) if chunk.index == 0 and stored_count > chunk.count else chunk
 
     def _remove_stale(self) -> None:
         refused = self._refused()
-        shrunk = [change for change in self._changes if change.stale and change.source_id not in refused]
+        shrunk = [change for change in self._changes if change.stale and change.key not in refused]
         id_of = self._sink.id_of
-        others = [id_of(change.source_id, index) for change in shrunk for index in change.stale if index > 0]
-        firsts = [id_of(change.source_id, 0) for change in shrunk if change.count == 0]
+        others = [id_of(change.key, index) for change in shrunk for index in change.stale if index > 0]
+        firsts = [id_of(change.key, 0) for change in shrunk if change.count == 0]
         if others:
             self._sink.delete(others)
         if firsts:
@@ -91,4 +91,4 @@ class _WindowWriter:
             self._sink.set_metadata(remaining)
 
     def _refused(self) -> set[str | None]:
-        return {rejected.source_id for rejected in self._rejected}
+        return {rejected.key for rejected in self._rejected}

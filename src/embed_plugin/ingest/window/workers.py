@@ -128,8 +128,8 @@ class LocalWorkers:
         except BaseException as failure:
             self._failure = failure
             raise
-        records = {change.source_id: change.record for change in changes}
-        return Outcome(changes, uncut, [_with_record(one, records[one.source_id or ""]) for one in refused])
+        records = {change.key: change.record for change in changes}
+        return Outcome(changes, uncut, [_with_record(one, records[one.key or ""]) for one in refused])
 
 
 def _with_record(refused: Rejected, record: Record) -> Rejected:

@@ -111,10 +111,10 @@ def test_a_quote_in_tsv_is_a_character_unless_it_is_read_as_csv(tmp_path: Path) 
     assert [item.text for item in found if isinstance(item, Record)] == ['"12" wide', '"open', '"shut"']
     file.write_text('text\tn\n"a\tb"\t1\n')
     quoted = ReaderSettings(format="csv", delimiter="\t")
-    assert list(RecordReader([file], settings=quoted)) == [Record(f"{file}#2", "a\tb", {"n": "1"})]
+    assert list(RecordReader([file], settings=quoted)) == [Record("a.tsv#2", "a\tb", {"n": "1"})]
     unquoted = ReaderSettings(format="tsv", delimiter=",")
     (tmp_path / "b").write_text('text,n\n"a,1\n')
-    assert list(RecordReader([tmp_path / "b"], settings=unquoted)) == [Record(f"{tmp_path}/b#2", '"a', {"n": "1"})]
+    assert list(RecordReader([tmp_path / "b"], settings=unquoted)) == [Record("b#2", '"a', {"n": "1"})]
 
 
 def test_a_line_longer_than_a_record_may_be_is_rejected_alone(tmp_path: Path) -> None:

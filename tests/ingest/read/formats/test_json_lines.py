@@ -37,8 +37,8 @@ def test_several_text_fields_are_joined_and_empty_ones_left_out(tmp_path: Path) 
 def test_only_chosen_fields_become_metadata_also_where_they_are_the_text(tmp_path: Path) -> None:
     file = lines(tmp_path, {"title": "One", "text": "two", "year": 1999, "draft": True}, {"title": "", "text": "x"})
     first, second = read(file, ReaderSettings(text_fields=("text",), metadata_fields=("year", "title")))
-    assert first == Record(f"{file}#1", "two", {"title": "One", "year": 1999})
-    assert second == Record(f"{file}#2", "x", {"title": ""})
+    assert first == Record("notes.jsonl#1", "two", {"title": "One", "year": 1999})
+    assert second == Record("notes.jsonl#2", "x", {"title": ""})
 
 
 def test_without_an_id_field_a_record_is_named_by_file_and_line(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_of_several_text_fields_one_that_is_missing_or_null_is_left_out(tmp_path
         f'{{{left_out}"text": "two"}}\n{{{left_out}"text": null}}\n{{"n": 1}}\n{{"title": 1, "text": "a"}}\n'
     )
     first, empty, missing, number = read(file, ReaderSettings(text_fields=("title", "text")))
-    assert first == Record(f"{file}#1", "two")
+    assert first == Record("notes.jsonl#1", "two")
     assert isinstance(empty, Record)
     assert empty.is_empty
     assert isinstance(missing, Rejected)
@@ -125,7 +125,7 @@ def test_a_line_longer_than_a_record_may_be_is_rejected(tmp_path: Path) -> None:
     rejected, record = read(file, ReaderSettings(max_record_bytes=100))
     assert isinstance(rejected, Rejected)
     assert rejected.reason == f"{file}:1: the line is longer than 100 bytes. Split it into several records"
-    assert record.source_id == f"{file}#2"
+    assert record.source_id == "notes.jsonl#2"
 
 
 @pytest.mark.parametrize("fields", [(), ("text", "text")])

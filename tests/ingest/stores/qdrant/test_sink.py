@@ -20,6 +20,7 @@ from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, Record, open_sink
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.payload_layout import LayoutName
 from embed_plugin.ingest.stores.qdrant.client import backend as module
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
@@ -101,7 +102,7 @@ def chunks(*texts: str, metadata_hash: str = "m") -> list[Chunk]:
 def fill(sink: QdrantSink, *texts: str) -> list[str]:
     sink.prepare(ENCODER)
     sink.upsert(chunks(*texts), ENCODER.encode_documents(texts))
-    return [sink.id_of(chunk.source_id, chunk.index) for chunk in chunks(*texts)]
+    return [sink.id_of(chunk.key, chunk.index) for chunk in chunks(*texts)]
 
 
 @pytest.mark.parametrize("layout", ["plain", "llama-index"])
@@ -151,7 +152,12 @@ def test_search_returns_the_nearest_chunk_first_with_all_that_was_stored(sink: Q
     score, chunk = found[0]
     assert score == pytest.approx(1.0, abs=1e-5)
     assert len(found) == 2
-    assert (chunk.source_id, chunk.index, chunk.text, chunk.metadata) == ("a", 1, "two", {"n": 1})
+    assert (chunk.source_id, chunk.index, chunk.text, chunk.metadata) == (
+        "a",
+        1,
+        "two",
+        {"record_id": "a", "chunk": 1, "n": 1},
+    )
 
 
 def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
@@ -159,7 +165,7 @@ def test_metadata_is_replaced_and_the_vector_stays(sink: QdrantSink) -> None:
     sink.set_metadata([Chunk("a", 0, 4, "one", {"new": True}, "n", "r", 3)])
     ((score, chunk),) = sink.search(ENCODER.encode_queries(["one"])[0], limit=1)
     assert score == pytest.approx(1.0, abs=1e-5)
-    assert (dict(chunk.metadata), chunk.text) == ({"new": True}, "one")
+    assert (dict(chunk.metadata), chunk.text) == ({"record_id": "a", "chunk": 0, "new": True}, "one")
     assert sink.lookup(ids)[ids[0]][1:] == ("r", "n", 4)
 
 
@@ -226,14 +232,14 @@ def test_a_payload_of_another_time_is_refused(client_sink: tuple[QdrantSink, Qdr
     sink, client = client_sink
     vectors = models.VectorParams(size=32, distance=models.Distance.COSINE)
     client.create_collection("c", vectors_config=vectors, metadata={"embed_plugin": {"schema": 99}})
-    with pytest.raises(SpaceMismatchError, match="schema 99 of embed-plugin's payload, expected schema 1"):
+    with pytest.raises(SpaceMismatchError, match="schema 99 of embed-plugin's payload, expected schema 2"):
         sink.check(ENCODER)
 
 
-def test_what_0_1_wrote_without_a_layout_is_plain(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
+def test_an_identity_without_a_layout_is_plain(client_sink: tuple[QdrantSink, QdrantClient]) -> None:
     sink, client = client_sink
     vectors = models.VectorParams(size=32, distance=models.Distance.COSINE)
-    identity = {"fingerprint": "fake", "dimension": 32, "schema": 1}
+    identity = {"fingerprint": "fake", "dimension": 32, "schema": 2}
     client.create_collection("c", vectors_config=vectors, metadata={"embed_plugin": identity})
     assert fill(sink, "one")
     assert next(iter(sink.scan()))[0].text == "one"
@@ -247,7 +253,7 @@ def test_every_layout_is_read_by_whoever_opens_the_collection_later(
     fill(made, "one", "two")
     later = QdrantSink(made._backend, made.collection)
     ((_, found),) = later.search(ENCODER.encode_queries(["two"])[0], limit=1)
-    assert (found.text, found.metadata, found.source_id) == ("two", {"n": 1}, "a")
+    assert (found.text, found.metadata, found.source_id) == ("two", {"record_id": "a", "chunk": 1, "n": 1}, "a")
 
 
 @pytest.mark.parametrize(
@@ -308,8 +314,8 @@ def test_threads_that_write_and_read_at_once_lose_nothing(sink: QdrantSink) -> N
         texts = [f"{number} {index}" for index in range(20)]
         some = [Chunk(str(number), index, 20, text, {}, "m", "r", 3) for index, text in enumerate(texts)]
         sink.upsert(some, FakeEncoder().encode_documents(texts))
-        sink.delete([sink.id_of(str(number), 19)])
-        return len(sink.lookup([sink.id_of(str(number), index) for index in range(20)]))
+        sink.delete([sink.id_of(record_key("", str(number)), 19)])
+        return len(sink.lookup([sink.id_of(record_key("", str(number)), index) for index in range(20)]))
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(write, range(16))) == {19}

@@ -98,6 +98,9 @@ class Backend(Protocol):
     advised_points: int | None
     supported: frozenset[str]
 
+    def resolve(self, name: str) -> str:
+        """The collection of an alias; the name itself if it is no alias."""
+
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
 

@@ -48,7 +48,7 @@ def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice],
     except RefusedContentError as error:
         if part.stop - part.start == 1:
             chunk = chunks[part.start]
-            return [Rejected(str(error), "", source_id=chunk.source_id, chunk_index=chunk.index)]
+            return [Rejected(str(error), "", chunk.source_id, chunk.index, source_name=chunk.source_name)]
         middle = (part.start + part.stop) // 2
         return [
             *send_or_bisect(chunks, slice(part.start, middle), send),

@@ -23,7 +23,7 @@ from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests, 
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -100,6 +100,7 @@ class QdrantSink:
         Raises:
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
         """
+        self.collection = self._backend.resolve(self.collection)
         description = self._backend.describe(self.collection)
         if description is None:
             return False
@@ -110,16 +111,31 @@ class QdrantSink:
             raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
         return True
 
-    def prepare(self, encoder: TextEncoder) -> None:
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The root of each source by its name, as the collection's identity had them at the last check."""
+        return self._identity.sources if self._identity else {}
+
+    def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
         """Create the collection for this encoder's vectors, or check that the existing one holds them.
 
         The bulk load of a run that was stopped is ended, unless this run is a bulk load too.
 
+        Args:
+            encoder: The encoder of the vectors.
+            sources: Name and root of the sources to add to the collection's identity.
+
         Raises:
             SpaceMismatchError: see :meth:`check`.
         """
+        self._prepare(encoder)
+        if self._identity is not None and sources and not sources.items() <= self._identity.sources.items():
+            self._identity = replace(self._identity, sources={**self._identity.sources, **sources})
+            self._backend.update(self.collection, self._identity)
+
+    def _prepare(self, encoder: TextEncoder) -> None:
         if not self.check(encoder):
-            identity = new_identity(encoder, self._settings)
+            identity = new_identity(encoder, self._settings, namespace=self.collection)
             self._backend.create(self.collection, identity, self._settings)
             self._identity = identity
             if self._settings.bulk_load:
@@ -129,7 +145,7 @@ class QdrantSink:
         elif self._identity is None:
             if self._settings.sparse:  # an empty foreign collection: a sparse vector in it is not ours
                 raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
-            self._identity = new_identity(encoder, self._settings)
+            self._identity = new_identity(encoder, self._settings, namespace=self.collection)
             self._backend.update(self.collection, self._identity)
         elif not self._settings.bulk_load:
             self.end_bulk_load()
@@ -185,7 +201,7 @@ class QdrantSink:
         """Replace the payload but for the text: metadata and the number of chunks."""
         layout = self._layout()
         for part in requests(chunks, dimension=0):
-            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in chunks[part]]
+            ids = [self.id_of(chunk.key, chunk.index) for chunk in chunks[part]]
             payloads = {one: layout.write(chunk, one) for one, chunk in zip(ids, chunks[part], strict=True)}
             self._backend.overwrite_payloads(self.collection, payloads)
 
@@ -236,16 +252,17 @@ class QdrantSink:
         """Names of the backend's collections."""
         return self._backend.collections()
 
-    def id_of(self, source_id: str, index: int) -> str:
+    def id_of(self, key: str, index: int) -> str:
         """The id of a chunk's point in this collection."""
-        return point_id(self.collection, source_id, index)
+        identity = self._known_identity()
+        return point_id((identity.namespace if identity else "") or self.collection, key, index)
 
     def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
         layout, bm25, name = self._layout(), self._bm25(), self._vector()
 
         def send(part: slice) -> None:
             some = chunks[part]
-            ids = [self.id_of(chunk.source_id, chunk.index) for chunk in some]
+            ids = [self.id_of(chunk.key, chunk.index) for chunk in some]
             payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
             sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
             self._backend.upsert(self.collection, PointBatch(ids, vectors[part], payloads, sparse, name))
@@ -296,4 +313,4 @@ class QdrantSink:
 
 def _not_finite(chunk: Chunk) -> Rejected:
     reason = "its vector has a component that is no finite number: check the model with embed-plugin info"
-    return Rejected(reason, "", source_id=chunk.source_id, chunk_index=chunk.index)
+    return Rejected(reason, "", chunk.source_id, chunk.index, source_name=chunk.source_name)

@@ -10,6 +10,7 @@ import qdrant_edge as edge
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import Chunk, open_sink
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_a_page_that_the_bitmask_does_not_know_is_removed_and_nothing_is_lost(ta
         edge.EdgeShard.load(str(tmp_path / "segments" / "folder" / "c" / "shard"))
     with open_sink(target, "c") as sink:
         assert sink.check(FakeEncoder())
-        assert len(sink.lookup([sink.id_of(text, 0) for text in TEXTS])) == len(TEXTS)
+        assert len(sink.lookup([sink.id_of(record_key("", text), 0) for text in TEXTS])) == len(TEXTS)
     assert not list(tmp_path.glob("segments/folder/**/page_1.dat"))
 
 
@@ -53,6 +54,6 @@ def test_no_page_is_removed_where_more_than_one_is_unknown(target: str, tmp_path
     for number in (1, 2):
         shutil.copy(store / "page_0.dat", store / f"page_{number}.dat")
     with open_sink(target, "c") as sink, pytest.raises(TargetError, match=r"page.*Delete the folder, and ingest again"):
-        sink.lookup([sink.id_of(TEXTS[0], 0)])
+        sink.lookup([sink.id_of(record_key("", TEXTS[0]), 0)])
     assert (store / "page_1.dat").exists()
     assert (store / "page_2.dat").exists()

@@ -98,6 +98,14 @@ class ClientBackend:
         self.interrupt()
         self.client.close()
 
+    def resolve(self, name: str) -> str:
+        """The collection of an alias; the name itself if it is no alias, or if the key may not ask."""
+        try:
+            aliases = self._call(self.client.get_aliases).aliases
+        except TargetError:
+            return name
+        return next((one.collection_name for one in aliases if one.alias_name == name), name)
+
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
         if not self._call(lambda: self.client.collection_exists(collection)):

@@ -97,6 +97,10 @@ class EdgeBackend:
             self._open.clear()
             self._changed.clear()
 
+    def resolve(self, name: str) -> str:
+        """The name itself: there are no aliases."""
+        return name
+
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
         try:
