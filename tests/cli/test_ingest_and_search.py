@@ -276,6 +276,20 @@ def test_names_and_ids_that_are_no_unicode_are_rejected_alone_and_escaped(
     assert summary["rejected_file"].endswith("l\udce9tters")
 
 
+def test_a_folder_whose_name_is_no_unicode_is_a_source_and_a_collection_is_none(
+    place: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/ro\xe9t"))
+    folder.mkdir()
+    (folder / "a.txt").write_text("the cat")
+    done = [run("ingest", folder, *place, "--mirror", "--json", "-") for _ in range(2)]
+    assert [one.returncode for one in done] == [0, 0]
+    assert summary_of(done[1])["sources"] == {"unchanged": 1, "removed": 0}
+    refused = run("ingest", folder, *place[:-1], os.fsdecode(b"c\xe9"))
+    assert refused.returncode == 1
+    assert r"the collection's name, c\udce9, is not UTF-8" in refused.stderr
+
+
 def test_a_file_that_is_named_and_whose_name_is_no_unicode_is_rejected(place: tuple[str, ...], tmp_path: Path) -> None:
     file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
     file.write_text("the cat")
