@@ -16,10 +16,8 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "export": ("onnx", "safetensors", "huggingface_hub", "platformdirs"),
     "optimum": ("optimum", "torch", "transformers"),
     "ingest": (
-        "bs4",
         "charset_normalizer",
         "lxml",
-        "markdownify",
         "mmh3",
         "pathspec",
         "qdrant_client",
@@ -27,6 +25,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
         "snowballstemmer",
         "tenacity",
         "tree_sitter_python",
+        "webencodings",
     ),
     "edge": ("qdrant_edge",),
     "parquet": ("pyarrow",),

@@ -103,8 +103,8 @@ def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Pa
 @pytest.mark.parametrize(
     ("stdin", "message"),
     [
-        (b"fine\n\xff\xfe\n", "stdin, line 2 is not UTF-8"),
-        (b'{"text": "a"}\nnot json\n', "stdin, line 2 is not a JSON object with a field 'text'"),
+        (b"fine\n\xff\xfe\n", "stdin:2: not UTF-8 (byte 0xff)"),
+        (b'{"text": "a"}\nnot json\n', "stdin:2: not a JSON object with a field 'text'"),
         (b'{"body": "a"}\n', "--text-field"),
         (b'{"text": 3}\n', "field 'text' holds a int"),
         (b'{"text": "\\ud800"}\n', "lone surrogate"),
@@ -147,3 +147,26 @@ def test_help_has_an_example(command: str) -> None:
     assert done.returncode == 0
     assert f"embed-plugin {command}" in done.stdout
     assert "Example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        b'\xef\xbb\xbf{"text": "the cat"}\n{"text": "a mat"}',
+        b'\n \r\n{"text": "the cat"}\n\n\xef\xbb\xbf{"text": "a mat"}\n\n',
+        b' {"text": "the cat"}\r\r{"text": "a mat"}\r',
+        '{"text": "the cat"}\n{"text": "a mat"}\n'.encode("utf-16"),
+        b"\xef\xbb\xbfthe cat\r\na mat\r\n",
+        b"the cat\ra mat",
+    ],
+)
+def test_encode_reads_lines_whatever_their_marks_and_ends(tiny_model: Callable[..., Path], stdin: bytes) -> None:
+    expected = run("encode", tiny_model(), stdin="the cat\na mat\n").stdout
+    assert run("encode", tiny_model(), stdin=stdin).stdout == expected
+    assert len(expected.splitlines()) == 2
+
+
+def test_encode_keeps_blank_lines_of_text(tiny_model: Callable[..., Path]) -> None:
+    lines = run("encode", tiny_model(), stdin="\nthe cat\n\na\u2028mat\n").stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[0] == lines[2] != lines[1]

@@ -73,3 +73,12 @@ def test_bad_judgements_are_named_by_file_and_line(beir: Path, content: str, mes
     (beir / "qrels" / "test.tsv").write_text(content)
     with pytest.raises(RecordError, match=message):
         read_retrieval_dataset(beir)
+
+
+def test_lines_end_alike_for_reading_and_counting(beir: Path) -> None:
+    content = '\ufeff\n\ufeff{"_id": "1", "text": "a"}\r\r{"_id": "2", "text": "b"}\r'
+    for encoded in (content.replace("\n", "\r").encode(), content.replace("\r", "\n").encode("utf-16")):
+        (beir / "corpus.jsonl").write_bytes(encoded)
+        dataset = read_retrieval_dataset(beir)
+        assert [document.id for document in dataset.documents()] == ["1", "2"]
+        assert dataset.count_documents() == 2

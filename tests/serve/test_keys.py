@@ -49,3 +49,11 @@ def test_a_short_key_is_refused_and_not_shown() -> None:
 
 def test_keys_are_not_kept() -> None:
     assert ONE not in repr(vars(Keys([ONE])))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_keys_may_have_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "keys").write_bytes(f"{ONE}\r\n\r\n{OTHER}".encode(encoding))
+    keys = Keys.read(tmp_path / "keys")
+    assert keys.allow(f"Bearer {ONE}".encode())
+    assert keys.allow(f"Bearer {OTHER}".encode())

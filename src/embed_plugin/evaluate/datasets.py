@@ -54,8 +54,7 @@ class RetrievalDataset:
 
     def count_documents(self) -> int:
         """Count the documents of the corpus by its lines, without parsing them."""
-        with self.corpus.open("rb") as file:
-            return sum(not line.isspace() for line in file)
+        return sum(1 for _ in read_lines(self.corpus))
 
 
 def read_retrieval_dataset(folder: str | os.PathLike[str], *, split: str = "test") -> RetrievalDataset:

@@ -71,7 +71,7 @@ def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:
 
 def _read_manifest(path: Path) -> ModelSpec:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         json.dumps(content, ensure_ascii=False).encode()  # raises for a lone surrogate, in a prefix say
     except FileNotFoundError as error:
         raise ModelFolderError(f"{path} is missing, so this is not a model folder: {_EXPORT_AGAIN}") from error

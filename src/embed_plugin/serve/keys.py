@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import InvalidInputError, ServiceError
+from embed_plugin.errors import InvalidInputError, RecordError, ServiceError
+from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +38,9 @@ class Keys:
         keys = (more or "").split(",")
         if file is not None:
             try:
-                lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-            except (OSError, ValueError) as error:
+                with file.open("rb") as stream:
+                    lines = [line.text.strip() for line in read_text_lines(stream, str(file))]
+            except (OSError, RecordError) as error:
                 raise ServiceError(f"the keys in {file} cannot be read ({error})") from error
             in_file = [line for line in lines if line and not line.startswith("#")]
             if not in_file:

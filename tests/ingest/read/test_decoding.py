@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest import ReaderSettings, Record, RecordReader, Rejected
-from embed_plugin.ingest.read.decoding import as_bytes, as_string, guess_encoding, keep, read_lines, take_again
+from embed_plugin.ingest.read.charsets import decode_bytes
+from embed_plugin.ingest.read.decoding import (
+    Encoding,
+    as_bytes,
+    as_string,
+    guess_encoding,
+    keep,
+    read_lines,
+    take_again,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,12 +114,53 @@ def test_a_line_that_is_too_long_is_passed_over_in_bounded_memory(encoding: str)
 
 def test_western_text_is_taken_for_the_most_common_code_page() -> None:
     assert guess_encoding("Größe: 5 €, naïve Grüße".encode("cp1252")) == "cp1252"
+    for words in ("résumé", "Ação não é só coração", "it’s “smart” – quotes …", '{"text": "é"}'):
+        assert guess_encoding(words.encode("cp1252")) == "cp1252"
     assert guess_encoding("Zażółć gęślą jaźń, zbrukał sześć ślepych źrebiąt".encode("cp1250")) == "cp1250"
 
 
 @given(st.binary(), st.sampled_from(["utf-8", "cp1252", "shift_jis", "utf-16"]))
 def test_what_was_kept_of_bytes_is_what_they_were(content: bytes, encoding: str) -> None:
     assert as_bytes(as_string(content)) == content
-    line_encoding = "utf-8" if encoding == "utf-16" else encoding
-    again, found = take_again(keep(content, line_encoding), chosen=encoding)
-    assert again.decode(found, "replace") == content.decode(line_encoding, "replace")
+    of_lines = Encoding("utf-8" if encoding == "utf-16" else encoding)
+    again, found = take_again(keep(content, of_lines), chosen=encoding)
+    try:
+        text = decode_bytes(content, of_lines.codec)
+    except UnicodeDecodeError:
+        assert again == content
+    else:
+        assert decode_bytes(again, found.codec) == text
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_the_encoding_of_a_file_is_guessed_once_and_the_guess_works(tmp_path: Path, name: str) -> None:
+    words = ["café", "ascii", "naïve", "Größe", "señor", "Œuvre", "façade", "“so”", "100 €", "über", "crème brûlée"]
+    lines = ["text"] * (name == "a.csv") + [f'{{"text": "{word}"}}' if "j" in name else word for word in words]
+    (tmp_path / name).write_bytes("\n".join(lines * 20).encode("cp1252"))
+    rejected = [item for item in RecordReader([tmp_path]) if isinstance(item, Rejected)]
+    assert len(rejected) == 200
+    advice = {item.reason.partition("). ")[2] for item in rejected}
+    assert advice == {"It looks like cp1252: if it is, give --encoding cp1252"}
+    read_again = list(RecordReader([tmp_path], settings=ReaderSettings(encoding="cp1252")))
+    assert all(isinstance(item, Record) for item in read_again)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", b'{"text": "one"}\r\r{"text": "two"}\r'),
+        ("a.csv", b"text\rone\rtwo\r"),
+        ("a.tsv", b"text\tn\rone\t1\rtwo\t2"),
+    ],
+)
+def test_old_mac_line_ends_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert [item.text for item in RecordReader([tmp_path]) if isinstance(item, Record)] == ["one", "two"]
+
+
+def test_marks_and_blank_lines_around_json_lines_are_passed_over(tmp_path: Path) -> None:
+    one, two = b'{"text": "a\xe2\x80\xa8b"}', b'{"text": "two"}'
+    (tmp_path / "a.jsonl").write_bytes(
+        b"\n \t\n\xef\xbb\xbf\n\xef\xbb\xbf" + one + b"\n\r\n\xef\xbb\xbf" + two + b"\n\n"
+    )
+    assert list(RecordReader([tmp_path])) == [Record("a.jsonl#4", "a\u2028b"), Record("a.jsonl#6", "two")]

@@ -167,6 +167,13 @@ def test_a_pattern_that_is_none_is_refused_at_once() -> None:
         ReaderSettings(exclude=("!",))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_ignore_file_with_a_byte_order_mark_keeps_its_first_pattern(tmp_path: Path, encoding: str) -> None:
+    fill(tmp_path, "private.txt", "open.txt", "page\x0cbreak.txt")
+    (tmp_path / ".embedignore").write_bytes("private.txt\r\npage\x0cbreak.txt".encode(encoding))
+    assert ids(tmp_path) == ["open.txt"]
+
+
 def test_a_name_is_the_same_record_however_its_accents_are_written(tmp_path: Path) -> None:
     composed, decomposed = "caf\u00e9", "cafe\u0301"
     for form in (composed, decomposed):

@@ -203,3 +203,20 @@ def test_what_is_no_dead_letter_is_rejected_and_may_be_mended_later(docs: Path, 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot be read"):
         list(read_dead_letters(tmp_path / "dead.jsonl"))
+
+
+def test_a_file_of_dead_letters_may_be_saved_by_an_editor_that_adds_a_mark_and_blank_lines(docs: Path) -> None:
+    (docs / "a.jsonl").write_bytes(b'{"body": "one"}\n{"body": "two"}\n')
+    path = letters(docs, RecordReader([docs]))
+    for encoding in ("utf-8-sig", "utf-16"):
+        (docs / "edited").write_bytes(f"\n{path.read_text()}\n".replace("\n", "\r\n").encode(encoding))
+        again = read_dead_letters(docs / "edited", settings=ReaderSettings(text_fields=("body",)))
+        assert [item.text for item in again if isinstance(item, Record)] == ["one", "two"]
+
+
+def test_lines_in_another_encoding_keep_their_file_s_one_guess_when_they_fail_again(docs: Path) -> None:
+    (docs / "a.jsonl").write_bytes("\n".join(f'{{"text": "{word}"}}' for word in ("é", "“ü”", "Œ ñ")).encode("cp1252"))
+    path = letters(docs, RecordReader([docs]))
+    reasons = [item.reason for item in read_dead_letters(path) if isinstance(item, Rejected)]
+    assert len({reason.partition("). ")[2] for reason in reasons}) == 1
+    assert all("--encoding cp1252" in reason for reason in reasons)

@@ -14,6 +14,7 @@ import typer
 import embed_plugin
 from embed_plugin.cli.reports.output import progress_bar, warn_of_unknown
 from embed_plugin.errors import OutputError, RecordError
+from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ def encode(
     out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
 ) -> None:
-    r"""Encode stdin: one text a line, or JSONL when the first line is a JSON object.
+    r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
@@ -50,24 +51,28 @@ def encode(
 
 
 def _texts(stream: BinaryIO, text_field: str) -> Iterator[str]:
-    jsonl = False
-    for number, line in enumerate(stream, 1):
-        try:
-            text = line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise RecordError(f"stdin, line {number} is not UTF-8 ({error}): convert it with iconv first") from error
-        jsonl = jsonl or (number == 1 and text.startswith("{"))
-        yield _text_of(text, number, text_field) if jsonl else text
+    lines = read_text_lines(stream, "stdin")
+    blank: list[str] = []  # lines before the first one that says what they are
+    for place, text in lines:
+        if text.lstrip().startswith("{"):
+            yield _text_of(text, place, text_field)
+            yield from (_text_of(line, where, text_field) for where, line in lines if line.strip())
+            return
+        blank.append(text)
+        if text.strip():
+            break
+    yield from blank
+    yield from (line.text for line in lines)
 
 
-def _text_of(line: str, number: int, text_field: str) -> str:
+def _text_of(line: str, place: str, text_field: str) -> str:
     try:
         text = json.loads(line)[text_field]
     except (ValueError, KeyError, TypeError) as error:
-        message = f"stdin, line {number} is not a JSON object with a field {text_field!r} ({error!r})"
+        message = f"{place}: not a JSON object with a field {text_field!r} ({error!r})"
         raise RecordError(f"{message}: name the field with --text-field") from error
     if not isinstance(text, str):
-        raise RecordError(f"stdin, line {number}: field {text_field!r} holds a {type(text).__name__}, expected text")
+        raise RecordError(f"{place}: field {text_field!r} holds a {type(text).__name__}, expected text")
     return text
 
 

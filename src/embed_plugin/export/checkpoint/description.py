@@ -201,7 +201,7 @@ def read_json_file(path: Path) -> JsonFile:
     """Read a JSON file, keeping the error if it cannot be read; the one place that opens such a file."""
     is_there = path.is_file()
     try:
-        return JsonFile(path, is_there, json.loads(path.read_text(encoding="utf-8")))
+        return JsonFile(path, is_there, json.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError) as error:
         return JsonFile(path, is_there, fault=error)
 

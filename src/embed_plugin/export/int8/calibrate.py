@@ -13,7 +13,8 @@ import onnx
 
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import open_session
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.errors import InvalidInputError, RecordError
+from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,10 +82,8 @@ def read_calibration_texts(path: Path | None) -> CalibrationTexts:
         InvalidInputError: the path cannot be read, or holds fewer than 10 texts.
     """
     if path is None:
-        texts = (
-            files("embed_plugin.export.int8").joinpath("calibration_texts.txt").read_text(encoding="utf-8").splitlines()
-        )
-        origin = BUILT_IN
+        shipped = files("embed_plugin.export.int8").joinpath("calibration_texts.txt")
+        texts, origin = shipped.read_text(encoding="utf-8").split("\n"), BUILT_IN
     else:
         texts, origin = _read_texts(path), path.name
     texts = list(dict.fromkeys(text for text in texts if text.strip()))
@@ -110,8 +109,9 @@ def _read_texts(path: Path) -> list[str]:
             return [text for file in inside for text in _texts_of_file_in_folder(file)]
         if path.suffix == ".jsonl":
             return list(_jsonl_texts(path))
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as stream:
+            return [line.text for line in read_text_lines(stream, str(path))]
+    except (OSError, RecordError) as error:
         raise InvalidInputError(f"calibration texts {path} cannot be read ({error}); expected UTF-8 text") from error
 
 
@@ -119,17 +119,19 @@ def _texts_of_file_in_folder(path: Path) -> Iterator[str]:
     if path.suffix == ".jsonl":
         yield from _jsonl_texts(path)
     else:
-        yield path.read_text(encoding="utf-8")[:CHARACTERS_OF_A_FILE]
+        with path.open("rb") as stream:
+            yield "\n".join(line.text for line in read_text_lines(stream, str(path)))[:CHARACTERS_OF_A_FILE]
 
 
 def _jsonl_texts(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
+    with path.open("rb") as stream:
+        for place, line in read_text_lines(stream, str(path)):
+            if not line.strip():
+                continue
             try:
                 text = json.loads(line)["text"]
             except (ValueError, KeyError, TypeError) as error:
-                message = f"{path}, line {number}: not a JSON object with a field 'text' ({error!r})"
-                raise InvalidInputError(message) from error
+                raise InvalidInputError(f"{place}: not a JSON object with a field 'text' ({error!r})") from error
             yield str(text)
 
 

@@ -2,67 +2,89 @@
 
 from __future__ import annotations
 
-import codecs
-import io
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+import re
+from typing import TYPE_CHECKING, BinaryIO
 
 from charset_normalizer import from_bytes
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.charsets import codec_of, decode_bytes
+from embed_plugin.lines import Lines, line_encoding, split_byte_order_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+_LIKELY = [
+    "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp437", "cp850",
+    "cp874", "cp932", "cp949", "big5", "euc_jp", "gb18030", "iso2022_jp", "koi8_r", "mac_roman", "utf_8",
+]  # fmt: skip
+"""What text is in: others, such as UTF-16 and IBM's, fit most bytes and would win."""
+_WESTERN = frozenset(map(chr, range(128))) | frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿŒœ€£©®™°§·•«»¿¡ªº…“”„‘’‚–—\xa0"
 )
-_WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le"]
-_BLOCK_BYTES = 2**16
+_FOREIGN = re.compile("[^\\x00-\\x7f]{3}|\\0")
+"""What text in cp1252 hardly has: three such characters in a row."""
 _SAMPLE_BYTES = 2**16
 
+NO_GUESS = "Say with --encoding what it is in, or leave it out if it is no text"
+"""The advice where no encoding is likely."""
 
-class Line(NamedTuple):
-    """A line of a stream.
+
+class Encoding:
+    """The encoding of a file; what it may be instead is guessed once, from the file, for all messages.
 
     Attributes:
-        number: From 1.
-        content: With its line break; None if it is too long.
+        name: As it was chosen, for messages.
+        codec: Python's name.
     """
 
-    number: int
-    content: bytes | None
+    def __init__(self, name: str = "UTF-8", *, ahead: Callable[[], bytes] | None = None) -> None:
+        """Take a name that :func:`codec_of` knows, and a function that returns what follows in the file.
+
+        Without the function nothing is guessed.
+        """
+        self.codec = codec_of(name) or name
+        self.name = "UTF-8" if self.codec == "utf-8" else name
+        self._ahead = ahead
+        self._remedy: str | None = None
+
+    def remedy(self, content: bytes, position: int) -> str:
+        """Return the advice for a file that is not in this encoding: the same for each of its lines."""
+        if self._remedy is None:
+            self._remedy = NO_GUESS
+            guess = None
+            if self._ahead is not None:
+                guess = guess_encoding(_sample(content, position) + _whole_lines(self._ahead()))
+            if guess is not None:
+                self._remedy = f"It looks like {guess}: if it is, give --encoding {guess}"
+        return self._remedy
 
 
-def split_mark(content: bytes, *, chosen: str | None) -> tuple[str, bytes]:
+def split_mark(content: bytes, *, chosen: str | None) -> tuple[Encoding, bytes]:
     """Return the encoding, by the byte order mark or else as chosen, and the content after the mark."""
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return encoding, content.removeprefix(mark)
-    return chosen or "utf-8", content
+    found, rest = split_byte_order_mark(content)
+    return Encoding(found or chosen or "UTF-8", ahead=bytes), rest
 
 
-def decode(content: bytes, encoding: str, path: str, *, first_line: int | None) -> str:
+def read_lines(stream: BinaryIO, *, chosen: str | None, limit: int) -> tuple[Encoding, Lines]:
+    """Return the encoding of the lines of a stream and the lines, still encoded; see :class:`Lines`."""
+    lines = Lines(stream, encoding=_codec(chosen), limit=limit)
+    is_chosen = chosen is not None and lines.encoding == codec_of(chosen)
+    return Encoding(chosen if chosen and is_chosen else lines.encoding, ahead=lines.ahead), lines
+
+
+def decode(content: bytes, encoding: Encoding, path: str, *, first_line: int | None) -> str:
     """Decode a text that begins at this line of the file; None if the file is not read by lines.
 
     Raises:
         RecordError: it is not in this encoding; the message names the line and a likely encoding.
     """
     try:
-        return content.decode(encoding)
+        return decode_bytes(content, encoding.codec)
     except UnicodeDecodeError as error:
-        line = "" if first_line is None else f":{first_line + content.count(10, 0, error.start)}"
-        name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
-        problem = f"{path}{line}: not {name} (byte 0x{content[error.start]:02x})"
-        raise RecordError(f"{problem}. {_remedy(content, error.start)}") from error
-
-
-def line_encoding(chosen: str | None) -> str:
-    """The encoding of the lines of :func:`read_lines` if there is no byte order mark."""
-    return "utf-8" if chosen is None or "\n".encode(chosen) != b"\n" else chosen
+        line = "" if first_line is None else f":{first_line + _line_breaks(content[: error.start])}"
+        problem = f"{path}{line}: not {encoding.name} (byte 0x{content[error.start]:02x})"
+        raise RecordError(f"{problem}. {encoding.remedy(content, error.start)}") from error
 
 
 def as_string(content: bytes) -> str:
@@ -75,56 +97,43 @@ def as_bytes(string: str) -> bytes:
     return string.encode("utf-8", "surrogateescape")
 
 
-def keep(content: bytes, encoding: str) -> str:
+def keep(content: bytes, encoding: Encoding) -> str:
     """Convert bytes to a string for a dead letter: their text, or if invalid, each byte beyond ASCII as a surrogate."""
     try:
-        return content.decode(encoding)
+        return decode_bytes(content, encoding.codec)
     except UnicodeDecodeError:
         # Not as_string: bytes that happen to be UTF-8 would look like text.
         return content.decode("ascii", "surrogateescape")
 
 
-def take_again(string: str, *, chosen: str | None) -> tuple[bytes, str]:
+def take_again(string: str, *, chosen: str | None) -> tuple[bytes, Encoding]:
     """Convert a string of :func:`keep` back to bytes, with their encoding: the one chosen now if they were invalid."""
     try:
-        return string.encode(), "utf-8"
+        return string.encode(), Encoding()
     except UnicodeEncodeError:
-        return as_bytes(string), line_encoding(chosen)
-
-
-def _remedy(content: bytes, position: int) -> str:
-    start = max(0, position - _SAMPLE_BYTES // 2)
-    guess = guess_encoding(content[start : start + _SAMPLE_BYTES])
-    if guess is None:
-        return "Say with --encoding what it is in, or leave it out if it is no text"
-    return f"It looks like {guess}: if it is, give --encoding {guess}"
+        codec = _codec(chosen)
+        return as_bytes(string), Encoding(chosen if chosen and line_encoding(codec) == codec else "UTF-8")
 
 
 def guess_encoding(sample: bytes) -> str | None:
     """A likely encoding of a text, for a message; None if none fits."""
-    matches = from_bytes(sample, cp_exclusion=_WIDE)  # wide encodings fit most bytes and would win
+    # Lines of ASCII fit any encoding; without them the guess is made from more of the others.
+    lines = [line for line in sample.split(b"\n") if not line.isascii()]
+    if _is_western(b"\n".join(lines)):
+        return "cp1252"
+    matches = from_bytes(b"\n".join(lines), cp_isolation=_LIKELY)
     best = matches.best()
     if best is None:
         return None
-    # Western European text is valid in other code pages as well, and a short sample cannot tell them apart.
+    # Western European text is valid in other code pages as well.
     western = [match for match in matches if match.encoding == "cp1252" and match.chaos <= best.chaos]
     return "cp1252" if western else best.encoding
 
 
-def read_lines(stream: BinaryIO, *, chosen: str | None, limit: int) -> tuple[str, Iterator[Line]]:
-    """Return the encoding of a stream and its lines, still encoded; at most ``limit`` bytes of a line are held.
-
-    A stream whose line break is not the single byte 10, as in UTF-16, is converted to UTF-8.
-
-    Raises:
-        UnicodeDecodeError: raised by the iterator: a stream to convert is not in its encoding.
-    """
-    first = stream.readline(limit + 1)
-    encoding, rest = split_mark(first, chosen=chosen)
-    if line_encoding(encoding) != encoding:
-        stream = io.BufferedReader(_AsUtf8(rest, stream, encoding))
-        encoding, rest = "utf-8", stream.readline(limit + 1)
-    return encoding, _bounded(rest, stream, limit)
+def _is_western(sample: bytes) -> bool:
+    """Return whether it is ASCII with some accents and quotes in cp1252, of which a guess may need more."""
+    text = decode_bytes(sample, "cp1252")
+    return set(text) <= _WESTERN and not _FOREIGN.search(text)
 
 
 def read_whole(stream: BinaryIO, path: str, *, limit: int) -> bytes:
@@ -144,43 +153,24 @@ def too_long(what: str, limit: int) -> str:
     return f"{what} is longer than {limit:,} bytes. Split it into several records"
 
 
-def _bounded(line: bytes, stream: BinaryIO | io.BufferedReader, limit: int) -> Iterator[Line]:
-    number = 0
-    while line:
-        number += 1
-        if len(line) > limit:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(_BLOCK_BYTES)
-            yield Line(number, None)
-        else:
-            yield Line(number, line)
-        line = stream.readline(limit + 1)
+def _codec(chosen: str | None) -> str:
+    return (codec_of(chosen) if chosen else None) or "utf-8"
 
 
-class _AsUtf8(io.RawIOBase):
-    """Converts a stream from another encoding to UTF-8, a block at a time.
+def _line_breaks(content: bytes) -> int:
+    return content.count(b"\n") or content.count(b"\r")
 
-    A lone surrogate becomes invalid UTF-8, so that its line is rejected.
-    """
 
-    def __init__(self, start: bytes, stream: BinaryIO, encoding: str) -> None:
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
-        self._stream = stream
-        self._ready = self._convert(start)
+def _whole_lines(content: bytes) -> bytes:
+    return content if len(content) < _SAMPLE_BYTES else content[: content.rfind(b"\n") + 1]
 
-    def readable(self) -> bool:
-        return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._ready:
-            block = self._stream.read(_BLOCK_BYTES)
-            self._ready = self._convert(block, final=not block)
-            if not block:
-                break
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def _convert(self, block: bytes, *, final: bool = False) -> bytes:
-        return self._decoder.decode(block, final).encode("utf-8", "surrogatepass")
+def _sample(content: bytes, position: int) -> bytes:
+    """Whole lines around a byte, 64 KiB of them at most."""
+    start, end = max(0, position - _SAMPLE_BYTES // 2), position + _SAMPLE_BYTES // 2
+    before = content[start:position]
+    if start and b"\n" in before:
+        start += before.index(b"\n") + 1
+    if end < len(content):
+        end = max(content.rfind(b"\n", position, end), position + 1)
+    return content[start:end]

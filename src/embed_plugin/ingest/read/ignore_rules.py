@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.errors import InvalidInputError, RecordError
+from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,14 +29,17 @@ def parse_patterns(lines: Iterable[str], where: str) -> GitIgnoreSpec:
 
 
 def read_ignore_file(path: Path) -> GitIgnoreSpec:
-    """Read the patterns of a file, in UTF-8.
+    """Read the patterns of a file, in UTF-8 or as its byte order mark says.
 
     Raises:
-        InvalidInputError: one is not a pattern.
+        InvalidInputError: one is not a pattern, or the file is in another encoding.
         OSError: it cannot be read.
-        UnicodeDecodeError: it is not UTF-8.
     """
-    return parse_patterns(path.read_text(encoding="utf-8").splitlines(), path.name)
+    try:
+        with path.open("rb") as stream:
+            return parse_patterns([line.text for line in read_text_lines(stream, path.name)], path.name)
+    except RecordError as error:
+        raise InvalidInputError(str(error)) from error
 
 
 class IgnoreRules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.read.charsets import codec_of
 from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, Format
 from embed_plugin.ingest.read.ignore_rules import parse_patterns
 
@@ -21,7 +22,7 @@ class ReaderSettings:
         text_fields: The fields or columns to embed; several are joined by line breaks, and those that are missing, null
             or empty are left out.
         metadata_fields: The fields to store beside the text; None for all that are neither id nor text.
-        encoding: Encoding of text without a byte order mark, by Python's name; None for UTF-8.
+        encoding: Encoding of text without a byte order mark, by the name that browsers or Python know; None for UTF-8.
         delimiter: Separator of cells; None for the comma of CSV and the tab of TSV. Quotes mean something in CSV alone.
         include: Patterns, as in .gitignore, of the files to read in folders, whatever their suffix; without any, the
             suffix decides.
@@ -49,8 +50,9 @@ class ReaderSettings:
         self._check_fields()
         if self.source is not None and (not self.source or not self.source.isprintable()):
             raise InvalidInputError(f"the source is called {self.source!r}: expected characters that can be printed")
-        if self.encoding is not None:
-            _check_encoding(self.encoding)
+        if self.encoding is not None and codec_of(self.encoding) is None:
+            message = f"no text encoding {self.encoding!r} is known. Use a name such as utf-16, cp1252 or shift_jis"
+            raise InvalidInputError(message)
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
             message = f"the delimiter is {self.delimiter!r}: expected one character, and no quote or line break"
             raise InvalidInputError(message)
@@ -75,11 +77,3 @@ class ReaderSettings:
             raise InvalidInputError("no field to embed was chosen. Name at least one with --text-field")
         if len(set(self.text_fields)) < len(self.text_fields):
             raise InvalidInputError(f"a text field was chosen twice ({', '.join(self.text_fields)}). Name each once")
-
-
-def _check_encoding(encoding: str) -> None:
-    try:
-        "".encode(encoding)
-    except LookupError as error:
-        message = f"no text encoding {encoding!r} is known. Use a name such as utf-16, cp1252 or shift_jis"
-        raise InvalidInputError(message) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.decoding import NO_GUESS
 from embed_plugin.ingest.read.fields import Origin, record_of_values
 from embed_plugin.ingest.read.file import FileReader, located, record_of_rejected
 from embed_plugin.ingest.read.formats.registry import AUTO
@@ -18,6 +19,7 @@ from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected, escaped
 from embed_plugin.ingest.sources import Scope
+from embed_plugin.lines import Lines
 
 if TYPE_CHECKING:
     from embed_plugin.ingest.records import JSON
@@ -73,11 +75,11 @@ def _records(path: Path, settings: ReaderSettings) -> Iterator[Record | Rejected
 def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
     """The lines in the first ``size`` bytes; more may be appended during the reading."""
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if stream.tell() > size:
-                return
-            if not line.isspace():
-                yield number, _letter(line.decode("utf-8", "replace"), f"{path}:{number}")
+        lines = Lines(stream, most_bytes=size)
+        for number, content in lines:
+            line = (content or b"").decode(lines.encoding, "replace")
+            if line.strip():
+                yield number, _letter(line, f"{path}:{number}")
 
 
 def _letter(line: str, place: str) -> Rejected:
@@ -150,10 +152,14 @@ class _Retry:
     def _parse(self, raw: dict[str, JSON], origin: Origin, letter: Rejected) -> Record | Rejected:
         try:
             if isinstance(fields := raw.get("fields"), dict):
-                return record_of_values(fields, origin, self._settings)
-            return record_of_rejected(raw, origin, self._settings) or _record(letter)
+                found = record_of_values(fields, origin, self._settings)
+            else:
+                found = record_of_rejected(raw, origin, self._settings) or _record(letter)
         except RecordError as error:
-            return replace(letter, reason=str(error), chunk_index=None)
+            found = replace(letter, reason=str(error), chunk_index=None)
+        if isinstance(found, Rejected) and letter.reason.startswith(found.reason.removesuffix(NO_GUESS)):
+            return replace(found, reason=letter.reason)  # with the guess that was made from the whole file
+        return found
 
 
 def _record(letter: Rejected) -> Record | Rejected:

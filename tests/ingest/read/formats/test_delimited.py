@@ -153,3 +153,36 @@ def test_an_empty_file_has_no_records(tmp_path: Path) -> None:
 def test_a_delimiter_that_is_none_is_refused(delimiter: str) -> None:
     with pytest.raises(InvalidInputError, match="the delimiter is"):
         ReaderSettings(delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [
+        ("id;text;preis\n1;eins;1,5\n", ";"),
+        ("id\ttext\n1\teins\n", "\t"),
+        ('"id"|"text"|"a, b"\n1|eins|2\n', "|"),
+        ("id;text;price, EUR\n1;eins;1,5\n", ";"),
+    ],
+)
+def test_another_delimiter_is_noticed_and_the_advice_works(tmp_path: Path, content: str, delimiter: str) -> None:
+    (rejected,) = read(tmp_path, content)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.endswith(f"If they are, give --delimiter {delimiter!r}")
+    assert "--text-field" not in rejected.reason
+    (record,) = read(tmp_path, content, ReaderSettings(delimiter=delimiter))
+    assert isinstance(record, Record)
+    assert record.text == "eins"
+
+
+def test_a_row_for_excel_is_told_as_such(tmp_path: Path) -> None:
+    (rejected,) = read(tmp_path, "sep=;\nid;text\n1;eins\n")
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.endswith("'sep=;' is for Excel alone. Delete it, and give --delimiter ';'")
+
+
+def test_a_carriage_return_outside_quotes_is_told_in_words_for_the_file_s_owner(tmp_path: Path) -> None:
+    rejected, record = read(tmp_path, 'text,n\nbad\rcell,1\n"good\rcell",2\n')
+    assert isinstance(rejected, Rejected)
+    assert "a.csv:2: not a row (a carriage return outside quotes). Quote its cells" in rejected.reason
+    assert isinstance(record, Record)
+    assert record.text == "good\rcell"

@@ -27,7 +27,7 @@ def test_a_page_becomes_markdown_and_its_title_metadata(tmp_path: Path) -> None:
     record = read(tmp_path, "cat.html", PAGE)
     assert isinstance(record, Record)
     assert (record.source_id, record.metadata, record.syntax) == ("cat.html", {"title": "The cat"}, "markdown")
-    for part in ("# A **cat**", "sat on_the mat", "and slept", "* one\n* two", "x = 1\ny = 2", "a photo", "| 1 | 2 |"):
+    for part in ("# A cat", "sat on_the mat", "and slept", "* one\n* two", "x = 1\ny = 2", "a photo", "| 1 | 2 |"):
         assert part in record.text
     for part in ("color", "var x", "example.org", "base64", "Turn it on"):
         assert part not in record.text
@@ -71,3 +71,51 @@ def test_damaged_compression_is_rejected(tmp_path: Path, content: bytes) -> None
     rejected = read(tmp_path, "a.jsonl.gz", content)
     assert isinstance(rejected, Rejected)
     assert rejected.reason.startswith(f"{tmp_path}/a.jsonl.gz: ")
+
+
+@pytest.mark.parametrize(
+    ("declared", "content", "text"),
+    [
+        ('<meta charset="iso-8859-1">', b"\x93smart\x94", "“smart”"),
+        ("<META HTTP-EQUIV='content-type' CONTENT='text/html; CHARSET=gb2312'>", b"\xe9\x46", "镕"),
+        ("<meta charset=shift_jis>", b"\x87\x40", "①"),
+        ("<meta charset=' EUC-KR '>", b"\x8c\x63", "똠"),
+        ("<!-- <meta charset=utf-8> --><meta charset=klingon><meta charset=cp1251>", b"\xe9", "й"),
+        ('<?xml version="1.0" encoding="Shift_JIS"?>', b"\x87\x40", "①"),
+        ("<meta charset=gb2312>", "é…".encode(), "é…"),
+    ],
+)
+def test_a_page_s_charset_means_what_it_means_to_browsers(
+    tmp_path: Path, declared: str, content: bytes, text: str
+) -> None:
+    record = read(tmp_path, "a.html", declared.encode() + b"<p>" + content)
+    assert isinstance(record, Record)
+    assert record.text == text
+
+
+def test_the_option_decides_where_the_declared_charset_fails(tmp_path: Path) -> None:
+    page = "<meta charset=utf-8><p>élan vital déjà".encode("cp1252")
+    rejected = read(tmp_path, "a.html", page)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason.endswith(
+        "a.html:1: not UTF-8 (byte 0xe9). It looks like cp1252: if it is, give --encoding cp1252"
+    )
+    record = read(tmp_path, "a.html", page, ReaderSettings(encoding="cp1252"))
+    assert isinstance(record, Record)
+    assert record.text == "élan vital déjà"
+    for charset in ("klingon", "gb2312"):  # unknown; known, but not what the page is in
+        again = read(tmp_path, "a.html", page.replace(b"utf-8", charset.encode()), ReaderSettings(encoding="cp1252"))
+        assert isinstance(again, Record)
+        assert again.text.endswith("vital déjà")
+
+
+def test_a_page_with_nul_characters_is_rejected(tmp_path: Path) -> None:
+    rejected = read(tmp_path, "a.html", "<p>a".encode("utf-16-le"))
+    assert isinstance(rejected, Rejected)
+    assert "NUL character" in rejected.reason
+
+
+def test_old_mac_line_ends_are_line_breaks(tmp_path: Path) -> None:
+    record = read(tmp_path, "a.txt", b"one\rtwo\r\rthree")
+    assert isinstance(record, Record)
+    assert record.text == "one\ntwo\n\nthree"

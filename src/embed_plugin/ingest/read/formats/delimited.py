@@ -7,17 +7,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.decoding import as_bytes, as_string, decode, keep, read_lines, take_again, too_long
+from embed_plugin.ingest.read.decoding import (
+    Encoding,
+    as_bytes,
+    as_string,
+    decode,
+    keep,
+    read_lines,
+    take_again,
+    too_long,
+)
 from embed_plugin.ingest.read.fields import Origin, check_columns, fields_of_row, record_of_fields
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from embed_plugin.ingest.read.decoding import Line
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.lines import Line
 
 
 def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
@@ -43,9 +52,9 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
         except (csv.Error, RecordError) as error:
             reason = str(error)
             if isinstance(error, csv.Error):
-                reason = f"{file.path}:{number}: not a row ({error}). {_remedy(file)}"
+                reason = f"{file.path}:{number}: not a row ({_problem(error)}). {_remedy(file)}"
             if not header:
-                yield file.rejected(reason)
+                yield file.rejected(_other_delimiter(strings.line, file, settings) or reason)
                 return
             yield _with_swallowed(file.rejected(reason, number=number), strings)
 
@@ -81,12 +90,12 @@ def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: Reader
         case {"header": list(header), "cells": list(cells)}:
             again = [take_again(str(cell), chosen=settings.encoding) for cell in cells]
             texts = [decode(*cell, origin.path, first_line=origin.number) for cell in again]
-            return _record_of_row([str(name) for name in header], texts, origin, settings, encoding="utf-8")
+            return _record_of_row([str(name) for name in header], texts, origin, settings, encoding=Encoding())
     return None
 
 
 def _record_of_row(
-    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: str
+    header: Sequence[str], cells: Sequence[str], origin: Origin, settings: ReaderSettings, *, encoding: Encoding
 ) -> Record | Rejected:
     """Make a record of a row, whose cells are bytes as :func:`as_string` writes them."""
     try:
@@ -100,17 +109,35 @@ def _record_of_row(
     return origin.rejected(found.reason, found.source_id, header=list(header), cells=kept)
 
 
-def _decoded(header: Sequence[str], cells: Sequence[str], origin: Origin, encoding: str) -> list[str]:
+def _decoded(header: Sequence[str], cells: Sequence[str], origin: Origin, encoding: Encoding) -> list[str]:
     if len(cells) != len(header):
         message = f"{origin.place}: {len(cells)} cells, expected {len(header)} as the first row has"
         raise RecordError(f"{message}. Check the quotes (in TSV they mean nothing) and the delimiter around it")
     return [decode(as_bytes(cell), encoding, origin.path, first_line=origin.number) for cell in cells]
 
 
-def _header(cells: Sequence[str], encoding: str, file: SourceFile, settings: ReaderSettings) -> list[str]:
+def _header(cells: Sequence[str], encoding: Encoding, file: SourceFile, settings: ReaderSettings) -> list[str]:
     names = [decode(as_bytes(cell), encoding, str(file.path), first_line=1) for cell in cells]
     check_columns(names, str(file.path), settings)
     return names
+
+
+def _other_delimiter(header: str, file: SourceFile, settings: ReaderSettings) -> str | None:
+    """Return the advice for a file whose first row has more of another delimiter; None where it has not."""
+    if header.startswith("sep=") and len(header.strip()) == len("sep=;"):
+        found = f"{file.path}: the first row {header.strip()!r} is for Excel alone"
+        return f"{found}. Delete it, and give --delimiter {header[len('sep=')]!r}"
+    delimiter = settings.delimiter or ("\t" if file.format == "tsv" else ",")
+    likely = max(";\t|,", key=header.count)
+    if header.count(likely) <= header.count(delimiter):
+        return None
+    found = f"{file.path}: the first row is {header.strip()[:200]!r}, whose columns seem to be separated by {likely!r}"
+    return f"{found}. If they are, give --delimiter {likely!r}"
+
+
+def _problem(error: csv.Error) -> str:
+    """The error of the CSV reader; its advice for a carriage return is for those who open the file in Python."""
+    return "a carriage return outside quotes" if "new-line character" in str(error) else str(error)
 
 
 class _Strings:
@@ -124,6 +151,7 @@ class _Strings:
     def __init__(self, lines: Iterator[Line], path: str, *, limit: int) -> None:
         self.number = 0
         self.row_lines = 0
+        self.line = ""
         self._path = path
         self._lines = lines
         self._limit = limit
@@ -141,4 +169,5 @@ class _Strings:
         self.row_lines += content is None or not content.isspace()
         if content is None:
             raise RecordError(too_long(f"{self._path}:{self.number}: the line", self._limit))
-        return as_string(content)
+        self.line = as_string(content)
+        return self.line

@@ -13,6 +13,7 @@ from embed_plugin.ingest.records import Record, Rejected
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from embed_plugin.ingest.read.decoding import Encoding
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON
@@ -25,7 +26,7 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     for number, content in lines:
         if content is None:
             yield file.rejected(too_long(f"{file.path}:{number}: the line", limit), number=number)
-        elif not content.isspace():
+        elif content.strip():
             yield _record_of_line(content, Origin(file.name, str(file.path), number), settings, encoding=encoding)
 
 
@@ -38,7 +39,9 @@ def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: Reader
     return _record_of_line(content, origin, settings, encoding=encoding)
 
 
-def _record_of_line(content: bytes, origin: Origin, settings: ReaderSettings, *, encoding: str) -> Record | Rejected:
+def _record_of_line(
+    content: bytes, origin: Origin, settings: ReaderSettings, *, encoding: Encoding
+) -> Record | Rejected:
     default_id = origin.source_id if settings.id_field is None else None
     try:
         line = decode(content, encoding, origin.path, first_line=origin.number)

@@ -12,6 +12,7 @@ from embed_plugin.ingest.read.formats.syntax import syntax_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from embed_plugin.ingest.read.decoding import Encoding
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON, Record, Rejected
@@ -25,7 +26,8 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     try:
         content = read_whole(stream, str(file.path), limit=settings.max_record_bytes)
         encoding, content = split_mark(content, chosen=settings.encoding)
-        text = decode(content, encoding, str(file.path), first_line=1).replace("\r\n", "\n")
+        text = decode(content, encoding, str(file.path), first_line=1)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         yield checked_record(file.name, text, syntax=syntax_of(file.path), place=str(file.path))
     except RecordError as error:
         yield file.rejected(str(error), source_id=file.name)
@@ -40,7 +42,7 @@ def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: Reader
     return _record_of_line(content, origin, encoding=encoding)
 
 
-def _record_of_line(content: bytes, origin: Origin, *, encoding: str) -> Record | Rejected:
+def _record_of_line(content: bytes, origin: Origin, *, encoding: Encoding) -> Record | Rejected:
     try:
         text = decode(content, encoding, origin.path, first_line=origin.number).rstrip("\r\n")
         return checked_record(origin.source_id, text, place=origin.place)
