@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from conftest import HANG_SECONDS
+from embed_plugin.ingest import open_client
 from support.command_line import run
+from support.grpc_qdrant import grpc_qdrant
+from support.misbehaving_qdrant import misbehaving_qdrant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -195,3 +201,116 @@ def test_words_count_in_a_hybrid_search(notes: Path, place: tuple[str, ...]) -> 
     run("ingest", notes, *place, "--sparse", "bm25")
     hits = json.loads(run("search", "fast dog", *place, "--hybrid", "--json", "-").stdout)
     assert hits[0]["source_id"] == "dog.txt"
+
+
+def summary_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads(done.stdout)
+    stored = sum(summary["sources"].get(status, 0) for status in ("new", "changed", "metadata_only", "unchanged"))
+    assert summary["records"] == stored + summary["rejected_records"] + summary["empty"]
+    return summary
+
+
+@pytest.fixture(params=["memory", "folder", "edge", "http", "grpc"])
+def every_target(request: pytest.FixtureRequest, tmp_path: Path, model: str) -> Iterator[tuple[str, ...]]:
+    """Options that name the model and a collection, of each kind of target."""
+    servers, options = ExitStack(), ("--model", model, "--collection", "notes", "--to")
+    if request.param in {"http", "grpc"}:
+        url, behaviour = servers.enter_context(misbehaving_qdrant())
+        patch = servers.enter_context(pytest.MonkeyPatch.context())
+        port, _ = servers.enter_context(grpc_qdrant(behaviour.engine))
+        opened = partial(open_client, prefer_grpc=request.param == "grpc", grpc_port=port)
+        patch.setattr("embed_plugin.ingest.stores.open.open_client", opened)
+        target = url
+    else:
+        target = {"memory": ":memory:", "folder": f"{tmp_path}/q", "edge": f"edge:{tmp_path}/q"}[request.param]
+    with servers:
+        yield (*options, target)
+
+
+def test_what_no_target_may_hold_is_decided_before_anything_is_sent(
+    every_target: tuple[str, ...], tmp_path: Path
+) -> None:
+    options, letters = (*every_target, "--id-field", "id", "--json", "-"), tmp_path / "letters"
+    deep = {"id": "deep", "text": "the cat", "x": json.loads("[" * 64 + "]" * 64)}
+    numbers = [2**63, {"m": -(2**63) - 1}]
+    fits = {"id": "fits", "text": "the dog", "x": json.loads("[" * 63 + "]" * 63), "n": numbers}
+    lines = json.dumps(deep) + "\n" + "[" * 100_000 + "\n" + json.dumps(fits) + "\n"
+    done = run("ingest", "-", *options, "--rejected", letters, stdin=lines)
+    summary = summary_of(done)
+    assert (done.returncode, summary["rejected_records"], summary["sources"]) == (3, 2, {"new": 1})
+    assert (summary["numbers_as_text"], summary["rejected_chunks"]) == (2, 0)
+    retried = run("ingest", *options, "--retry-rejected", letters)
+    assert (retried.returncode, summary_of(retried)["rejected_records"]) == (3, 2)
+    if ":memory:" not in every_target:
+        again = run("ingest", "-", *options, stdin=json.dumps(fits))
+        assert (again.returncode, summary_of(again)["sources"]) == (0, {"unchanged": 1})
+        found = json.loads(run("search", "the dog", *every_target, "--json", "-").stdout)
+        assert found[0]["metadata"]["n"] == ["9223372036854775808", {"m": "-9223372036854775809"}]
+
+
+def test_names_and_ids_that_are_no_unicode_are_rejected_alone_and_escaped(
+    place: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/ro\xe9t"))
+    bad = folder / os.fsdecode(b"fold\xe9r")
+    bad.mkdir(parents=True)
+    (bad / "a.txt").write_text("the cat")
+    (folder / os.fsdecode(b"caf\xe9.jsonl")).write_text('{"id": "x", "text": "the cat"}\n' * 3)
+    lines = [
+        '{"id": "\\udce9", "text": "a"}',
+        '{"id": "b", "text": "a", "\\ud800": 1}',
+        '{"id": "c", "text": "the dog"}',
+    ]
+    (folder / "ok.jsonl").write_text("\n".join(lines))
+    letters = Path(os.fsdecode(os.fsencode(tmp_path) + b"/l\xe9tters"))
+    options: tuple[str | Path, ...] = (*place, "--id-field", "id", "--rejected", letters)
+    for more in ("--dry-run", "--mirror"):
+        done = run_process("ingest", folder, *options, more)
+        assert done.returncode == 3, done.stderr
+    assert "l\\udce9tters says why" in done.stderr
+    places = [json.loads(line)["place"].rpartition("/")[2] for line in letters.read_text().splitlines()]
+    assert places == [r"caf\udce9.jsonl", r"a.txt", "ok.jsonl:1", "ok.jsonl:2"]
+    retried = run_process("ingest", *place, "--id-field", "id", "--retry-rejected", letters, "--json", "-")
+    summary = summary_of(retried)
+    assert (retried.returncode, summary["rejected_records"]) == (3, 4)
+    assert summary["rejected_file"].endswith("l\udce9tters")
+
+
+def test_a_folder_whose_name_is_no_unicode_is_a_source_and_a_collection_is_none(
+    place: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/ro\xe9t"))
+    folder.mkdir()
+    (folder / "a.txt").write_text("the cat")
+    done = [run("ingest", folder, *place, "--mirror", "--json", "-") for _ in range(2)]
+    assert [one.returncode for one in done] == [0, 0]
+    assert summary_of(done[1])["sources"] == {"unchanged": 1, "removed": 0}
+    refused = run("ingest", folder, *place[:-1], os.fsdecode(b"c\xe9"))
+    assert refused.returncode == 1
+    assert r"the collection's name, c\udce9, is not UTF-8" in refused.stderr
+
+
+def test_a_file_that_is_named_and_whose_name_is_no_unicode_is_rejected(place: tuple[str, ...], tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    file.write_text("the cat")
+    done = run("ingest", file, *place, "--rejected", tmp_path / "letters", "--json", "-")
+    assert (done.returncode, summary_of(done)["rejected_records"]) == (3, 1)
+    assert r"caf\\udce9.txt: its name is not UTF-8" in (tmp_path / "letters").read_text()
+
+
+def test_the_rows_of_a_table_are_all_in_a_count(place: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("text\tn\n" + "".join(f'"the cat {n}\t{n}\n' for n in range(40)))
+    (tmp_path / "b.csv").write_text("text,n\nthe dog,1\n" + '"the cat,2\n' + "the dog,3\n" * 20)
+    done = run("ingest", tmp_path / "a.tsv", tmp_path / "b.csv", *place, "--rejected", tmp_path / "l", "--json", "-")
+    summary = summary_of(done)
+    assert (summary["records"], summary["rejected_records"], summary["rejected"]) == (62, 21, 21)
+    printed = run("ingest", tmp_path / "b.csv", *place, "--rejected", tmp_path / "l").stdout.splitlines()
+    assert ["rejected", "records", "21"] in [line.split() for line in printed]
+
+
+def test_json_is_written_whatever_the_encoding_of_stdout(place: tuple[str, ...], notes: Path) -> None:
+    (notes / "naïve.txt").write_text("the cat")
+    given = command("ingest", notes, *place, "--dry-run", "--json", "-")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(given, capture_output=True, text=True, check=True, timeout=HANG_SECONDS, env=environment)
+    assert "naïve.txt" in [planned["source_id"] for planned in json.loads(done.stdout)["plan"]]

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from embed_plugin import Encoder
@@ -137,6 +138,15 @@ def test_each_row_says_what_became_of_it() -> None:
     assert "the id '0' is used twice" in reasons[4]
     assert "the field 'text' is null" in reasons[5]
     assert "poison" in reasons[6]
+
+
+def test_a_time_that_python_cannot_hold_costs_its_row(sink: QdrantSink) -> None:
+    sink.prepare(FakeEncoder())
+    days = pa.array([0, 3_000_000], pa.int32()).cast(pa.date32())
+    times = pa.array([7, 7], pa.int64()).cast(pa.timestamp("ns"))
+    told = IngestRows(FakeEncoder(), sink)(pa.table({"id": ["a", "b"], "text": ["x", "y"], "d": days, "t": times}))
+    assert list(told["status"]) == ["new", "rejected"]
+    assert "the column 'd' holds what JSON has no word for" in told["reason"][1]
 
 
 def test_a_collection_that_nobody_prepared_is_an_error_and_so_is_another_models(sink: QdrantSink) -> None:

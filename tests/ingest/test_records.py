@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest import Record, point_id
+from embed_plugin.ingest import Record, Rejected, point_id
 from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.records import canonical_json
 
@@ -47,6 +48,10 @@ def test_whitespace_and_nul_are_an_empty_record(text: str) -> None:
 @pytest.mark.parametrize(
     ("source_id", "text", "metadata", "says"),
     [
+        ("a", "text", {"\ud800": 1}, "lone surrogate"),
+        ("a", "text", {"k": {1: "v"}}, "not JSON .'k': the key 1 is no string"),
+        ("a", "text", {"k": b"v"}, "not JSON .'k': bytes is no JSON"),
+        ("a", "text", {"k": [Decimal("1.5")]}, "not JSON .'k': Decimal is no JSON"),
         ("", "text", {}, "id is empty"),
         ("a", "\ud800", {}, "lone surrogate"),
         ("a\udfff", "text", {}, "lone surrogate"),
@@ -59,3 +64,36 @@ def test_what_cannot_be_stored_is_refused_where_it_was_read(
 ) -> None:
     with pytest.raises(RecordError, match=rf"notes\.jsonl:7: .*{says}"):
         Record(source_id, text, metadata, place="notes.jsonl:7")  # type: ignore[arg-type]
+
+
+def nested(levels: int, *, kind: str) -> object:
+    value: object = "x"
+    for level in range(levels):
+        value = [value] if kind == "list" or (kind == "both" and level % 2) else {"k": value}
+    return value
+
+
+@pytest.mark.parametrize("kind", ["list", "object", "both"])
+def test_metadata_may_have_64_levels_itself_included(kind: str) -> None:
+    deepest = {"k": nested(63, kind=kind)}
+    assert Record("a", "text", deepest).metadata == deepest  # type: ignore[arg-type]
+    for levels in (64, 100_000):
+        with pytest.raises(
+            RecordError, match=r"record 'a': the metadata is too deep \('k': nested in more than 64 levels"
+        ):
+            Record("a", "text", {"k": nested(levels, kind=kind)})  # type: ignore[dict-item]
+
+
+def test_an_integer_beyond_64_bits_is_stored_as_its_text_and_counted() -> None:
+    given = {"a": 2**63, "b": [-(2**63) - 1, {"c": 10**5000}], "least": -(2**63), "most": 2**63 - 1, "yes": True}
+    record = Record("a", "text", given)  # type: ignore[arg-type]
+    texts = {"a": "9223372036854775808", "b": ["-9223372036854775809", {"c": "1" + "0" * 5000}]}
+    assert record.metadata == {**given, **texts}
+    assert record.numbers_as_text == 3
+    assert record.metadata_hash == Record("a", "text", record.metadata).metadata_hash
+
+
+def test_a_rejection_escapes_what_is_not_unicode() -> None:
+    rejected = Rejected("caf\udce9: no", "caf\udce9:1", "\ud800", record="\udce9")
+    assert (rejected.reason, rejected.place, rejected.source_id) == (r"caf\udce9: no", r"caf\udce9:1", r"\ud800")
+    assert rejected.record == "\udce9"  # what is tried again stays as it is

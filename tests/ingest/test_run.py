@@ -22,6 +22,9 @@ from embed_plugin.testing import FakeEncoder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from embed_plugin.ingest import JSON, Chunk
+    from embed_plugin.types import Vectors
+
 LONG = " ".join(f"word{number}" for number in range(20))
 RECORDS = [Record("a", "first text"), Record("b", "second text", {"n": 1}), Record("c", LONG)]
 
@@ -205,8 +208,64 @@ def test_what_the_store_refuses_is_told_and_removes_nothing(
     told: list[Rejected] = []
     monkeypatch.setattr(sink, "upsert", lambda chunks, _: [Rejected("too odd", "", chunks[0].source_id, 0)])
     summary = ingest([Record("a", "short")], encoder, sink, observer=Observer(on_rejected=told.extend))
-    assert (summary.rejected, summary.embedded, sink.count()) == (1, 0, 3)
+    assert (summary.rejected, summary.embedded, summary.removed, sink.count()) == (1, 0, 0, 3)
+    assert (summary.records, summary.rejected_records, summary.rejected_chunks) == (1, 0, 1)
     assert told == [Rejected("too odd", "", "a", 0, {"id": "a", "text": "short", "metadata": {}})]
+
+
+def adds_up(summary: IngestSummary) -> bool:
+    stored = sum(summary.sources.get(status, 0) for status in ("new", "changed", "metadata_only", "unchanged"))
+    return summary.records == stored + summary.rejected_records + summary.empty
+
+
+@pytest.mark.parametrize("window_records", [1, 3, 100])
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("shard", [Shard(), Shard(1, 2), Shard(2, 2)])
+def test_records_are_the_stored_the_rejected_and_the_empty(
+    sink: QdrantSink, encoder: FakeEncoder, shard: Shard, window_records: int, *, dry_run: bool
+) -> None:
+    ingest([Record("0", "old"), Record("1", "text 1"), Record("2", "text 2", {"n": 2})], encoder, sink)
+    records: list[Record | Rejected] = [Record(str(number), f"text {number}") for number in range(20)]
+    records += [Record("e", " "), Record("3", "again"), Rejected("bad", "x:1", "bad"), Rejected("worse", "x:2")]
+    records.append(Rejected("a quote", "x:3", record_count=5))
+    settings = IngestSettings(shard=shard, window_records=window_records, dry_run=dry_run)
+    summary = ingest(records, encoder, sink, settings=settings, observer=Observer(on_rejected=lambda _: None))
+    assert adds_up(summary)
+    assert summary.rejected_chunks == 0
+    if shard == Shard():
+        assert (summary.records, summary.empty, summary.rejected, summary.rejected_records) == (29, 1, 8, 8)
+        assert dict(summary.sources) == {"new": 17, "changed": 1, "metadata_only": 1, "unchanged": 1, "empty": 1}
+
+
+def test_a_record_with_a_refused_chunk_is_tried_again_by_the_next_run(
+    sink: QdrantSink, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert = sink.upsert
+
+    def refuse_the_last(chunks: list[Chunk], vectors: Vectors) -> list[Rejected]:
+        kept = [row for row, chunk in enumerate(chunks) if chunk.index == 0]
+        upsert([chunks[row] for row in kept], vectors[kept])
+        return [Rejected("too odd", "", chunk.source_id, chunk.index) for chunk in chunks if chunk.index]
+
+    monkeypatch.setattr(sink, "upsert", refuse_the_last)
+    first = ingest(RECORDS, encoder, sink, observer=Observer(on_rejected=lambda _: None))
+    monkeypatch.undo()
+    second = ingest(RECORDS, encoder, sink)
+    assert (first.records, first.rejected, first.rejected_records, first.rejected_chunks) == (3, 1, 0, 1)
+    assert (dict(first.sources), dict(second.sources)) == ({"new": 3}, {"unchanged": 2, "changed": 1})
+    assert adds_up(first)
+    assert adds_up(second)
+
+
+def test_integers_beyond_64_bits_are_counted_where_their_record_is_stored(
+    sink: QdrantSink, encoder: FakeEncoder
+) -> None:
+    large: list[JSON] = [2**63, -(2**64), 1]
+    records = [Record("a", "text", {"n": large}), Record("e", "", {"n": large}), Record("a", "again", {"n": large})]
+    told = Observer(on_rejected=lambda _: None)
+    first, second = (ingest(records, encoder, sink, observer=told) for _ in range(2))
+    assert (first.numbers_as_text, second.numbers_as_text) == (2, 2)
+    assert dict(second.sources) == {"unchanged": 1, "empty": 1}
 
 
 def test_without_anybody_to_tell_the_first_rejection_ends_the_run(sink: QdrantSink, encoder: FakeEncoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 from embed_plugin.errors import EmbedPluginError
 from embed_plugin.extras import import_part
@@ -20,6 +21,9 @@ def main() -> None:
 
     Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 done but some records were rejected, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8
     try:
         import_part("embed_plugin.cli.app", extra="cli").app()
     except EmbedPluginError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.ids import record_key
+from embed_plugin.ingest.metadata import stored_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,16 +28,21 @@ class Record:
     Attributes:
         source_id: The record's id, the same in every run; unique within its source.
         text: The text to embed.
-        metadata: Stored beside the text; any JSON object.
+        metadata: Stored beside the text; any JSON object of at most 64 levels of objects and lists, itself included.
+            Integers beyond 64 bits become their decimal text.
         syntax: The kind of text, which decides where a long one is cut: ``text`` (paragraphs, sentences), ``markdown``
             (headings, lists, code), or a programming language (``python``: functions, statements).
         source_name: Name of the source that it was read from; empty if there is only one, without a name.
         file: Name of its file in the source; empty if it was read from none.
         path: Where that file can be opened: its absolute path. In a search result, it is ``source`` in the metadata.
         place: File and line where it was read (``notes.jsonl:17``), for messages.
+        numbers_as_text: The number of integers in the metadata that became text: those counted here are added.
+
+    What is not Unicode in the names of files and sources is escaped.
 
     Raises:
-        RecordError: the id is empty, or id, text or metadata cannot be stored as UTF-8 JSON.
+        RecordError: the id is empty, id, text or metadata cannot be stored as UTF-8 JSON, or the metadata is nested too
+            deeply.
     """
 
     source_id: str
@@ -47,18 +53,27 @@ class Record:
     file: str = field(default="", kw_only=True, compare=False)
     path: str = field(default="", kw_only=True, compare=False)
     place: str = field(default="", kw_only=True, compare=False)
+    numbers_as_text: int = field(default=0, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for attribute in ("source_name", "file", "path", "place"):
+            object.__setattr__(self, attribute, escaped(getattr(self, attribute)))
         name = self.place or f"record {self.source_id!r}"
         if not self.source_id:
             raise RecordError(f"{name}: the id is empty. Give every record a name of its own")
         try:
+            metadata, numbers_as_text = stored_form(self.metadata)
+            object.__setattr__(self, "metadata", metadata)
+            object.__setattr__(self, "numbers_as_text", self.numbers_as_text + numbers_as_text)
             _ = self.source_id.encode(), self.text.encode(), self.metadata_hash
         except UnicodeEncodeError as error:
             bad = error.object[error.start]
             message = f"{name}: found the lone surrogate {bad!r}, which is no character. Repair or remove it"
             raise RecordError(message) from error
-        except (TypeError, ValueError, RecursionError) as error:
+        except ValueError as error:
+            message = f"{name}: the metadata is too deep ({error}). Flatten it, or store it as text"
+            raise RecordError(message) from error
+        except TypeError as error:
             message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
             raise RecordError(message) from error
 
@@ -88,7 +103,11 @@ class Rejected:
         source_id: The record's id, if one could be read.
         chunk_index: The chunk that was refused; None for the whole record.
         record: The data that ``--retry-rejected`` tries again.
+        record_count: The number of records that are lost with it: more than one where a quote that is not closed, or
+            damage, swallowed others.
         source_name: The record's source.
+
+    What is not Unicode in its strings (a file name of other bytes, a lone surrogate) is escaped, but for ``record``.
     """
 
     reason: str
@@ -97,6 +116,12 @@ class Rejected:
     chunk_index: int | None = None
     record: JSON = None
     source_name: str = field(default="", kw_only=True, compare=False)
+    record_count: int = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "place", "source_id", "source_name"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value if value is None else escaped(value))
 
     @property
     def key(self) -> str | None:
@@ -165,6 +190,11 @@ class Chunk:
 def canonical_json(value: Mapping[str, JSON]) -> str:
     """Write a value as JSON in one way only: sorted keys, no spaces, nothing escaped; refuse NaN and infinities."""
     return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def escaped(text: str) -> str:
+    r"""Escape what is not Unicode, as the bytes of a file name that are not UTF-8: ``caf\udce9.txt``."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def sha256(text: str) -> str:

@@ -91,8 +91,7 @@ def ingest(
 class _Window(NamedTuple):
     """A window in progress."""
 
-    records: int
-    rejected: int
+    rejected: Sequence[Rejected]
     outcome: Future[Outcome]
 
 
@@ -144,19 +143,14 @@ class _Run:
         self._note_rejected(rejected)
         records = self._unseen([record for record in window if isinstance(record, Record)], rejected)
         self._reject(rejected)
-        self._in_progress.append(_Window(len(window), len(rejected), workers.start(records)))
+        self._in_progress.append(_Window(rejected, workers.start(records)))
 
     def _finish(self) -> None:
         """Wait until the oldest window is stored, count it, and call the observer."""
         outcome = self._result()
         window = self._in_progress.popleft()  # not earlier: if Ctrl-C ends the wait, the window is still to be counted
         self._reject([*outcome.uncut, *outcome.refused])
-        self._tally.add(
-            outcome.changes,
-            records=window.records,
-            rejected=window.rejected + len(outcome.uncut),
-            refused_chunks=len(outcome.refused),
-        )
+        self._tally.add(outcome, rejected=window.rejected)
         if self._observer.on_change:
             for change in outcome.changes:
                 self._observer.on_change(change)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from unicodedata import normalize
 
 from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.records import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ class Scope(NamedTuple):
 
     Attributes:
         source_name: The source's name.
-        root: Its folder, absolute and in NFC; empty if it has none.
+        root: Its folder, absolute and in NFC, what is not Unicode in it escaped; empty if it has none.
         path: The file or folder that is read, relative to the root, with forward slashes; empty for the whole source.
     """
 
@@ -68,7 +69,7 @@ def scope_of(path: str | Path, known: Mapping[str, str], *, name: str | None = N
     """
     if str(path) == STDIN:
         return Scope(name or "stdin")
-    resolved = Path(normalize("NFC", str(Path(path).resolve())))
+    resolved = Path(escaped(normalize("NFC", str(Path(path).resolve()))))
     roots = {one: root for one, root in known.items() if root and name in {None, one}}
     around = [(root, one) for one, root in roots.items() if resolved.is_relative_to(root)]
     if around:

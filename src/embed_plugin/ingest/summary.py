@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin.ingest.window.compare import Change
+    from embed_plugin.ingest.records import Rejected
+    from embed_plugin.ingest.window.workers import Outcome
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,15 @@ class IngestSummary:
     """Counts of a run; in a dry run, of the work it would do.
 
     Attributes:
-        records: Records read, rejected ones included.
+        records: Records read, of this run's shard: the stored (``new``, ``changed``, ``metadata_only`` and
+            ``unchanged`` in ``sources``), ``rejected_records`` and ``empty`` together.
         empty: Records left out because they hold nothing but whitespace.
-        rejected: Records and chunks that could not be read, cut or stored; they are in the dead-letter file.
+        rejected: ``rejected_records`` and ``rejected_chunks`` together.
+        rejected_records: Records that could not be read or cut, or have the id of another, and those that such a
+            rejection swallowed.
+        rejected_chunks: Chunks that the store refused, and those that are not stored without them. Their records count
+            as stored, in ``sources`` too, although they are not whole: the next run tries them again.
+        numbers_as_text: Integers beyond 64 bits in the metadata of these records, which are stored as text.
         sources: Records by their status in the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
             ``empty``, and with ``mirror`` ``removed``.
         chunks: Chunks of the records: the sum of the next three and of those that the store refused.
@@ -38,6 +45,9 @@ class IngestSummary:
     records: int
     empty: int
     rejected: int
+    rejected_records: int
+    rejected_chunks: int
+    numbers_as_text: int
     sources: Mapping[str, int]
     chunks: int
     embedded: int
@@ -61,23 +71,27 @@ class Tally:
     mirror_refused: str | None = None
     knows_unknown: bool = True
 
-    def add(self, changes: Sequence[Change], *, records: int, rejected: int, refused_chunks: int = 0) -> None:
-        """Count a stored window."""
+    def add(self, outcome: Outcome, *, rejected: Sequence[Rejected] = ()) -> None:
+        """Count a stored window, and what was rejected of it before it was handed to the workers."""
+        changes, refused = outcome.changes, {one.key for one in outcome.refused}
         self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
         refreshed = sum(len(change.refresh) for change in changes)
         chunks = sum(change.count for change in changes)
         unknown = [chunk.unknown_tokens for change in changes for chunk in change.embed]
         self.knows_unknown = self.knows_unknown and None not in unknown
+        lost = sum(one.record_count for one in (*rejected, *outcome.uncut))
         self.counts.update(
-            records=records,
+            records=len(changes) + lost,
             empty=sum(change.status == "empty" for change in changes),
-            rejected=rejected + refused_chunks,
+            rejected_records=lost,
+            rejected_chunks=len(outcome.refused),
+            numbers_as_text=sum(change.record.numbers_as_text for change in changes if change.status != "empty"),
             chunks=chunks,
-            embedded=embedded - refused_chunks,
+            embedded=embedded - len(outcome.refused),
             metadata_only=refreshed,
             unchanged=chunks - embedded - refreshed,
-            removed=sum(len(change.stale) for change in changes),
+            removed=sum(len(change.stale) for change in changes if change.key not in refused),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
             unknown=sum(filter(None, unknown)),
         )
@@ -94,7 +108,10 @@ class Tally:
         return IngestSummary(
             records=counts["records"],
             empty=counts["empty"],
-            rejected=counts["rejected"],
+            rejected=counts["rejected_records"] + counts["rejected_chunks"],
+            rejected_records=counts["rejected_records"],
+            rejected_chunks=counts["rejected_chunks"],
+            numbers_as_text=counts["numbers_as_text"],
             sources=dict(self.sources),
             chunks=counts["chunks"],
             embedded=counts["embedded"],

@@ -67,6 +67,30 @@ def test_metadata_that_is_no_json_is_rejected_with_what_is_known() -> None:
     assert (rejected.source_id, rejected.record) == ("a", {"id": "a", "text": "one"})
 
 
+def test_metadata_nested_too_deeply_is_rejected_with_the_reason() -> None:
+    for levels in (64, 5000):
+        value: object = 1
+        for _ in range(levels):
+            value = [value]
+        (rejected,) = records_of_documents([Document("one", {"deep": value}, id="a")])
+        assert isinstance(rejected, Rejected)
+        assert "nested in more than 64 levels" in rejected.reason
+
+
+def test_a_large_integer_becomes_its_text_and_a_lone_surrogate_is_escaped() -> None:
+    record, rejected = records_of_nodes([Node("one", "a", metadata={"n": np.uint64(2**63)}), Node("two", "\udce9")])
+    assert record == Record("a", "one", {"n": "9223372036854775808"})
+    assert rejected.source_id == r"\udce9"
+
+
 def test_values_that_loaders_leave_in_metadata_become_json() -> None:
     values = {"when": dt.date(2026, 1, 2), "path": Path("a/b"), "score": np.float32(0.5), "nan": np.nan, "t": (1, "x")}
-    assert as_json(values) == {"when": "2026-01-02", "path": "a/b", "score": 0.5, "nan": None, "t": [1, "x"]}
+    values["long"] = dt.timedelta(hours=-25, microseconds=-1)
+    assert as_json(values) == {
+        "when": "2026-01-02",
+        "path": "a/b",
+        "score": 0.5,
+        "nan": None,
+        "t": [1, "x"],
+        "long": "-P1DT1H0.000001S",
+    }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
 
 _SHOWN_SOURCES = 20
+_ONLY_IF_ANY = ("rejected_records", "rejected_chunks", "numbers_as_text")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def run_progress(records: Source, *, dry_run: bool) -> Iterator[Callable[[Ingest
 
         def on_progress(summary: IngestSummary) -> None:
             nonlocal stored
-            stored = summary.records - summary.rejected
+            stored = summary.records - summary.rejected_records
             done = f"{summary.chunks:,} chunks, {summary.embedded:,} embedded, {summary.texts_per_second:,.0f} texts/s"
             bar.update(task, completed=records.bytes_read, description=done)
 
@@ -115,6 +116,7 @@ def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
     """Print the counts of a run; for a dry run, its plan and estimate."""
     shown = asdict(summary) | {name: value for name, value in facts.items() if name == "skipped_files"}
     shown["sources"] = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in summary.sources.items()) or 0
+    shown = {name: value for name, value in shown.items() if value or name not in _ONLY_IF_ANY}
     shown["mirror"] = "refused" if shown.pop("mirror_refused") else None
     if facts["dry_run"]:
         _print_plan(facts["plan"])

@@ -56,14 +56,23 @@ def write_json(content: object, target: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False)
     if target == "-":
-        print(text)  # noqa: T201 - the command's output
+        print(_json(content, sys.stdout.encoding))  # noqa: T201 - the command's output
         return
     try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        Path(target).write_text(_json(content, "utf-8") + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{target} cannot be written ({error.strerror}): choose another --json") from error
+
+
+def _json(content: object, encoding: str) -> str:
+    """Write JSON for a stream of an encoding, with escapes if that has not all of its characters."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=2)
+    return text
 
 
 def progress_bar() -> Progress:

@@ -12,8 +12,8 @@ from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.partition import Shard
 from embed_plugin.ingest.ray.actor import start_here
 from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
-from embed_plugin.ingest.read.fields import Origin, record_of_fields
-from embed_plugin.ingest.read.json_values import as_json
+from embed_plugin.ingest.read.fields import Origin, fields_of_row, record_of_fields
+from embed_plugin.ingest.read.formats.arrow_values import row_as_json, rows_of
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.settings import IngestSettings
@@ -107,7 +107,8 @@ class IngestRows:
             TargetError: the store cannot be reached or refuses, or the collection is not there.
             SpaceMismatchError: it holds vectors of another space.
         """
-        rows = _once([self._read(row, number) for number, row in enumerate(batch.to_pylist(), 1)])
+        names = batch.column_names
+        rows = _once([self._read(names, cells, number) for number, cells in enumerate(rows_of(batch), 1)])
         try:
             outcome = self._started().start([row for row in rows if isinstance(row, Record)]).result()
         except Exception:
@@ -116,12 +117,12 @@ class IngestRows:
         told = _told(rows, outcome)
         return {name: np.array(column) for name, column in zip(_Told._fields, zip(*told, strict=True), strict=False)}
 
-    def _read(self, row: Mapping[str, object], number: int) -> Record | Rejected:
+    def _read(self, names: Sequence[str], cells: Sequence[object], number: int) -> Record | Rejected:
         origin = Origin("", "row", number)
         try:
-            fields = {name: as_json(value) for name, value in row.items()}
-        except TypeError as error:
-            return Rejected(f"row {number} holds what JSON has no word for ({error})", origin.place)
+            fields = fields_of_row(names, row_as_json(names, cells), self._read_as)
+        except ValueError as error:
+            return Rejected(f"row {number}: {error}", origin.place)
         return record_of_fields(fields, origin, self._read_as)
 
     def _started(self) -> LocalWorkers:

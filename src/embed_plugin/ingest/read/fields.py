@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.records import JSON
@@ -48,11 +49,10 @@ def record_of_fields(fields: dict[str, JSON], origin: Origin, settings: ReaderSe
     place = origin.place
     try:
         source_id = origin.source_id if settings.id_field is None else _id(fields, settings.id_field, place)
-        texts = [_text(fields, name, place) for name in settings.text_fields]
+        text = _joined_texts(fields, settings.text_fields, place)
         # Only now: one field may be both id and text.
         for name in {settings.id_field, *settings.text_fields}:
             fields.pop(name, None)  # type: ignore[arg-type] # None is no field
-        text = texts[0] if len(texts) == 1 else "\n".join(filter(None, texts))
         return checked_record(source_id, text, _metadata(fields, settings), place=place)
     except RecordError as error:
         return Rejected(str(error), place, source_id or None)
@@ -70,16 +70,28 @@ def check_columns(columns: Sequence[str], path: str, settings: ReaderSettings) -
     """Check that rows with these columns can be records.
 
     Raises:
-        RecordError: a needed column is missing, or one is there twice.
+        RecordError: a needed column is missing or there twice.
     """
     there = f"columns: {', '.join(columns) or 'none'}"
-    if len(set(columns)) < len(columns):
-        raise RecordError(f"{path}: a column is there twice ({there}). Give each a name of its own")
-    id_fields = () if settings.id_field is None else (settings.id_field,)
-    for name in (*id_fields, *settings.text_fields, *(settings.metadata_fields or ())):
+    for name in settings.named_fields:
         if name not in columns:
             remedy = "Choose with --id-field, --text-field and --metadata-field, or leave the file out with --exclude"
             raise RecordError(f"{path}: no column {name!r} ({there}). {remedy}")
+        if columns.count(name) > 1:
+            raise RecordError(f"{path}: the column {name!r} is there twice ({there}). Give each a name of its own")
+
+
+def fields_of_row(columns: Sequence[str], values: Iterable[JSON], settings: ReaderSettings) -> dict[str, JSON]:
+    """The fields of a row: columns of equal names become a list of their values.
+
+    Columns without a name are left out, unless one was asked for.
+    """
+    found: dict[str, list[JSON]] = {}
+    for name, value in zip(columns, values, strict=True):
+        found.setdefault(name, []).append(value)
+    if "" not in settings.named_fields:
+        found.pop("", None)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def checked_record(
@@ -101,9 +113,17 @@ def checked_record(
 
 def _id(fields: dict[str, JSON], name: str, place: str) -> str:
     value = _field(fields, name, place, option="--id-field")
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise RecordError(f"{place}: the id {name!r} is {name_of(value)}, expected a string or an integer")
     return str(value)
+
+
+def _joined_texts(fields: dict[str, JSON], names: Sequence[str], place: str) -> str:
+    """The texts, joined by line breaks; of several, those that are missing, null or empty are left out."""
+    there = [name for name in names if name in fields]
+    if len(names) == 1 or not there:
+        return _text(fields, names[0], place)
+    return "\n".join(filter(None, [_text(fields, name, place) for name in there if fields[name] is not None]))
 
 
 def _text(fields: dict[str, JSON], name: str, place: str) -> str:

@@ -14,7 +14,7 @@ from embed_plugin.errors import MissingExtraError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.read import formats
 from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
-from embed_plugin.ingest.records import Record
+from embed_plugin.ingest.records import Record, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,6 +63,10 @@ class FileReader:
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a file, which may be missing, unreadable or damaged."""
         before = self.bytes_read
+        if any(name != escaped(name) for name in (file.name, file.path.name)):
+            reason = f"{file.path}: its name is not UTF-8 (a byte of it is a lone surrogate). Rename it, and run again"
+            yield file.rejected(reason, source_id=file.name)
+            return
         try:
             with io.BufferedReader(_Counted(file.path, self._count)) as stream:
                 yield from self._read_opened(cast("BinaryIO", stream), file)

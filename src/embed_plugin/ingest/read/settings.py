@@ -19,10 +19,11 @@ class ReaderSettings:
             or ``text``: then every line is a record.
         source: The name of the source of all paths; None to name each by its folder, and stdin ``stdin``.
         id_field: The field or column with the record's id; None to name records by file and line.
-        text_fields: The fields or columns to embed; several are joined by line breaks, empty ones left out.
+        text_fields: The fields or columns to embed; several are joined by line breaks, and those that are missing, null
+            or empty are left out.
         metadata_fields: The fields to store beside the text; None for all that are neither id nor text.
         encoding: Encoding of text without a byte order mark, by the name that browsers or Python know; None for UTF-8.
-        delimiter: Separator of cells; None for the comma of CSV and the tab of TSV.
+        delimiter: Separator of cells; None for the comma of CSV and the tab of TSV. Quotes mean something in CSV alone.
         include: Patterns, as in .gitignore, of the files to read in folders, whatever their suffix; without any, the
             suffix decides.
         exclude: Patterns of files and folders to leave out.
@@ -63,10 +64,13 @@ class ReaderSettings:
     @property
     def fields(self) -> tuple[str, ...] | None:
         """The fields to read, id and texts first; None for all."""
-        if self.metadata_fields is None:
-            return None
+        return None if self.metadata_fields is None else self.named_fields
+
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """The fields that are named in the settings, id and texts first."""
         first = () if self.id_field is None else (self.id_field,)
-        return tuple(dict.fromkeys((*first, *self.text_fields, *self.metadata_fields)))
+        return tuple(dict.fromkeys((*first, *self.text_fields, *(self.metadata_fields or ()))))
 
     def _check_fields(self) -> None:
         if not self.text_fields:

@@ -14,9 +14,10 @@ from embed_plugin.ingest.read.decoding import NO_GUESS
 from embed_plugin.ingest.read.fields import Origin, record_of_values
 from embed_plugin.ingest.read.file import FileReader, located, record_of_rejected
 from embed_plugin.ingest.read.formats.registry import AUTO
+from embed_plugin.ingest.read.json_values import integer
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
-from embed_plugin.ingest.records import Record, Rejected
+from embed_plugin.ingest.records import Record, Rejected, escaped
 from embed_plugin.ingest.sources import Scope
 from embed_plugin.lines import Lines
 
@@ -83,7 +84,7 @@ def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
 
 def _letter(line: str, place: str) -> Rejected:
     try:
-        match json.loads(line):
+        match json.loads(line, parse_int=integer):
             case {
                 "source": str() | None as source,
                 "place": str(about),
@@ -184,9 +185,9 @@ def _record(letter: Rejected) -> Record | Rejected:
 
 def _lines(items: Iterator[Record | Rejected], path: str, numbers: set[int]) -> Iterator[Record | Rejected]:
     """The records of these lines of a file, or its rejection."""
-    wanted = {f"{path}:{number}": number for number in sorted(numbers)}
+    wanted = {escaped(f"{path}:{number}"): number for number in sorted(numbers)}
     for item in items:
-        if item.place == path:
+        if item.place == escaped(path):
             yield item
             return
         if wanted.pop(item.place, None) is not None:

@@ -64,6 +64,59 @@ def test_a_quote_that_is_never_closed_is_rejected_with_the_line_where_it_opens(t
     assert first.source_id == "a.csv#2"
 
 
+@pytest.mark.parametrize(
+    ("rows", "lines", "after"),
+    [
+        ('one,1\n"open,2\n\nmore,3\nmore,4\n', 3, 0),  # to the end of the file
+        ('one,1\n"open,2\nmore,3\nmore,4"junk,5\nlast,6\n', 3, 1),  # to a quote that is followed by more
+        ('one,1\n"open,2\nmore,3\nmore,4"\nlast,6\n', 3, 1),  # a row of too few cells
+        ("one,1\nbad,2,2\nlast,6\n", 1, 1),
+    ],
+)
+def test_the_rows_that_a_rejection_swallowed_are_counted(tmp_path: Path, rows: str, lines: int, after: int) -> None:
+    first, bad, *last = read(tmp_path, "text,n\n" + rows)
+    assert isinstance(bad, Rejected)
+    assert (bad.record_count, len(last)) == (lines, after)
+    assert (f"It takes {lines} lines, up to line" in bad.reason) == (lines > 1)
+    assert first.source_id == "a.csv#2"
+
+
+def test_a_record_of_several_lines_that_is_rejected_for_its_content_is_one(tmp_path: Path) -> None:
+    (bad,) = read(tmp_path, 'text,n\n"one\n\0two\nthree",1\n')
+    assert isinstance(bad, Rejected)
+    assert bad.record_count == 1
+
+
+def test_columns_that_nobody_asked_for_may_have_equal_names_or_none(tmp_path: Path) -> None:
+    content = "text,n,n,,\none,1,2,3,4\n"
+    assert read(tmp_path, content) == [Record("a.csv#2", "one", {"n": ["1", "2"]})]
+    assert read(tmp_path, content, ReaderSettings(metadata_fields=())) == [Record("a.csv#2", "one")]
+    assert read(tmp_path, "text,\none,4\n", ReaderSettings(id_field="")) == [Record("4", "one")]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [ReaderSettings(id_field="n"), ReaderSettings(metadata_fields=("n",)), ReaderSettings(text_fields=("n",))],
+)
+def test_a_column_that_was_asked_for_may_not_be_there_twice(tmp_path: Path, settings: ReaderSettings) -> None:
+    (rejected,) = read(tmp_path, "text,n,n\none,1,2\n", settings)
+    assert isinstance(rejected, Rejected)
+    assert "a.csv: the column 'n' is there twice (columns: text, n, n)" in rejected.reason
+
+
+def test_a_quote_in_tsv_is_a_character_unless_it_is_read_as_csv(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    file.write_text('text\tn\n"12" wide\t1\n"open\t2\n"shut"\t3\n')
+    found = list(RecordReader([tmp_path]))
+    assert [item.text for item in found if isinstance(item, Record)] == ['"12" wide', '"open', '"shut"']
+    file.write_text('text\tn\n"a\tb"\t1\n')
+    quoted = ReaderSettings(format="csv", delimiter="\t")
+    assert list(RecordReader([file], settings=quoted)) == [Record("a.tsv#2", "a\tb", {"n": "1"})]
+    unquoted = ReaderSettings(format="tsv", delimiter=",")
+    (tmp_path / "b").write_text('text,n\n"a,1\n')
+    assert list(RecordReader([tmp_path / "b"], settings=unquoted)) == [Record("b#2", '"a', {"n": "1"})]
+
+
 def test_a_line_longer_than_a_record_may_be_is_rejected_alone(tmp_path: Path) -> None:
     found = read(tmp_path, f"text\none\n{'x' * 200}\nthree\n", ReaderSettings(max_record_bytes=100))
     assert [item.place.rpartition(":")[2] for item in found if isinstance(item, Rejected)] == ["3"]
@@ -74,7 +127,7 @@ def test_a_line_longer_than_a_record_may_be_is_rejected_alone(tmp_path: Path) ->
     ("header", "says"),
     [
         ("body,n", "no column 'text' (columns: body, n). Choose with --id-field, --text-field"),
-        ("text,n,n", "a column is there twice (columns: text, n, n)"),
+        ("text,text", "the column 'text' is there twice (columns: text, text)"),
         ("text,caf\udce9", "a.csv:1: not UTF-8"),
         ('"text"x', "not a row"),
     ],

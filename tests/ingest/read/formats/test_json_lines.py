@@ -64,8 +64,9 @@ def test_without_an_id_field_a_record_is_named_by_file_and_line(tmp_path: Path) 
         (b'{"text": "a\\u0000b"}', "found a NUL character"),
         (b'{"text": "a\x00b"}', "not JSON"),
         (b'{"text": "\xff"}', "not UTF-8 (byte 0xff)"),
-        (b'{"text": "a", "x": ' + b"9" * 5000 + b"}", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "not JSON (nested in more than 64 levels of objects and lists)"),
+        (b'{"a":' * 100_000, "not JSON (nested in more than 64 levels"),
+        (b'{"text": "a", "x": ' + b"[" * 64 + b"]" * 64 + b"}", "too deep ('x': nested in more than 64 levels"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -78,6 +79,32 @@ def test_a_bad_line_is_rejected_with_its_place_and_reading_goes_on(tmp_path: Pat
     assert says in bad.reason
     assert (bad.place, bad.source_id) == (f"{file}:3", "notes.jsonl#3")
     assert (first.source_id, last.source_id) == ("notes.jsonl#1", "notes.jsonl#4")
+
+
+@pytest.mark.parametrize("digits", [20, 5000])
+def test_an_integer_of_many_digits_is_kept_as_text_also_as_an_id(tmp_path: Path, digits: int) -> None:
+    file = tmp_path / "notes.jsonl"
+    file.write_text(f'{{"id": {"9" * digits}, "text": "a", "x": [-{"8" * digits}], "y": {2**63 - 1}}}')
+    (record,) = read(file, ReaderSettings(id_field="id"))
+    assert record == Record("9" * digits, "a", {"x": ["-" + "8" * digits], "y": 2**63 - 1})
+    assert isinstance(record, Record)
+    assert record.numbers_as_text == 1
+
+
+@pytest.mark.parametrize("left_out", ['"title": null, ', '"title": "", ', ""])
+def test_of_several_text_fields_one_that_is_missing_or_null_is_left_out(tmp_path: Path, left_out: str) -> None:
+    file = tmp_path / "notes.jsonl"
+    file.write_text(
+        f'{{{left_out}"text": "two"}}\n{{{left_out}"text": null}}\n{{"n": 1}}\n{{"title": 1, "text": "a"}}\n'
+    )
+    first, empty, missing, number = read(file, ReaderSettings(text_fields=("title", "text")))
+    assert first == Record("notes.jsonl#1", "two")
+    assert isinstance(empty, Record)
+    assert empty.is_empty
+    assert isinstance(missing, Rejected)
+    assert "no field 'title' (fields: n)" in missing.reason
+    assert isinstance(number, Rejected)
+    assert "the field 'title' is a number" in number.reason
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, ["a"], {}, "", "a\0b", "\ud800"])

@@ -19,7 +19,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
-from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, open_sink
+from embed_plugin.ingest import Chunk, CollectionSettings, QdrantSink, Record, open_sink
 from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.payload_layout import LayoutName
 from embed_plugin.ingest.stores.qdrant.client import backend as module
@@ -103,6 +103,26 @@ def fill(sink: QdrantSink, *texts: str) -> list[str]:
     sink.prepare(ENCODER)
     sink.upsert(chunks(*texts), ENCODER.encode_documents(texts))
     return [sink.id_of(chunk.key, chunk.index) for chunk in chunks(*texts)]
+
+
+@pytest.mark.parametrize("layout", ["plain", "llama-index"])
+@pytest.mark.parametrize("kind", ["list", "object"])
+def test_metadata_of_64_levels_and_64_bits_is_stored_and_read_as_it_is(
+    open_with: Callable[..., QdrantSink], kind: str, layout: LayoutName
+) -> None:
+    value: object = [2**63 - 1, -(2**63)]
+    for _ in range(62):
+        value = [value] if kind == "list" else {"k": value}
+    record = Record("a", "one", {"deep": value})  # type: ignore[dict-item]
+    sink = open_with(CollectionSettings(layout=layout))
+    sink.prepare(ENCODER)
+    chunk = Chunk("a", 0, 1, "one", record.metadata, record.metadata_hash, "r", 3)
+    assert sink.upsert([chunk], ENCODER.encode_documents(["one"])) == []
+    sink.set_metadata([chunk])
+    ((stored,),) = sink.scan(with_vectors=True)
+    assert stored.metadata["deep"] == record.metadata["deep"]
+    ((_, found),) = sink.search(ENCODER.encode_queries(["one"])[0], limit=1)
+    assert found.metadata["deep"] == record.metadata["deep"]
 
 
 def test_a_collection_appears_when_it_is_prepared_and_stays(sink: QdrantSink) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.decoding import decode, keep, read_lines, take_again, too_long
 from embed_plugin.ingest.read.fields import Origin, name_of, record_of_fields
+from embed_plugin.ingest.read.json_values import parse_json
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
@@ -55,23 +55,10 @@ def _record_of_line(
 
 def _parse(line: str, place: str) -> dict[str, JSON]:
     try:
-        value: object = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(line)
+    except ValueError as error:
         message = f"{place}: not JSON ({error}). Every line must be one JSON object; --format text reads plain text"
         raise RecordError(message) from error
     if not isinstance(value, dict):
         raise RecordError(f"{place}: found {name_of(value)}, expected a JSON object with the record's fields")
     return cast("dict[str, JSON]", value)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return found
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")

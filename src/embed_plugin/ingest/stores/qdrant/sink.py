@@ -12,7 +12,7 @@ import numpy as np
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest.ids import point_id
-from embed_plugin.ingest.records import Rejected
+from embed_plugin.ingest.records import Rejected, escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
@@ -51,7 +51,7 @@ class QdrantSink:
     Every method raises TargetError if Qdrant cannot be reached or refuses.
 
     Raises:
-        InvalidInputError: the backend does not support one of the settings.
+        InvalidInputError: the name is not UTF-8, or the backend does not support one of the settings.
     """
 
     def __init__(self, backend: Backend, collection: str, *, settings: CollectionSettings | None = None) -> None:
@@ -62,6 +62,8 @@ class QdrantSink:
         self._identity: CollectionIdentity | None = None
         self._pool = ThreadPoolExecutor(backend.requests_in_flight, thread_name_prefix="upsert")
         self._advised = backend.advised_points
+        if collection != escaped(collection):
+            raise InvalidInputError(f"the collection's name, {escaped(collection)}, is not UTF-8: choose another one")
         unknown = self._settings.chosen() - backend.supported
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")

@@ -13,6 +13,7 @@ from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
+from embed_plugin.ingest.stores.qdrant.client import deep_payloads
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
@@ -139,14 +140,18 @@ class ClientBackend:
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
-        found = self._call(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
+        request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=False)
+        found = self._read(
+            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False),
+            over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable."""
-        if self._grpc:
+        if self._grpc and any(map(deep_payloads.is_deep, points.payloads)):
+            self._call(lambda: deep_payloads.upsert(self.client, collection, rest_batch(points)))
+        elif self._grpc:
             # Not by the client's own method, which converts each vector to a list of Python floats.
             request = upsert_request(collection, points)
             self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
@@ -163,7 +168,10 @@ class ClientBackend:
             )
             for point_id, payload in payloads.items()
         ]
-        self._call(lambda: self.client.batch_update_points(collection, operations, wait=True))
+        if self._grpc and any(map(deep_payloads.is_deep, payloads.values())):
+            self._call(lambda: deep_payloads.update(self.client, collection, operations))
+        else:
+            self._call(lambda: self.client.batch_update_points(collection, operations, wait=True))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
@@ -175,15 +183,11 @@ class ClientBackend:
         lacks = None
         if page.without is not None:
             lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
-        found, following = self._call(
-            lambda: self.client.scroll(
-                collection,
-                scroll_filter=lacks,
-                offset=page.offset,
-                limit=page.limit,
-                with_payload=True,
-                with_vectors=page.vectors,
-            )
+        about: dict[str, Any] = {"offset": page.offset, "limit": page.limit, "with_payload": True}
+        request = models.ScrollRequest(**about, filter=lacks, with_vector=page.vectors)
+        found, following = self._read(
+            lambda: self.client.scroll(collection, scroll_filter=lacks, with_vectors=page.vectors, **about),
+            over_http=lambda: deep_payloads.scroll(self.client, collection, request),
         )
         points = [
             FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, page.vector)) for point in found
@@ -201,20 +205,22 @@ class ClientBackend:
     ) -> list[tuple[float, FoundPoint]]:
         """Score and point of the nearest, best first; with a sparse vector, both rankings fused by reciprocal rank."""
         dense, using = vector.tolist(), name or None
-        if sparse is None:
-            found = self._call(lambda: self.client.query_points(collection, query=dense, using=using, limit=limit))
-        else:
+        asked: dict[str, Any] = {"query": dense, "using": using, "limit": limit}
+        if sparse is not None:
             words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
             each = max(limit, _FUSED_AT_LEAST)
             rankings = [
                 models.Prefetch(query=dense, using=using, limit=each),
                 models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
             ]
-            fusion = models.FusionQuery(fusion=models.Fusion.RRF)
-            found = self._call(
-                lambda: self.client.query_points(collection, prefetch=rankings, query=fusion, limit=limit)
-            )
-        return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found.points]
+            asked = {"prefetch": rankings, "query": models.FusionQuery(fusion=models.Fusion.RRF), "limit": limit}
+        found = self._read(
+            lambda: self.client.query_points(collection, **asked).points,
+            over_http=lambda: deep_payloads.query(
+                self.client, collection, models.QueryRequest(**asked, with_payload=True)
+            ),
+        )
+        return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
@@ -250,6 +256,15 @@ class ClientBackend:
         """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed."""
         if not self.client.collection_exists(collection):
             self.client.create_collection(collection, **arguments)
+
+    def _read(self, request: Callable[[], T], *, over_http: Callable[[], T]) -> T:
+        """Send a request for payloads; over HTTP if one of them is nested too deeply for gRPC."""
+        try:
+            return self._call(request)
+        except TargetError as error:
+            if not deep_payloads.is_unreadable(error.__cause__):
+                raise
+        return self._call(over_http)
 
     def _call(self, request: Callable[[], T]) -> T:
         with translated(self.target), self._lock:
