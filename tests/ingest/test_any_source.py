@@ -107,7 +107,7 @@ def test_whatever_a_folder_holds_is_accounted_for_and_stored_once(steps: list[tu
             with suppress(CutOffError):
                 run(root, cut_off)
             done = run(root, opened)
-            assert done.records == stored_records(done) + done.rejected + done.empty
+            assert done.records == stored_records(done) + done.rejected_records + done.empty
             again = run(root, opened)
             assert again.chunks == again.unchanged
             assert (again.embedded, again.removed, again.metadata_only) == (0, 0, 0)
