@@ -87,6 +87,8 @@ class Rejected:
         chunk_index: The chunk that was refused; None for the whole record.
         record: The data that ``--retry-rejected`` tries again.
         source_name: The record's source.
+        stored: ``record_hash`` of what was stored of the record when it was rejected, empty for nothing; None if that
+            is not known.
     """
 
     reason: str
@@ -95,6 +97,7 @@ class Rejected:
     chunk_index: int | None = None
     record: JSON = None
     source_name: str = field(default="", kw_only=True)
+    stored: str | None = field(default=None, kw_only=True, compare=False)
 
     @property
     def key(self) -> str | None:

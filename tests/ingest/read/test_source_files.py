@@ -51,7 +51,8 @@ def test_files_left_out_of_a_folder_are_counted_by_suffix(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe.txt")
     reader = RecordReader([tmp_path])
     assert [item.source_id for item in reader] == ["a.txt"]
-    assert reader.skipped == {".png": 2, "": 1, ".txt": 1}
+    assert reader.skipped.counts == {"other suffix": {".png": 2, "": 1}, "not a regular file": {".txt": 1}}
+    assert reader.skipped.total() == 4
 
 
 def test_a_symlink_to_a_folder_around_it_is_not_followed(tmp_path: Path) -> None:
