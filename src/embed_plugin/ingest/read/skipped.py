@@ -22,6 +22,9 @@ EXCLUDED = "excluded"
 
 NOT_REGULAR = "not a regular file"
 CYCLE = "link to a folder around it"
+EMPTY = "empty"
+"""A record of white space."""
+
 DEAD_LETTERS = "dead-letter file"
 STORED_SINCE = "stored since"
 """A dead letter whose record was stored after it was written."""
