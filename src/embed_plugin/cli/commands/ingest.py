@@ -118,8 +118,14 @@ class _DeadLetters:
 
         if self.retried is None:
             with DeadLetterFile(self.path) as file:
-                written = (self.path, again_file(self.path))
-                yield RecordReader(paths or [], settings=settings, written=written, on_skipped=on_skipped), file
+                records = RecordReader(
+                    paths or [],
+                    settings=settings,
+                    written=(self.path, again_file(self.path)),
+                    on_skipped=on_skipped,
+                    on_read=file.settle_file,
+                )
+                yield records, file
         elif self.dry_run:
             with DeadLetterFile(self.path) as file:
                 yield read_dead_letters(self.retried, settings=settings), file

@@ -88,14 +88,15 @@ class LeftOut:
 
 
 def in_words(skipped: Skipped) -> str:
-    """Return the number of files by suffix where that is the reason, and by reason: ``9 .pdf, 2 hidden``."""
+    """Return the number of files by suffix where that is the reason, and by reason: ``9 .pdf, 1 .docx; hidden 2``."""
     files = _files(skipped)
     suffixes = files.pop(OTHER_SUFFIX, Counter())
     shown = suffixes.most_common(_SHOWN_SUFFIXES)
     parts = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in shown]
     if others := suffixes.total() - sum(count for _, count in shown):
         parts.append(f"{others:,} with other suffixes")
-    return ", ".join([*parts, *(f"{counts.total():,} {reason}" for reason, counts in files.items())])
+    by_reason = [f"{reason} {counts.total():,}" for reason, counts in files.items()]
+    return "; ".join(filter(None, [", ".join(parts), *by_reason]))
 
 
 def _files(skipped: Skipped) -> dict[str, Counter[str]]:

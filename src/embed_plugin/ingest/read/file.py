@@ -66,15 +66,22 @@ class FileReader:
         settings: How they are read.
         skipped: Counts the dead-letter files, which are not read.
         written: Files that this run writes, which are not read either; they need not exist.
+        on_read: Called with each file that was read to its end.
     """
 
     def __init__(
-        self, settings: ReaderSettings, skipped: Skipped | None = None, *, written: Sequence[Path] = ()
+        self,
+        settings: ReaderSettings,
+        skipped: Skipped | None = None,
+        *,
+        written: Sequence[Path] = (),
+        on_read: Callable[[SourceFile], None] | None = None,
     ) -> None:
         self.bytes_read = 0
         self._settings = settings
         self._skipped = skipped or Skipped()
         self._written = written
+        self._on_read = on_read
 
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a file, which may be missing, unreadable or damaged."""
@@ -130,9 +137,13 @@ class FileReader:
                     raise _named_letters(file)
 
     def _records(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
+        is_whole = True
         try:
             for found in module_of(file.format).read_records(stream, file, self._settings):
+                is_whole = is_whole and not (isinstance(found, Rejected) and _is_of_file(found))
                 yield located(found, file)
+            if is_whole and self._on_read and not file.is_stdin:
+                self._on_read(file)
         except UnicodeDecodeError as error:
             yield file.rejected(
                 f"{file.path}: not {error.encoding} ({error.reason}). Say with --encoding what it is in"
@@ -167,6 +178,11 @@ class FileReader:
 
     def _count(self, count: int) -> None:
         self.bytes_read += count
+
+
+def _is_of_file(rejected: Rejected) -> bool:
+    """Return whether a file was rejected, and not a line of it."""
+    return isinstance(rejected.record, dict) and "number" not in rejected.record
 
 
 def _plain(stream: io.BufferedReader, file: SourceFile) -> BinaryIO:

@@ -35,6 +35,7 @@ class RecordReader:
         stdin: Bytes to read in place of stdin.
         written: Files that the run writes, such as its dead-letter file: they are not read, nor need they exist.
         on_skipped: Called for each file or folder that is left out.
+        on_read: Called for each file that was read to its end.
 
     Attributes:
         skipped: Counts of the files and folders left out so far.
@@ -52,13 +53,14 @@ class RecordReader:
         stdin: BinaryIO | None = None,
         written: Sequence[Path] = (),
         on_skipped: Callable[[SkippedItem], None] | None = None,
+        on_read: Callable[[SourceFile], None] | None = None,
     ) -> None:
         self.settings = settings or ReaderSettings()
         self._stdin = stdin
         self._paths = [Path(path) for path in paths]
         self.skipped = Skipped(on_skipped)
         self._finder = SourceFinder(self.settings, self.skipped)
-        self._files = FileReader(self.settings, self.skipped, written=written)
+        self._files = FileReader(self.settings, self.skipped, written=written, on_read=on_read)
         self._scopes: Sequence[Scope] = ()
         for path in self._paths:
             self._check(path)

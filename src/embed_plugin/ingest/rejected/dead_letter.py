@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Self
 from embed_plugin.errors import OutputError
 from embed_plugin.ingest.rejected.letter import (
     NotALetterError,
+    file_key,
     keys_of_letter,
     keys_of_record,
     letter_of,
     line_of,
+    settling_keys,
 )
 from embed_plugin.ingest.rejected.locks import alone, share
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import Record, Rejected
 
 
@@ -32,9 +35,9 @@ class DeadLetterFile:
     Lines are on disk when :meth:`write` returns. If the process is killed during a write, the last line is incomplete:
     :func:`read_dead_letters` reports it, and the next write starts a new line.
 
-    At the end of a ``with`` statement without an exception, the letters of earlier runs go whose records were stored or
-    rejected again in this one; without a letter left, so does the file. If another process writes to the file, they
-    stay for the next run.
+    At the end of a ``with`` statement without an exception, the letters of earlier runs go whose records were stored,
+    rejected again or not found any more in this one; without a letter left, so does the file. If another process writes
+    to the file, they stay for the next run.
 
     Attributes:
         count: Lines written.
@@ -80,6 +83,10 @@ class DeadLetterFile:
         """Note that a record is stored as it is now, so that earlier letters about it may go."""
         if self._keys:
             self._settled.update(self._keys.intersection(keys_of_record(record)))
+
+    def settle_file(self, file: SourceFile) -> None:
+        """Note that a file was read to its end: lines of it that are not rejected now are mended or gone."""
+        self._settled.update(self._keys.intersection([file_key(file.source_name, file.name)]))
 
     def close(self) -> None:
         """Close the file."""
@@ -153,12 +160,12 @@ def _replace(path: Path, again: Path, size: int) -> None:
 
 
 def _earlier(path: Path) -> tuple[int, set[str]]:
-    """The length of a file, and the surest key of each of its letters; nothing of one that is not there."""
+    """The length of a file, and the keys that settle its letters; nothing of one that is not there."""
     if not path.is_file():
         return 0, set()
     try:
         size = path.stat().st_size
-        return size, {keys[0] for keys in map(_keys_of_line, _lines(path, size)) if keys}
+        return size, {key for line in _lines(path, size) for key in _keys_of_line(line)}
     except OSError:
         return 0, set()  # the first write says why
 
@@ -173,9 +180,9 @@ def _lines(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _keys_of_line(line: bytes) -> list[str]:
-    """The surest key of a letter; none of a line that is no letter, which stays until it is mended by hand."""
+    """The keys that settle a letter; none of a line that is no letter, which stays until it is mended by hand."""
     try:
-        return keys_of_letter(letter_of(line.decode("utf-8", "replace")))[:1]
+        return settling_keys(letter_of(line.decode("utf-8", "replace")))
     except NotALetterError:
         return []
 

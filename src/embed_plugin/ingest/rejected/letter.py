@@ -46,13 +46,12 @@ def begins_with_letters(head: bytes) -> bool:
 
 
 def _is_letter(line: bytes) -> bool:
-    # The keys of a letter that is cut off, as its record may be long: they stand in one order, the record last.
-    if line.startswith((b'{"source_name": ', b'{"source": ')) and all(f'"{key}": '.encode() in line for key in _NEEDED):
-        return True
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        return False
+        # A letter that is cut off, as its record may be long: the keys stand in one order, the record last.
+        begins = line.startswith((b'{"source_name": ', b'{"source": '))
+        return begins and all(f'"{key}": '.encode() in line for key in _NEEDED)
     return isinstance(value, dict) and _NEEDED <= value.keys() <= _NEEDED | _OPTIONAL
 
 
@@ -98,11 +97,30 @@ def keys_of_letter(letter: Rejected) -> list[str]:
     return [*keys, f"content {sha256(content)}"]
 
 
+def settling_keys(letter: Rejected) -> list[str]:
+    """The keys of which one settles a letter: the surest, and its file, unless what was read was refused later."""
+    match letter.record:
+        case {"path": "stdin", "name": "stdin"}:
+            files = []
+        case {"name": str(name)}:
+            files = [file_key(letter.source_name, name)]
+        case _:
+            files = []
+    return [*keys_of_letter(letter)[:1], *files]
+
+
 def keys_of_record(record: Record) -> list[str]:
-    """The keys of the letters that are settled when a record is stored: about it, its line or its file."""
+    """The keys of the letters that are settled when a record is stored: about it or its line."""
+    keys = [f"id {record.key}"]
     number = record.place.rpartition(":")[2]
-    places = {None, int(number) if number.isdecimal() else None} if record.file else ()
-    return [f"id {record.key}", *(_place_key(record.source_name, record.file, number) for number in places)]
+    if record.file:
+        keys.append(_place_key(record.source_name, record.file, int(number) if number.isdecimal() else None))
+    return keys
+
+
+def file_key(source_name: str, file: str) -> str:
+    """The key of the letters that are settled when a file is read to its end, by its name in its source."""
+    return f"file {source_name}\0{file}"
 
 
 def _place_key(source_name: str, file: str, number: object) -> str:
