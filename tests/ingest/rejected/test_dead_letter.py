@@ -239,3 +239,14 @@ def test_what_was_appended_while_letters_are_tried_again_stays(earlier: Path) ->
         with DeadLetterFile(earlier) as other:
             other.write([Rejected("bad", "new")])
     assert places(earlier) == ["a.txt:1", "new"]
+
+
+def test_a_file_that_is_removed_while_its_lock_is_waited_for_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dead.jsonl"
+    removals = iter([path.unlink, lambda: None])
+    monkeypatch.setattr("embed_plugin.ingest.rejected.dead_letter.share", lambda _: next(removals)())
+    with DeadLetterFile(path) as file:
+        file.write([LETTER])
+    assert places(path) == ["a.txt:1"]

@@ -87,7 +87,7 @@ class FileReader:
         """The records of a file, which may be missing, unreadable or damaged."""
         before = self.bytes_read
         try:
-            with self._opened(file) as stream:
+            with _open(file.path, self._count) as stream:
                 if self._is_written(stream):
                     self._skipped.add(file.name, DEAD_LETTERS)
                 else:
@@ -132,7 +132,8 @@ class FileReader:
         """
         module_of(file.format)
         if file.path.is_file():
-            with suppress(OSError, EOFError, zlib.error), self._opened(file) as stream:
+            # What cannot be read is rejected when it is its turn.
+            with suppress(OSError, EOFError, zlib.error), _open(file.path, lambda _: None) as stream:
                 if self._is_written(stream) or begins_with_letters(_buffered(_plain(stream, file)).peek()):
                     raise _named_letters(file)
 
@@ -173,9 +174,6 @@ class FileReader:
                     return True
         return False
 
-    def _opened(self, file: SourceFile) -> io.BufferedReader:
-        return io.BufferedReader(_Counted(file.path, self._count), _HEAD_BYTES)
-
     def _count(self, count: int) -> None:
         self.bytes_read += count
 
@@ -185,17 +183,19 @@ def _is_of_file(rejected: Rejected) -> bool:
     return isinstance(rejected.record, dict) and "number" not in rejected.record
 
 
+def _open(path: Path, on_bytes: Callable[[int], None]) -> io.BufferedReader:
+    return io.BufferedReader(_Counted(path, on_bytes), _HEAD_BYTES)
+
+
 def _plain(stream: io.BufferedReader, file: SourceFile) -> BinaryIO:
     return cast("BinaryIO", gzip.GzipFile(fileobj=stream) if is_gzipped(file.path) else stream)
 
 
 def _buffered(stream: BinaryIO) -> io.BufferedReader:
     """A stream that can be looked into before it is read."""
-    return (
-        stream
-        if isinstance(stream, io.BufferedReader)
-        else io.BufferedReader(cast("io.RawIOBase", stream), _HEAD_BYTES)
-    )
+    if isinstance(stream, io.BufferedReader):
+        return stream
+    return io.BufferedReader(cast("io.RawIOBase", stream), _HEAD_BYTES)
 
 
 def _named_letters(file: SourceFile) -> RecordError:

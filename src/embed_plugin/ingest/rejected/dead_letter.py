@@ -194,18 +194,24 @@ def _cannot(path: Path, do: str, error: OSError) -> OutputError:
 
 
 def _open(path: Path) -> FileIO:
-    while True:
-        file = path.open("ab+", buffering=0)
-        share(file)
-        if not path.is_file() or os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            break
-        file.close()  # another process has replaced it while this one waited
+    file = path.open("ab+", buffering=0)
+    share(file)
+    if not _is_at(file, path):  # another process has replaced or removed it while this one waited
+        file.close()
+        return _open(path)
     # "a" appends wherever this reads. An incomplete last line must not become the start of the next one.
     if file.tell() and path.is_file():
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":
             file.write(b"\n")
     return file
+
+
+def _is_at(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _append(file: FileIO, content: bytes) -> None:
