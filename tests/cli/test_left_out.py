@@ -87,10 +87,13 @@ def test_an_old_text_is_not_brought_back_by_its_dead_letter(
     run("ingest", docs, *options, "--rejected", "first.jsonl")
     Path("first.jsonl").write_text(Path("first.jsonl").read_text().replace(": 7", r": \"old\""))
     write(docs, a__jsonl='{"id": "b", "text": "the new dog"}\n')
+    retry = (*options, "--retry-rejected", "first.jsonl")
+    assert summary(*retry, "--dry-run")["sources"] == {"new": 1}
     run("ingest", docs, *options, *option)
-    done = run("ingest", *options, "--retry-rejected", "first.jsonl")
+    assert summary(*retry, "--dry-run")["skipped"] == [{"name": "b", "reason": "stored since"}]
+    done = run("ingest", *retry)
     assert done.returncode == 0
-    assert "1 dead letter left out and dropped, as the record was stored since: b" in done.stderr
+    assert "1 dead letter not tried again, as the record was stored since: b" in done.stderr
     assert not Path("first.jsonl").exists()
     hits = json.loads(run("search", "dog", *place, "--json", "-").stdout)
     assert [hit["text"] for hit in hits] == ["the new dog"]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from embed_plugin.cli.printable import printable
+from embed_plugin.cli.printable import count_of, printable
+from embed_plugin.cli.reports.output import print_facts
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,15 @@ def test_characters_that_a_terminal_acts_on_or_does_not_show_are_escaped(text: s
 )
 def test_text_of_every_language_stays(text: str) -> None:
     assert printable(text) == text
+
+
+def test_facts_are_one_line_each_whatever_they_name(capsys: pytest.CaptureFixture[str]) -> None:
+    print_facts({"stray_chunks": "1: a\x1b[2J\nresult  sound", "x\x1b": 1})
+    assert capsys.readouterr().out.splitlines() == [
+        r"stray chunks  1: a\x1b[2J\nresult  sound",
+        r"x\x1b         1",
+    ]
+
+
+def test_one_is_singular_and_thousands_are_parted() -> None:
+    assert [count_of(number, "record") for number in (0, 1, 2000)] == ["0 records", "1 record", "2,000 records"]

@@ -190,6 +190,17 @@ def test_lines_that_are_gone_from_a_file_are_settled_when_it_was_read_to_its_end
     assert places(earlier) == ["b.jsonl:2"]
 
 
+def test_a_folder_that_could_not_be_listed_is_settled_when_a_file_in_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+    where: dict[str, JSON] = {"path": "/docs", "folder": ""}
+    locked = [Rejected("locked", place, record=where, source_name="docs") for place in ("d/a", "d/b")]
+    with DeadLetterFile(path) as file:
+        file.write(locked)
+    with DeadLetterFile(path) as file:
+        file.settle_file(SourceFile(Path("d/a/deep/x.txt"), "a/deep/x.txt", "text", "docs"))
+    assert places(path) == ["d/b"]
+
+
 def test_letters_of_stdin_and_of_no_file_go_when_they_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "dead.jsonl"
     same, other = of("stdin", None, 1), replace(of("stdin", None, 1), record={"line": "other", "name": "stdin"})

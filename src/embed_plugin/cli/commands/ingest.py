@@ -127,8 +127,11 @@ class _DeadLetters:
                 )
                 yield records, file
         elif self.dry_run:
-            with DeadLetterFile(self.path) as file:
-                yield read_dead_letters(self.retried, settings=settings), file
+            there = sink if sink.collection in sink.collections() else None
+            yield (
+                read_dead_letters(self.retried, settings=settings, sink=there, on_skipped=on_skipped),
+                DeadLetterFile(self.path),
+            )
         else:
             with retrying(self.retried) as file:
                 yield read_dead_letters(self.retried, settings=settings, sink=sink, on_skipped=on_skipped), file

@@ -77,7 +77,7 @@ class LeftOut:
         if STORED_SINCE in skipped.counts:
             count = skipped.counts[STORED_SINCE].total()
             names = ", ".join(self._letters) + (", ..." if count > len(self._letters) else "")
-            say(f"{count_of(count, 'dead letter')} left out and dropped, as the record was stored since: {names}")
+            say(f"{count_of(count, 'dead letter')} not tried again, as the record was stored since: {names}")
         if paths and not summary.records:
             suffixes = [suffix for suffix in skipped.counts.get(OTHER_SUFFIX, ()) if suffix][:_SHOWN_SUFFIXES]
             remedy = f". Reading {', '.join(suffixes)} is not supported: convert it to text first" if suffixes else ""

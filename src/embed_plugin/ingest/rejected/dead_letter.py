@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from embed_plugin.errors import OutputError
 from embed_plugin.ingest.rejected.letter import (
     NotALetterError,
-    file_key,
+    keys_of_file,
     keys_of_letter,
     keys_of_record,
     letter_of,
@@ -85,8 +85,9 @@ class DeadLetterFile:
             self._settled.update(self._keys.intersection(keys_of_record(record)))
 
     def settle_file(self, file: SourceFile) -> None:
-        """Note that a file was read to its end: lines of it that are not rejected now are mended or gone."""
-        self._settled.update(self._keys.intersection([file_key(file.source_name, file.name)]))
+        """Note that a file was read to its end: its lines that are not rejected now are mended or gone."""
+        if self._keys:
+            self._settled.update(self._keys.intersection(keys_of_file(file)))
 
     def close(self) -> None:
         """Close the file."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from embed_plugin.ingest.records import Rejected, sha256
 
 if TYPE_CHECKING:
+    from embed_plugin.ingest.read.source_files import SourceFile
     from embed_plugin.ingest.records import JSON, Record
 
 _NEEDED = {"source", "chunk", "place", "reason", "record"}
@@ -98,12 +99,14 @@ def keys_of_letter(letter: Rejected) -> list[str]:
 
 
 def settling_keys(letter: Rejected) -> list[str]:
-    """The keys of which one settles a letter: the surest, and its file, unless what was read was refused later."""
+    """The keys of which one settles a letter: the surest, and its file or folder, unless it was refused when stored."""
     match letter.record:
         case {"path": "stdin", "name": "stdin"}:
             files = []
+        case {"folder": str()}:
+            files = [_folder_key(letter.source_name, letter.place)]
         case {"name": str(name)}:
-            files = [file_key(letter.source_name, name)]
+            files = [_file_key(letter.source_name, name)]
         case _:
             files = []
     return [*keys_of_letter(letter)[:1], *files]
@@ -118,9 +121,18 @@ def keys_of_record(record: Record) -> list[str]:
     return keys
 
 
-def file_key(source_name: str, file: str) -> str:
-    """The key of the letters that are settled when a file is read to its end, by its name in its source."""
+def keys_of_file(file: SourceFile) -> list[str]:
+    """The keys of the letters that are settled when a file is read to its end: about it or a folder around it."""
+    folders = [_folder_key(file.source_name, str(folder)) for folder in file.path.parents]
+    return [_file_key(file.source_name, file.name), *folders]
+
+
+def _file_key(source_name: str, file: str) -> str:
     return f"file {source_name}\0{file}"
+
+
+def _folder_key(source_name: str, place: str) -> str:
+    return f"folder {source_name}\0{place}"
 
 
 def _place_key(source_name: str, file: str, number: object) -> str:
