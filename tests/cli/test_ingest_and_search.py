@@ -152,7 +152,7 @@ def test_a_dry_run_says_what_each_record_would_be_and_what_it_would_take(notes: 
     assert plan["estimate"]["tokens"] == plan["plan"][0]["tokens"] > 0
     assert plan["estimate"]["vector_bytes"] == 4 * 32
     shown = run("ingest", notes, *place, "--dry-run")
-    assert shown.stdout.startswith("changed       cat.md  (1 of 1 chunks to embed")
+    assert shown.stdout.startswith("changed       cat.md  (1 of 1 chunk to embed")
     assert "Dry run: nothing was embedded or written." in shown.stderr
 
 

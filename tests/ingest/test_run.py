@@ -42,7 +42,7 @@ def encoder() -> FakeEncoder:
 
 def counts(summary: IngestSummary) -> dict[str, int]:
     done = asdict(summary)
-    return {name: done[name] for name in ("embedded", "metadata_only", "unchanged", "removed") if done[name]}
+    return {name: done[name] for name in ("embedded", "kept", "metadata_only", "unchanged", "removed") if done[name]}
 
 
 def test_every_chunk_is_embedded_and_stored_with_its_own_vector(sink: QdrantSink, encoder: FakeEncoder) -> None:
@@ -84,7 +84,7 @@ def test_new_metadata_is_stored_without_embedding(sink: QdrantSink, encoder: Fak
 def test_chunks_that_a_shortened_record_no_longer_has_are_removed(sink: QdrantSink, encoder: FakeEncoder) -> None:
     ingest(RECORDS, encoder, sink)
     shorter = [Record("c", " ".join(LONG.split()[:10]))]
-    assert counts(ingest(shorter, encoder, sink)) == {"metadata_only": 1, "removed": 1}
+    assert counts(ingest(shorter, encoder, sink)) == {"kept": 1, "removed": 1}
     assert sink.count() == 3
 
 

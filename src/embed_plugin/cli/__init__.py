@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
+from embed_plugin.cli.printable import say
 from embed_plugin.errors import EmbedPluginError
 from embed_plugin.extras import import_part
 
@@ -27,7 +28,7 @@ def main() -> None:
     try:
         import_part("embed_plugin.cli.app", extra="cli").app()
     except EmbedPluginError as error:
-        print(f"embed-plugin: {error}", file=sys.stderr)  # noqa: T201 - the command's message
+        say(error)
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

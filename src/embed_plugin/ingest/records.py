@@ -106,6 +106,8 @@ class Rejected:
         record_count: The number of records that are lost with it: more than one where a quote that is not closed, or
             damage, swallowed others.
         source_name: The record's source.
+        stored: ``record_hash`` of what was stored of the record when it was rejected, empty for nothing; None if that
+            is not known.
 
     What is not Unicode in its strings (a file name of other bytes, a lone surrogate) is escaped, but for ``record``.
     """
@@ -117,6 +119,7 @@ class Rejected:
     record: JSON = None
     source_name: str = field(default="", kw_only=True, compare=False)
     record_count: int = field(default=1, kw_only=True)
+    stored: str | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("reason", "place", "source_id", "source_name"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
@@ -80,7 +80,7 @@ def ingest(
     if not settings.dry_run:
         sink.prepare(encoder, sources={scope.source_name: scope.root for scope in scopes})
         exists = True
-    run = _Run(settings, observer or Observer(), scopes)
+    run = _Run(settings, observer or Observer(), scopes, None if settings.dry_run else sink)
     with workers(RunContext(encoder, sink, settings, chunker, exists)) as started:
         run.take_all(records, started)
     if settings.mirror and exists:
@@ -96,9 +96,12 @@ class _Window(NamedTuple):
 
 
 class _Run:
-    def __init__(self, settings: IngestSettings, observer: Observer, scopes: Sequence[Scope]) -> None:
+    def __init__(
+        self, settings: IngestSettings, observer: Observer, scopes: Sequence[Scope], sink: Sink | None
+    ) -> None:
         self._settings = settings
         self._observer = observer
+        self._sink = sink  # None in a dry run
         self._tally = Tally()
         self._seen = SeenIds()
         self._scopes = set(scopes) or {Scope("")}
@@ -189,7 +192,15 @@ class _Run:
             return
         if self._observer.on_rejected is None:
             raise RecordError(rejected[0].reason)
-        self._observer.on_rejected(rejected)
+        self._observer.on_rejected(rejected if self._sink is None else _with_stored(rejected, self._sink))
+
+
+def _with_stored(rejected: Sequence[Rejected], sink: Sink) -> list[Rejected]:
+    """Add what is stored of each now: a later run can tell whether that is still so."""
+    firsts = {one.key: sink.id_of(one.key, 0) for one in rejected if one.key is not None}
+    stored = sink.lookup(list(firsts.values())) if firsts else {}
+    hashes = {key: stored[point].record_hash if point in stored else "" for key, point in firsts.items()}
+    return [replace(one, stored=hashes.get(one.key or "")) for one in rejected]
 
 
 def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> Iterator[list[Record | Rejected]]:

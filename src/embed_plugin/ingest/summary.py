@@ -30,15 +30,16 @@ class IngestSummary:
         numbers_as_text: Integers beyond 64 bits in the metadata of these records, which are stored as text.
         sources: Records by their status in the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
             ``empty``, and with ``mirror`` ``removed``.
-        chunks: Chunks of the records: the sum of the next three and of those that the store refused.
+        chunks: Chunks of the records: the sum of the next four and of those that the store refused.
         embedded: Chunks stored with a new vector.
-        metadata_only: Chunks whose text was stored, and whose metadata, record or number of chunks has changed.
+        kept: Chunks of changed records whose text was stored: they keep their vectors.
+        metadata_only: Chunks of records of which nothing but the metadata has changed.
         unchanged: Chunks that were stored already.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.
         tokens: Tokens of the embedded chunks, special tokens and prefix included.
         unknown_tokens: Number of them that the tokenizer does not know; None if the encoder does not count them.
         seconds: Wall-clock time.
-        texts_per_second: Chunks per second, embedded or not.
+        texts_per_second: Embedded chunks per second.
         mirror_refused: The reason if ``mirror`` removed nothing although there was something to remove; else None.
     """
 
@@ -51,6 +52,7 @@ class IngestSummary:
     sources: Mapping[str, int]
     chunks: int
     embedded: int
+    kept: int
     metadata_only: int
     unchanged: int
     removed: int
@@ -76,7 +78,8 @@ class Tally:
         changes, refused = outcome.changes, {one.key for one in outcome.refused}
         self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
-        refreshed = sum(len(change.refresh) for change in changes)
+        kept = sum(len(change.refresh) for change in changes if change.status == "changed")
+        refreshed = sum(len(change.refresh) for change in changes) - kept
         chunks = sum(change.count for change in changes)
         unknown = [chunk.unknown_tokens for change in changes for chunk in change.embed]
         self.knows_unknown = self.knows_unknown and None not in unknown
@@ -89,8 +92,9 @@ class Tally:
             numbers_as_text=sum(change.record.numbers_as_text for change in changes if change.status != "empty"),
             chunks=chunks,
             embedded=embedded - len(outcome.refused),
+            kept=kept,
             metadata_only=refreshed,
-            unchanged=chunks - embedded - refreshed,
+            unchanged=chunks - embedded - kept - refreshed,
             removed=sum(len(change.stale) for change in changes if change.key not in refused),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
             unknown=sum(filter(None, unknown)),
@@ -115,12 +119,13 @@ class Tally:
             sources=dict(self.sources),
             chunks=counts["chunks"],
             embedded=counts["embedded"],
+            kept=counts["kept"],
             metadata_only=counts["metadata_only"],
             unchanged=counts["unchanged"],
             removed=counts["removed"],
             tokens=counts["tokens"],
             unknown_tokens=counts["unknown"] if self.knows_unknown else None,
             seconds=seconds,
-            texts_per_second=counts["chunks"] / seconds if seconds else 0.0,
+            texts_per_second=counts["embedded"] / seconds if seconds else 0.0,
             mirror_refused=self.mirror_refused,
         )

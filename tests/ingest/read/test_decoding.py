@@ -68,6 +68,10 @@ def test_bytes_that_are_no_text_are_refused_without_a_guess(tmp_path: Path) -> N
     (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     rejected = read(tmp_path / "a.txt")
     assert isinstance(rejected, Rejected)
+    assert "a.txt: found a PNG image, expected text" in rejected.reason
+    (tmp_path / "a.txt").write_bytes(b"\x89" + bytes(range(256)))
+    rejected = read(tmp_path / "a.txt")
+    assert isinstance(rejected, Rejected)
     assert "a.txt:1: not UTF-8 (byte 0x89)" in rejected.reason
 
 

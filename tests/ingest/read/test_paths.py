@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 from embed_plugin.errors import MissingExtraError, RecordError
 from embed_plugin.extras import PACKAGES_OF_EXTRA
 from embed_plugin.ingest import ReaderSettings, Record, RecordReader, Rejected
+from embed_plugin.ingest.rejected.letter import line_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +156,57 @@ def test_memory_does_not_grow_with_the_files_of_folders(tmp_path: Path) -> None:
 
     peak(10)
     assert peak(2_000) < peak(100) + 2**17
+
+
+LETTERS = line_of(Rejected("bad", "a.jsonl:1", record={"line": "x" * 200_000})) * 2
+
+
+def test_dead_letters_are_no_source_whatever_they_are_called(tmp_path: Path) -> None:
+    (tmp_path / "a.rejected.jsonl").write_bytes(LETTERS)
+    (tmp_path / "b.txt").write_bytes(LETTERS)
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(LETTERS))
+    (tmp_path / "linked.ndjson").symlink_to(tmp_path / "b.txt")
+    (tmp_path / "own.jsonl").write_text('{"text": "one"}')
+    found: list[tuple[str, str]] = []
+    assert [item.source_id for item in RecordReader([tmp_path], on_skipped=found.append)] == ["own.jsonl#1"]
+    assert dict(found) == dict.fromkeys(
+        ("a.rejected.jsonl", "b.txt", "c.jsonl.gz", "linked.ndjson"), "dead-letter file"
+    )
+
+
+@pytest.mark.parametrize("name", ["dead.jsonl", "dead.log", "dead.jsonl.gz", "-"])
+def test_dead_letters_that_are_named_are_refused_with_the_option_for_them(tmp_path: Path, name: str) -> None:
+    if name != "-":
+        (tmp_path / name).write_bytes(gzip.compress(LETTERS) if name.endswith("gz") else LETTERS)
+    with pytest.raises(RecordError, match=r"a dead-letter file is not read as a source.*--retry-rejected FILE"):
+        read(name if name == "-" else tmp_path / name, stdin=LETTERS)
+
+
+def test_a_file_that_the_run_writes_is_no_source_though_it_comes_later_and_by_a_link(tmp_path: Path) -> None:
+    lines(tmp_path, {"text": "one"})
+    (tmp_path / "zlink.txt").symlink_to(tmp_path / "zz.txt")
+    (tmp_path / "zz.txt").touch()
+    reader = RecordReader([tmp_path], written=[tmp_path / "zz.txt", tmp_path / "not there"])
+    items = iter(reader)
+    next(items)
+    (tmp_path / "zz.txt").write_text("half a let")
+    assert list(items) == []
+    assert reader.skipped.counts == {"dead-letter file": {".txt": 2}}
+    with pytest.raises(RecordError, match="dead-letter file"):
+        RecordReader([tmp_path / "zlink.txt"], written=[tmp_path / "zz.txt"])
+
+
+def test_a_stream_that_was_given_stays_open() -> None:
+    stream = io.BytesIO(b'{"text": "one"}\n')
+    assert len(list(RecordReader(["-"], stdin=stream))) == 1
+    gc.collect()
+    assert not stream.closed
+
+
+def test_a_file_is_read_to_its_end_unless_it_was_rejected_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n\none,1\nbad\n")
+    (tmp_path / "b.csv").write_text("other\none\n")
+    (tmp_path / "c.jsonl").write_text("")
+    done: list[str] = []
+    list(RecordReader([tmp_path], on_read=lambda file: done.append(file.name)))
+    assert done == ["a.csv", "c.jsonl"]

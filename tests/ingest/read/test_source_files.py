@@ -52,7 +52,28 @@ def test_files_left_out_of_a_folder_are_counted_by_suffix(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe.txt")
     reader = RecordReader([tmp_path])
     assert [item.source_id for item in reader] == ["a.txt"]
-    assert reader.skipped == {".png": 2, "": 1, ".txt": 1}
+    assert reader.skipped.counts == {"other suffix": {".png": 2, "": 1}, "not a regular file": {".txt": 1}}
+    assert reader.skipped.total() == 4
+
+
+def test_each_thing_that_is_left_out_is_named_with_its_reason(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", ".git/config", ".hidden", "b.pdf", "deep/c.csv", "deep/no.txt", "drafts/x.txt")
+    (tmp_path / "deep/.embedignore").write_text("no.txt\n")
+    (tmp_path / "deep/back").symlink_to(tmp_path)
+    found: list[tuple[str, str]] = []
+    settings = ReaderSettings(format="text", exclude=("drafts/",))
+    assert len(list(RecordReader([tmp_path], settings=settings, on_skipped=found.append))) == 1
+    assert found == [
+        (".git/", "hidden"),
+        (".hidden", "hidden"),
+        ("b.pdf", "other suffix"),
+        ("deep/back/", "link to a folder around it"),
+        ("deep/c.csv", "other format"),
+        ("deep/no.txt", "excluded"),
+        ("drafts/", "excluded"),
+    ]
+    reader = RecordReader([tmp_path / "drafts"], settings=ReaderSettings(include=("*.md",)))
+    assert (list(reader), reader.skipped.counts) == ([], {"not included": {".txt": 1}})
 
 
 def test_a_symlink_to_a_folder_around_it_is_not_followed(tmp_path: Path) -> None:

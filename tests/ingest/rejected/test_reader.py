@@ -14,16 +14,21 @@ from pyarrow import parquet
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest import (
     DeadLetterFile,
+    Observer,
+    QdrantSink,
     ReaderSettings,
     Record,
     RecordReader,
     Rejected,
+    ingest,
+    open_sink,
     read_dead_letters,
     records_of_documents,
 )
+from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -220,3 +225,71 @@ def test_lines_in_another_encoding_keep_their_file_s_one_guess_when_they_fail_ag
     reasons = [item.reason for item in read_dead_letters(path) if isinstance(item, Rejected)]
     assert len({reason.partition("). ")[2] for reason in reasons}) == 1
     assert all("--encoding cp1252" in reason for reason in reasons)
+
+
+@pytest.fixture
+def sink() -> Iterator[QdrantSink]:
+    with open_sink(":memory:", "notes") as opened:
+        yield opened
+
+
+def rejected_while_storing(docs: Path, sink: QdrantSink, *records: Record | Rejected) -> Path:
+    """The dead-letter file of a run into a collection."""
+    with DeadLetterFile(docs.parent / "dead.jsonl") as file:
+        ingest(records, FakeEncoder(), sink, observer=Observer(on_rejected=file.write))
+    return file.path
+
+
+BAD = Rejected.of(Record("a", "old"), "bad")
+
+
+@pytest.mark.parametrize("before", [None, "older"])
+def test_a_letter_whose_record_was_stored_since_is_left_out(docs: Path, sink: QdrantSink, before: str | None) -> None:
+    if before:
+        ingest([Record("a", before)], FakeEncoder(), sink)
+    path = rejected_while_storing(docs, sink, BAD, Rejected.of(Record("b", "text"), "bad"))
+    assert [item.source_id for item in read_dead_letters(path, sink=sink)] == ["a", "b"]
+    ingest([Record("a", "new")], FakeEncoder(), sink)
+    left_out: list[tuple[str, str]] = []
+    letters = read_dead_letters(path, sink=sink, on_skipped=left_out.append)
+    assert [item.source_id for item in letters] == ["b"]
+    assert left_out == [("a", "stored since")]
+    assert letters.skipped.total() == 1
+
+
+def test_a_chunk_that_was_refused_is_tried_again_beside_those_that_were_stored(
+    docs: Path, sink: QdrantSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upsert = sink.upsert
+    monkeypatch.setattr(
+        sink,
+        "upsert",
+        lambda chunks, vectors: [*upsert(chunks, vectors), Rejected("bad", "", chunks[0].source_id, 0)],
+    )
+    path = rejected_while_storing(docs, sink, Record("a", "text"))
+    (record,) = read_dead_letters(path, sink=sink)
+    assert record == Record("a", "text")
+
+
+def test_a_letter_that_cannot_tell_since_when_its_record_is_stored_stays(docs: Path, sink: QdrantSink) -> None:
+    (docs / "a.jsonl").write_text('{"id": "a", "text": "old", "n": NaN}')
+    settings = ReaderSettings(id_field="id")
+    path = rejected_while_storing(docs, sink, *RecordReader([docs], settings=settings))
+    edit(path, "NaN", "5")
+    (record,) = read_dead_letters(path, sink=sink, settings=settings)
+    assert (record.source_id, record.source_name) == ("a", "docs")
+    ingest([Record("a", "new", source_name="docs")], FakeEncoder(), sink)
+    (rejected,) = read_dead_letters(path, sink=sink, settings=settings)
+    assert isinstance(rejected, Rejected)
+    assert "its dead letter does not tell since when" in rejected.reason
+    assert rejected.record == json.loads(path.read_text())["record"]
+
+
+def test_a_file_that_is_read_again_is_taken_as_it_is_now(docs: Path, sink: QdrantSink) -> None:
+    (docs / "a.txt").write_bytes(b"\xff")
+    path = rejected_while_storing(docs, sink, *RecordReader([docs]))
+    (docs / "a.txt").write_text("mended")
+    ingest(RecordReader([docs]), FakeEncoder(), sink)
+    (record,) = read_dead_letters(path, sink=sink)
+    assert isinstance(record, Record)
+    assert record.text == "mended"

@@ -100,4 +100,4 @@ def test_stale_chunks_go_after_the_new_ones_are_stored_and_never_before() -> Non
     assert {chunk.index for chunk in content(sink).values()} == set(range(5))
     sink.points_left = 1_000_000
     summary = ingest(records({"a": 2}, 2), encoder, sink)
-    assert (summary.embedded, summary.metadata_only, summary.removed, sink.count()) == (0, 1, 3, 2)
+    assert (summary.embedded, summary.kept, summary.removed, sink.count()) == (0, 1, 3, 2)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import embed_plugin
+from embed_plugin.cli.printable import count_of
 from embed_plugin.cli.reports.output import progress_bar, warn_of_unknown
 from embed_plugin.errors import OutputError, RecordError
 from embed_plugin.lines import read_text_lines
@@ -43,10 +44,8 @@ def encode(
     count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
     seconds = time.perf_counter() - started
     cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
-    summary = (
-        f"{count} texts in {seconds:.1f} s, {cut}, {encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
-    )
-    print(summary, file=sys.stderr)  # noqa: T201 - the command's message
+    unknown = f"{encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
+    print(f"{count_of(count, 'text')} in {seconds:.1f} s, {cut}, {unknown}", file=sys.stderr)  # noqa: T201 - the message
     warn_of_unknown(encoder.runtime.unknown_tokens, sum(tokens))
 
 

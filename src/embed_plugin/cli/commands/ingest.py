@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,15 +17,18 @@ from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.options.new_collection import NewCollection
 from embed_plugin.cli.options.reading import Reading
 from embed_plugin.cli.options.run import Rejections, Run
+from embed_plugin.cli.printable import say
 from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress
+from embed_plugin.cli.reports.left_out import LeftOut
 from embed_plugin.cli.reports.output import warn_of_unknown, write_json
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from embed_plugin.ingest import IngestSummary, ReaderSettings, Rejected
+    from embed_plugin.ingest import DeadLetterFile, IngestSummary, Observer, ReaderSettings, Sink
+    from embed_plugin.ingest.read.skipped import SkippedItem
     from embed_plugin.ingest.read.source import Source
 
 
@@ -44,6 +46,7 @@ def ingest(
     rejections: Rejections,
     engine: Engine,
     new_collection: NewCollection,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Name each file that is left out.")] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Embed records into a Qdrant collection; run it again and only what is new or changed is embedded.
@@ -60,12 +63,12 @@ def ingest(
         raise typer.BadParameter("give paths, or --retry-rejected FILE without paths and --mirror")
     import_part("embed_plugin.ingest", extra="ingest")
     # Imported after the check for the extra, and here: they take a second that other commands are spared.
-    from embed_plugin.ingest import Observer  # noqa: PLC0415
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 
     settings, read_as, made_as = run.settings(), reading.settings(), new_collection.settings()
     file = rejections.rejected or Path(f"{target.collection.replace('/', '_')}.rejected.jsonl")
     dead_letters = _DeadLetters(file, rejections.retry_rejected, dry_run=run.dry_run)
+    left_out = LeftOut(verbose=verbose, keeps_names=json_file is not None)
     found = DryRun() if run.dry_run else None
     with (
         engine.workers(target=target.to) as workers,
@@ -76,19 +79,20 @@ def ingest(
         if recreate and not run.dry_run:
             sink.recreate(encoder)
         with (
-            dead_letters.opened(paths, read_as) as (records, on_rejected),
+            dead_letters.opened(paths, read_as, sink, on_skipped=left_out.skip) as (records, letters),
             run_progress(records, dry_run=run.dry_run) as shown,
         ):
-            observer = found.observer(shown) if found else Observer(shown, on_rejected=on_rejected)
+            observer = left_out.watching(found.observer(shown) if found else _storing(shown, letters))
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
-        facts: dict[str, object] = {"dry_run": run.dry_run, "skipped_files": records.skipped.total()}
+        facts: dict[str, object] = {"dry_run": run.dry_run, **left_out.facts(records.skipped)}
         facts |= found.facts(encoder) if found else {"rejected_file": dead_letters.used(summary)}
+    left_out.warn(records.skipped, summary, paths or [])
     warn_of_unknown(summary.unknown_tokens, summary.tokens)
     if json_file:
         write_json({**asdict(summary), **facts}, json_file)
     else:
-        print_summary(summary, facts)
-    _exit(summary, dead_letters.used(summary))
+        print_summary(summary, facts, records.skipped)
+    _exit(summary, dead_letters.used(summary), left_out.first_reason)
 
 
 @dataclass(frozen=True)
@@ -101,32 +105,58 @@ class _DeadLetters:
 
     @contextmanager
     def opened(
-        self, paths: list[str] | None, settings: ReaderSettings
-    ) -> Iterator[tuple[Source, Callable[[Sequence[Rejected]], None]]]:
-        """Yield the records to ingest, and the function that takes those rejected."""
+        self,
+        paths: list[str] | None,
+        settings: ReaderSettings,
+        sink: Sink,
+        *,
+        on_skipped: Callable[[SkippedItem], None],
+    ) -> Iterator[tuple[Source, DeadLetterFile]]:
+        """Yield the records to ingest, and the file for those rejected, which a dry run does not write."""
         from embed_plugin.ingest import DeadLetterFile, RecordReader, read_dead_letters, retrying  # noqa: PLC0415
+        from embed_plugin.ingest.rejected.dead_letter import again_file  # noqa: PLC0415
 
         if self.retried is None:
             with DeadLetterFile(self.path) as file:
-                yield RecordReader(paths or [], settings=settings), file.write
+                records = RecordReader(
+                    paths or [],
+                    settings=settings,
+                    written=(self.path, again_file(self.path)),
+                    on_skipped=on_skipped,
+                    on_read=file.settle_file,
+                )
+                yield records, file
         elif self.dry_run:
-            yield read_dead_letters(self.retried, settings=settings), lambda _: None
+            there = sink if sink.collection in sink.collections() else None
+            yield (
+                read_dead_letters(self.retried, settings=settings, sink=there, on_skipped=on_skipped),
+                DeadLetterFile(self.path),
+            )
         else:
             with retrying(self.retried) as file:
-                yield read_dead_letters(self.retried, settings=settings), file.write
+                yield read_dead_letters(self.retried, settings=settings, sink=sink, on_skipped=on_skipped), file
 
     def used(self, summary: IngestSummary) -> str | None:
         """Return the file with the reasons; None where no record was rejected."""
         return str(self.retried or self.path) if summary.rejected and not self.dry_run else None
 
 
-def _exit(summary: IngestSummary, rejected_file: str | None) -> None:
+def _storing(on_progress: Callable[[IngestSummary], None], letters: DeadLetterFile) -> Observer:
+    """Return the observer of a run that stores."""
+    from embed_plugin.ingest import Observer  # noqa: PLC0415 - needs the extra
+
+    return Observer(on_progress, on_change=lambda change: letters.settle(change.record), on_rejected=letters.write)
+
+
+def _exit(summary: IngestSummary, rejected_file: str | None, first_reason: str) -> None:
     """Report a refused mirror and rejected records on stderr, and exit with their code."""
     if summary.mirror_refused:
-        sys.stderr.write(f"embed-plugin: {summary.mirror_refused}\n")
+        say(summary.mirror_refused)
     if summary.rejected:
         retry = f"mend that, and try again with  --retry-rejected {rejected_file}"
         where = f". {rejected_file} says why; {retry}" if rejected_file else ""
-        sys.stderr.write(f"embed-plugin: {summary.rejected:,} records or chunks were rejected{where}\n")
+        were = "1 record or chunk was" if summary.rejected == 1 else f"{summary.rejected:,} records or chunks were"
+        say(f"{were} rejected{where}")
+        say(f"{'the reason' if summary.rejected == 1 else 'the first reason'}: {first_reason}")
     if summary.mirror_refused or summary.rejected:
         raise typer.Exit(FAILED if summary.mirror_refused else REJECTED)

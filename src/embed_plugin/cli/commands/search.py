@@ -12,6 +12,7 @@ from rich.text import Text
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.printable import printable
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.extras import import_part
 
@@ -54,13 +55,8 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
     if not hits:
         console.print("Nothing found: the collection is empty.")
     for rank, hit in enumerate(hits, start=1):
-        source = _printable(hit.source_id) + (f" [{hit.chunk_index}]" if hit.chunk_index else "")
+        source = printable(hit.source_id) + (f" [{hit.chunk_index}]" if hit.chunk_index else "")
         head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (source, "bold"))
         console.print(head, overflow="ellipsis", no_wrap=True)
-        for line in Text(_printable(hit.text)).wrap(console, console.width - 11)[:_SHOWN_LINES]:
+        for line in Text(printable(" ".join(hit.text.split()))).wrap(console, console.width - 11)[:_SHOWN_LINES]:
             console.print(Text("    ") + line)
-
-
-def _printable(text: str) -> str:
-    """Return the text on one line, without control characters that a terminal would act on."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from embed_plugin.cli.printable import count_of, printable
+from embed_plugin.cli.reports.left_out import in_words
 from embed_plugin.cli.reports.output import print_facts
 from embed_plugin.cli.stopping import Stopped
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected
+    from embed_plugin.ingest.read.skipped import Skipped
     from embed_plugin.ingest.read.source import Source
     from embed_plugin.protocols import TextEncoder
 
@@ -100,21 +103,25 @@ def run_progress(records: Source, *, dry_run: bool) -> Iterator[Callable[[Ingest
         def on_progress(summary: IngestSummary) -> None:
             nonlocal stored
             stored = summary.records - summary.rejected_records
-            done = f"{summary.chunks:,} chunks, {summary.embedded:,} embedded, {summary.texts_per_second:,.0f} texts/s"
+            rate = f", {summary.texts_per_second:,.0f} texts/s" if summary.embedded and not dry_run else ""
+            done = f"{count_of(summary.chunks, 'chunk')}, {summary.embedded:,} embedded{rate}"
             bar.update(task, completed=records.bytes_read, description=done)
 
         try:
             yield on_progress
         except Stopped as stopped:
             bar.stop()
-            doing = "counted" if dry_run else "stored"
-            sys.stderr.write(f"Stopped: {stored:,} records are {doing}. Run the same command again to go on.\n")
+            done = f"{'is' if stored == 1 else 'are'} {'counted' if dry_run else 'stored'}"
+            sys.stderr.write(f"Stopped: {count_of(stored, 'record')} {done}. Run the same command again to go on.\n")
             raise typer.Exit(stopped.exit_code) from None
 
 
-def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
+def print_summary(summary: IngestSummary, facts: Mapping[str, Any], skipped: Skipped) -> None:
     """Print the counts of a run; for a dry run, its plan and estimate."""
-    shown = asdict(summary) | {name: value for name, value in facts.items() if name == "skipped_files"}
+    shown = asdict(summary)
+    if facts["dry_run"] or not summary.embedded:
+        del shown["texts_per_second"]
+    shown["skipped_files"] = f"{facts['skipped_files']:,}" + (f": {in_words(skipped)}" if skipped.total() else "")
     shown["sources"] = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in summary.sources.items()) or 0
     shown = {name: value for name, value in shown.items() if value or name not in _ONLY_IF_ANY}
     shown["mirror"] = "refused" if shown.pop("mirror_refused") else None
@@ -126,20 +133,24 @@ def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
     print_facts({name: value for name, value in numbers.items() if value is not None})
 
 
-def _print_plan(plan: Sequence[Mapping[str, object]]) -> None:
+def _print_plan(plan: Sequence[Mapping[str, Any]]) -> None:
     """Print the records that would change, the first 20 if there are more."""
     changing = [source for source in plan if source["status"] != "unchanged"]
-    lines = [f"{source['status']:<13} {source['source_id']}{_counts(source)}" for source in changing[:_SHOWN_SOURCES]]
+    lines = [
+        f"{source['status']:<13} {printable(source['source_id'])}{_counts(source)}"
+        for source in changing[:_SHOWN_SOURCES]
+    ]
     if len(changing) > _SHOWN_SOURCES:
         lines.append(f"... and {len(changing) - _SHOWN_SOURCES:,} more; --json names them all")
     if lines:
         print("\n".join([*lines, ""]))  # noqa: T201 - the command's output
 
 
-def _counts(source: Mapping[str, object]) -> str:
+def _counts(source: Mapping[str, Any]) -> str:
     if not source["chunks"]:
         return ""
-    return f"  ({source['to_embed']} of {source['chunks']} chunks to embed, {source['tokens']} tokens)"
+    chunks, tokens = count_of(int(source["chunks"]), "chunk"), count_of(int(source["tokens"]), "token")
+    return f"  ({source['to_embed']} of {chunks} to embed, {tokens})"
 
 
 def _estimated(estimate: Mapping[str, Any]) -> dict[str, str]:

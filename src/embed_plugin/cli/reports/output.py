@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from embed_plugin.cli.printable import printable, say
 from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ documentation site 0.38."""
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """Print names and values, one pair a line, values aligned."""
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' '):<{width}}  {value}")  # noqa: T201 - the command's output
+    shown = {printable(name).replace("_", " "): printable(value) for name, value in facts.items()}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        print(f"{name:<{width}}  {value}")  # noqa: T201 - the command's output
 
 
 def warn_of_unknown(unknown: int | None, tokens: int) -> None:
@@ -43,11 +45,7 @@ def warn_of_unknown(unknown: int | None, tokens: int) -> None:
         share = (
             f"{unknown / tokens:.0%} of the tokens ({unknown:,} of {tokens:,}) are unknown to this model's tokenizer"
         )
-        print(  # noqa: T201 - the command's message
-            f"embed-plugin: {share}, and texts that differ in those alone have the same vector: "
-            "take a model of the texts' language",
-            file=sys.stderr,
-        )
+        say(f"{share}, and texts that differ in those alone have the same vector: take a model of the texts' language")
 
 
 def write_json(content: object, target: str) -> None:

@@ -6,18 +6,22 @@ import gzip
 import io
 import os
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from embed_plugin.errors import MissingExtraError
+from embed_plugin.errors import MissingExtraError, RecordError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.read import formats
-from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
-from embed_plugin.ingest.records import Record, escaped
+from embed_plugin.ingest.read.binary import binary_kind
+from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, UNREAD, is_gzipped
+from embed_plugin.ingest.read.skipped import DEAD_LETTERS, Skipped
+from embed_plugin.ingest.records import Record, Rejected, escaped
+from embed_plugin.ingest.rejected.letter import begins_with_letters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
@@ -26,7 +30,10 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.source_files import SourceFile
-    from embed_plugin.ingest.records import JSON, Rejected
+    from embed_plugin.ingest.records import JSON
+
+_HEAD_BYTES = 2**16
+"""Bytes that tell a dead-letter file, and what is no text."""
 
 
 class FormatModule(Protocol):
@@ -54,11 +61,27 @@ class FileReader:
 
     Attributes:
         bytes_read: Bytes read so far, compressed ones as they are on disk.
+
+    Args:
+        settings: How they are read.
+        skipped: Counts the dead-letter files, which are not read.
+        written: Files that this run writes, which are not read either; they need not exist.
+        on_read: Called with each file that was read to its end.
     """
 
-    def __init__(self, settings: ReaderSettings) -> None:
+    def __init__(
+        self,
+        settings: ReaderSettings,
+        skipped: Skipped | None = None,
+        *,
+        written: Sequence[Path] = (),
+        on_read: Callable[[SourceFile], None] | None = None,
+    ) -> None:
         self.bytes_read = 0
         self._settings = settings
+        self._skipped = skipped or Skipped()
+        self._written = written
+        self._on_read = on_read
 
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a file, which may be missing, unreadable or damaged."""
@@ -68,8 +91,11 @@ class FileReader:
             yield file.rejected(reason, source_id=file.name)
             return
         try:
-            with io.BufferedReader(_Counted(file.path, self._count)) as stream:
-                yield from self._read_opened(cast("BinaryIO", stream), file)
+            with _open(file.path, self._count) as stream:
+                if self._is_written(stream):
+                    self._skipped.add(file.name, DEAD_LETTERS)
+                else:
+                    yield from self.read_stream(_plain(stream, file), file)
                 self.bytes_read = before + os.fstat(stream.fileno()).st_size
         except FileNotFoundError:
             yield file.rejected(f"{file.path}: no such file any more. Put it back, or run again without it")
@@ -83,24 +109,103 @@ class FileReader:
             yield file.rejected(f"{file.path}: {error}")
 
     def read_stream(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
-        """The records of a stream that is read once."""
+        """The records of a stream that is read once; none of a dead-letter file.
+
+        Raises:
+            RecordError: stdin is a dead-letter file.
+        """
+        buffered = _buffered(stream)
+        head = buffered.peek()
+        try:
+            if begins_with_letters(head):
+                self._skip_letters(file)
+            elif reason := self._refusal(head, file):
+                yield file.rejected(reason, source_id=file.name if FORMATS[file.format].whole else None)
+            else:
+                yield from self._records(cast("BinaryIO", buffered), file)
+        finally:
+            if buffered is not stream:
+                buffered.detach()  # otherwise it closes the stream when it is collected
+
+    def check_named(self, file: SourceFile) -> None:
+        """Check a file that was named itself.
+
+        Raises:
+            RecordError: it is a dead-letter file.
+            MissingExtraError: its format needs an extra that is not installed.
+        """
+        module_of(file.format)
+        if file.path.is_file():
+            # What cannot be read is rejected when it is its turn.
+            with suppress(OSError, EOFError, zlib.error), _open(file.path, lambda _: None) as stream:
+                if self._is_written(stream) or begins_with_letters(_buffered(_plain(stream, file)).peek()):
+                    raise _named_letters(file)
+
+    def _records(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
+        is_whole = True
         try:
             for found in module_of(file.format).read_records(stream, file, self._settings):
+                is_whole = is_whole and not (isinstance(found, Rejected) and _is_of_file(found))
                 yield located(found, file)
+            if is_whole and self._on_read and not file.is_stdin:
+                self._on_read(file)
         except UnicodeDecodeError as error:
             yield file.rejected(
                 f"{file.path}: not {error.encoding} ({error.reason}). Say with --encoding what it is in"
             )
 
-    def _read_opened(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
-        if not is_gzipped(file.path):
-            yield from self.read_stream(stream, file)
-            return
-        with gzip.GzipFile(fileobj=stream) as plain:
-            yield from self.read_stream(cast("BinaryIO", plain), file)
+    def _refusal(self, head: bytes, file: SourceFile) -> str | None:
+        """The reason for not reading a file that is no text, or whose text is of no use as it stands."""
+        kind = None if file.format == "parquet" else binary_kind(head)
+        if kind is not None:
+            return f"{file.path}: found {kind}, expected {file.format}. Convert it, or leave it out"
+        suffix = file.path.suffix.lower()
+        if suffix in UNREAD and self._settings.format == AUTO:
+            problem = f"{file.path}: {suffix} files ({UNREAD[suffix]}) are not read yet"
+            return f"{problem}. Convert it, or read it as it stands with --format text"
+        return None
+
+    def _skip_letters(self, file: SourceFile) -> None:
+        if file.is_stdin:
+            raise _named_letters(file)
+        self._skipped.add(file.name, DEAD_LETTERS)
+
+    def _is_written(self, stream: io.BufferedReader) -> bool:
+        status = os.fstat(stream.fileno())
+        for path in self._written:
+            with suppress(OSError):  # it is not there yet
+                if os.path.samestat(path.stat(), status):
+                    return True
+        return False
 
     def _count(self, count: int) -> None:
         self.bytes_read += count
+
+
+def _is_of_file(rejected: Rejected) -> bool:
+    """Return whether a file was rejected, and not a line of it."""
+    return isinstance(rejected.record, dict) and "number" not in rejected.record
+
+
+def _open(path: Path, on_bytes: Callable[[int], None]) -> io.BufferedReader:
+    return io.BufferedReader(_Counted(path, on_bytes), _HEAD_BYTES)
+
+
+def _plain(stream: io.BufferedReader, file: SourceFile) -> BinaryIO:
+    return cast("BinaryIO", gzip.GzipFile(fileobj=stream) if is_gzipped(file.path) else stream)
+
+
+def _buffered(stream: BinaryIO) -> io.BufferedReader:
+    """A stream that can be looked into before it is read."""
+    if isinstance(stream, io.BufferedReader):
+        return stream
+    return io.BufferedReader(cast("io.RawIOBase", stream), _HEAD_BYTES)
+
+
+def _named_letters(file: SourceFile) -> RecordError:
+    return RecordError(
+        f"{file.path}: a dead-letter file is not read as a source. Try again what is in it with --retry-rejected FILE"
+    )
 
 
 def located(found: Record | Rejected, file: SourceFile) -> Record | Rejected:

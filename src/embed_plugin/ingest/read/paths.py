@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
-from embed_plugin.ingest.read.file import FileReader, module_of
+from embed_plugin.ingest.read.file import FileReader
 from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, STDIN_FORMAT
 from embed_plugin.ingest.read.settings import ReaderSettings
+from embed_plugin.ingest.read.skipped import Skipped
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.sources import STDIN, Scope, scopes_of
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from embed_plugin.ingest.read.skipped import SkippedItem
     from embed_plugin.ingest.records import Record, Rejected
 
 
@@ -32,9 +33,15 @@ class RecordReader:
         paths: Files, folders, or ``-`` for stdin.
         settings: The defaults if None.
         stdin: Bytes to read in place of stdin.
+        written: Files that the run writes, such as its dead-letter file: they are not read, nor need they exist.
+        on_skipped: Called for each file or folder that is left out.
+        on_read: Called for each file that was read to its end.
+
+    Attributes:
+        skipped: Counts of the files and folders left out so far.
 
     Raises:
-        RecordError: a path does not exist, or the format cannot be read from stdin.
+        RecordError: a path does not exist or is a dead-letter file, or the format cannot be read from stdin.
         MissingExtraError: a named file needs an extra that is not installed.
     """
 
@@ -44,12 +51,16 @@ class RecordReader:
         *,
         settings: ReaderSettings | None = None,
         stdin: BinaryIO | None = None,
+        written: Sequence[Path] = (),
+        on_skipped: Callable[[SkippedItem], None] | None = None,
+        on_read: Callable[[SourceFile], None] | None = None,
     ) -> None:
         self.settings = settings or ReaderSettings()
         self._stdin = stdin
         self._paths = [Path(path) for path in paths]
-        self._finder = SourceFinder(self.settings)
-        self._files = FileReader(self.settings)
+        self.skipped = Skipped(on_skipped)
+        self._finder = SourceFinder(self.settings, self.skipped)
+        self._files = FileReader(self.settings, self.skipped, written=written, on_read=on_read)
         self._scopes: Sequence[Scope] = ()
         for path in self._paths:
             self._check(path)
@@ -87,11 +98,6 @@ class RecordReader:
         return total
 
     @property
-    def skipped(self) -> Counter[str]:
-        """Files left out so far because of their suffix, or because they are not regular, counted by suffix."""
-        return self._finder.skipped
-
-    @property
     def _stdin_format(self) -> str:
         return STDIN_FORMAT if self.settings.format == AUTO else self.settings.format
 
@@ -102,7 +108,7 @@ class RecordReader:
         elif not path.exists():
             raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
         elif not path.is_dir():
-            module_of(self._finder.named(path, path.name, "").format)
+            self._files.check_named(self._finder.named(path, path.name, ""))
 
     def _read(self, path: Path, scope: Scope) -> Iterator[Record | Rejected]:
         if str(path) == STDIN:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
 
+    from embed_plugin.ingest.read.skipped import Skipped
     from embed_plugin.ingest.records import Record, Rejected
 
 
@@ -28,5 +28,5 @@ class Source(Protocol):
         """Bytes to read; None if that is not known."""
 
     @property
-    def skipped(self) -> Counter[str]:
-        """Files left out so far, counted by suffix."""
+    def skipped(self) -> Skipped:
+        """Counts of what was left out so far."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embed_plugin.ingest.read.formats.registry import AUTO, format_of
 from embed_plugin.ingest.read.ignore_rules import IGNORE_FILE, IgnoreRules, parse_patterns, read_ignore_file
+from embed_plugin.ingest.read.skipped import (
+    CYCLE,
+    EXCLUDED,
+    HIDDEN,
+    NOT_INCLUDED,
+    NOT_REGULAR,
+    OTHER_FORMAT,
+    OTHER_SUFFIX,
+    Skipped,
+)
 from embed_plugin.ingest.records import Rejected
 
 if TYPE_CHECKING:
@@ -58,12 +67,13 @@ class SourceFinder:
     Folders are searched recursively, in sorted order. Hidden files and folders are left out, and those that
     ``.embedignore`` files and the settings exclude. Symlinks are followed unless they form a cycle.
 
-    Attributes:
-        skipped: Files in those folders that have another suffix or are not regular files, counted by suffix.
+    Args:
+        settings: They say which files of a folder are read.
+        skipped: Counts the files and folders that are left out.
     """
 
-    def __init__(self, settings: ReaderSettings) -> None:
-        self.skipped: Counter[str] = Counter()
+    def __init__(self, settings: ReaderSettings, skipped: Skipped | None = None) -> None:
+        self._skipped = skipped or Skipped()
         self._settings = settings
         self._include = parse_patterns(settings.include, "the patterns to include") if settings.include else None
         self._exclude = parse_patterns(settings.exclude, "the patterns to exclude")
@@ -80,6 +90,8 @@ class SourceFinder:
             for name, found in self._walk(path, "", (), IgnoreRules().inside("", self._exclude)):
                 if isinstance(found, Exception):
                     yield _folder_rejected(path, path / name, found, scope)
+                elif isinstance(found, str):
+                    self._skipped.add(inside + name, found)
                 else:
                     yield self.named(found, inside + name, scope.source_name)
         else:
@@ -93,32 +105,48 @@ class SourceFinder:
 
     def _walk(
         self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
-    ) -> Iterator[tuple[str, Path | Exception]]:
+    ) -> Iterator[tuple[str, Path | str | Exception]]:
+        """The path of each file to read, the reason for leaving one out, or the error of a folder, with its name."""
         try:
             status = folder.stat()
             here = (status.st_dev, status.st_ino)
-            names = [] if here in inside else _list(folder)
+            if here in inside:
+                yield prefix, CYCLE
+                return
+            names = _list(folder)
             if IGNORE_FILE in names:
                 rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
         except (OSError, ValueError) as error:
             yield prefix, error
             return
         for name in names:
-            if name.startswith(".") or rules.leave_out(prefix + name):
-                continue
-            if name.endswith("/"):
+            if reason := _left_out(prefix + name, rules) or self._not_chosen(folder / name, prefix + name):
+                yield prefix + name, reason
+            elif name.endswith("/"):
                 yield from self._walk(folder / name, prefix + name, (*inside, here), rules)
-            elif self._is_wanted(folder / name, prefix + name):
+            elif name != IGNORE_FILE:
                 yield prefix + name, folder / name
-            else:
-                self.skipped[os.path.splitext(name)[1].lower()] += 1  # noqa: PTH122 - of a name
 
-    def _is_wanted(self, path: Path, name: str) -> bool:
+    def _not_chosen(self, path: Path, name: str) -> str | None:
+        """The reason for leaving a file out; None if it is read, and for a folder."""
+        if name.endswith("/") or path.name == IGNORE_FILE:
+            return None
         if self._include is not None:
-            chosen = self._include.match_file(name)
-        else:
-            chosen = format_of(path) is not None and self._settings.format in {AUTO, format_of(path)}
-        return chosen and _is_regular(path)
+            if not self._include.match_file(name):
+                return NOT_INCLUDED
+        elif format_of(path) is None:
+            return OTHER_SUFFIX
+        elif self._settings.format not in {AUTO, format_of(path)}:
+            return OTHER_FORMAT
+        return None if _is_regular(path) else NOT_REGULAR
+
+
+def _left_out(name: str, rules: IgnoreRules) -> str | None:
+    """The reason for leaving out a file or folder whatever it holds; none for an ignore file, which has been read."""
+    last = name.rstrip("/").rpartition("/")[2]
+    if last.startswith(".") and last != IGNORE_FILE:
+        return HIDDEN
+    return EXCLUDED if last != IGNORE_FILE and rules.leave_out(name) else None
 
 
 def _folder_rejected(root: Path, folder: Path, error: Exception, scope: Scope) -> Rejected:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.decoding import NO_GUESS
 from embed_plugin.ingest.read.fields import Origin, record_of_values
 from embed_plugin.ingest.read.file import FileReader, located, record_of_rejected
 from embed_plugin.ingest.read.formats.registry import AUTO
-from embed_plugin.ingest.read.json_values import integer
 from embed_plugin.ingest.read.settings import ReaderSettings
+from embed_plugin.ingest.read.skipped import STORED_SINCE, Skipped
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
 from embed_plugin.ingest.records import Record, Rejected, escaped
+from embed_plugin.ingest.rejected.letter import NotALetterError, letter_of
 from embed_plugin.ingest.sources import Scope
 from embed_plugin.lines import Lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embed_plugin.ingest.read.skipped import SkippedItem
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.ingest.stores.sink import Sink
 
 _WHERE = {"path", "name", "number"}
+
+_LOOKED_UP_AT_ONCE = 64
+"""Letters that are held together; each may have a record of many megabytes."""
 
 
 class DeadLetters(Iterator[Record | Rejected]):
@@ -33,43 +40,81 @@ class DeadLetters(Iterator[Record | Rejected]):
     Attributes:
         bytes_read: Not counted.
         total_bytes: Not known.
-        skipped: Empty: every dead letter is tried again.
+        skipped: Counts the letters whose records were stored since they were written.
     """
 
     bytes_read = 0
     total_bytes: int | None = None
 
-    def __init__(self, path: Path, settings: ReaderSettings) -> None:
-        self.skipped: Counter[str] = Counter()
-        self._records = _records(path, settings)
+    def __init__(self, path: Path, settings: ReaderSettings, sink: Sink | None, skipped: Skipped) -> None:
+        self.skipped = skipped
+        self._records = _records(path, settings, sink, skipped)
 
     def __next__(self) -> Record | Rejected:
         return next(self._records)
 
 
-def read_dead_letters(path: Path, *, settings: ReaderSettings | None = None) -> DeadLetters:
+def read_dead_letters(
+    path: Path,
+    *,
+    settings: ReaderSettings | None = None,
+    sink: Sink | None = None,
+    on_skipped: Callable[[SkippedItem], None] | None = None,
+) -> DeadLetters:
     """Read a dead-letter file, to try its records again with the settings of now.
 
     A record is taken as the line has it, edited or not; a line that could not be parsed is parsed again; a file that
     could not be read is read again, once, after all others. Of several lines about one record, the last counts.
 
+    Args:
+        path: The file.
+        settings: The defaults if None.
+        sink: The collection, which must exist when the first record is read. A letter whose record was stored after it
+            was written is left out: it would bring back an old text. Without a sink, all are tried again.
+        on_skipped: Called for each letter that is left out.
+
     Raises:
         RecordError: the file cannot be read; raised with the first record.
     """
-    return DeadLetters(path, settings or ReaderSettings())
+    return DeadLetters(path, settings or ReaderSettings(), sink, Skipped(on_skipped))
 
 
-def _records(path: Path, settings: ReaderSettings) -> Iterator[Record | Rejected]:
+def _records(path: Path, settings: ReaderSettings, sink: Sink | None, skipped: Skipped) -> Iterator[Record | Rejected]:
     try:
         size = path.stat().st_size
         last = {_key(letter, number): number for number, letter in _letters(path, size)}
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from error
     retry = _Retry(settings)
-    for number, letter in _letters(path, size):
-        if last[_key(letter, number)] == number:
-            yield from retry.take(letter)
-    yield from retry.read_files()
+    tried = (
+        (letter, item)
+        for number, letter in _letters(path, size)
+        if last[_key(letter, number)] == number
+        for item in retry.take(letter)
+    )
+    if sink is None:
+        yield from (item for _, item in tried)
+    else:
+        while some := list(islice(tried, _LOOKED_UP_AT_ONCE)):
+            yield from _not_stored_since(some, sink, skipped)
+    yield from retry.read_files()  # as they are now, and so never older than what is stored
+
+
+def _not_stored_since(
+    tried: Sequence[tuple[Rejected, Record | Rejected]], sink: Sink, skipped: Skipped
+) -> Iterator[Record | Rejected]:
+    """The records that are as they were when their letters were written, or not stored."""
+    firsts = {item.key: sink.id_of(item.key, 0) for _, item in tried if isinstance(item, Record)}
+    stored = sink.lookup(list(firsts.values())) if firsts else {}
+    for letter, item in tried:
+        now = stored.get(firsts.get(item.key or "", ""))
+        if isinstance(item, Rejected) or now is None or now.record_hash == letter.stored:
+            yield item
+        elif letter.stored is not None and letter.key == item.key:
+            skipped.add(item.source_id, STORED_SINCE)
+        else:
+            problem = f"{item.place}: {item.source_id!r} is stored, and its dead letter does not tell since when"
+            yield replace(letter, reason=f"{problem}. Run again what it came from, or delete the line")
 
 
 def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
@@ -84,23 +129,9 @@ def _letters(path: Path, size: int) -> Iterator[tuple[int, Rejected]]:
 
 def _letter(line: str, place: str) -> Rejected:
     try:
-        match json.loads(line, parse_int=integer):
-            case {
-                "source": str() | None as source,
-                "place": str(about),
-                "reason": str(reason),
-                "record": record,
-                **rest,
-            }:
-                name = str(rest.get("source_name", ""))
-                return Rejected(reason, about, source, record=cast("JSON", record), source_name=name)
-    except (ValueError, RecursionError):
-        problem = "half a line, of a run that was killed. Run that again, and delete this line"
-        if line.endswith("\n"):
-            problem = "not JSON. Mend it, or delete the line and run again what it came from"
-    else:
-        problem = "no dead letter (source, place, reason, record). Mend it, or delete the line"
-    return Rejected(f"{place}: {problem}", place, record={"dead_letter": line})
+        return letter_of(line)
+    except NotALetterError as error:
+        return Rejected(f"{place}: {error}", place, record={"dead_letter": line})
 
 
 def _key(letter: Rejected, number: int) -> tuple[str | None, str | int]:
@@ -126,8 +157,8 @@ class _Retry:
                 self._list(SourceFile(Path(path), name, AUTO, letter.source_name), record.get("number"))
             case {"path": str(path), "name": str(name), "number": int(number)}:
                 parsed = self._parse(record, Origin(name, path, number), letter)
-                is_stdin = not Path(path).is_absolute()
-                yield located(parsed, SourceFile(Path(path), name, AUTO, letter.source_name, is_stdin=is_stdin))
+                stdin = path == name == "stdin"
+                yield located(parsed, SourceFile(Path(path), name, AUTO, letter.source_name, is_stdin=stdin))
             case _:
                 yield _record(letter)
 

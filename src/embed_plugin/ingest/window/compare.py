@@ -109,15 +109,20 @@ def _change(record: Record, pieces: list[Chunk] | Rejected | None, stored: Mappi
         return Change(record, "unchanged", stored_count, stored_count=stored_count)
     embed = tuple(chunk for chunk in pieces if not _has_vector(chunk, stored))
     refresh = tuple(chunk for chunk in pieces if _has_vector(chunk, stored) and not _is_same(chunk, stored))
-    return Change(record, _status(pieces, embed, stored_count), len(pieces), embed, refresh, stored_count)
+    return Change(record, _status(pieces, stored), len(pieces), embed, refresh, stored_count)
 
 
-def _status(pieces: Sequence[Chunk], embed: Sequence[Chunk], stored_count: int) -> Status:
+def _status(pieces: Sequence[Chunk], stored: Mapping[int, Stored]) -> Status:
     if not pieces:
         return "empty"
-    if not stored_count:
+    if not stored:
         return "new"
-    return "changed" if embed or len(pieces) != stored_count else "metadata_only"
+    if len(pieces) != stored[0].chunk_count or not all(_has_vector(chunk, stored) for chunk in pieces):
+        return "changed"
+    # An edit may leave the text of every chunk as it was, as of white space between two. With another cut the record's
+    # hash is another one too; a single chunk is the record's text.
+    same_text = len(pieces) == 1 or all(stored[chunk.index].record_hash == chunk.record_hash for chunk in pieces)
+    return "metadata_only" if same_text else "changed"
 
 
 def _has_vector(chunk: Chunk, stored: Mapping[int, Stored]) -> bool:

@@ -28,6 +28,7 @@ class FileFormat:
         suffixes: Suffixes of its files, in lower case and with the dot.
         gzip: Whether its files may be compressed (``.jsonl.gz``).
         stdin: Whether it may be read from stdin.
+        whole: Whether a file of it is one record.
         extra: The extra of this package that the module needs, besides ``ingest``.
         rejected_keys: Keys of a rejected record that only the module's ``record_of_rejected`` understands.
     """
@@ -36,19 +37,29 @@ class FileFormat:
     suffixes: tuple[str, ...]
     gzip: bool = False
     stdin: bool = False
+    whole: bool = False
     extra: str | None = None
     rejected_keys: tuple[str, ...] = ()
 
 
 FORMATS: Mapping[str, FileFormat] = {
-    "text": FileFormat("text", (".txt", ".rst", *SYNTAXES), stdin=True, rejected_keys=("text_line",)),
-    "html": FileFormat("html", (".html", ".htm", ".xhtml")),
+    "text": FileFormat("text", (".txt", ".rst", *SYNTAXES), stdin=True, whole=True, rejected_keys=("text_line",)),
+    "html": FileFormat("html", (".html", ".htm", ".xhtml"), whole=True),
     "jsonl": FileFormat("json_lines", (".jsonl", ".ndjson"), gzip=True, stdin=True, rejected_keys=("line",)),
     "csv": FileFormat("delimited", (".csv",), gzip=True, stdin=True, rejected_keys=("header", "cells")),
     "tsv": FileFormat("delimited", (".tsv",), gzip=True, stdin=True),
     "parquet": FileFormat("parquet", (".parquet",), extra="parquet"),
 }
 """Every format by its name. text, html: one record per file. jsonl, csv, tsv, parquet: one per line or row."""
+
+UNREAD: Mapping[str, str] = {
+    ".ipynb": "notebooks",
+    ".eml": "mail",
+    ".mbox": "mail",
+    ".mht": "saved pages",
+    ".mhtml": "saved pages",
+}
+"""Suffixes of text that is of no use as it stands, and what the files hold: they are not read as plain text unasked."""
 
 AUTO = "auto"
 """In place of a format: by the file's suffix."""
