@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from embed_plugin.ingest import point_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -29,17 +29,27 @@ class Nowhere:
         del encoder
         return True
 
-    def prepare(self, encoder: TextEncoder) -> None:
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """None is known."""
+        return {}
+
+    def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
         """Nothing to make."""
 
-    def id_of(self, source_id: str, index: int) -> str:
+    def id_of(self, key: str, index: int) -> str:
         """As every sink has it."""
-        return point_id(self.collection, source_id, index)
+        return point_id(self.collection, key, index)
 
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """Nothing is stored."""
         del ids
         return {}
+
+    def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
+        """Nothing is stored."""
+        del ids, with_vectors
+        return []
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
         """Count them."""

@@ -67,8 +67,8 @@ class Record:
 
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of the metadata as canonical JSON."""
-        return sha256(canonical_json(self.metadata))
+        """sha256 (hex) of what may change beside the text: the metadata as canonical JSON, and the file's name."""
+        return sha256(canonical_json(self.metadata) + self.file)
 
     @property
     def is_empty(self) -> bool:
@@ -122,7 +122,7 @@ class Chunk:
         count: Number of the record's chunks.
         text: The exact text that is embedded.
         metadata: The record's.
-        metadata_hash: sha256 (hex) of the metadata as canonical JSON.
+        metadata_hash: The record's.
         record_hash: sha256 (hex) of the record's whole text and of how it is cut; see :meth:`Chunker.hash_of`.
         tokens: Tokens of the text, special tokens and prefix included.
         token_ids: The ids of those tokens, if the encoder accepts tokenised texts.

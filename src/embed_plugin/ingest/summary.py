@@ -23,8 +23,9 @@ class IngestSummary:
         rejected: Records and chunks that could not be read, cut or stored; they are in the dead-letter file.
         sources: Records by their status in the collection: ``new``, ``changed``, ``metadata_only``, ``unchanged``,
             ``empty``, and with ``mirror`` ``removed``.
-        chunks: Chunks of the records: the sum of the next three and of those that the store refused.
+        chunks: Chunks of the records: the sum of the next four and of those that the store refused.
         embedded: Chunks stored with a new vector.
+        reused: Chunks stored with the vector of another point that has the same text; found with ``mirror`` only.
         metadata_only: Chunks whose text was stored, and whose metadata, record or number of chunks has changed.
         unchanged: Chunks that were stored already.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.
@@ -41,6 +42,7 @@ class IngestSummary:
     sources: Mapping[str, int]
     chunks: int
     embedded: int
+    reused: int
     metadata_only: int
     unchanged: int
     removed: int
@@ -61,10 +63,19 @@ class Tally:
     mirror_refused: str | None = None
     knows_unknown: bool = True
 
-    def add(self, changes: Sequence[Change], *, records: int, rejected: int, refused_chunks: int = 0) -> None:
-        """Count a stored window."""
+    def add(
+        self,
+        changes: Sequence[Change],
+        *,
+        records: int,
+        rejected: int,
+        refused_chunks: int = 0,
+        refused_reused: int = 0,
+    ) -> None:
+        """Count a stored window; of the refused chunks, so many had the vector of another point."""
         self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
+        reused = sum(len(change.reuse) for change in changes)
         refreshed = sum(len(change.refresh) for change in changes)
         chunks = sum(change.count for change in changes)
         unknown = [chunk.unknown_tokens for change in changes for chunk in change.embed]
@@ -74,9 +85,10 @@ class Tally:
             empty=sum(change.status == "empty" for change in changes),
             rejected=rejected + refused_chunks,
             chunks=chunks,
-            embedded=embedded - refused_chunks,
+            embedded=embedded - (refused_chunks - refused_reused),
+            reused=reused - refused_reused,
             metadata_only=refreshed,
-            unchanged=chunks - embedded - refreshed,
+            unchanged=chunks - embedded - reused - refreshed,
             removed=sum(len(change.stale) for change in changes),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
             unknown=sum(filter(None, unknown)),
@@ -98,6 +110,7 @@ class Tally:
             sources=dict(self.sources),
             chunks=counts["chunks"],
             embedded=counts["embedded"],
+            reused=counts["reused"],
             metadata_only=counts["metadata_only"],
             unchanged=counts["unchanged"],
             removed=counts["removed"],

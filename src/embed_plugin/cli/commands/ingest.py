@@ -18,7 +18,7 @@ from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.options.new_collection import NewCollection
 from embed_plugin.cli.options.reading import Reading
 from embed_plugin.cli.options.run import Rejections, Run
-from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress
+from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress, warn_of_nothing
 from embed_plugin.cli.reports.output import warn_of_unknown, write_json
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
@@ -26,7 +26,7 @@ from embed_plugin.extras import import_part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from embed_plugin.ingest import IngestSummary, ReaderSettings, Rejected
+    from embed_plugin.ingest import IngestSummary, QdrantSink, ReaderSettings, Rejected
     from embed_plugin.ingest.read.source import Source
 
 
@@ -73,22 +73,33 @@ def ingest(
         target.opened(create=not run.dry_run, settings=made_as) as sink,
     ):
         encoder = load_encoder(model)
-        if recreate and not run.dry_run:
-            sink.recreate(encoder)
         with (
             dead_letters.opened(paths, read_as) as (records, on_rejected),
             run_progress(records, dry_run=run.dry_run) as shown,
         ):
+            if recreate and not run.dry_run:
+                _drop(sink, records)
             observer = found.observer(shown) if found else Observer(shown, on_rejected=on_rejected)
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
         facts: dict[str, object] = {"dry_run": run.dry_run, "skipped_files": records.skipped.total()}
         facts |= found.facts(encoder) if found else {"rejected_file": dead_letters.used(summary)}
+    if not summary.records:
+        warn_of_nothing(paths or [], records.skipped)
     warn_of_unknown(summary.unknown_tokens, summary.tokens)
     if json_file:
         write_json({**asdict(summary), **facts}, json_file)
     else:
         print_summary(summary, facts)
     _exit(summary, dead_letters.used(summary))
+
+
+def _drop(sink: QdrantSink, records: Source) -> None:
+    """Drop the collection, unless the paths cannot be ingested together."""
+    from embed_plugin.ingest.sources import LocatedRecords  # noqa: PLC0415 - needs the extra
+
+    if isinstance(records, LocatedRecords):
+        records.locate({})
+    sink.drop()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from embed_plugin.cli.stopping import Stopped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected
+    from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected, StoredChunk
     from embed_plugin.ingest.read.source import Source
     from embed_plugin.protocols import TextEncoder
 
@@ -29,18 +29,22 @@ class PlannedSource:
     """The plan of a dry run for one record.
 
     Attributes:
+        source_name: The record's source.
         source_id: The record's id.
         status: ``new``, ``changed``, ``metadata_only``, ``unchanged``, ``empty`` or ``removed``.
         chunks: Chunks of the record now.
         to_embed: Chunks that would get a new vector.
+        reused: Chunks whose text another point has, with its vector.
         to_delete: Stored chunks that would be removed; None for a removed record, which loses all of them.
         tokens: Tokens to embed.
     """
 
+    source_name: str
     source_id: str
     status: str
     chunks: int = 0
     to_embed: int = 0
+    reused: int = 0
     to_delete: int | None = None
     tokens: int = 0
 
@@ -71,12 +75,12 @@ class DryRun:
 
     def _change(self, change: Change) -> None:
         tokens = sum(chunk.tokens for chunk in change.embed)
-        counts = change.count, len(change.embed), len(change.stale), tokens
-        self._sources.append(PlannedSource(change.record.source_id, change.status, *counts))
+        record, counts = change.record, (change.count, len(change.embed), len(change.reuse), len(change.stale), tokens)
+        self._sources.append(PlannedSource(record.source_name, record.source_id, change.status, *counts))
         self._estimator.add(change)
 
-    def _removed(self, source_ids: Sequence[str]) -> None:
-        self._sources += [PlannedSource(source_id, "removed") for source_id in source_ids]
+    def _removed(self, chunks: Sequence[StoredChunk]) -> None:
+        self._sources += [PlannedSource(chunk.source_name, chunk.source_id, "removed") for chunk in chunks]
 
     def _rejected(self, rejected: Sequence[Rejected]) -> None:
         self._reasons += [one.reason for one in rejected]
@@ -122,6 +126,18 @@ def print_summary(summary: IngestSummary, facts: Mapping[str, Any]) -> None:
         sys.stderr.write("Dry run: nothing was embedded or written.\n")
     numbers = {name: f"{value:,.1f}" if isinstance(value, float) else value for name, value in shown.items()}
     print_facts({name: value for name, value in numbers.items() if value is not None})
+
+
+def warn_of_nothing(paths: Sequence[str], skipped: Mapping[str, int]) -> None:
+    """Warn on stderr of a run that read no record.
+
+    Args:
+        paths: The paths that it read.
+        skipped: Number of files that were left out, by suffix.
+    """
+    there = f"{sum(skipped.values()):,} files are there of other kinds" if skipped else "nothing is there to read"
+    where = ", ".join(paths) or "the dead letters"
+    sys.stderr.write(f"embed-plugin: no record was read from {where}: {there}. Check the paths, --include, --format\n")
 
 
 def _print_plan(plan: Sequence[Mapping[str, object]]) -> None:

@@ -296,10 +296,12 @@ def test_threads_that_write_and_read_at_once_lose_nothing(sink: QdrantSink) -> N
     assert sink.count() == 16 * 19
 
 
-def test_a_recreated_collection_is_empty_and_of_the_new_space(sink: QdrantSink) -> None:
+def test_a_collection_that_was_dropped_can_be_made_for_another_space(sink: QdrantSink) -> None:
     fill(sink, "one")
     other = FakeEncoder(16, fingerprint="other")
-    sink.recreate(other)
+    sink.drop()
+    assert not sink.check(other)
+    sink.prepare(other)
     assert (sink.count(), sink.check(other)) == (0, True)
 
 

@@ -62,8 +62,10 @@ def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "qdrant")
-    with open_sink(folder, "c"), pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
-        open_client(folder)
+    with open_sink(folder, "c") as sink:
+        sink.prepare(FakeEncoder())
+        with pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
+            open_client(folder)
     gc.collect()  # its ResourceWarning belongs to this test, not to the next one
 
 
