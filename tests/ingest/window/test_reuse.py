@@ -109,7 +109,8 @@ def test_a_vector_that_is_not_of_the_text_any_more_is_not_taken(
 def test_a_damaged_vector_is_not_taken(encoder: FakeEncoder) -> None:
     class Damaged(QdrantSink):
         def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
-            return [replace(chunk, vector=np.full(8, np.nan, np.float32)) for chunk in super().retrieve(ids)]
+            found = super().retrieve(ids, with_vectors=with_vectors)
+            return [replace(chunk, vector=np.full_like(chunk.vector, np.nan)) for chunk in found]
 
     del encoder
     with open_sink(":memory:", "notes") as opened:
