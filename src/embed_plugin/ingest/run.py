@@ -59,7 +59,7 @@ def ingest(
 
     Point ids follow from collection, record and chunk, and every point keeps the hashes of its source: a run that was
     stopped is continued by running it again. If reading fails or the main thread is interrupted, the windows in
-    progress are stored before the exception is raised. A collection is created when the first record is read.
+    progress are stored before the exception is raised. A collection is created when the first record has been read.
 
     ``mirror`` reads the collection before the first record, and remembers 37 bytes of each point: it removes what was
     there and is of no record that was read, and a text that was there, such as a renamed file's, keeps its vector.
@@ -86,7 +86,7 @@ def ingest(
     run = _Run(settings, observer or Observer(), scopes)
     points = run.scan(sink) if settings.mirror and exists else None
     windows = _windows(records, settings)
-    if first := next(windows, None):
+    if first := run.first_with_records(windows):
         if not settings.dry_run:
             sink.prepare(encoder, sources=roots_of(scopes))
             exists = True
@@ -123,6 +123,17 @@ class _Run:
             sink,
             lambda chunk: not self._scopes or any(one.holds(chunk.source_name, chunk.file) for one in self._scopes),
         )
+
+    def first_with_records(self, windows: Iterator[Sequence[Record | Rejected]]) -> Sequence[Record | Rejected] | None:
+        """Reject the windows without records before the first one that has some, and return that; None if none has."""
+        for window in windows:
+            rejected = [one for one in window if isinstance(one, Rejected)]
+            if len(rejected) < len(window):
+                return window
+            self._note_rejected(rejected)
+            self._reject(rejected)
+            self._tally.add([], records=len(window), rejected=len(rejected))
+        return None
 
     def take_all(self, windows: Iterable[Sequence[Record | Rejected]], workers: Workers) -> None:
         """Process the windows; if reading fails, those in progress are still stored."""
