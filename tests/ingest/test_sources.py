@@ -14,10 +14,10 @@ from embed_plugin.ingest import (
     RecordReader,
     Shard,
     ingest,
-    open_sink,
 )
 from embed_plugin.ingest.sources import Scope, scopes_of
 from embed_plugin.testing import FakeEncoder
+from support.every_target import KINDS, open_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,9 @@ ENCODER = FakeEncoder()
 MIRROR = IngestSettings(mirror=True, max_delete_records=1000)
 
 
-@pytest.fixture
-def sink() -> Iterator[QdrantSink]:
-    with open_sink(":memory:", "notes") as opened:
+@pytest.fixture(params=KINDS)
+def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantSink]:
+    with open_kind(request.param, tmp_path / "store") as opened:
         yield opened
 
 

@@ -55,13 +55,14 @@ class StoredPoints:
             is_inside: Whether a chunk is of what the run reads.
         """
         sources: dict[str, int] = {}
-        pages = [_columns((), [])]
+        pages = [_columns((), b"", ())]
         for page in sink.scan():
-            known = [chunk for chunk in page if chunk.source_id and _is_uuid(chunk.id)]
+            page_ids = [_id_bytes(chunk) for chunk in page]
+            known = [chunk for chunk, one in zip(page, page_ids, strict=True) if one]
             numbers = [
                 sources.setdefault(chunk.source_name, len(sources)) if is_inside(chunk) else -1 for chunk in known
             ]
-            pages.append(_columns(known, numbers))
+            pages.append(_columns(known, b"".join(page_ids), numbers))
         texts, keys, ids, source, first = (np.concatenate(column) for column in zip(*pages, strict=True))
         order = np.argsort(texts)
         return cls(list(sources), texts[order], keys[order], ids[order], source[order], first[order])
@@ -83,8 +84,7 @@ class StoredPoints:
         return [_id(row) for row in self.ids[places[self.texts[places] == hashes]]]
 
 
-def _columns(chunks: Sequence[StoredChunk], numbers: Sequence[int]) -> tuple[npt.NDArray[np.generic], ...]:
-    ids = b"".join(uuid.UUID(chunk.id).bytes for chunk in chunks)
+def _columns(chunks: Sequence[StoredChunk], ids: bytes, numbers: Sequence[int]) -> tuple[npt.NDArray[np.generic], ...]:
     return (
         hashes_of(chunk.stored.text_hash for chunk in chunks),
         hashes_of(chunk.key for chunk in chunks),
@@ -94,13 +94,12 @@ def _columns(chunks: Sequence[StoredChunk], numbers: Sequence[int]) -> tuple[npt
     )
 
 
-def _is_uuid(point_id: str) -> bool:
-    """Return whether ingest may have made the point: other writers may number theirs."""
+def _id_bytes(chunk: StoredChunk) -> bytes:
+    """The bytes of a point's id; none if ingest did not make it: other writers may number theirs."""
     try:
-        uuid.UUID(point_id)
+        return uuid.UUID(chunk.id).bytes if chunk.source_id else b""
     except ValueError:
-        return False
-    return True
+        return b""
 
 
 def _id(row: npt.NDArray[np.uint8]) -> str:

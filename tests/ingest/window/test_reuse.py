@@ -18,6 +18,7 @@ from embed_plugin.ingest import (
 )
 from embed_plugin.ingest.stored_points import StoredPoints
 from embed_plugin.testing import FakeEncoder
+from support.every_target import KINDS, open_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,12 +32,9 @@ LONG = " ".join(f"word{number}" for number in range(40))
 RECORDS = [*(Record(str(number), f"text {number}") for number in range(5)), Record("long", LONG)]
 
 
-@pytest.fixture(params=["memory", "folder", "edge"])
+@pytest.fixture(params=KINDS)
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantSink]:
-    targets = {"memory": ":memory:", "folder": str(tmp_path / "qdrant"), "edge": f"edge:{tmp_path / 'edge'}"}
-    if request.param == "edge":
-        pytest.importorskip("qdrant_edge")
-    with open_sink(targets[request.param], "notes") as opened:
+    with open_kind(request.param, tmp_path) as opened:
         yield opened
 
 

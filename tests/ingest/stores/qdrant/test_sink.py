@@ -120,6 +120,22 @@ def test_lookup_tells_what_stored_chunks_were_made_from(sink: QdrantSink) -> Non
     }
 
 
+def test_points_are_retrieved_with_their_vectors_and_without_their_texts(sink: QdrantSink) -> None:
+    fill(sink, "one", "two")
+    ids = [sink.id_of(chunks("one")[0].key, index) for index in range(3)]
+    found = {chunk.id: chunk for chunk in sink.retrieve(ids, with_vectors=True)}
+    assert found.keys() == set(ids[:2])
+    assert [(found[one].source_id, found[one].index, found[one].text) for one in ids[:2]] == [
+        ("a", 0, ""),
+        ("a", 1, ""),
+    ]
+    for one, text in zip(ids, ("one", "two"), strict=False):
+        assert found[one].stored.text_hash == chunks(text)[0].text_hash
+        assert found[one].vector == pytest.approx(ENCODER.encode_documents([text])[0], abs=1e-6)
+    assert [chunk.vector for chunk in sink.retrieve(ids)] == [None, None]
+    assert sink.retrieve([]) == []
+
+
 def test_more_points_than_one_request_takes_all_arrive(sink: QdrantSink) -> None:
     ids = fill(sink, *(f"text {number}" for number in range(1100)))
     assert sink.count() == len(sink.lookup(ids)) == 1100
