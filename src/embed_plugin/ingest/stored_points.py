@@ -63,9 +63,12 @@ class StoredPoints:
                 sources.setdefault(chunk.source_name, len(sources)) if is_inside(chunk) else -1 for chunk in known
             ]
             pages.append(_columns(known, b"".join(page_ids), numbers))
-        texts, keys, ids, source, first = (np.concatenate(column) for column in zip(*pages, strict=True))
-        order = np.argsort(texts)
-        return cls(list(sources), texts[order], keys[order], ids[order], source[order], first[order])
+        columns = [np.concatenate(column) for column in zip(*pages, strict=True)]
+        pages.clear()
+        order = np.argsort(columns[0])
+        for number, column in enumerate(columns):  # one by one, so that only one is there twice
+            columns[number] = column[order]
+        return cls(list(sources), *columns)
 
     def inside(self, names: Collection[str]) -> npt.NDArray[np.bool_]:
         """Return for each point whether it is of what the run reads, and of a source with one of these names."""
