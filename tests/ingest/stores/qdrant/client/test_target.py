@@ -69,6 +69,20 @@ def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
     gc.collect()  # its ResourceWarning belongs to this test, not to the next one
 
 
+def test_a_folder_is_made_with_its_first_collection(tmp_path: Path) -> None:
+    folder = tmp_path / "qdrant"
+    with open_sink(str(folder), "c") as sink, open_sink(str(folder), "c") as other:
+        assert (sink.collections(), folder.exists()) == ([], False)
+        with open_sink(str(folder), "c") as first:
+            first.prepare(FakeEncoder())
+        with pytest.raises(TargetError, match="another run has made the collection 'c' meanwhile"):
+            sink.prepare(FakeEncoder(fingerprint="another"))
+        sink.close()
+        with pytest.raises(TargetError, match="meanwhile"):
+            other.prepare(FakeEncoder())
+        assert other.check(FakeEncoder())
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/prefix"])
 def test_a_server_that_does_not_answer_is_named(url: str) -> None:
     with pytest.raises(TargetError, match=rf"no Qdrant server answers at {url} .*Check that it runs"):

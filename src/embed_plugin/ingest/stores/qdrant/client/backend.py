@@ -132,8 +132,7 @@ class ClientBackend:
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
         """Create a collection with its indexes and its identity, and the folder with the first one."""
         if self._create_folder is not None:
-            self.client.close()
-            self.client, self._create_folder = self._create_folder(), None
+            self._open_folder(self._create_folder, collection)
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
@@ -256,6 +255,13 @@ class ClientBackend:
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(found.name for found in self._call(self.client.get_collections).collections)
+
+    def _open_folder(self, create: Callable[[], QdrantClient], collection: str) -> None:
+        self.client.close()
+        self.client, self._create_folder = create(), None
+        if self.describe(collection) is not None:
+            message = f"{self.target}: another run has made the collection {collection!r} meanwhile"
+            raise TargetError(f"{message}. Run the same command again to go on")
 
     def _wait(self, seconds: float) -> None:
         if self._interrupted.wait(seconds):
