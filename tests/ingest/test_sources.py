@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,16 @@ def test_what_a_folder_leaves_out_is_read_where_it_is_named_beside_it(sink: Qdra
     (tmp_path / "docs/.embedignore").write_text("private/\n")
     take(sink, tmp_path / "docs", tmp_path / "docs/server.log", tmp_path / "docs/private")
     assert stored(sink) == [("docs", "private/y.txt"), ("docs", "server.log"), ("docs", "x.txt")]
+
+
+def test_the_order_of_paths_does_not_matter(sink: QdrantSink, tmp_path: Path) -> None:
+    here = fill(tmp_path / "here", "a.txt", "b/c.txt", "d/e.txt")
+    expected = [Scope("here", str(here), "a.txt"), Scope("b", str(here / "b")), Scope("d", str(here / "d"))]
+    for paths in itertools.permutations([here / "a.txt", here / "b", here / "d"]):
+        assert sorted(scopes_of(paths, {})) == sorted(expected)
+    take(sink, here / "a.txt", here / "b")
+    take(sink, here / "b", here / "a.txt", here / "b/c.txt")
+    assert stored(sink) == [("b", "c.txt"), ("here", "a.txt")]
 
 
 def test_two_folders_of_one_name_cannot_be_read_in_one_run(sink: QdrantSink, tmp_path: Path) -> None:

@@ -82,8 +82,11 @@ def scopes_of(paths: Sequence[str | Path], known: Mapping[str, str], *, name: st
         return [_found(path, {name: root}) or Scope(name, root, _file_name(path)) for path in paths]
     scopes: dict[int, Scope] = {}
     new: dict[str, str] = {}
+    folders: dict[str, str] = {}  # the folder that a file is in does not take in those that are named beside it
     for number in sorted(range(len(paths)), key=lambda one: _depth(paths[one])):
-        scope = _found(paths[number], {**new, **known}) or _new_scope(paths[number])
+        scope = _found(paths[number], {**folders, **known}) or _new_scope(paths[number])
+        if Path(paths[number]).is_dir():
+            folders[scope.source_name] = scope.root
         if known.get(scope.source_name, scope.root) != scope.root:
             raise _other_root(scope, known[scope.source_name])
         if new.setdefault(scope.source_name, scope.root) != scope.root:
@@ -156,8 +159,9 @@ def _file_name(path: str | Path) -> str:
     return unicodedata.normalize("NFC", _as_given(path).name) if is_file else ""
 
 
-def _depth(path: str | Path) -> int:
-    return len(_as_given(path).parent.resolve().parts)
+def _depth(path: str | Path) -> tuple[bool, int]:
+    """Sorts folders before files, and outer ones before inner ones."""
+    return not Path(path).is_dir(), len(_as_given(path).parent.resolve().parts)
 
 
 def _inside(path: Path, root: Path) -> str:
