@@ -46,6 +46,11 @@ class Nowhere:
         del ids
         return {}
 
+    def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
+        """Nothing is stored."""
+        del ids, with_vectors
+        return []
+
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
         """Count them."""
         self._count += len(vectors)

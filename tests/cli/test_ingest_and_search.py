@@ -177,10 +177,11 @@ def test_a_mirror_that_would_remove_too_much_fails_and_says_how_to_allow_it(
 ) -> None:
     run("ingest", notes, *place)
     (notes / "dog.txt").unlink()
-    refused = run("ingest", notes, *place, "--mirror")
+    strict = (*place, "--mirror", "--max-delete-records", "0")
+    refused = run("ingest", notes, *strict)
     assert refused.returncode == 1
     assert "50.0%, and more than 10.0% are not removed unasked. Allow it with --max-delete" in refused.stderr
-    done = run("ingest", notes, *place, "--mirror", "--max-delete", "0.5", "--json", "-")
+    done = run("ingest", notes, *strict, "--max-delete", "0.5", "--json", "-")
     assert (done.returncode, json.loads(done.stdout)["removed"]) == (0, 1)
 
 

@@ -117,6 +117,13 @@ def test_rows_are_ingested_as_the_local_engine_does_it(model: Path, sink: Qdrant
     assert verify(encoder, sink).is_sound
 
 
+def test_rows_are_of_the_source_that_is_named(sink: QdrantSink) -> None:
+    sink.prepare(FakeEncoder())
+    rows = IngestRows(FakeEncoder(), sink, read_as=ReaderSettings(id_field="id", source="pets"))
+    rows(ray.data.from_items(ROWS[:2]).take_batch(batch_format="pyarrow"))
+    assert {chunk.source_name for page in sink.scan() for chunk in page} == {"pets"}
+
+
 def test_each_row_says_what_became_of_it() -> None:
     with misbehaving_qdrant(poison="poison") as (url, _), open_sink(url, "notes") as sink:
         ingest(RECORDS[:4], FakeEncoder(), sink)

@@ -27,3 +27,14 @@ def test_it_reckons_from_what_a_dry_run_finds() -> None:
 def test_nothing_to_embed_takes_nothing() -> None:
     found = Estimator().estimate(FakeEncoder())
     assert (found.tokens, found.tokens_per_second, found.seconds, found.vector_bytes) == (0, None, 0.0, 0)
+
+
+def test_a_text_whose_vector_is_known_is_stored_and_not_embedded() -> None:
+    encoder, estimator = FakeEncoder(32), Estimator()
+    renamed = [Record("old", "text"), Record("kept", "kept")], [Record("new", "text"), Record("kept", "kept")]
+    with open_sink(":memory:", "c") as sink:
+        ingest(renamed[0], encoder, sink)
+        settings = IngestSettings(dry_run=True, mirror=True)
+        ingest(renamed[1], encoder, sink, settings=settings, observer=Observer(on_change=estimator.add))
+    found = estimator.estimate(encoder)
+    assert (found.tokens, found.vector_bytes, found.payload_bytes) == (0, 32 * 4, len("text") + len("{}"))

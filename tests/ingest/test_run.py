@@ -108,9 +108,9 @@ def test_empty_records_are_counted_and_left_out(sink: QdrantSink, encoder: FakeE
     assert (summary.records, summary.empty, summary.chunks) == (3, 2, 1)
 
 
-def test_no_records_make_an_empty_collection(sink: QdrantSink, encoder: FakeEncoder) -> None:
+def test_no_records_make_no_collection(sink: QdrantSink, encoder: FakeEncoder) -> None:
     assert ingest([], encoder, sink).records == 0
-    assert sink.count() == 0
+    assert sink.collections() == []
 
 
 def test_a_dry_run_counts_and_writes_nothing(sink: QdrantSink, encoder: FakeEncoder) -> None:

@@ -123,7 +123,9 @@ class _Points(PointsServicer):
     def Get(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         ids = [GrpcToRest.convert_point_id(one) for one in request.ids]
         with self.lock:
-            found = self.engine.retrieve(request.collection_name, ids, with_payload=True)
+            keys = list(request.with_payload.include.fields) or True
+            vectors = request.with_vectors.enable
+            found = self.engine.retrieve(request.collection_name, ids, with_payload=keys, with_vectors=vectors)
         return messages.GetResponse(result=[RestToGrpc.convert_retrieved_point(point) for point in found])
 
     def Scroll(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802

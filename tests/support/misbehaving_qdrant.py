@@ -197,7 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         return _json(self.engine.upsert(name, models.Batch.model_validate(body["batch"])))
 
     def _retrieve(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
-        return _json(self.engine.retrieve(name, body["ids"], with_payload=body["with_payload"]))
+        wanted = {"with_payload": body["with_payload"], "with_vectors": body.get("with_vector", False)}
+        return _json(self.engine.retrieve(name, body["ids"], **wanted))
 
     def _delete(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         return _json(self.engine.delete(name, models.PointIdsList.model_validate(body)))

@@ -40,7 +40,7 @@ class Estimate:
 
 
 class Estimator:
-    """Collects the chunks that a dry run would embed; :meth:`add` is a callback for :attr:`Observer.on_change`."""
+    """Collects the chunks that a dry run would store; :meth:`add` is a callback for :attr:`Observer.on_change`."""
 
     def __init__(self) -> None:
         self._chunks = 0
@@ -49,12 +49,13 @@ class Estimator:
         self._sample: Reservoir[Chunk] = Reservoir(SAMPLE_CHUNKS)
 
     def add(self, change: Change) -> None:
-        """Count the chunks that a record would have embedded, and keep an even sample of all."""
+        """Count the chunks that a record would have stored, and keep an even sample of those to embed."""
         for chunk in change.embed:
-            self._chunks += 1
             self._tokens += chunk.tokens
-            self._payload_bytes += len(chunk.text.encode()) + len(canonical_json(chunk.metadata).encode())
             self._sample.add(chunk)
+        for chunk in (*change.embed, *(one.chunk for one in change.reuse)):
+            self._chunks += 1
+            self._payload_bytes += len(chunk.text.encode()) + len(canonical_json(chunk.metadata).encode())
 
     def estimate(self, encoder: TextEncoder) -> Estimate:
         """Embed the sample, for at most two seconds, and extrapolate from its rate."""

@@ -56,7 +56,7 @@ class SeenIds:
     def add(self, keys: Sequence[str]) -> list[bool]:
         """Add keys; returns for each whether it was there already, or stands earlier in ``keys``."""
         hashes = hashes_of(keys)
-        repeated = self._contains(hashes)
+        repeated = self.contains_hashes(hashes)
         _, firsts = np.unique(hashes, return_index=True)
         again = np.ones(len(hashes), dtype=bool)
         again[firsts] = False
@@ -66,9 +66,10 @@ class SeenIds:
 
     def contains(self, keys: Sequence[str]) -> list[bool]:
         """Return for each key whether it was added."""
-        return [bool(is_there) for is_there in self._contains(hashes_of(keys))]
+        return [bool(is_there) for is_there in self.contains_hashes(hashes_of(keys))]
 
-    def _contains(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    def contains_hashes(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """The same for keys of which only the hashes are known."""
         found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             at = np.searchsorted(run, hashes)

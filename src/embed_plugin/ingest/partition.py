@@ -14,6 +14,8 @@ from embed_plugin.ingest.ids import hashes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from embed_plugin.ingest.records import Record
 
 _EXPECTED = "expected I/N with I from 1 to N, such as 2/4"
@@ -55,8 +57,11 @@ class Shard:
 
     def holds(self, keys: Sequence[str]) -> list[bool]:
         """Return for each record's key whether it is in this part."""
-        parts = hashes_of(keys) % np.uint64(self.of_shards)
-        return [bool(part == self.number - 1) for part in parts]
+        return [bool(mine) for mine in self.holds_hashes(hashes_of(keys))]
+
+    def holds_hashes(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """The same for keys of which only the hashes are known."""
+        return np.asarray(hashes % np.uint64(self.of_shards) == self.number - 1)
 
     def of(self, records: Sequence[Record]) -> list[Record]:
         """The records of this part."""

@@ -84,8 +84,9 @@ class Record:
 
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of the metadata, the path included, as canonical JSON."""
-        return sha256(canonical_json({"source": self.path, **self.metadata} if self.path else self.metadata))
+        """sha256 (hex) of what may change beside the text: metadata and path as canonical JSON, and the file's name."""
+        cited = {"source": self.path, **self.metadata} if self.path else self.metadata
+        return sha256(canonical_json(cited) + self.file)
 
     @property
     def is_empty(self) -> bool:

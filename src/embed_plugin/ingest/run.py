@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.settings import IngestSettings
-from embed_plugin.ingest.sources import LocatedRecords, Scope
+from embed_plugin.ingest.sources import LocatedRecords, roots_of
+from embed_plugin.ingest.stored_points import StoredPoints
 from embed_plugin.ingest.summary import IngestSummary, Tally
-from embed_plugin.ingest.upkeep.mirror import find_gone, refusal, remove
-from embed_plugin.ingest.window.workers import LocalWorkers, RunContext
+from embed_plugin.ingest.upkeep.mirror import find_gone, first_chunks, refusal, remove
+from embed_plugin.ingest.window.workers import LocalWorkers, Outcome, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
-    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.sources import Scope
+    from embed_plugin.ingest.stores.sink import Sink, StoredChunk
     from embed_plugin.ingest.window.compare import Change
-    from embed_plugin.ingest.window.workers import Outcome, Workers
+    from embed_plugin.ingest.window.workers import Workers
     from embed_plugin.protocols import TextEncoder
 
 
@@ -32,14 +35,14 @@ class Observer:
     Attributes:
         on_progress: Called after each window, when its chunks are stored, with the summary so far.
         on_change: Called for each record, when its window is stored or, in a dry run, compared.
-        on_removed: Called with the ids of the records that ``mirror`` removes.
+        on_removed: Called with the first chunk of each record that ``mirror`` removes, without text and metadata.
         on_rejected: Called with records that could not be read as soon as they are read, and with those that could not
             be cut or stored when their window is stored. Without it, the first rejection raises RecordError.
     """
 
     on_progress: Callable[[IngestSummary], None] | None = None
     on_change: Callable[[Change], None] | None = None
-    on_removed: Callable[[Sequence[str]], None] | None = None
+    on_removed: Callable[[Sequence[StoredChunk]], None] | None = None
     on_rejected: Callable[[Sequence[Rejected]], None] | None = None
 
 
@@ -56,7 +59,10 @@ def ingest(
 
     Point ids follow from collection, record and chunk, and every point keeps the hashes of its source: a run that was
     stopped is continued by running it again. If reading fails or the main thread is interrupted, the windows in
-    progress are stored before the exception is raised.
+    progress are stored before the exception is raised. A collection is created when the first record has been read.
+
+    ``mirror`` reads the collection before the first record, and remembers 37 bytes of each point: it removes what was
+    there and is of no record that was read, and a text that was there, such as a renamed file's, keeps its vector.
 
     Args:
         records: Read lazily, a window at a time. ``mirror`` removes records of the sources that they are located in, or
@@ -77,14 +83,17 @@ def ingest(
     chunker = settings.chunker(encoder)  # raises for impossible settings, before a collection is created
     exists = sink.check(encoder)
     scopes = records.locate(sink.sources) if isinstance(records, LocatedRecords) else ()
-    if not settings.dry_run:
-        sink.prepare(encoder, sources={scope.source_name: scope.root for scope in scopes})
-        exists = True
-    run = _Run(settings, observer or Observer(), scopes, None if settings.dry_run else sink)
-    with workers(RunContext(encoder, sink, settings, chunker, exists)) as started:
-        run.take_all(records, started)
-    if settings.mirror and exists:
-        run.mirror(sink)
+    run = _Run(settings, observer or Observer(), scopes, sink if exists and not settings.dry_run else None)
+    points = run.scan(sink) if settings.mirror and exists else None
+    windows = _windows(records, settings)
+    if first := run.first_with_records(windows):
+        if not settings.dry_run:
+            sink.prepare(encoder, sources=roots_of(scopes))
+            exists, run.sink = True, sink
+        with workers(RunContext(encoder, sink, settings, chunker, exists, points)) as started:
+            run.take_all(chain([first], windows), started)
+    if points is not None:
+        run.mirror(points, sink)
     return run.summary()
 
 
@@ -101,19 +110,37 @@ class _Run:
     ) -> None:
         self._settings = settings
         self._observer = observer
-        self._sink = sink  # None in a dry run
+        self.sink = sink  # None until the collection is there, and in a dry run
         self._tally = Tally()
         self._seen = SeenIds()
-        self._scopes = set(scopes) or {Scope("")}
-        self._is_located = bool(scopes)
+        self._scopes = scopes
+        self._sources = {scope.source_name for scope in scopes}
         self._in_progress: deque[_Window] = deque()
         self._failed = False
         self._all_named = True  # False after a rejection without a known id
 
-    def take_all(self, records: Iterable[Record | Rejected], workers: Workers) -> None:
-        """Process the records a window at a time; if reading fails, the windows in progress are still stored."""
+    def scan(self, sink: Sink) -> StoredPoints:
+        """Read the collection's points, and which of them are in the scopes of the run."""
+        return StoredPoints.scan(
+            sink,
+            lambda chunk: not self._scopes or any(one.holds(chunk.source_name, chunk.file) for one in self._scopes),
+        )
+
+    def first_with_records(self, windows: Iterator[Sequence[Record | Rejected]]) -> Sequence[Record | Rejected] | None:
+        """Reject the windows without records before the first one that has some, and return that; None if none has."""
+        for window in windows:
+            rejected = [one for one in window if isinstance(one, Rejected)]
+            if len(rejected) < len(window):
+                return window
+            self._note_rejected(rejected)
+            self._reject(rejected)
+            self._tally.add(Outcome([], []), rejected=rejected)
+        return None
+
+    def take_all(self, windows: Iterable[Sequence[Record | Rejected]], workers: Workers) -> None:
+        """Process the windows; if reading fails, those in progress are still stored."""
         try:
-            for window in _windows(records, self._settings):
+            for window in windows:
                 self._start(window, workers)
                 if len(self._in_progress) >= workers.windows:
                     self._finish()
@@ -124,18 +151,17 @@ class _Run:
                 self._finish()
             raise
 
-    def mirror(self, sink: Sink) -> None:
+    def mirror(self, points: StoredPoints, sink: Sink) -> None:
         """Remove the chunks of records that were not read, or put the reason for not doing so in the summary."""
-        gone = find_gone(sink, self._seen, self._settings.shard, self._scopes)
-        self._tally.mirror_refused = refusal(
-            gone, self._seen, complete=self._all_named, max_delete=self._settings.max_delete
-        )
+        gone = find_gone(points, self._seen, self._settings, self._sources or None)
+        self._tally.mirror_refused = refusal(gone, self._seen, self._settings, complete=self._all_named)
         if self._tally.mirror_refused is None:
+            removed = first_chunks(gone, sink) if self._observer.on_removed else []
             if not self._settings.dry_run:
                 remove(gone, sink)
-            self._tally.removed_sources(sources=len(gone.sources), chunks=gone.chunks)
+            self._tally.removed_sources(sources=gone.records, chunks=gone.chunks)
             if self._observer.on_removed:
-                self._observer.on_removed(gone.sources)
+                self._observer.on_removed(removed)
 
     def summary(self) -> IngestSummary:
         return self._tally.summary()
@@ -174,8 +200,8 @@ class _Run:
 
     def _unseen(self, records: Sequence[Record], rejected: list[Rejected]) -> list[Record]:
         """The records of this run's shard whose ids are new; a repeated id is added to ``rejected``."""
-        if not self._is_located:
-            self._scopes.update(Scope(record.source_name) for record in records)
+        if not self._scopes:
+            self._sources.update(record.source_name for record in records)
         mine = self._settings.shard.of(records)
         again = self._seen.add([record.key for record in mine])
         for record, seen in zip(mine, again, strict=True):
@@ -192,14 +218,15 @@ class _Run:
             return
         if self._observer.on_rejected is None:
             raise RecordError(rejected[0].reason)
-        self._observer.on_rejected(rejected if self._sink is None else _with_stored(rejected, self._sink))
+        self._observer.on_rejected(_with_stored(rejected, self.sink))
 
 
-def _with_stored(rejected: Sequence[Rejected], sink: Sink) -> list[Rejected]:
-    """Add what is stored of each now: a later run can tell whether that is still so."""
-    firsts = {one.key: sink.id_of(one.key, 0) for one in rejected if one.key is not None}
-    stored = sink.lookup(list(firsts.values())) if firsts else {}
-    hashes = {key: stored[point].record_hash if point in stored else "" for key, point in firsts.items()}
+def _with_stored(rejected: Sequence[Rejected], sink: Sink | None) -> list[Rejected]:
+    """Add what is stored of each now, nothing without a sink: a later run can tell whether that is still so."""
+    hashes = {one.key: "" for one in rejected if one.key is not None}
+    if sink is not None and hashes:
+        firsts = {sink.id_of(key, 0): key for key in hashes}
+        hashes |= {firsts[point]: there.record_hash for point, there in sink.lookup(list(firsts)).items()}
     return [replace(one, stored=hashes.get(one.key or "")) for one in rejected]
 
 

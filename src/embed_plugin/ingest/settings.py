@@ -26,6 +26,7 @@ class IngestSettings:
         shard: The part of the records that this run takes.
         mirror: Remove the stored chunks of records that were not read: the collection becomes a copy of its source.
         max_delete: The largest part of the stored points that ``mirror`` may remove; if more are gone, it removes none.
+        max_delete_records: Records that ``mirror`` may remove in any case, however few there are.
         dry_run: Count what would be done; embed and write nothing.
     """
 
@@ -36,6 +37,7 @@ class IngestSettings:
     shard: Shard = field(default_factory=Shard)
     mirror: bool = False
     max_delete: float = 0.1
+    max_delete_records: int = 3
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -43,6 +45,8 @@ class IngestSettings:
             raise InvalidInputError("a window must hold at least one record and one character")
         if not 0 <= self.max_delete <= 1:
             raise InvalidInputError(f"max_delete is {self.max_delete}; expected a part of all points, 0 to 1")
+        if self.max_delete_records < 0:
+            raise InvalidInputError(f"max_delete_records is {self.max_delete_records}; expected 0 or more")
 
     def chunker(self, encoder: TextEncoder) -> Chunker:
         """Make the chunker for an encoder.

@@ -33,6 +33,7 @@ class IngestSummary:
         chunks: Chunks of the records: the sum of the next four and of those that the store refused.
         embedded: Chunks stored with a new vector.
         kept: Chunks of changed records whose text was stored: they keep their vectors.
+        reused: Chunks stored with the vector of another point that has the same text; found with ``mirror`` only.
         metadata_only: Chunks of records of which nothing but the metadata has changed.
         unchanged: Chunks that were stored already.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.
@@ -53,6 +54,7 @@ class IngestSummary:
     chunks: int
     embedded: int
     kept: int
+    reused: int
     metadata_only: int
     unchanged: int
     removed: int
@@ -78,6 +80,7 @@ class Tally:
         changes, refused = outcome.changes, {one.key for one in outcome.refused}
         self.sources.update(change.status for change in changes)
         embedded = sum(len(change.embed) for change in changes)
+        reused = sum(len(change.reuse) for change in changes)
         kept = sum(len(change.refresh) for change in changes if change.status == "changed")
         refreshed = sum(len(change.refresh) for change in changes) - kept
         chunks = sum(change.count for change in changes)
@@ -91,10 +94,11 @@ class Tally:
             rejected_chunks=len(outcome.refused),
             numbers_as_text=sum(change.record.numbers_as_text for change in changes if change.status != "empty"),
             chunks=chunks,
-            embedded=embedded - len(outcome.refused),
+            embedded=embedded - (len(outcome.refused) - outcome.refused_reused),
             kept=kept,
+            reused=reused - outcome.refused_reused,
             metadata_only=refreshed,
-            unchanged=chunks - embedded - kept - refreshed,
+            unchanged=chunks - embedded - reused - kept - refreshed,
             removed=sum(len(change.stale) for change in changes if change.key not in refused),
             tokens=sum(chunk.tokens for change in changes for chunk in change.embed),
             unknown=sum(filter(None, unknown)),
@@ -120,6 +124,7 @@ class Tally:
             chunks=counts["chunks"],
             embedded=counts["embedded"],
             kept=counts["kept"],
+            reused=counts["reused"],
             metadata_only=counts["metadata_only"],
             unchanged=counts["unchanged"],
             removed=counts["removed"],

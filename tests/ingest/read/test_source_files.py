@@ -88,7 +88,9 @@ def test_a_symlink_to_another_folder_is_followed(tmp_path: Path) -> None:
     assert ids(tmp_path / "docs") == ["linked/a.txt", "x.txt"]
 
 
-@pytest.mark.parametrize(("target", "says"), [("self.txt", "symbolic links"), ("nowhere", "no such file any more")])
+@pytest.mark.parametrize(
+    ("target", "says"), [("self.txt", "symbolic links"), ("nowhere", "leads nowhere (No such file")]
+)
 def test_a_symlink_to_itself_or_to_nothing_is_rejected_and_reading_goes_on(
     tmp_path: Path, target: str, says: str
 ) -> None:
@@ -99,6 +101,34 @@ def test_a_symlink_to_itself_or_to_nothing_is_rejected_and_reading_goes_on(
     assert isinstance(rejected, Rejected)
     assert (says in rejected.reason, rejected.place) == (True, str(tmp_path / "self.txt"))
     assert (rejected.source_id, record.source_id) == (None, "z.txt")
+
+
+@pytest.mark.parametrize("excluded", ["archive", "archive/", "arch*"])
+def test_a_link_to_a_folder_that_is_away_is_rejected_unless_it_is_excluded(tmp_path: Path, excluded: str) -> None:
+    fill(tmp_path, "a.txt")
+    (tmp_path / "archive").symlink_to(tmp_path / "nowhere")
+    (tmp_path / ".hidden").symlink_to(tmp_path / "nowhere")
+    _, rejected = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert (rejected.source_id, rejected.place) == (None, str(tmp_path / "archive"))
+    assert "leads nowhere (No such file or directory). Mend it, or leave it out with --exclude" in rejected.reason
+    assert ids(tmp_path, exclude=(excluded,)) == ["a.txt"]
+    (tmp_path / ".embedignore").write_text(excluded)
+    assert ids(tmp_path) == ["a.txt"]
+
+
+def test_a_link_to_itself_and_one_to_where_nobody_may_look_are_rejected(open_folder: Path) -> None:
+    fill(open_folder, "docs/a.txt", "closed/inner/b.txt")
+    (open_folder / "docs/loop").symlink_to("loop")
+    (open_folder / "docs/inner").symlink_to(open_folder / "closed/inner")
+    (open_folder / "closed").chmod(0)
+    with unprivileged():
+        _, closed, loop = RecordReader([open_folder / "docs"])
+    (open_folder / "closed").chmod(0o700)
+    assert isinstance(closed, Rejected)
+    assert isinstance(loop, Rejected)
+    assert "inner: a link that leads nowhere (Permission denied)" in closed.reason
+    assert "loop: a link that leads nowhere (Too many levels of symbolic links)" in loop.reason
 
 
 def test_a_file_that_vanishes_after_it_was_listed_is_rejected(tmp_path: Path) -> None:

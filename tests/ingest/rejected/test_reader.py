@@ -230,6 +230,7 @@ def test_lines_in_another_encoding_keep_their_file_s_one_guess_when_they_fail_ag
 @pytest.fixture
 def sink() -> Iterator[QdrantSink]:
     with open_sink(":memory:", "notes") as opened:
+        opened.prepare(FakeEncoder())
         yield opened
 
 

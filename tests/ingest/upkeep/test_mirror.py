@@ -17,6 +17,7 @@ from embed_plugin.ingest import (
     open_sink,
 )
 from embed_plugin.ingest.ids import record_key
+from embed_plugin.ingest.stores.qdrant.backend import PointBatch
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def mirror(
     sink: QdrantSink, records: Sequence[Record | Rejected], **settings: object
 ) -> tuple[IngestSummary, list[str]]:
     removed: list[str] = []
-    observer = Observer(on_removed=removed.extend, on_rejected=lambda _: None)
+    observer = Observer(
+        on_removed=lambda chunks: removed.extend(chunk.source_id for chunk in chunks), on_rejected=lambda _: None
+    )
     chosen = IngestSettings(mirror=True, **settings)  # type: ignore[arg-type]
     return ingest(records, ENCODER, sink, settings=chosen, observer=observer), removed
 
@@ -103,3 +106,29 @@ def test_a_record_that_was_rejected_is_not_gone(sink: QdrantSink) -> None:
 def test_a_part_that_is_none_is_refused(max_delete: float) -> None:
     with pytest.raises(InvalidInputError, match="max_delete"):
         IngestSettings(max_delete=max_delete)
+
+
+def test_a_few_records_may_always_go(sink: QdrantSink) -> None:
+    summary, removed = mirror(sink, RECORDS[2:], max_delete=0)  # two records, and the long one of four chunks
+    assert (sorted(removed), summary.removed, sink.count()) == (["0", "1", "long"], 6, 18)
+
+
+@pytest.mark.parametrize(("allowed", "left"), [({}, 18), ({"max_delete_records": 4}, 14), ({"max_delete": 0.3}, 14)])
+def test_beyond_those_the_part_decides(sink: QdrantSink, allowed: dict[str, float], left: int) -> None:
+    mirror(sink, RECORDS[2:])
+    summary, _ = mirror(sink, RECORDS[6:], **allowed)
+    assert (sink.count(), summary.mirror_refused is None) == (left, left == 14)
+
+
+def test_a_number_of_records_below_none_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="max_delete_records is -1"):
+        IngestSettings(max_delete_records=-1)
+
+
+def test_points_that_ingest_did_not_make_are_left_alone(sink: QdrantSink) -> None:
+    (chunk,) = [chunk for page in sink.scan() for chunk in page if chunk.source_id == "0"]
+    vector = ENCODER.encode_documents(["theirs"])
+    sink._backend.upsert("notes", PointBatch([7], vector, [{"source_id": "x"}]))  # type: ignore[list-item]
+    sink._backend.overwrite_payloads("notes", {chunk.id: {"page_content": "theirs too"}})
+    summary, _ = mirror(sink, [*RECORDS[1:], Record("long", "word " * 200)], max_delete=1)
+    assert (summary.removed, sink.count()) == (0, 25)

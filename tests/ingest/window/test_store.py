@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,3 +103,43 @@ def test_stale_chunks_go_after_the_new_ones_are_stored_and_never_before() -> Non
     sink.points_left = 1_000_000
     summary = ingest(records({"a": 2}, 2), encoder, sink)
     assert (summary.embedded, summary.kept, summary.removed, sink.count()) == (0, 1, 3, 2)
+
+
+@pytest.mark.parametrize("points_left", range(4))
+def test_a_mirror_cut_off_leaves_what_the_next_run_needs_to_find_the_rest(points_left: int) -> None:
+    """If chunk 0 went first, the record would come back as a new one, and its old chunks beyond it would stay."""
+    encoder, sink, undisturbed = FakeEncoder(max_tokens=12), open_cut_off(), open_cut_off()
+    ingest(records({"a": 1, "b": 3}, 1), encoder, sink)
+    sink.points_left = points_left
+    with pytest.raises(CutOffError) if points_left < 3 else nullcontext():
+        ingest(records({"a": 1}, 1), encoder, sink, settings=MIRROR)
+    assert_all_can_be_found(sink)
+    sink.points_left = 1_000_000
+    for target in (sink, undisturbed):
+        ingest(records({"a": 1, "b": 1}, 1), encoder, target)  # it is back, and shorter
+    assert content(sink) == content(undisturbed)
+
+
+def test_a_mirror_cut_off_is_gone_on_with_by_the_next() -> None:
+    encoder, sink = FakeEncoder(max_tokens=12), open_cut_off()
+    ingest(records({"a": 1, "b": 3}, 1), encoder, sink)
+    sink.points_left = 2
+    with pytest.raises(CutOffError):
+        ingest(records({"a": 1}, 1), encoder, sink, settings=MIRROR)
+    sink.points_left = 1_000_000
+    summary = ingest(records({"a": 1}, 1), encoder, sink, settings=MIRROR)
+    assert (summary.removed, summary.sources["removed"], sink.count()) == (1, 1, 1)
+
+
+def test_a_rename_cut_off_after_the_new_record_was_stored_is_gone_on_with_by_the_next() -> None:
+    encoder, sink = FakeEncoder(max_tokens=12), open_cut_off()
+    ingest(records({"a": 3, "b": 1}, 1), encoder, sink)
+    (old, other), sink.points_left = records({"a": 3, "b": 1}, 1), 3
+    renamed = [replace(old, source_id="c"), other]
+    encoder.encoded.clear()
+    with pytest.raises(CutOffError):
+        ingest(renamed, encoder, sink, settings=MIRROR)
+    assert sink.count() == 7
+    sink.points_left = 1_000_000
+    summary = ingest(renamed, encoder, sink, settings=MIRROR)
+    assert (encoder.encoded, summary.unchanged, summary.removed, sink.count()) == ([], 4, 3, 4)

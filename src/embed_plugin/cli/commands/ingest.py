@@ -27,7 +27,7 @@ from embed_plugin.extras import import_part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from embed_plugin.ingest import DeadLetterFile, IngestSummary, Observer, ReaderSettings, Sink
+    from embed_plugin.ingest import DeadLetterFile, IngestSummary, Observer, QdrantSink, ReaderSettings, Sink
     from embed_plugin.ingest.read.skipped import SkippedItem
     from embed_plugin.ingest.read.source import Source
 
@@ -76,12 +76,13 @@ def ingest(
         target.opened(create=not run.dry_run, settings=made_as) as sink,
     ):
         encoder = load_encoder(model)
-        if recreate and not run.dry_run:
-            sink.recreate(encoder)
+        stored = sink if sink.check(encoder) else None
         with (
-            dead_letters.opened(paths, read_as, sink, on_skipped=left_out.skip) as (records, letters),
+            dead_letters.opened(paths, read_as, stored, on_skipped=left_out.skip) as (records, letters),
             run_progress(records, dry_run=run.dry_run) as shown,
         ):
+            if recreate and not run.dry_run:
+                _drop(sink, records)
             observer = left_out.watching(found.observer(shown) if found else _storing(shown, letters))
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
         facts: dict[str, object] = {"dry_run": run.dry_run, **left_out.facts(records.skipped)}
@@ -93,6 +94,15 @@ def ingest(
     else:
         print_summary(summary, facts, records.skipped)
     _exit(summary, dead_letters.used(summary), left_out.first_reason)
+
+
+def _drop(sink: QdrantSink, records: Source) -> None:
+    """Drop the collection, unless the paths cannot be ingested together."""
+    from embed_plugin.ingest.sources import LocatedRecords  # noqa: PLC0415 - needs the extra
+
+    if isinstance(records, LocatedRecords):
+        records.locate({})
+    sink.drop()
 
 
 @dataclass(frozen=True)
@@ -108,11 +118,14 @@ class _DeadLetters:
         self,
         paths: list[str] | None,
         settings: ReaderSettings,
-        sink: Sink,
+        stored: Sink | None,
         *,
         on_skipped: Callable[[SkippedItem], None],
     ) -> Iterator[tuple[Source, DeadLetterFile]]:
-        """Yield the records to ingest, and the file for those rejected, which a dry run does not write."""
+        """Yield the records to ingest, and the file for those rejected, which a dry run does not write.
+
+        ``stored`` is the collection, if it is there: letters whose records were stored since are not tried.
+        """
         from embed_plugin.ingest import DeadLetterFile, RecordReader, read_dead_letters, retrying  # noqa: PLC0415
         from embed_plugin.ingest.rejected.dead_letter import again_file  # noqa: PLC0415
 
@@ -127,14 +140,13 @@ class _DeadLetters:
                 )
                 yield records, file
         elif self.dry_run:
-            there = sink if sink.collection in sink.collections() else None
             yield (
-                read_dead_letters(self.retried, settings=settings, sink=there, on_skipped=on_skipped),
+                read_dead_letters(self.retried, settings=settings, sink=stored, on_skipped=on_skipped),
                 DeadLetterFile(self.path),
             )
         else:
             with retrying(self.retried) as file:
-                yield read_dead_letters(self.retried, settings=settings, sink=sink, on_skipped=on_skipped), file
+                yield read_dead_letters(self.retried, settings=settings, sink=stored, on_skipped=on_skipped), file
 
     def used(self, summary: IngestSummary) -> str | None:
         """Return the file with the reasons; None where no record was rejected."""

@@ -25,6 +25,7 @@ class Run(OptionGroup, panel="Run"):
     max_delete: Annotated[
         float, typer.Option(help="Largest part of the points that --mirror may remove.", min=0, max=1)
     ] = 0.1
+    max_delete_records: Annotated[int, typer.Option(help="Records that --mirror may remove in any case.", min=0)] = 3
     shard: Annotated[str, typer.Option(help="Take part I of N of the records.", metavar="I/N")] = "1/1"
     chunk_tokens: Annotated[
         int | None,

@@ -19,7 +19,7 @@ from embed_plugin.cli.stopping import Stopped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected
+    from embed_plugin.ingest import Change, IngestSummary, Observer, Rejected, StoredChunk
     from embed_plugin.ingest.read.skipped import Skipped
     from embed_plugin.ingest.read.source import Source
     from embed_plugin.protocols import TextEncoder
@@ -33,18 +33,22 @@ class PlannedSource:
     """The plan of a dry run for one record.
 
     Attributes:
+        source_name: The record's source.
         source_id: The record's id.
         status: ``new``, ``changed``, ``metadata_only``, ``unchanged``, ``empty`` or ``removed``.
         chunks: Chunks of the record now.
         to_embed: Chunks that would get a new vector.
+        reused: Chunks whose text another point has, with its vector.
         to_delete: Stored chunks that would be removed; None for a removed record, which loses all of them.
         tokens: Tokens to embed.
     """
 
+    source_name: str
     source_id: str
     status: str
     chunks: int = 0
     to_embed: int = 0
+    reused: int = 0
     to_delete: int | None = None
     tokens: int = 0
 
@@ -75,12 +79,12 @@ class DryRun:
 
     def _change(self, change: Change) -> None:
         tokens = sum(chunk.tokens for chunk in change.embed)
-        counts = change.count, len(change.embed), len(change.stale), tokens
-        self._sources.append(PlannedSource(change.record.source_id, change.status, *counts))
+        record, counts = change.record, (change.count, len(change.embed), len(change.reuse), len(change.stale), tokens)
+        self._sources.append(PlannedSource(record.source_name, record.source_id, change.status, *counts))
         self._estimator.add(change)
 
-    def _removed(self, source_ids: Sequence[str]) -> None:
-        self._sources += [PlannedSource(source_id, "removed") for source_id in source_ids]
+    def _removed(self, chunks: Sequence[StoredChunk]) -> None:
+        self._sources += [PlannedSource(chunk.source_name, chunk.source_id, "removed") for chunk in chunks]
 
     def _rejected(self, rejected: Sequence[Rejected]) -> None:
         self._reasons += [one.reason for one in rejected]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -64,8 +65,8 @@ class IngestRows:
 
     For ``map_batches`` with ``batch_format="pyarrow"``; a batch is a window, of 512 rows for example. The collection
     must exist: ``sink.prepare(encoder)`` creates it. Ids and ledger are those of ``ingest``, so both may update the
-    same collection. The guards of ``ingest`` over a whole run are missing: an id used in two batches is not detected,
-    and nothing is mirrored.
+    same collection; the rows are of the source that ``read_as`` names. The guards of ``ingest`` over a whole run are
+    missing: an id used in two batches is not detected, and nothing is mirrored.
 
     Args:
         model: See :class:`LazyEncoder`; best a folder or a hub id.
@@ -123,7 +124,8 @@ class IngestRows:
             fields = fields_of_row(names, row_as_json(names, cells), self._read_as)
         except ValueError as error:
             return Rejected(f"row {number}: {error}", origin.place)
-        return record_of_fields(fields, origin, self._read_as)
+        found = record_of_fields(fields, origin, self._read_as)
+        return replace(found, source_name=self._read_as.source or "")
 
     def _started(self) -> LocalWorkers:
         if self._threads is None:

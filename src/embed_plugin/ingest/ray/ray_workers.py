@@ -32,6 +32,8 @@ _TRIES = 4
 class OnRay:
     """Runs the windows of an ingest on a Ray cluster; for the argument ``workers`` of ``ingest``.
 
+    The workers embed every new text: they are not sent which stored vectors ``mirror`` could reuse.
+
     Attributes:
         workers: Processes; None for as many as the cluster's machines have room for.
         cpus: CPUs of each, all of one machine.

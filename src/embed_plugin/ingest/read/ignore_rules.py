@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
@@ -43,14 +44,26 @@ def read_ignore_file(path: Path) -> GitIgnoreSpec:
 
 
 class IgnoreRules:
-    """The rules of the ignore files of a folder and its parents; the innermost with a matching pattern decides."""
+    """The rules of the ignore files of a folder and its parents; the innermost with a matching pattern decides.
 
-    def __init__(self, levels: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
+    Args:
+        levels: Folders, and the patterns that hold below each.
+        named: Names in NFC, without a ``/`` at their end, of what other paths name.
+    """
+
+    def __init__(
+        self, levels: tuple[tuple[str, GitIgnoreSpec], ...] = (), *, named: frozenset[str] = frozenset()
+    ) -> None:
         self._levels = levels
+        self._named = named
 
     def inside(self, folder: str, spec: GitIgnoreSpec) -> IgnoreRules:
         """The rules inside ``folder`` (relative, with a ``/`` at its end), which adds its own."""
-        return IgnoreRules((*self._levels, (folder, spec)))
+        return IgnoreRules((*self._levels, (folder, spec)), named=self._named)
+
+    def is_named(self, name: str) -> bool:
+        """Return whether a file or folder is named by another path, and so is read there."""
+        return bool(self._named) and unicodedata.normalize("NFC", name.rstrip("/")) in self._named
 
     def leave_out(self, name: str) -> bool:
         """Return whether a file is left out; a folder has a ``/`` at its end."""

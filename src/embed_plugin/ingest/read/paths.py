@@ -66,7 +66,7 @@ class RecordReader:
             self._check(path)
 
     def locate(self, known: Mapping[str, str]) -> Sequence[Scope]:
-        """Choose the source of each path; see :func:`.scope_of`.
+        """Choose the source of each path; see :func:`.scopes_of`.
 
         Args:
             known: The root of each source of the collection, by its name.
@@ -75,11 +75,18 @@ class RecordReader:
             InvalidInputError: the collection has a source of this name with another root.
         """
         self._scopes = scopes_of(self._paths, known, name=self.settings.source)
+        self._finder = SourceFinder(self.settings, self.skipped, named=self._scopes)
         return self._scopes
 
     def __iter__(self) -> Iterator[Record | Rejected]:
-        for path, scope in zip(self._paths, self._scopes or self.locate({}), strict=True):
-            yield from self._read(path, scope)
+        scopes = self._scopes or self.locate({})
+        read = set[Scope]()
+        for path, scope in zip(self._paths, scopes, strict=True):
+            is_stream = not (path.is_dir() or path.is_file())
+            if is_stream or scope not in read:
+                yield from self._read(path, scope)
+            if not is_stream:
+                read.add(scope)
 
     @property
     def bytes_read(self) -> int:
@@ -111,6 +118,7 @@ class RecordReader:
             self._files.check_named(self._finder.named(path, path.name, ""))
 
     def _read(self, path: Path, scope: Scope) -> Iterator[Record | Rejected]:
+        """Read a path, but for what is named by another path too."""
         if str(path) == STDIN:
             source = SourceFile(Path("stdin"), "stdin", self._stdin_format, scope.source_name, is_stdin=True)
             yield from self._files.read_stream(self._stdin or sys.stdin.buffer, source)

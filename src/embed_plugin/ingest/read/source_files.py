@@ -23,7 +23,7 @@ from embed_plugin.ingest.read.skipped import (
 from embed_plugin.ingest.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from embed_plugin.ingest.read.formats.registry import Format
@@ -65,15 +65,23 @@ class SourceFinder:
     """Finds the files to read; in memory are only the names in the folders on the way to the current one.
 
     Folders are searched recursively, in sorted order. Hidden files and folders are left out, and those that
-    ``.embedignore`` files and the settings exclude. Symlinks are followed unless they form a cycle.
+    ``.embedignore`` files and the settings exclude. Symlinks are followed unless they form a cycle; one that leads
+    nowhere is rejected, for there may be a folder behind it at another time.
+
+    Args:
+        settings: The formats and patterns.
+        named: What other paths name in these folders, and is left out here.
 
     Args:
         settings: They say which files of a folder are read.
         skipped: Counts the files and folders that are left out.
     """
 
-    def __init__(self, settings: ReaderSettings, skipped: Skipped | None = None) -> None:
+    def __init__(
+        self, settings: ReaderSettings, skipped: Skipped | None = None, *, named: Sequence[Scope] = ()
+    ) -> None:
         self._skipped = skipped or Skipped()
+        self._named = named
         self._settings = settings
         self._include = parse_patterns(settings.include, "the patterns to include") if settings.include else None
         self._exclude = parse_patterns(settings.exclude, "the patterns to exclude")
@@ -87,21 +95,28 @@ class SourceFinder:
         """
         if path.is_dir():
             inside = f"{scope.path}/" if scope.path else ""
-            for name, found in self._walk(path, "", (), IgnoreRules().inside("", self._exclude)):
+            rules = IgnoreRules(named=self._named_in(scope)).inside("", self._exclude)
+            for name, found in self._walk(path, "", (), rules):
                 if isinstance(found, Exception):
-                    yield _folder_rejected(path, path / name, found, scope)
+                    yield _rejected(path, name, found, scope)
                 elif isinstance(found, str):
                     self._skipped.add(inside + name, found)
                 else:
                     yield self.named(found, inside + name, scope.source_name)
         else:
-            yield self.named(path, scope.path, scope.source_name)
+            yield self.named(path, scope.path or path.name, scope.source_name)
 
     def named(self, path: Path, name: str, source_name: str) -> SourceFile:
         """A file that is read whatever its suffix."""
         chosen = self._settings.format
         found = (format_of(path) or "text") if chosen == AUTO else chosen
         return SourceFile(path, unicodedata.normalize("NFC", name), found, source_name)
+
+    def _named_in(self, scope: Scope) -> frozenset[str]:
+        """What is named below a folder by other paths, relative to it."""
+        inside = f"{scope.path}/" if scope.path else ""
+        below = (one.path for one in self._named if one.source_name == scope.source_name and one.path != scope.path)
+        return frozenset(path.removeprefix(inside) for path in below if path.startswith(inside))
 
     def _walk(
         self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
@@ -113,23 +128,25 @@ class SourceFinder:
             if here in inside:
                 yield prefix, CYCLE
                 return
-            names = _list(folder)
+            names, broken = _list(folder)
             if IGNORE_FILE in names:
+                names.remove(IGNORE_FILE)
                 rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
         except (OSError, ValueError) as error:
             yield prefix, error
             return
-        for name in names:
-            if reason := _left_out(prefix + name, rules) or self._not_chosen(folder / name, prefix + name):
+        for name in (one for one in names if not rules.is_named(prefix + one)):
+            left_out = _left_out(prefix + name, rules, is_broken=name in broken)
+            if reason := left_out or broken.get(name) or self._not_chosen(folder / name, prefix + name):
                 yield prefix + name, reason
             elif name.endswith("/"):
                 yield from self._walk(folder / name, prefix + name, (*inside, here), rules)
-            elif name != IGNORE_FILE:
+            else:
                 yield prefix + name, folder / name
 
     def _not_chosen(self, path: Path, name: str) -> str | None:
         """The reason for leaving a file out; None if it is read, and for a folder."""
-        if name.endswith("/") or path.name == IGNORE_FILE:
+        if name.endswith("/"):
             return None
         if self._include is not None:
             if not self._include.match_file(name):
@@ -141,32 +158,45 @@ class SourceFinder:
         return None if _is_regular(path) else NOT_REGULAR
 
 
-def _left_out(name: str, rules: IgnoreRules) -> str | None:
-    """The reason for leaving out a file or folder whatever it holds; none for an ignore file, which has been read."""
-    last = name.rstrip("/").rpartition("/")[2]
-    if last.startswith(".") and last != IGNORE_FILE:
+def _left_out(name: str, rules: IgnoreRules, *, is_broken: bool) -> str | None:
+    """The reason for leaving out a file or folder whatever it holds.
+
+    A link that leads nowhere was or will be a folder, perhaps, and is left out where that would be.
+    """
+    if name.rstrip("/").rpartition("/")[2].startswith("."):
         return HIDDEN
-    return EXCLUDED if last != IGNORE_FILE and rules.leave_out(name) else None
+    return EXCLUDED if rules.leave_out(name) or (is_broken and rules.leave_out(f"{name}/")) else None
 
 
-def _folder_rejected(root: Path, folder: Path, error: Exception, scope: Scope) -> Rejected:
+def _rejected(root: Path, name: str, error: Exception, scope: Scope) -> Rejected:
+    """Reject a folder, or a link that leads nowhere; its records are not known, so it has no id."""
+    place = root / name
     problem = error.strerror if isinstance(error, OSError) else str(error)
-    reason = f"{folder}: cannot list the folder ({problem}). Check it and its permissions"
+    reason = f"{place}: cannot list the folder ({problem}). Check it and its permissions"
+    if name and not name.endswith("/"):
+        reason = f"{place}: a link that leads nowhere ({problem}). Mend it, or leave it out with --exclude"
     where: dict[str, JSON] = {"path": os.path.abspath(root), "folder": scope.path}  # noqa: PTH100 - keeps symlinks
-    return Rejected(reason, str(folder), record=where, source_name=scope.source_name)
+    return Rejected(reason, str(place), record=where, source_name=scope.source_name)
 
 
-def _list(folder: Path) -> list[str]:
-    """The names in a folder, sorted; folders end with ``/``, so that only the names are kept."""
+def _list(folder: Path) -> tuple[list[str], dict[str, OSError]]:
+    """The names in a folder, sorted, and the links that lead nowhere; folders end with ``/``, so that names suffice."""
+    names, broken = [], {}
     with os.scandir(folder) as entries:
-        return sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
+        for entry in entries:
+            if error := _broken(entry):
+                broken[entry.name] = error
+            names.append(f"{entry.name}/" if not error and entry.is_dir() else entry.name)
+    return sorted(names), broken
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _broken(entry: os.DirEntry[str]) -> OSError | None:
+    """The error of following a link to nothing, to itself, or to where this process may not look; None if none."""
     try:
-        return entry.is_dir()
-    except OSError:  # a symlink to itself
-        return False
+        _ = entry.stat() if entry.is_symlink() else entry.is_dir()
+    except OSError as error:
+        return error
+    return None
 
 
 def _is_regular(path: Path) -> bool:

@@ -5,12 +5,13 @@ A second store is opened here too, by the scheme of its targets; the result is t
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
-from embed_plugin.ingest.stores.qdrant.client.target import edge_folder, open_client
+from embed_plugin.ingest.stores.qdrant.client.target import edge_folder, is_missing_folder, open_client
 from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def open_sink(
             An existing folder is opened by the backend that made it.
         collection: The collection's name.
         api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
-        create: Whether to create a missing folder.
+        create: Whether a missing folder may be created; it is with the first collection, so that a run that fails
+            before leaves nothing behind.
         settings: How to create the collection if it does not exist.
 
     Raises:
@@ -46,7 +48,11 @@ def open_sink(
     if folder is not None:
         backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
     else:
-        backend = ClientBackend(open_client(target, api_key=api_key, create=create), target=target)
+        backend = ClientBackend(
+            open_client(target, api_key=api_key, create=False),
+            target=target,
+            create_folder=partial(open_client, target) if create and is_missing_folder(target) else None,
+        )
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:

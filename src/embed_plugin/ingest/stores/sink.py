@@ -103,6 +103,9 @@ class Sink(Protocol):
     def lookup(self, ids: Sequence[str]) -> dict[str, Stored]:
         """The source hashes of the points with these ids; ids that are not stored are left out."""
 
+    def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
+        """The points with these ids, without texts and metadata; ids that are not stored are left out."""
+
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
         """Store chunks with their vectors ``(n, dimension)``; return those refused for their content."""
 
@@ -166,8 +169,8 @@ class Store(Sink, Protocol):
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None: ...
 
-    def recreate(self, encoder: TextEncoder) -> None:
-        """Drop the collection with all its points, and create it for this encoder's vectors."""
+    def drop(self) -> None:
+        """Drop the collection with all its points, if it exists."""
 
     def migration(self, encoder: TextEncoder) -> Migration:
         """The steps of a move to another encoder's space."""

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from embed_plugin.ingest.ids import SeenIds
-    from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.sources import Scope
-    from embed_plugin.ingest.stores.sink import Sink
+    from embed_plugin.ingest.settings import IngestSettings
+    from embed_plugin.ingest.stored_points import StoredPoints
+    from embed_plugin.ingest.stores.sink import Sink, StoredChunk
 
 _DELETED_AT_ONCE = 1024
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gone:
     """The stored chunks of records that were not read.
 
     Attributes:
         points: Number of points compared.
-        sources: Ids of the records that are gone.
+        records: Number of the records that are gone.
         others: Ids of their points, except the first of each record.
         firsts: Ids of the first points.
     """
 
-    points: int = 0
-    sources: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
-    firsts: list[str] = field(default_factory=list)
+    points: int
+    records: int
+    others: Sequence[str]
+    firsts: Sequence[str]
 
     @property
     def chunks(self) -> int:
@@ -38,55 +40,64 @@ class Gone:
         return len(self.others) + len(self.firsts)
 
 
-def find_gone(sink: Sink, seen: SeenIds, shard: Shard, scopes: Collection[Scope]) -> Gone:
-    """Find the stored chunks of these scopes and this shard whose record was not read.
+def find_gone(
+    points: StoredPoints, seen: SeenIds, settings: IngestSettings, sources: Collection[str] | None = None
+) -> Gone:
+    """Find the stored chunks of a run's scope and shard whose record was not read.
 
-    Points of unknown origin are skipped.
+    Args:
+        points: The collection at the start of the run.
+        seen: The records that were read.
+        settings: The run's.
+        sources: Names of the sources that were read; None for all.
     """
-    gone = Gone()
-    for page in sink.scan():
-        keys = [chunk.key for chunk in page]
-        for chunk, mine, is_there in zip(page, shard.holds(keys), seen.contains(keys), strict=True):
-            inside = any(scope.holds(chunk.source_name, chunk.file) for scope in scopes)
-            if not (mine and inside and chunk.source_id):
-                continue
-            gone.points += 1
-            if is_there:
-                continue
-            (gone.others if chunk.index else gone.firsts).append(chunk.id)
-            if not chunk.index:
-                gone.sources.append(chunk.source_id)
-    return gone
+    inside = points.inside(points.sources if sources is None else sources)
+    compared = inside & settings.shard.holds_hashes(points.keys)
+    gone = compared & ~seen.contains_hashes(points.keys)
+    return Gone(
+        points=int(compared.sum()),
+        records=len(np.unique(points.keys[gone])),
+        others=points.ids_at(gone & ~points.first),
+        firsts=points.ids_at(gone & points.first),
+    )
 
 
-def refusal(gone: Gone, seen: SeenIds, *, complete: bool, max_delete: float) -> str | None:
+def refusal(gone: Gone, seen: SeenIds, settings: IngestSettings, *, complete: bool) -> str | None:
     """Return the reason why nothing may be removed, or None.
 
     Args:
         gone: The chunks to remove.
         seen: The records that were read.
+        settings: How much may be removed.
         complete: Whether every record could be read.
-        max_delete: The largest part of the points that may be removed.
     """
     if not gone.chunks:
         return None
-    found = (
-        f"{gone.chunks:,} of {gone.points:,} points, of {len(gone.sources):,} records, are of no record that was read"
-    )
+    found = f"{gone.chunks:,} of {gone.points:,} points, of {gone.records:,} records, are of no record that was read"
     if not complete:
         return f"{found}, but not all could be read, so none was removed. Mend what was rejected, and run it again"
     if not len(seen):
         return f"{found}, for none was read at all, so none was removed. Check the paths"
-    if gone.chunks > max_delete * gone.points:
+    if gone.records > settings.max_delete_records and gone.chunks > settings.max_delete * gone.points:
         part = gone.chunks / gone.points
         return (
-            f"{found}: {part:.1%}, and more than {max_delete:.1%} are not removed unasked. Allow it with --max-delete"
+            f"{found}: {part:.1%}, and more than {settings.max_delete:.1%} are not removed unasked. Allow it with "
+            f"--max-delete, or with --max-delete-records (now {settings.max_delete_records:,})"
         )
     return None
 
 
+def first_chunks(gone: Gone, sink: Sink) -> list[StoredChunk]:
+    """The first chunk of each record that is gone, for reports."""
+    return sorted(sink.retrieve(gone.firsts), key=lambda chunk: chunk.name)
+
+
 def remove(gone: Gone, sink: Sink) -> None:
-    """Remove the points, the first of each record last, so that a stopped run can be continued."""
+    """Remove the points, the first of each record last: it is where the next run looks for the others.
+
+    If a stopped run had removed it first, and the record came back shorter, it would be a new one, and its old chunks
+    beyond the new end would stay for ever.
+    """
     for ids in (gone.others, gone.firsts):
         for start in range(0, len(ids), _DELETED_AT_ONCE):
             sink.delete(ids[start : start + _DELETED_AT_ONCE])

@@ -8,18 +8,28 @@ points to look up, and a record whose hash is on all its chunks is skipped befor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from embed_plugin.ingest.records import Chunk, Record, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from embed_plugin.ingest.chunk.chunker import Chunker
     from embed_plugin.ingest.stores.sink import Sink, Stored
 
 Status: TypeAlias = Literal["new", "changed", "metadata_only", "unchanged", "empty"]
 """Status of a record, compared with the collection."""
+
+
+class Reused(NamedTuple):
+    """A chunk, and the stored vector of its text, which another point has."""
+
+    chunk: Chunk
+    vector: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Change:
         status: Compared with the collection; a record that is empty now may still have stored chunks.
         count: Chunks that it has now.
         embed: Those that need a vector.
+        reuse: Those whose text another point has, with its vector.
         refresh: Those whose text is stored, and whose metadata, record or number of chunks has changed.
         stored_count: Chunks that are stored; those from ``count`` on are stale.
     """
@@ -41,11 +52,17 @@ class Change:
     embed: tuple[Chunk, ...] = ()
     refresh: tuple[Chunk, ...] = ()
     stored_count: int = 0
+    reuse: tuple[Reused, ...] = ()
 
     @property
     def key(self) -> str:
         """The record's key."""
         return self.record.key
+
+    @property
+    def written(self) -> tuple[Chunk, ...]:
+        """The chunks that are stored, or of which the payload is."""
+        return (*self.embed, *(one.chunk for one in self.reuse), *self.refresh)
 
     @property
     def stale(self) -> range:
@@ -97,7 +114,7 @@ def _is_unchanged(record: Record, chunker: Chunker, stored: Mapping[int, Stored]
     if not stored or len(stored) != stored[0].chunk_count:
         return False
     expected = chunker.hash_of(record), record.metadata_hash, len(stored)
-    return all((there.record_hash, there.metadata_hash, there.chunk_count) == expected for there in stored.values())
+    return all(there[1:] == expected for there in stored.values())
 
 
 def _change(record: Record, pieces: list[Chunk] | Rejected | None, stored: Mapping[int, Stored]) -> Change | Rejected:

@@ -28,7 +28,8 @@ def store_changes(changes: Sequence[Change], vectors: Vectors, sink: Sink) -> li
 
     Args:
         changes: One for each record of a window.
-        vectors: ``(n, dimension)``: one for each chunk in the changes' ``embed``, in their order.
+        vectors: ``(n, dimension)``: one for each chunk in the changes' ``embed``, in their order. Those of ``reuse``
+            have their own.
         sink: The collection.
 
     Returns:
@@ -41,8 +42,9 @@ class _WindowWriter:
     def __init__(self, changes: Sequence[Change], vectors: Vectors, sink: Sink) -> None:
         self._changes = changes
         self._sink = sink
-        self._vectors = vectors
-        self._embedded = [chunk for change in changes for chunk in change.embed]
+        reused = [one for change in changes for one in change.reuse]
+        self._chunks = [chunk for change in changes for chunk in change.embed] + [one.chunk for one in reused]
+        self._vectors = np.concatenate([vectors, *(one.vector[np.newaxis] for one in reused)]) if reused else vectors
         self._stored_counts = {change.key: change.stored_count for change in changes}
         self._rejected: list[Rejected] = []
 
@@ -56,13 +58,13 @@ class _WindowWriter:
 
     def _upsert(self, is_wanted: Callable[[Chunk], bool]) -> None:
         refused = self._refused()
-        for chunk in self._embedded:
+        for chunk in self._chunks:
             if is_wanted(chunk) and chunk.key in refused:
                 reason = f"chunk 0 of {chunk.source_id!r} was refused, and no other is stored without it"
                 self._rejected.append(Rejected(reason, "", chunk.source_id, chunk.index, source_name=chunk.source_name))
-        rows = [row for row, chunk in enumerate(self._embedded) if is_wanted(chunk) and chunk.key not in refused]
+        rows = [row for row, chunk in enumerate(self._chunks) if is_wanted(chunk) and chunk.key not in refused]
         if rows:
-            chunks = [self._with_stored_count(self._embedded[row]) for row in rows]
+            chunks = [self._with_stored_count(self._chunks[row]) for row in rows]
             self._rejected += self._sink.upsert(chunks, self._vectors[np.array(rows, dtype=np.intp)])
 
     def _refresh(self, chunks: Sequence[Chunk]) -> None:
@@ -86,7 +88,7 @@ class _WindowWriter:
             self._sink.delete(others)
         if firsts:
             self._sink.delete(firsts)
-        remaining = [chunk for change in shrunk for chunk in (*change.embed, *change.refresh) if chunk.index == 0]
+        remaining = [chunk for change in shrunk for chunk in change.written if chunk.index == 0]
         if remaining:
             self._sink.set_metadata(remaining)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from embed_plugin.ingest.records import Rejected
 from embed_plugin.ingest.window.compare import Change, find_changes
 from embed_plugin.ingest.window.embed import Embedding
+from embed_plugin.ingest.window.reuse import reuse_vectors
 from embed_plugin.ingest.window.store import store_changes
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.chunk.chunker import Chunker
     from embed_plugin.ingest.records import Record
     from embed_plugin.ingest.settings import IngestSettings
+    from embed_plugin.ingest.stored_points import StoredPoints
     from embed_plugin.ingest.stores.sink import Sink
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
@@ -41,6 +43,7 @@ class RunContext:
         settings: The run's settings.
         chunker: Cuts records for the encoder.
         exists: Whether the collection exists; in a dry run it may not.
+        stored: The collection's points before the run, whose vectors are taken for the same texts; None to embed all.
     """
 
     encoder: TextEncoder
@@ -48,6 +51,7 @@ class RunContext:
     settings: IngestSettings
     chunker: Chunker
     exists: bool
+    stored: StoredPoints | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class Outcome:
     changes: Sequence[Change]
     uncut: Sequence[Rejected]
     refused: Sequence[Rejected] = ()
+
+    @property
+    def refused_reused(self) -> int:
+        """Number of refused chunks that had the vector of another point."""
+        refused = {(one.key, one.chunk_index) for one in self.refused}
+        return sum((one.chunk.key, one.chunk.index) in refused for change in self.changes for one in change.reuse)
 
 
 class Workers(Protocol):
@@ -113,6 +123,9 @@ class LocalWorkers:
             found = find_changes(records, self._context.chunker, self._context.sink, exists=self._context.exists)
             changes = [result for result in found if isinstance(result, Change)]
             uncut = [result for result in found if isinstance(result, Rejected)]
+            if (stored := self._context.stored) is not None:
+                dimension = self._context.encoder.dimension
+                changes = reuse_vectors(changes, stored, self._context.sink, dimension=dimension)
             if self._context.settings.dry_run:
                 done: Future[Outcome] = Future()
                 done.set_result(Outcome(changes, uncut))

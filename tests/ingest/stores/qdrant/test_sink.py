@@ -141,6 +141,22 @@ def test_lookup_tells_what_stored_chunks_were_made_from(sink: QdrantSink) -> Non
     }
 
 
+def test_points_are_retrieved_with_their_vectors_and_without_their_texts(sink: QdrantSink) -> None:
+    fill(sink, "one", "two")
+    ids = [sink.id_of(chunks("one")[0].key, index) for index in range(3)]
+    found = {chunk.id: chunk for chunk in sink.retrieve(ids, with_vectors=True)}
+    assert found.keys() == set(ids[:2])
+    assert [(found[one].source_id, found[one].index, found[one].text) for one in ids[:2]] == [
+        ("a", 0, ""),
+        ("a", 1, ""),
+    ]
+    for one, text in zip(ids, ("one", "two"), strict=False):
+        assert found[one].stored.text_hash == chunks(text)[0].text_hash
+        assert found[one].vector == pytest.approx(ENCODER.encode_documents([text])[0], abs=1e-6)
+    assert [chunk.vector for chunk in sink.retrieve(ids)] == [None, None]
+    assert sink.retrieve([]) == []
+
+
 def test_more_points_than_one_request_takes_all_arrive(sink: QdrantSink) -> None:
     ids = fill(sink, *(f"text {number}" for number in range(1100)))
     assert sink.count() == len(sink.lookup(ids)) == 1100
@@ -322,10 +338,12 @@ def test_threads_that_write_and_read_at_once_lose_nothing(sink: QdrantSink) -> N
     assert sink.count() == 16 * 19
 
 
-def test_a_recreated_collection_is_empty_and_of_the_new_space(sink: QdrantSink) -> None:
+def test_a_collection_that_was_dropped_can_be_made_for_another_space(sink: QdrantSink) -> None:
     fill(sink, "one")
     other = FakeEncoder(16, fingerprint="other")
-    sink.recreate(other)
+    sink.drop()
+    assert not sink.check(other)
+    sink.prepare(other)
     assert (sink.count(), sink.check(other)) == (0, True)
 
 

@@ -58,6 +58,11 @@ class FoundPoint(NamedTuple):
     vector: npt.NDArray[np.float32] | None = None
 
 
+def wanted_vectors(name: str | None) -> bool | list[str]:
+    """The vectors to request: none, those of the name, or all, which includes the one without a name."""
+    return [name] if name else name is not None
+
+
 @dataclass(frozen=True)
 class Page:
     """A request for one page of a scroll.
@@ -76,8 +81,8 @@ class Page:
 
     @property
     def vectors(self) -> bool | list[str]:
-        """The vectors to request: none, those of the name, or all, which includes the one without a name."""
-        return [self.vector] if self.vector else self.vector is not None
+        """The vectors to request."""
+        return wanted_vectors(self.vector)
 
 
 class Backend(Protocol):
@@ -113,8 +118,17 @@ class Backend(Protocol):
     def drop(self, collection: str) -> None:
         """Remove a collection with all its points."""
 
-    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
-        """The points with these ids, with these keys of their payloads; missing points are left out."""
+    def retrieve(
+        self, collection: str, ids: Sequence[str], keys: Sequence[str], *, vector: str | None = None
+    ) -> list[FoundPoint]:
+        """The points with these ids, with these keys of their payloads; missing points are left out.
+
+        Args:
+            collection: The collection.
+            ids: The points' ids.
+            keys: Keys of the payload.
+            vector: The name of the dense vector to return; None for none.
+        """
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable.

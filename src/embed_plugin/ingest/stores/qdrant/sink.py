@@ -15,7 +15,7 @@ from embed_plugin.ingest.ids import point_id
 from embed_plugin.ingest.records import Rejected, escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity
-from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, stored_of
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
@@ -152,12 +152,12 @@ class QdrantSink:
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
-    def recreate(self, encoder: TextEncoder) -> None:
-        """Drop the collection with all its points, and create it again."""
+    def drop(self) -> None:
+        """Drop the collection with all its points, if it exists."""
+        self.collection = self._backend.resolve(self.collection)
         if self._backend.describe(self.collection) is not None:
             self._backend.drop(self.collection)
         self._identity = None
-        self.prepare(encoder)
 
     def migration(self, encoder: TextEncoder) -> QdrantMigration:
         """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
@@ -180,6 +180,16 @@ class QdrantSink:
             points = self._backend.retrieve(self.collection, some, Stored._fields)
             stored |= {point.id: stored_of(point.payload) for point in points}
         return stored
+
+    def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
+        """The points with these ids, without texts and metadata; ids that are not stored are left out."""
+        layout, vector = self._layout(), self._vector() if with_vectors else None
+        found: list[StoredChunk] = []
+        for start in range(0, len(ids), LOOKUP_POINTS):
+            some = ids[start : start + LOOKUP_POINTS]
+            points = self._backend.retrieve(self.collection, some, LEDGER_KEYS, vector=vector)
+            found += [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
+        return found
 
     def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> list[Rejected]:
         """Store chunks with their vectors, ``(len(chunks), dimension)``; on return they are durable.

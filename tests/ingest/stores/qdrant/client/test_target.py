@@ -62,9 +62,25 @@ def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "qdrant")
-    with open_sink(folder, "c"), pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
-        open_client(folder)
+    with open_sink(folder, "c") as sink:
+        sink.prepare(FakeEncoder())
+        with pytest.raises(TargetError, match=rf"{folder}: it is open in another process"):
+            open_client(folder)
     gc.collect()  # its ResourceWarning belongs to this test, not to the next one
+
+
+def test_a_folder_is_made_with_its_first_collection(tmp_path: Path) -> None:
+    folder = tmp_path / "qdrant"
+    with open_sink(str(folder), "c") as sink, open_sink(str(folder), "c") as other:
+        assert (sink.collections(), folder.exists()) == ([], False)
+        with open_sink(str(folder), "c") as first:
+            first.prepare(FakeEncoder())
+        with pytest.raises(TargetError, match="another run has made the collection 'c' meanwhile"):
+            sink.prepare(FakeEncoder(fingerprint="another"))
+        sink.close()
+        with pytest.raises(TargetError, match="meanwhile"):
+            other.prepare(FakeEncoder())
+        assert other.check(FakeEncoder())
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/prefix"])

@@ -12,7 +12,14 @@ from qdrant_client import models
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import Description, VectorShape
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
+from embed_plugin.ingest.stores.qdrant.backend import (
+    SPARSE_VECTOR,
+    FoundPoint,
+    Page,
+    PointBatch,
+    one_process_only,
+    wanted_vectors,
+)
 from embed_plugin.ingest.stores.qdrant.client import deep_payloads
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
@@ -47,6 +54,8 @@ class ClientBackend:
         target: The name of this Qdrant in messages; by default the client's URL or folder.
         retry: How long to retry a request to a server.
         sleep: Waits between two attempts; by default :meth:`interrupt` ends the wait.
+        create_folder: Opens the folder that ``client`` stands in for, when the first collection is created; None if the
+            client is that of the target itself.
     """
 
     def __init__(
@@ -56,6 +65,7 @@ class ClientBackend:
         target: str = "",
         retry: RetrySettings | None = None,
         sleep: Callable[[float], object] | None = None,
+        create_folder: Callable[[], QdrantClient] | None = None,
     ) -> None:
         options = client.init_options
         local = options["path"] is not None or options["location"] == MEMORY
@@ -67,6 +77,7 @@ class ClientBackend:
         self._grpc = not local and bool(options["prefer_grpc"])
         self._timeout = options["timeout"]
         self._local = local
+        self._create_folder = create_folder
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
         self._interrupted = Event()
         self._retry_settings = retry or RetrySettings()
@@ -120,7 +131,9 @@ class ClientBackend:
         )
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
-        """Create a collection with its indexes and its identity."""
+        """Create a collection with its indexes and its identity, and the folder with the first one."""
+        if self._create_folder is not None:
+            self._open_folder(self._create_folder, collection)
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
@@ -138,14 +151,17 @@ class ClientBackend:
         """Remove a collection with all its points."""
         self._call(lambda: self.client.delete_collection(collection))
 
-    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
+    def retrieve(
+        self, collection: str, ids: Sequence[str], keys: Sequence[str], *, vector: str | None = None
+    ) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
-        request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=False)
+        vectors = wanted_vectors(vector)
+        request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=vectors)
         found = self._read(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False),
+            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=vectors),
             over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
-        return [FoundPoint(str(point.id), point.payload or {}) for point in found]
+        return [FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, vector)) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable."""
@@ -245,6 +261,13 @@ class ClientBackend:
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(found.name for found in self._call(self.client.get_collections).collections)
+
+    def _open_folder(self, create: Callable[[], QdrantClient], collection: str) -> None:
+        self.client.close()
+        self.client, self._create_folder = create(), None
+        if self.describe(collection) is not None:
+            message = f"{self.target}: another run has made the collection {collection!r} meanwhile"
+            raise TargetError(f"{message}. Run the same command again to go on")
 
     def _wait(self, seconds: float) -> None:
         if self._interrupted.wait(seconds):

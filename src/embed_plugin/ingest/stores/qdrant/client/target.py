@@ -154,6 +154,11 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
+def is_missing_folder(target: str) -> bool:
+    """Return whether a target is a folder that local mode has yet to make."""
+    return not is_server(target) and target != MEMORY and not (Path(target) / _LOCAL_MARK).exists()
+
+
 def _is_local_folder(target: str) -> bool:
     folder = Path(target)
     if (folder / _LOCAL_MARK).exists():

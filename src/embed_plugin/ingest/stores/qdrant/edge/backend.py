@@ -21,6 +21,7 @@ from embed_plugin.ingest.stores.qdrant.backend import (
     Page,
     PointBatch,
     one_process_only,
+    wanted_vectors,
 )
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
@@ -143,11 +144,14 @@ class EdgeBackend:
             self._changed.discard(collection)
             rmtree(self._path(collection))
 
-    def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
+    def retrieve(
+        self, collection: str, ids: Sequence[str], keys: Sequence[str], *, vector: str | None = None
+    ) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
+        vectors = wanted_vectors(vector)
         with self._lock, self._translated():
-            found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=False)
-        return [FoundPoint(str(point.id), point.payload or {}) for point in found]
+            found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=vectors)
+        return [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, vector)) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are in the write-ahead log."""
