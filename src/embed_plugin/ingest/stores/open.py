@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
-from embed_plugin.ingest.stores.qdrant.client.target import edge_folder, open_client
+from embed_plugin.ingest.stores.qdrant.client.target import (
+    MEMORY,
+    edge_folder,
+    is_local_folder,
+    is_server,
+    open_client,
+    require_tls,
+)
 from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.qdrant.backend import Backend
 
@@ -23,6 +32,7 @@ def open_sink(
     collection: str,
     *,
     api_key: str | None = None,
+    ca_file: str | Path | None = None,
     create: bool = True,
     settings: CollectionSettings | None = None,
 ) -> QdrantSink:
@@ -33,20 +43,25 @@ def open_sink(
             An existing folder is opened by the backend that made it.
         collection: The collection's name.
         api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
-        create: Whether to create a missing folder.
+        ca_file: Certificates of the CA that an ``https://`` server's certificate is signed by.
+        create: Whether to create a missing folder; otherwise an empty Qdrant in memory takes its place.
         settings: How to create the collection if it does not exist.
 
     Raises:
-        InvalidInputError: the target is none of these, or does not support one of the settings.
+        InvalidInputError: the target is none of these, or does not support one of the settings; the key cannot be one,
+            or the CA file cannot be read.
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
+    if ca_file is not None:
+        require_tls(target)
     folder = edge_folder(target)
     backend: Backend
     if folder is not None:
         backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
     else:
-        backend = ClientBackend(open_client(target, api_key=api_key, create=create), target=target)
+        opened = target if create or is_server(target) or is_local_folder(target) else MEMORY
+        backend = ClientBackend(open_client(opened, api_key=api_key, ca_file=ca_file), target=target)
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:

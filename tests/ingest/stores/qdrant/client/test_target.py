@@ -51,7 +51,7 @@ def test_http_is_used_where_grpc_does_not_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [(401, "refuses the API key.*QDRANT_API_KEY"), (403, "--api-key"), (500, "refused: .*500")]
+    ("status", "says"), [(401, "needs an API key.*QDRANT_API_KEY"), (403, "--api-key"), (500, "refused: .*500")]
 )
 def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str) -> None:
     with server(status) as url, pytest.raises(TargetError, match=f"{url} .*{says}"):
@@ -83,7 +83,7 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     for create in (True, False):
         with pytest.raises(TargetError, match="no Qdrant folder"):
-            open_client(str(tmp_path), create=create)
+            open_sink(str(tmp_path), "c", create=create)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

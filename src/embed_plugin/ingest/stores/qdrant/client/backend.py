@@ -14,11 +14,13 @@ from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
+from embed_plugin.ingest.stores.qdrant.client.address import address_of
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
+from embed_plugin.ingest.stores.qdrant.client.connection import Connection
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
 from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
-from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, open_client, own_warnings_only
+from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +66,7 @@ class ClientBackend:
         self.advised_points = _LOCAL_POINTS if local else None
         self.supported = _LOCAL_SETTINGS if local else frozenset(CollectionSettings.__dataclass_fields__)
         self._grpc = not local and bool(options["prefer_grpc"])
+        self._api_key = options["api_key"]
         self._timeout = options["timeout"]
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
@@ -77,7 +80,7 @@ class ClientBackend:
         )
 
     def __reduce__(self) -> tuple[Callable[..., ClientBackend], tuple[object, ...]]:
-        """Pickle as the server's URL, its key, and the options of the connection.
+        """Pickle as the options of the connection.
 
         Raises:
             TargetError: only one process may have the folder open, or the client was made without a URL.
@@ -85,8 +88,10 @@ class ClientBackend:
         options = self.client.init_options
         if self._local or not options["url"]:
             raise one_process_only(self.target)
-        connection = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
-        return partial(_connect, **connection, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
+        certificates = (options["grpc_options"] or {}).get("root_certificates")
+        port = options["grpc_port"] if self._grpc else None
+        connection = Connection(address_of(options["url"]), options["api_key"], certificates, port, self._timeout)
+        return _connect, (connection, self.target, self._retry_settings)
 
     def interrupt(self) -> None:
         """End all waits for a retry, now and later: a request then fails with its last error."""
@@ -244,9 +249,9 @@ class ClientBackend:
             self.client.create_collection(collection, **arguments)
 
     def _call(self, request: Callable[[], T]) -> T:
-        with translated(self.target), self._lock:
+        with translated(self.target, api_key=self._api_key), self._lock:
             return self._retry.call(request)
 
 
-def _connect(url: str, retry: RetrySettings, **connection: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
-    return ClientBackend(open_client(url, **connection), target=url, retry=retry)
+def _connect(connection: Connection, target: str, retry: RetrySettings) -> ClientBackend:
+    return ClientBackend(connection.open(prefer_grpc=connection.grpc_port is not None), target=target, retry=retry)
