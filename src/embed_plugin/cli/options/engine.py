@@ -53,8 +53,8 @@ class Engine(OptionGroup, panel="Engine"):
 
         if not is_server(target):
             raise typer.BadParameter(
-                f"--to {shown(target)}: only one process may have that open, and --engine ray has several. Give the URL of a "
-                "Qdrant server (http://HOST:6333)"
+                f"--to {shown(target)}: only one process may have that open, and --engine ray has several. Give the "
+                "URL of a Qdrant server (http://HOST:6333)"
             )
         ray = import_part("embed_plugin.ingest.ray", extra="ray")
         with ray.connected():

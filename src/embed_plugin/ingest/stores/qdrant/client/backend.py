@@ -7,19 +7,29 @@ from functools import partial
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-from embed_plugin.ingest.stores.description import Description, VectorShape
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
+from embed_plugin.ingest.stores.description import Description
+from embed_plugin.ingest.stores.qdrant.backend import (
+    SPARSE_VECTOR,
+    FoundPoint,
+    Page,
+    PointBatch,
+    batched,
+    one_process_only,
+)
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.address import address_of
-from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
+from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes, vector_shape
 from embed_plugin.ingest.stores.qdrant.client.connection import Connection
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
 from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
+from embed_plugin.ingest.stores.qdrant.client.strict_mode import Limits, limits_of
 from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
 
 if TYPE_CHECKING:
@@ -70,6 +80,7 @@ class ClientBackend:
         self._timeout = options["timeout"]
         self._local = local
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
+        self._known_limits: dict[str, Limits] = {}
         self._interrupted = Event()
         self._retry_settings = retry or RetrySettings()
         self._retry = Retry(
@@ -106,13 +117,14 @@ class ClientBackend:
         """The description of a collection; None if it does not exist."""
         if not self._call(lambda: self.client.collection_exists(collection)):
             return None
-        config = self._call(lambda: self.client.get_collection(collection)).config
+        config = self._config(collection)
         vectors = config.params.vectors or {}
         named = vectors if isinstance(vectors, dict) else {"": vectors}
         return Description(
-            vectors={name: VectorShape(one.size, one.distance.value.lower()) for name, one in named.items()},
+            vectors={name: vector_shape(one) for name, one in named.items()},
             metadata=config.metadata or {},
             indexing_threshold=None if self._local else config.optimizer_config.indexing_threshold,
+            custom_shards=config.params.sharding_method == models.ShardingMethod.CUSTOM,
         )
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
@@ -136,13 +148,17 @@ class ClientBackend:
 
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
-        found = self._call(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
-        )
+        found: list[models.Record] = []
+        for some in batched(ids, self._limits(collection).page):
+            found += self._call(partial(self.client.retrieve, collection, some, list(keys), with_vectors=False))
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable."""
+        for part in points.parts(self._limits(collection).batch):
+            self._upsert(collection, part)
+
+    def _upsert(self, collection: str, points: PointBatch) -> None:
         if self._grpc:
             # Not by the client's own method, which converts each vector to a list of Python floats.
             request = upsert_request(collection, points)
@@ -172,12 +188,13 @@ class ClientBackend:
         lacks = None
         if page.without is not None:
             lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
+        limit = min(page.limit, self._limits(collection).page)
         found, following = self._call(
             lambda: self.client.scroll(
                 collection,
                 scroll_filter=lacks,
                 offset=page.offset,
-                limit=page.limit,
+                limit=limit,
                 with_payload=True,
                 with_vectors=page.vectors,
             )
@@ -202,7 +219,7 @@ class ClientBackend:
             found = self._call(lambda: self.client.query_points(collection, query=dense, using=using, limit=limit))
         else:
             words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-            each = max(limit, _FUSED_AT_LEAST)
+            each = max(limit, min(_FUSED_AT_LEAST, self._limits(collection).page))
             rankings = [
                 models.Prefetch(query=dense, using=using, limit=each),
                 models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
@@ -227,11 +244,13 @@ class ClientBackend:
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Set a dense vector of stored points; their payloads and other vectors stay."""
-        self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
+        for part in points.parts(self._limits(collection).batch):
+            self._call(partial(self.client.update_vectors, collection, new_vectors(part), wait=True))
 
-    def count(self, collection: str) -> int:
-        """Number of points."""
-        return self._call(lambda: self.client.count(collection, exact=True)).count
+    def count(self, collection: str, *, exact: bool = True) -> int:
+        """Number of points; approximate too where the server forbids to count."""
+        exact = exact and self._limits(collection).exact
+        return self._call(lambda: self.client.count(collection, exact=exact)).count
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
@@ -244,9 +263,24 @@ class ClientBackend:
             )
 
     def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
-        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed."""
-        if not self.client.collection_exists(collection):
+        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed, or another run."""
+        if self.client.collection_exists(collection):
+            return
+        try:
             self.client.create_collection(collection, **arguments)
+        except (UnexpectedResponse, RpcError, ValueError):
+            if not self.client.collection_exists(collection):
+                raise
+
+    def _config(self, collection: str) -> models.CollectionConfig:
+        config = self._call(lambda: self.client.get_collection(collection)).config
+        self._known_limits[collection] = limits_of(config)
+        return config
+
+    def _limits(self, collection: str) -> Limits:
+        if not self._local and collection not in self._known_limits:
+            self._config(collection)
+        return self._known_limits.get(collection, Limits())
 
     def _call(self, request: Callable[[], T]) -> T:
         with translated(self.target, api_key=self._api_key), self._lock:

@@ -135,7 +135,9 @@ def ca_certificates(file: str | Path) -> bytes:
 
 def _tls_context(certificates: bytes | None) -> ssl.SSLContext:
     if certificates is not None:
-        return ssl.create_default_context(cadata=certificates.decode("ascii", errors="ignore"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which trusts nobody yet, and checks host and certificate
+        context.load_verify_locations(cadata=certificates.decode("ascii", errors="ignore"))
+        return context
     try:
         return httpx.create_ssl_context()
     except OSError as error:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
-from httpx import TransportError
+from httpx import RemoteProtocolError, TransportError
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -48,7 +48,8 @@ def _problem(target: str, error: Exception, *, has_key: bool) -> str:
     if isinstance(error, ResponseHandlingException) and not isinstance(error.source, TransportError | OSError):
         return f"{target} does not answer as Qdrant does. Check that the URL is that of its REST port, usually 6333"
     reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
-    return _no_answer(target, str(reason))
+    hint = ": https:// for TLS, and the port of REST, not of gRPC" if isinstance(reason, RemoteProtocolError) else ""
+    return _no_answer(target, str(reason), hint)
 
 
 def _http_problem(target: str, error: UnexpectedResponse, *, has_key: bool) -> str:
@@ -88,7 +89,7 @@ def _about_rights(*, has_key: bool) -> str:
     return f"No API key was given: if one is needed, {_GIVE_KEY}"
 
 
-def _no_answer(target: str, reason: str) -> str:
+def _no_answer(target: str, reason: str, hint: str) -> str:
     address = _address(target)
     if "CERTIFICATE_VERIFY_FAILED" in reason or "certificate verify failed" in reason:
         return f"{target} shows a certificate that is not trusted ({_line(reason)}). {_about_certificate(reason)}"
@@ -98,7 +99,7 @@ def _no_answer(target: str, reason: str) -> str:
     if address and not address.names_port:
         port = f". The URL names no port, so {address.port} was asked, Qdrant's own; another one is added as HOST:PORT"
     found = f"no Qdrant server answers at {target} ({_line(reason)}){_by_proxy(address)}"
-    return f"{found}. Check that it runs and that the URL is right{port}"
+    return f"{found}. Check that it runs and that the URL is right{hint}{port}"
 
 
 def _about_certificate(reason: str) -> str:

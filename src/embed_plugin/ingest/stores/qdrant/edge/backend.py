@@ -220,10 +220,10 @@ class EdgeBackend:
         vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
         self._update(collection, edge.UpdateOperation.update_vectors(vectors))
 
-    def count(self, collection: str) -> int:
+    def count(self, collection: str, *, exact: bool = True) -> int:
         """Number of points."""
         with self._lock, self._translated():
-            return self._shard(collection).count(edge.CountRequest(exact=True))
+            return self._shard(collection).count(edge.CountRequest(exact=exact))
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
