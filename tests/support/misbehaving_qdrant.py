@@ -208,6 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _do(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if self.command == "PUT" and path.count("/") == 2 and self.behaviour.made_meanwhile:
+            self.behaviour.made_meanwhile()
         with self.lock:
             if path == "/collections":
                 return 200, _json(self.engine.get_collections())
@@ -235,8 +237,6 @@ class _Handler(BaseHTTPRequestHandler):
             told = (body.get("optimizers_config") or {}).get("indexing_threshold")
             self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
             return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
-        if self.behaviour.made_meanwhile:
-            self.behaviour.made_meanwhile()
         if self.engine.collection_exists(name):
             raise AlreadyThereError(f"Wrong input: Collection `{name}` already exists!")
         made = models.CreateCollection.model_validate(body)
