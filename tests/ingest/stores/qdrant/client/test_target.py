@@ -58,6 +58,20 @@ def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str
         open_client(url)
 
 
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"", b'{"result": {"another": 1}}'])
+def test_a_server_that_is_not_qdrant_is_said_to_be_none(body: bytes) -> None:
+    with server(200, body) as url, pytest.raises(TargetError, match=f"{url} does not answer as Qdrant does"):
+        open_client(url)
+
+
+def test_a_page_of_a_firewall_is_not_shown() -> None:
+    with (
+        server(403, b"<html>\x1b[31mno</html>") as url,
+        pytest.raises(TargetError, match=r"403 Forbidden\. No API key"),
+    ):
+        open_client(url)
+
+
 # qdrant-client leaves the lock file open when it cannot lock it
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_folder_in_use_is_refused_by_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.stores.qdrant.client.messages import ServerBusyError, server_problem
+from embed_plugin.ingest.stores.qdrant.client.messages import NOT_QDRANT, ServerBusyError, server_problem
 from embed_plugin.wire import RETRY_AFTER_HEADER, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def translated(target: str, *, api_key: str | None = None) -> Iterator[None]:
         kind = RefusedContentError if _is_about_content(error) else TargetError
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         raise kind(server_problem(target, error, api_key=api_key) + notes) from error
+    except JSONDecodeError as error:
+        raise TargetError(f"{target} {NOT_QDRANT}") from error
     except (OSError, sqlite3.Error) as error:
         message = f"{target}: {error}. Check that the disk has room and that the folder may be written"
         raise TargetError(message) from error

@@ -16,6 +16,9 @@ from embed_plugin.ingest.stores.qdrant.client.address import address_of
 if TYPE_CHECKING:
     from embed_plugin.ingest.stores.qdrant.client.address import ServerAddress
 
+NOT_QDRANT = "does not answer as Qdrant does. Check that the URL is that of its REST port, usually 6333"
+"""Behind a target: the message for an answer that cannot be read."""
+
 _LONGEST_REASON = 500
 _NO_ANSWER = {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}
 _GIVE_KEY = "set QDRANT_API_KEY, or give it with --api-key"
@@ -46,7 +49,7 @@ def _problem(target: str, error: Exception, *, has_key: bool) -> str:
     if isinstance(error, RpcError) and error.code() not in _NO_ANSWER:
         return _grpc_problem(target, error, has_key=has_key)
     if isinstance(error, ResponseHandlingException) and not isinstance(error.source, TransportError | OSError):
-        return f"{target} does not answer as Qdrant does. Check that the URL is that of its REST port, usually 6333"
+        return f"{target} {NOT_QDRANT}"
     reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
     hint = ": https:// for TLS, and the port of REST, not of gRPC" if isinstance(reason, RemoteProtocolError) else ""
     return _no_answer(target, str(reason), hint)
@@ -60,7 +63,7 @@ def _http_problem(target: str, error: UnexpectedResponse, *, has_key: bool) -> s
     if status == HTTPStatus.FORBIDDEN:
         return f"{found}. {_about_rights(has_key=has_key)}"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        location = _line(str(error.headers.get("location", ""))).partition("?")[0]
+        location = _line(str(error.headers.get("location", ""))).partition("?")[0].rpartition("@")[2]
         return f"{found}: it redirects to {location or 'nowhere'}. Give the URL of Qdrant itself"
     address = _address(target)
     if status == HTTPStatus.NOT_FOUND and address and address.path:
