@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -189,6 +190,15 @@ def test_a_certificate_of_an_own_ca_needs_it(certificates: Certificates) -> None
         assert "--ca-file FILE" in message
         with open_sink(url, "c", ca_file=certificates.ca) as sink:
             sink.prepare(ENCODER)
+
+
+def test_a_sink_in_another_process_has_the_ca_too(certificates: Certificates) -> None:
+    """Its certificate goes along, not the file's name: another machine has no such file."""
+    with both_ports(certificates) as (url, _, _), open_sink(url, "c", api_key=KEY, ca_file=certificates.ca) as sink:
+        sink.prepare(ENCODER)
+        with pickle.loads(pickle.dumps(sink)) as copy:  # noqa: S301 - our own bytes
+            assert copy.check(ENCODER)
+            assert copy._backend._grpc
 
 
 def test_tls_where_there_is_none_and_none_where_there_is(certificates: Certificates) -> None:

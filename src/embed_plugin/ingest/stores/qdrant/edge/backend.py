@@ -28,7 +28,7 @@ from embed_plugin.ingest.stores.qdrant.backend import (
 )
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
-from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom
+from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom, taken
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class EdgeBackend:
     def _has_room_to_index(self, collection: str) -> bool:
         """Return whether the segments fit on the disk twice; if not, a later run builds the index."""
         segments = (self._path(collection) / _SHARD / "segments").glob("**/*")
-        if self._room.allows(2 * sum(file.stat().st_blocks * 512 for file in segments)):
+        if self._room.allows(2 * sum(map(taken, segments))):
             return True
         components = sum(shape.dimension for shape in self._vectors(collection).values())
         if 4 * components * self.count(collection, exact=False) >= _INDEXED_FROM:

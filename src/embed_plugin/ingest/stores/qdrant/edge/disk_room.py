@@ -93,7 +93,7 @@ class DiskRoom:
         return next(folder for folder in (self._folder, *self._folder.absolute().parents) if folder.exists())
 
     def _require_for(self, holes: dict[Path, int]) -> None:
-        needed = sum(size - file.stat().st_blocks * 512 for file, size in holes.items())
+        needed = sum(size - taken(file) for file, size in holes.items())
         if needed and (free := self.free()) < needed:
             raise self._too_full(free, needed)
 
@@ -102,10 +102,10 @@ class DiskRoom:
         if not self._is_in_memory():
             return
         for file in shard.glob("segments/**/*"):
-            found = file.stat()
+            size = file.stat().st_size
             is_payload = file.parent.name == "payload_storage" and file.name.startswith("page_")
-            if file.is_file() and not is_payload and found.st_blocks * 512 < found.st_size:
-                yield file, found.st_size
+            if file.is_file() and not is_payload and taken(file) < size:
+                yield file, size
 
     def _is_in_memory(self) -> bool:
         if self._in_memory is None:
@@ -117,6 +117,12 @@ class DiskRoom:
             f"the disk of {self._folder} has {free / 1e6:.1f} MB free, and {needed / 1e6:.1f} MB are needed there. "
             "Make room, and run the same command again to go on"
         )
+
+
+def taken(file: Path) -> int:
+    """Bytes that a file takes on the disk, without its holes; all its bytes where the system does not tell."""
+    found = file.stat()
+    return getattr(found, "st_blocks", found.st_size // 512) * 512
 
 
 def _file_system(folder: Path) -> str | None:
