@@ -100,3 +100,12 @@ def test_a_quota_ends_the_command_with_its_reason(here: Path, model: str) -> Non
         assert len(seen.writes) < 25
     assert (status, "Max points count limit exceeded" in stderr) == (1, True)
     assert "s3cr3t-key" not in stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_the_home_folder_is_found_behind_edge_where_the_shell_leaves_it(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert ingest(model, "edge:~/store")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["home"]
