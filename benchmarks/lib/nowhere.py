@@ -75,7 +75,7 @@ class Nowhere:
         del vector, limit, text
         return []
 
-    def count(self) -> int:
+    def count(self, *, exact: bool = True) -> int:  # noqa: ARG002 - of a sink
         """Always empty."""
         return self._count
 

@@ -14,6 +14,8 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc, grpc_to
 from qdrant_client.grpc.collections_service_pb2_grpc import CollectionsServicer, add_CollectionsServicer_to_server
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
 
+from support.misbehaving_qdrant import Misbehaviour, beyond
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,17 +28,25 @@ DONE = messages.PointsOperationResponse(
 
 @contextmanager
 def grpc_qdrant(
-    engine: QdrantClient, *codes: grpc.StatusCode, poison: str | None = None
+    engine: QdrantClient,
+    *codes: grpc.StatusCode,
+    poison: str | None = None,
+    behaviour: Misbehaviour | None = None,
+    port: int = 0,
+    tls: grpc.ServerCredentials | None = None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Serve on a free port; the port, and the sizes of the upserts that come.
 
     The first upserts fail with the codes, in order. One with a point whose payload has ``poison`` in it is refused.
+    What else goes wrong is the behaviour, that of the HTTP half if it is given.
     """
+    behaviour = behaviour or Misbehaviour(engine, poison=poison)
     lock, sizes = Lock(), list[int]()
     server = grpc.server(ThreadPoolExecutor(4))
-    add_CollectionsServicer_to_server(_Collections(engine, lock), server)  # type: ignore[no-untyped-call]
-    add_PointsServicer_to_server(_Points(engine, lock, deque(codes), poison, sizes), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
+    add_CollectionsServicer_to_server(_Collections(behaviour, lock), server)  # type: ignore[no-untyped-call]
+    add_PointsServicer_to_server(_Points(behaviour, lock, deque(codes), sizes), server)  # type: ignore[no-untyped-call]
+    address = f"127.0.0.1:{port}"
+    port = server.add_secure_port(address, tls) if tls else server.add_insecure_port(address)
     server.start()
     try:
         yield port, sizes
@@ -45,10 +55,11 @@ def grpc_qdrant(
 
 
 class _Collections(CollectionsServicer):
-    def __init__(self, engine: QdrantClient, lock: Lock) -> None:
-        self.engine, self.lock = engine, lock
+    def __init__(self, behaviour: Misbehaviour, lock: Lock) -> None:
+        self.behaviour, self.engine, self.lock = behaviour, behaviour.engine, lock
 
-    def List(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def List(self, _request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self.behaviour.api_keys.add(dict(context.invocation_metadata()).get("api-key"))
         with self.lock:
             names = [found.name for found in self.engine.get_collections().collections]
         return messages.ListCollectionsResponse(
@@ -63,11 +74,16 @@ class _Collections(CollectionsServicer):
     def Get(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         with self.lock:
             info = self.engine.get_collection(request.collection_name)
+        info.config.strict_mode_config = self.behaviour.strict
         return messages.GetCollectionInfoResponse(result=RestToGrpc.convert_collection_info(info))
 
-    def Create(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         sparse = request.sparse_vectors_config
+        if self.behaviour.made_meanwhile:
+            self.behaviour.made_meanwhile()
         with self.lock:
+            if self.engine.collection_exists(request.collection_name):
+                context.abort(grpc.StatusCode.ALREADY_EXISTS, "Wrong input: the collection already exists!")
             self.engine.create_collection(
                 request.collection_name,
                 GrpcToRest.convert_vectors_config(request.vectors_config),
@@ -88,10 +104,13 @@ class _Collections(CollectionsServicer):
 
 
 class _Points(PointsServicer):
-    def __init__(
-        self, engine: QdrantClient, lock: Lock, codes: deque[grpc.StatusCode], poison: str | None, sizes: list[int]
-    ) -> None:
-        self.engine, self.lock, self.codes, self.poison, self.sizes = engine, lock, codes, poison, sizes
+    def __init__(self, behaviour: Misbehaviour, lock: Lock, codes: deque[grpc.StatusCode], sizes: list[int]) -> None:
+        self.behaviour, self.engine, self.lock, self.codes, self.sizes = behaviour, behaviour.engine, lock, codes, sizes
+
+    def _keep_strict(self, context: Any, **body: Any) -> None:  # noqa: ANN401
+        reason = beyond(self.behaviour.strict, "/query", body)
+        if reason is not None:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
 
     def Upsert(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         with self.lock:
@@ -99,8 +118,14 @@ class _Points(PointsServicer):
             self.sizes.append(len(request.points))
         if code is not None:
             context.abort(code, "as planned")
+        if self.behaviour.quota:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, self.behaviour.quota)
+        if self.behaviour.forbidden:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, self.behaviour.forbidden)
+        self._keep_strict(context, points=list(request.points))
         points = [GrpcToRest.convert_point_struct(point) for point in request.points]
-        if self.poison and any(self.poison in str(point.payload) for point in points):
+        poison = self.behaviour.poison
+        if poison and any(poison in str(point.payload) for point in points):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a point is poisoned")
         with self.lock:
             self.engine.upsert(request.collection_name, points)
@@ -120,7 +145,8 @@ class _Points(PointsServicer):
             self.engine.batch_update_points(request.collection_name, operations)
         return messages.UpdateBatchResponse(result=[DONE.result] * len(operations))
 
-    def Get(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Get(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._keep_strict(context, ids=list(request.ids))
         ids = [GrpcToRest.convert_point_id(one) for one in request.ids]
         with self.lock:
             keys = list(request.with_payload.include.fields) or True
@@ -128,7 +154,8 @@ class _Points(PointsServicer):
             found = self.engine.retrieve(request.collection_name, ids, with_payload=keys, with_vectors=vectors)
         return messages.GetResponse(result=[RestToGrpc.convert_retrieved_point(point) for point in found])
 
-    def Scroll(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Scroll(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._keep_strict(context, limit=request.limit)
         offset = GrpcToRest.convert_point_id(request.offset) if request.HasField("offset") else None
         with self.lock:
             found, following = self.engine.scroll(
@@ -141,7 +168,8 @@ class _Points(PointsServicer):
         records = [RestToGrpc.convert_retrieved_point(point) for point in found]
         return messages.ScrollResponse(result=records, next_page_offset=following)
 
-    def Query(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Query(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._keep_strict(context, limit=request.limit, prefetch=[{"limit": one.limit} for one in request.prefetch])
         asked = GrpcToRest.convert_query_points(request)
         with self.lock:
             found = self.engine.query_points(
@@ -149,7 +177,8 @@ class _Points(PointsServicer):
             )
         return messages.QueryResponse(result=[RestToGrpc.convert_scored_point(point) for point in found.points])
 
-    def Count(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def Count(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._keep_strict(context, exact=request.exact)
         with self.lock:
             return messages.CountResponse(
                 result=messages.CountResult(count=self.engine.count(request.collection_name).count)

@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import struct
+import sys
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from pydantic_core import to_jsonable_python
 from qdrant_client import QdrantClient, models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import ssl
+    from collections.abc import Callable, Iterator
 
 Fault: TypeAlias = "Refuse | Reset | Slow | None"
 
@@ -49,6 +51,10 @@ class Slow:
     seconds: float
 
 
+class AlreadyThereError(Exception):
+    """The collection that is to be made is there."""
+
+
 @dataclass
 class Misbehaviour:
     """What goes wrong, and a record of what came.
@@ -60,6 +66,11 @@ class Misbehaviour:
         api_keys: Of every request.
         engine: Where the points are.
         indexing_threshold: What a collection was told last; None before.
+        quota: Every write of points is refused with 400 and this reason.
+        needed_key: Requests without this key are refused with 401, in plain text as Qdrant does.
+        forbidden: Every write of points is refused with 403 and this reason.
+        strict: The collections' strict mode, which is kept.
+        made_meanwhile: Called before a collection is made, as another run that is a moment earlier.
     """
 
     engine: QdrantClient
@@ -69,27 +80,45 @@ class Misbehaviour:
     writes: list[tuple[float, int, int]] = field(default_factory=list)
     api_keys: set[str | None] = field(default_factory=set)
     indexing_threshold: int | None = None
+    quota: str | None = None
+    needed_key: str | None = None
+    forbidden: str | None = None
+    strict: models.StrictModeConfigOutput | None = None
+    made_meanwhile: Callable[[], object] | None = None
     stopped: Event = field(default_factory=Event)
     most_at_once: int = 0
     at_once: int = 0
 
 
 @contextmanager
-def misbehaving_qdrant(*faults: Fault, poison: str | None = None) -> Iterator[tuple[str, Misbehaviour]]:
+def misbehaving_qdrant(
+    *faults: Fault, poison: str | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, Misbehaviour]]:
     """Serve on a free port; the URL, and what is to go wrong."""
     engine = QdrantClient(":memory:")
     behaviour = Misbehaviour(engine, deque(faults), poison)
     handler = type("Handler", (_Handler,), {"behaviour": behaviour, "engine": engine, "lock": Lock()})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
+        scheme = "http"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            scheme = "https"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", behaviour
+            yield f"{scheme}://127.0.0.1:{server.server_port}", behaviour
         finally:
             behaviour.stopped.set()
             server.shutdown()
             thread.join()
     engine.close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Keep the tests' output clean of handshakes that the client breaks off."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,9 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
         writes = self.command == "PUT" and path.endswith("/points")
         with self.lock:
             self.behaviour.api_keys.add(self.headers.get("api-key"))
-            fault = self._note_write(body, len(text)) if writes else None
+            refusal = self._refusal(path, body, writes=writes)
+            fault = self._note_write(body, len(text)) if writes and refusal is None else None
         if isinstance(fault, Refuse):
-            self._answer(fault.status, {"status": {"error": "as planned"}}, fault.retry_after)
+            refusal = fault.status, {"status": {"error": "as planned"}}
+        if refusal is not None:
+            self._answer(*refusal, getattr(fault, "retry_after", None))
             return
         if isinstance(fault, Reset) and not fault.after_storing:
             self._reset()
@@ -124,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             status, result = self._do(path, body)
         except Exception as error:  # noqa: BLE001 - a fault of the double itself must not look like one of the network
-            self._answer(400, {"status": {"error": repr(error)}})
+            self._answer(409 if isinstance(error, AlreadyThereError) else 400, {"status": {"error": str(error)}})
             return
         if isinstance(fault, Slow):
             self.behaviour.stopped.wait(fault.seconds)
@@ -147,14 +179,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.behaviour.at_once -= isinstance(fault, Refuse | Reset)
         return fault
 
+    def _refusal(self, path: str, body: dict[str, Any], *, writes: bool) -> tuple[int, str | dict[str, Any]] | None:
+        """The status and the content that a request is refused with; None if it is done."""
+        told = self.behaviour
+        if told.needed_key is not None and self.headers.get("api-key") != told.needed_key:
+            return 401, "Must provide an API key or an Authorization bearer token"
+        reason = (told.quota or told.forbidden) if writes else None
+        if writes and reason is not None:
+            told.writes.append((time.monotonic(), 0, 0))
+        reason = reason or beyond(told.strict, path, body)
+        status = 403 if writes and told.forbidden else 400
+        return None if reason is None else (status, {"status": {"error": reason}, "time": 0.0})
+
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.wfile.flush()
         self.connection.close()
         self.close_connection = True
 
-    def _answer(self, status: int, content: dict[str, Any], retry_after: str | None = None) -> None:
-        text = json.dumps(content).encode()
+    def _answer(self, status: int, content: str | dict[str, Any], retry_after: str | None = None) -> None:
+        text = (content if isinstance(content, str) else json.dumps(content)).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -164,10 +208,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def _do(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if self.command == "PUT" and path.count("/") == 2 and self.behaviour.made_meanwhile:
+            self.behaviour.made_meanwhile()
         with self.lock:
             if path == "/collections":
                 return 200, _json(self.engine.get_collections())
-            name, rest = re.fullmatch(r"/collections/([^/]+)(.*)", path).groups()  # type: ignore[union-attr]
+            found = re.fullmatch(r"/collections/([^/]+)(.*)", path)
+            if found is None:
+                return 404, None
+            name, rest = found.groups()
             if rest == "/exists":
                 return 200, {"exists": self.engine.collection_exists(name)}
             if not rest:
@@ -179,6 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = _json(self.engine.get_collection(name))
             if self.behaviour.indexing_threshold is not None:
                 found["config"]["optimizer_config"]["indexing_threshold"] = self.behaviour.indexing_threshold
+            if self.behaviour.strict is not None:
+                found["config"]["strict_mode_config"] = _json(self.behaviour.strict)
             return 200, found
         if self.command == "DELETE":
             return 200, self.engine.delete_collection(name)
@@ -186,6 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
             told = (body.get("optimizers_config") or {}).get("indexing_threshold")
             self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
             return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
+        if self.engine.collection_exists(name):
+            raise AlreadyThereError(f"Wrong input: Collection `{name}` already exists!")
         made = models.CreateCollection.model_validate(body)
         sparse, metadata = made.sparse_vectors, made.metadata
         return 200, self.engine.create_collection(name, made.vectors, sparse_vectors_config=sparse, metadata=metadata)
@@ -231,6 +284,22 @@ _ROUTES = {
     ("POST", "/points/query"): "_query",
     ("POST", "/points/count"): "_count",
 }
+
+
+def beyond(strict: models.StrictModeConfigOutput | None, path: str, body: dict[str, Any]) -> str | None:
+    """What a strict mode says to a request; None if it allows it."""
+    if strict is None or not strict.enabled:
+        return None
+    asked = body.get("limit", len(body.get("ids", ()))) if path.endswith(("/scroll", "/query", "/points")) else 0
+    asked = max([asked, *(one.get("limit", 0) for one in body.get("prefetch") or ())])
+    written = len(body.get("batch", {}).get("ids", ())) or len(body.get("points", ()))
+    if strict.max_query_limit and asked > strict.max_query_limit:
+        return f'Limit exceeded {asked} > {strict.max_query_limit} for "limit". Help: Reduce the "limit" parameter.'
+    if strict.upsert_max_batchsize and written > strict.upsert_max_batchsize and not path.endswith("/delete"):
+        return f'Limit exceeded {written} > {strict.upsert_max_batchsize} for "upsert limit"'
+    if strict.search_allow_exact is False and body.get("exact"):
+        return 'Forbidden: Exact search is not allowed. Help: Set "exact" to false.'
+    return None
 
 
 def _json(answer: Any) -> Any:  # noqa: ANN401

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -30,6 +31,12 @@ class CollectionOptions(OptionGroup, panel="Collection"):
     collection: Annotated[str, typer.Option(help="Name of the collection.", show_default=False)]
     api_key: Annotated[
         str | None, typer.Option(envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True)
+    ] = field(default=None, repr=False)
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Certificate (PEM) of the CA that signed an https:// server's.", show_default=False
+        ),
     ] = None
 
     def opened(
@@ -42,7 +49,14 @@ class CollectionOptions(OptionGroup, panel="Collection"):
         """
         from embed_plugin.ingest import open_sink  # noqa: PLC0415 - needs the extra
 
-        return open_sink(self.to, self.collection, api_key=self.api_key, create=create, settings=settings)
+        return open_sink(
+            self.to,
+            self.collection,
+            api_key=self.api_key,
+            ca_file=self.ca_file,
+            create=create,
+            settings=settings,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,12 +46,15 @@ class Engine(OptionGroup, panel="Engine"):
 
             yield LocalWorkers
             return
-        from embed_plugin.ingest.stores.qdrant.client.target import is_server  # noqa: PLC0415 - the same
+        from embed_plugin.ingest.stores.qdrant.client.target import (  # noqa: PLC0415 - the same
+            is_server,
+            shown,
+        )
 
         if not is_server(target):
             raise typer.BadParameter(
-                f"--to {target}: only one process may have that open, and --engine ray has several. Give the URL of a "
-                "Qdrant server (http://HOST:6333)"
+                f"--to {shown(target)}: only one process may have that open, and --engine ray has several. Give the "
+                "URL of a Qdrant server (http://HOST:6333)"
             )
         ray = import_part("embed_plugin.ingest.ray", extra="ray")
         with ray.connected():

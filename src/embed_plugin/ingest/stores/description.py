@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from embed_plugin.collection_identity import SCHEMA, CollectionIdentity, identity_of, written_on
+from embed_plugin.ingest.stores.collection_settings import Datatype
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -18,10 +19,19 @@ _DISTANCE = "cosine"
 
 
 class VectorShape(NamedTuple):
-    """The shape of a collection's dense vectors of one name: their length, and the distance (``cosine``, ...)."""
+    """The shape of a collection's dense vectors of one name.
+
+    Attributes:
+        dimension: Their length.
+        distance: ``cosine``, ...
+        datatype: Of a component.
+        several: Whether a point has several of them, a multivector.
+    """
 
     dimension: int
     distance: str
+    datatype: str = "float32"
+    several: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,11 +42,13 @@ class Description:
         vectors: Its dense vectors by name; the name of the one without is empty.
         metadata: Of the collection.
         indexing_threshold: Size in kB above which segments are indexed; None if there is no index.
+        custom_shards: Whether every request must name a shard.
     """
 
     vectors: Mapping[str, VectorShape]
     metadata: Mapping[str, Any]
     indexing_threshold: int | None = None
+    custom_shards: bool = False
 
     @property
     def identity(self) -> CollectionIdentity | None:
@@ -63,6 +75,9 @@ class Description:
             return "named or sparse vectors", "one unnamed vector per point"
         dimension = encoder.dimension
         found = [
+            (not vector.several, "several vectors per point (a multivector)", "one vector per point"),
+            (vector.datatype in get_args(Datatype), f"vectors of {vector.datatype}", "float32 or float16"),
+            (not self.custom_shards, "custom sharding", "Qdrant's own sharding"),
             (vector.dimension == dimension, f"vectors of dimension {vector.dimension}", f"the model's {dimension}"),
             self._distance_found(vector.distance, settings),
         ]

@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.extras import import_part
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
-from embed_plugin.ingest.stores.qdrant.client.target import edge_folder, is_missing_folder, open_client
+from embed_plugin.ingest.stores.qdrant.client.target import (
+    MEMORY,
+    edge_folder,
+    is_local_folder,
+    is_server,
+    open_client,
+    require_tls,
+)
 from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.qdrant.backend import Backend
 
@@ -24,6 +33,7 @@ def open_sink(
     collection: str,
     *,
     api_key: str | None = None,
+    ca_file: str | Path | None = None,
     create: bool = True,
     settings: CollectionSettings | None = None,
 ) -> QdrantSink:
@@ -34,24 +44,29 @@ def open_sink(
             An existing folder is opened by the backend that made it.
         collection: The collection's name.
         api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
+        ca_file: Certificates of the CA that an ``https://`` server's certificate is signed by.
         create: Whether a missing folder may be created; it is with the first collection, so that a run that fails
             before leaves nothing behind.
         settings: How to create the collection if it does not exist.
 
     Raises:
-        InvalidInputError: the target is none of these, or does not support one of the settings.
+        InvalidInputError: the target is none of these, or does not support one of the settings; the key cannot be one,
+            or the CA file cannot be read.
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
+    if ca_file is not None:
+        require_tls(target)
     folder = edge_folder(target)
     backend: Backend
     if folder is not None:
         backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
     else:
+        missing = not (is_server(target) or target == MEMORY or is_local_folder(target))
         backend = ClientBackend(
-            open_client(target, api_key=api_key, create=False),
+            open_client(MEMORY if missing else target, api_key=api_key, ca_file=ca_file),
             target=target,
-            create_folder=partial(open_client, target) if create and is_missing_folder(target) else None,
+            create_folder=partial(open_client, target) if create and missing else None,
         )
     try:
         return QdrantSink(backend, collection, settings=settings)

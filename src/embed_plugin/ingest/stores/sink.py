@@ -123,8 +123,8 @@ class Sink(Protocol):
     ) -> list[tuple[float, StoredChunk]]:
         """Score and chunk of the nearest points, best first; with ``text``, the query's words count too."""
 
-    def count(self) -> int:
-        """Number of points in the collection."""
+    def count(self, *, exact: bool = True) -> int:
+        """Number of points in the collection; approximate if that is enough, or if the store forbids to count."""
 
     def collections(self) -> list[str]:
         """Names of the store's collections."""

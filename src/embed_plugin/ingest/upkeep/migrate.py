@@ -49,7 +49,7 @@ def migrate(
         encoder: The model to move to.
         sink: The collection.
         drop_old: Remove the old vectors after the switch; by default they stay, for programs that still use them.
-        on_progress: Called after each page with the points embedded in this run and the points in all.
+        on_progress: Called after each page with the points embedded in this run and about how many there are.
 
     Raises:
         RecordError: a chunk has more tokens than the model's limit; nothing is truncated.
@@ -58,18 +58,18 @@ def migrate(
     """
     started = time.monotonic()
     migration = sink.migration(encoder)
-    points = embedded = 0
+    embedded = 0
     if migration.start():
-        points = sink.count()
+        points = sink.count(exact=False)
         for page in migration.unmigrated():
             _refuse_long(page, encoder)
             migration.add(page, encoder.encode_documents([chunk.text for chunk in page]))
             embedded += len(page)
             if on_progress:
-                on_progress(embedded, points)
+                on_progress(embedded, max(points, embedded))
         migration.finish()
     dropped = migration.drop_old() if drop_old else []
-    return MigrationSummary(points or sink.count(), embedded, tuple(dropped), time.monotonic() - started)
+    return MigrationSummary(sink.count(), embedded, tuple(dropped), time.monotonic() - started)
 
 
 def _refuse_long(chunks: Sequence[StoredChunk], encoder: TextEncoder) -> None:

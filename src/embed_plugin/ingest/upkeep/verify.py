@@ -78,7 +78,7 @@ def verify(
         encoder: The model that made the collection.
         sink: The collection.
         sample: Number of texts to embed again, drawn evenly.
-        on_progress: Called after each page with the points scanned and their total.
+        on_progress: Called after each page with the points scanned and about how many there are.
 
     Raises:
         SpaceMismatchError: the collection holds vectors of another space.
@@ -89,11 +89,11 @@ def verify(
     if not sink.check(encoder):
         raise TargetError(f"{sink.target} has no collection {sink.collection!r}. Ingest into it first")
     scan = _Scan(sink, sample)
-    total = sink.count()
+    total = sink.count(exact=False)
     for page in sink.scan(with_vectors=True):
         scan.take(page)
         if on_progress:
-            on_progress(scan.points, total)
+            on_progress(scan.points, max(total, scan.points))
     return scan.verification(encoder)
 
 

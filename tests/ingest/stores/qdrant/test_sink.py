@@ -52,7 +52,7 @@ def open_kind(kind: str, tmp_path: Path, collection: str, settings: CollectionSe
 @contextmanager
 def loopback(kind: str) -> Iterator[ClientBackend]:
     """A server on loopback, with or without gRPC."""
-    with misbehaving_qdrant() as (url, behaviour), grpc_qdrant(behaviour.engine) as (port, _):
+    with misbehaving_qdrant() as (url, behaviour), grpc_qdrant(behaviour.engine, behaviour=behaviour) as (port, _):
         yield ClientBackend(open_client(url, prefer_grpc=kind == "grpc", grpc_port=port))
 
 

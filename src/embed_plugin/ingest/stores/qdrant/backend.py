@@ -49,6 +49,15 @@ class PointBatch:
     sparse: Sequence[SparseVector] | None = None
     name: str = ""
 
+    def parts(self, most: int) -> Iterator[PointBatch]:
+        """The batch in parts of at most so many points."""
+        for start in range(0, len(self.ids), most):
+            rows = slice(start, start + most)
+            sparse = None if self.sparse is None else self.sparse[rows]
+            yield replace(
+                self, ids=self.ids[rows], vectors=self.vectors[rows], payloads=self.payloads[rows], sparse=sparse
+            )
+
 
 class FoundPoint(NamedTuple):
     """A stored point; with its vector only if that was requested."""
@@ -169,8 +178,8 @@ class Backend(Protocol):
     def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Set a dense vector of stored points; their payloads and other vectors stay."""
 
-    def count(self, collection: str) -> int:
-        """Number of points."""
+    def count(self, collection: str, *, exact: bool = True) -> int:
+        """Number of points; approximate if that is enough, or if the server forbids to count."""
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
@@ -190,3 +199,9 @@ def pages(backend: Backend, collection: str, page: Page) -> Iterator[list[FoundP
         page, more = replace(page, offset=offset), offset is not None
         if points:
             yield points
+
+
+def batched(ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Ids in parts of at most so many."""
+    for start in range(0, len(ids), most):
+        yield list(ids[start : start + most])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import RefusedContentError
+from embed_plugin.errors import RefusedContentError, TargetError
 from embed_plugin.ingest.records import Rejected
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ REQUEST_POINTS = 256
 
 LOOKUP_POINTS = 1024
 """Maximum ids of a request that looks points up or deletes them."""
+
+MOST_REFUSALS = 20
+"""Refusals in a row, with one reason, after which that is not about the content of a point."""
 
 REQUEST_BYTES = 8 << 20
 """A quarter of a Qdrant server's default limit."""
@@ -55,6 +59,43 @@ def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice],
             *send_or_bisect(chunks, slice(middle, part.stop), send),
         ]
     return []
+
+
+class Refusals:
+    """Counts the refusals since the last request that was stored, of all threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._reason = ""
+        self._in_a_row = 0
+
+    def counted(self, send: Callable[[slice], None]) -> Callable[[slice], None]:
+        """Wrap a function that sends a part of chunks.
+
+        The wrapped one raises TargetError once MOST_REFUSALS in a row had one reason: a quota, a limit of the server.
+        """
+
+        def send_counted(part: slice) -> None:
+            try:
+                send(part)
+            except RefusedContentError as error:
+                self._add(str(error))
+                raise
+            with self._lock:
+                self._in_a_row = 0
+
+        return send_counted
+
+    def _add(self, reason: str) -> None:
+        with self._lock:
+            self._in_a_row = self._in_a_row + 1 if reason == self._reason else 1
+            self._reason = reason
+            if self._in_a_row >= MOST_REFUSALS:
+                message = (
+                    f"{reason}. {self._in_a_row} requests in a row were refused for that reason, so it is not about "
+                    "single records. Change what the server allows, and run the same command again to go on"
+                )
+                raise TargetError(message)
 
 
 def _bytes_of(chunk: Chunk, dimension: int) -> int:

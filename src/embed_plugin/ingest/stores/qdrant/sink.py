@@ -19,7 +19,7 @@ from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, chun
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
-from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests, send_or_bisect
+from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, Refusals, requests, send_or_bisect
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class QdrantSink:
         self._advised = backend.advised_points
         if collection != escaped(collection):
             raise InvalidInputError(f"the collection's name, {escaped(collection)}, is not UTF-8: choose another one")
+        self._refusals = Refusals()
         unknown = self._settings.chosen() - backend.supported
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")
@@ -109,7 +110,7 @@ class QdrantSink:
         if mismatch := description.mismatch(encoder, self._settings):
             raise self._mismatch(*mismatch)
         self._identity = description.identity
-        if self._identity is None and self.count():
+        if self._identity is None and self._backend.scroll(self.collection, Page(limit=1))[0]:
             raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
         return True
 
@@ -139,9 +140,9 @@ class QdrantSink:
         if not self.check(encoder):
             identity = new_identity(encoder, self._settings, namespace=self.collection)
             self._backend.create(self.collection, identity, self._settings)
-            self._identity = identity
-            if self._settings.bulk_load:
-                self._start_bulk_load(identity)
+            self.check(encoder)  # another run may have made it first, for another model
+            if self._settings.bulk_load and self._identity is not None and self._identity.bulk_load is None:
+                self._start_bulk_load(self._identity)
         elif self._identity is not None and self._identity.migrating_to:
             raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
         elif self._identity is None:
@@ -203,7 +204,7 @@ class QdrantSink:
             chunks = [chunk for chunk, fits in zip(chunks, finite, strict=True) if fits]
             vectors = vectors[finite]
         parts = list(requests(chunks, dimension=vectors.shape[1]))
-        send = self._send(chunks, vectors)
+        send = self._refusals.counted(self._send(chunks, vectors))
         sent = self._pool.map(lambda part: send_or_bisect(chunks, part, send), parts)
         rejected += [refused for part in sent for refused in part]
         self._advise()
@@ -256,9 +257,9 @@ class QdrantSink:
         found = self._backend.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
         return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
-    def count(self) -> int:
-        """Number of points in the collection."""
-        return self._backend.count(self.collection)
+    def count(self, *, exact: bool = True) -> int:
+        """Number of points in the collection; approximate if that is enough, or if the server forbids to count."""
+        return self._backend.count(self.collection, exact=exact)
 
     def collections(self) -> list[str]:
         """Names of the backend's collections."""

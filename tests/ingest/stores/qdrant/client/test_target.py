@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import open_client, open_sink
 from embed_plugin.testing import FakeEncoder
 
@@ -51,10 +51,24 @@ def test_http_is_used_where_grpc_does_not_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [(401, "refuses the API key.*QDRANT_API_KEY"), (403, "--api-key"), (500, "refused: .*500")]
+    ("status", "says"), [(401, "needs an API key.*QDRANT_API_KEY"), (403, "--api-key"), (500, "refused: .*500")]
 )
 def test_the_answer_of_a_server_that_refuses_is_explained(status: int, says: str) -> None:
     with server(status) as url, pytest.raises(TargetError, match=f"{url} .*{says}"):
+        open_client(url)
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"", b'{"result": {"another": 1}}'])
+def test_a_server_that_is_not_qdrant_is_said_to_be_none(body: bytes) -> None:
+    with server(200, body) as url, pytest.raises(TargetError, match=f"{url} does not answer as Qdrant does"):
+        open_client(url)
+
+
+def test_a_page_of_a_firewall_is_not_shown() -> None:
+    with (
+        server(403, b"<html>\x1b[31mno</html>") as url,
+        pytest.raises(TargetError, match=r"403 Forbidden\. No API key"),
+    ):
         open_client(url)
 
 
@@ -75,11 +89,10 @@ def test_a_folder_is_made_with_its_first_collection(tmp_path: Path) -> None:
         assert (sink.collections(), folder.exists()) == ([], False)
         with open_sink(str(folder), "c") as first:
             first.prepare(FakeEncoder())
-        with pytest.raises(TargetError, match="another run has made the collection 'c' meanwhile"):
+        with pytest.raises(SpaceMismatchError):
             sink.prepare(FakeEncoder(fingerprint="another"))
         sink.close()
-        with pytest.raises(TargetError, match="meanwhile"):
-            other.prepare(FakeEncoder())
+        other.prepare(FakeEncoder())  # another run has made the collection meanwhile
         assert other.check(FakeEncoder())
 
 
@@ -99,7 +112,7 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     for create in (True, False):
         with pytest.raises(TargetError, match="no Qdrant folder"):
-            open_client(str(tmp_path), create=create)
+            open_sink(str(tmp_path), "c", create=create)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

@@ -7,26 +7,32 @@ from functools import partial
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-from embed_plugin.ingest.stores.description import Description, VectorShape
+from embed_plugin.ingest.stores.description import Description
 from embed_plugin.ingest.stores.qdrant.backend import (
     SPARSE_VECTOR,
     FoundPoint,
     Page,
     PointBatch,
+    batched,
     one_process_only,
     wanted_vectors,
 )
 from embed_plugin.ingest.stores.qdrant.client import deep_payloads
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
-from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
+from embed_plugin.ingest.stores.qdrant.client.address import address_of
+from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes, vector_shape
+from embed_plugin.ingest.stores.qdrant.client.connection import Connection
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
 from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
-from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, open_client, own_warnings_only
+from embed_plugin.ingest.stores.qdrant.client.strict_mode import Limits, limits_of
+from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,10 +81,12 @@ class ClientBackend:
         self.advised_points = _LOCAL_POINTS if local else None
         self.supported = _LOCAL_SETTINGS if local else frozenset(CollectionSettings.__dataclass_fields__)
         self._grpc = not local and bool(options["prefer_grpc"])
+        self._api_key = options["api_key"]
         self._timeout = options["timeout"]
         self._local = local
         self._create_folder = create_folder
         self._lock = RLock() if local else nullcontext()  # local mode is made for one thread
+        self._known_limits: dict[str, Limits] = {}
         self._interrupted = Event()
         self._retry_settings = retry or RetrySettings()
         self._retry = Retry(
@@ -89,7 +97,7 @@ class ClientBackend:
         )
 
     def __reduce__(self) -> tuple[Callable[..., ClientBackend], tuple[object, ...]]:
-        """Pickle as the server's URL, its key, and the options of the connection.
+        """Pickle as the options of the connection.
 
         Raises:
             TargetError: only one process may have the folder open, or the client was made without a URL.
@@ -97,8 +105,10 @@ class ClientBackend:
         options = self.client.init_options
         if self._local or not options["url"]:
             raise one_process_only(self.target)
-        connection = {name: options[name] for name in ("api_key", "prefer_grpc", "grpc_port")}
-        return partial(_connect, **connection, timeout_seconds=self._timeout), (options["url"], self._retry_settings)
+        certificates = (options["grpc_options"] or {}).get("root_certificates")
+        port = options["grpc_port"] if self._grpc else None
+        connection = Connection(address_of(options["url"]), options["api_key"], certificates, port, self._timeout)
+        return _connect, (connection, self.target, self._retry_settings)
 
     def interrupt(self) -> None:
         """End all waits for a retry, now and later: a request then fails with its last error."""
@@ -121,19 +131,21 @@ class ClientBackend:
         """The description of a collection; None if it does not exist."""
         if not self._call(lambda: self.client.collection_exists(collection)):
             return None
-        config = self._call(lambda: self.client.get_collection(collection)).config
+        config = self._config(collection)
         vectors = config.params.vectors or {}
         named = vectors if isinstance(vectors, dict) else {"": vectors}
         return Description(
-            vectors={name: VectorShape(one.size, one.distance.value.lower()) for name, one in named.items()},
+            vectors={name: vector_shape(one) for name, one in named.items()},
             metadata=config.metadata or {},
             indexing_threshold=None if self._local else config.optimizer_config.indexing_threshold,
+            custom_shards=config.params.sharding_method == models.ShardingMethod.CUSTOM,
         )
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
         """Create a collection with its indexes and its identity, and the folder with the first one."""
         if self._create_folder is not None:
-            self._open_folder(self._create_folder, collection)
+            self.client.close()
+            self.client, self._create_folder = self._create_folder(), None
         arguments = collection_arguments(identity.dimension, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
@@ -155,16 +167,28 @@ class ClientBackend:
         self, collection: str, ids: Sequence[str], keys: Sequence[str], *, vector: str | None = None
     ) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
+        return [
+            FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, vector))
+            for some in batched(ids, self._limits(collection).page)
+            for point in self._retrieve(collection, some, keys, vector)
+        ]
+
+    def _retrieve(
+        self, collection: str, ids: Sequence[str], keys: Sequence[str], vector: str | None
+    ) -> list[models.Record]:
         vectors = wanted_vectors(vector)
         request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=vectors)
-        found = self._read(
+        return self._read(
             lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=vectors),
             over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
-        return [FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, vector)) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable."""
+        for part in points.parts(self._limits(collection).batch):
+            self._upsert(collection, part)
+
+    def _upsert(self, collection: str, points: PointBatch) -> None:
         if self._grpc and any(map(deep_payloads.is_deep, points.payloads)):
             self._call(lambda: deep_payloads.upsert(self.client, collection, rest_batch(points)))
         elif self._grpc:
@@ -199,7 +223,8 @@ class ClientBackend:
         lacks = None
         if page.without is not None:
             lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
-        about: dict[str, Any] = {"offset": page.offset, "limit": page.limit, "with_payload": True}
+        limit = min(page.limit, self._limits(collection).page)
+        about: dict[str, Any] = {"offset": page.offset, "limit": limit, "with_payload": True}
         request = models.ScrollRequest(**about, filter=lacks, with_vector=page.vectors)
         found, following = self._read(
             lambda: self.client.scroll(collection, scroll_filter=lacks, with_vectors=page.vectors, **about),
@@ -224,7 +249,7 @@ class ClientBackend:
         asked: dict[str, Any] = {"query": dense, "using": using, "limit": limit}
         if sparse is not None:
             words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-            each = max(limit, _FUSED_AT_LEAST)
+            each = max(limit, min(_FUSED_AT_LEAST, self._limits(collection).page))
             rankings = [
                 models.Prefetch(query=dense, using=using, limit=each),
                 models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
@@ -252,22 +277,17 @@ class ClientBackend:
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Set a dense vector of stored points; their payloads and other vectors stay."""
-        self._call(lambda: self.client.update_vectors(collection, new_vectors(points), wait=True))
+        for part in points.parts(self._limits(collection).batch):
+            self._call(partial(self.client.update_vectors, collection, new_vectors(part), wait=True))
 
-    def count(self, collection: str) -> int:
-        """Number of points."""
-        return self._call(lambda: self.client.count(collection, exact=True)).count
+    def count(self, collection: str, *, exact: bool = True) -> int:
+        """Number of points; approximate too where the server forbids to count."""
+        exact = exact and self._limits(collection).exact
+        return self._call(lambda: self.client.count(collection, exact=exact)).count
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(found.name for found in self._call(self.client.get_collections).collections)
-
-    def _open_folder(self, create: Callable[[], QdrantClient], collection: str) -> None:
-        self.client.close()
-        self.client, self._create_folder = create(), None
-        if self.describe(collection) is not None:
-            message = f"{self.target}: another run has made the collection {collection!r} meanwhile"
-            raise TargetError(f"{message}. Run the same command again to go on")
 
     def _wait(self, seconds: float) -> None:
         if self._interrupted.wait(seconds):
@@ -276,9 +296,24 @@ class ClientBackend:
             )
 
     def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
-        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed."""
-        if not self.client.collection_exists(collection):
+        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed, or another run."""
+        if self.client.collection_exists(collection):
+            return
+        try:
             self.client.create_collection(collection, **arguments)
+        except (UnexpectedResponse, RpcError, ValueError):
+            if not self.client.collection_exists(collection):
+                raise
+
+    def _config(self, collection: str) -> models.CollectionConfig:
+        config = self._call(lambda: self.client.get_collection(collection)).config
+        self._known_limits[collection] = limits_of(config)
+        return config
+
+    def _limits(self, collection: str) -> Limits:
+        if not self._local and collection not in self._known_limits:
+            self._config(collection)
+        return self._known_limits.get(collection, Limits())
 
     def _read(self, request: Callable[[], T], *, over_http: Callable[[], T]) -> T:
         """Send a request for payloads; over HTTP if one of them is nested too deeply for gRPC."""
@@ -290,9 +325,9 @@ class ClientBackend:
         return self._call(over_http)
 
     def _call(self, request: Callable[[], T]) -> T:
-        with translated(self.target), self._lock:
+        with translated(self.target, api_key=self._api_key), self._lock:
             return self._retry.call(request)
 
 
-def _connect(url: str, retry: RetrySettings, **connection: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
-    return ClientBackend(open_client(url, **connection), target=url, retry=retry)
+def _connect(connection: Connection, target: str, retry: RetrySettings) -> ClientBackend:
+    return ClientBackend(connection.open(prefer_grpc=connection.grpc_port is not None), target=target, retry=retry)

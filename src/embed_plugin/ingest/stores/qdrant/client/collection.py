@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
+from embed_plugin.ingest.stores.description import VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR
 
 if TYPE_CHECKING:
@@ -51,3 +52,10 @@ def payload_indexes(settings: CollectionSettings) -> dict[str, models.PayloadSch
     """The kind of each indexed payload key."""
     kinds = {"source_id": "keyword", **settings.payload_indexes}
     return {key: models.PayloadSchemaType(kind) for key, kind in kinds.items()}
+
+
+def vector_shape(params: models.VectorParams) -> VectorShape:
+    """The shape of a collection's vectors of one name."""
+    datatype = params.datatype.value if params.datatype else models.Datatype.FLOAT32.value
+    several = params.multivector_config is not None
+    return VectorShape(params.size, params.distance.value.lower(), datatype, several=several)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
@@ -13,6 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from embed_plugin.errors import RefusedContentError, TargetError
+from embed_plugin.ingest.stores.qdrant.client.messages import NOT_QDRANT, ServerBusyError, server_problem
 from embed_plugin.wire import RETRY_AFTER_HEADER, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -22,18 +24,6 @@ if TYPE_CHECKING:
 
 _TRANSIENT_CODES = {StatusCode.UNAVAILABLE, StatusCode.RESOURCE_EXHAUSTED, StatusCode.DEADLINE_EXCEEDED}
 _REFUSED_STATUS = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
-_REFUSED_KEY = {StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED}
-
-
-class ServerBusyError(Exception):
-    """An HTTP error with Retry-After; always translated before it reaches a user.
-
-    qdrant-client reads the header neither in its date form nor on a 503.
-    """
-
-    def __init__(self, status: int, reason: str, retry_after: float | None) -> None:
-        super().__init__(f"{status} {reason}")
-        self.retry_after = retry_after
 
 
 def raise_when_busy(request: Request, send: Callable[[Request], Response]) -> Response:
@@ -66,14 +56,21 @@ def retry_after(error: BaseException) -> float | None:
 
 
 @contextmanager
-def translated(target: str) -> Iterator[None]:
-    """Translate every exception of Qdrant, of the connection and of the disk to TargetError, naming the target."""
+def translated(target: str, *, api_key: str | None = None) -> Iterator[None]:
+    """Translate every exception of Qdrant, of the connection and of the disk to TargetError, naming the target.
+
+    Args:
+        target: The name in messages: a server's URL, a folder.
+        api_key: The key that the requests have, if any; a message tells what is wrong with it, and never shows it.
+    """
     try:
         yield
     except (ApiException, RpcError, ServerBusyError, ResourceExhaustedResponse) as error:
         kind = RefusedContentError if _is_about_content(error) else TargetError
         notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-        raise kind(_server_problem(target, error) + notes) from error
+        raise kind(server_problem(target, error, api_key=api_key) + notes) from error
+    except JSONDecodeError as error:
+        raise TargetError(f"{target} {NOT_QDRANT}") from error
     except (OSError, sqlite3.Error) as error:
         message = f"{target}: {error}. Check that the disk has room and that the folder may be written"
         raise TargetError(message) from error
@@ -89,27 +86,3 @@ def _is_about_content(error: Exception) -> bool:
     if isinstance(error, UnexpectedResponse):
         return error.status_code in _REFUSED_STATUS
     return isinstance(error, RpcError) and error.code() == StatusCode.INVALID_ARGUMENT
-
-
-def _server_problem(target: str, error: Exception) -> str:
-    refused_key = (
-        isinstance(error, UnexpectedResponse) and error.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    ) or (isinstance(error, RpcError) and error.code() in _REFUSED_KEY)
-    if refused_key:
-        return f"{target} refuses the API key. Give one that may write with --api-key or in QDRANT_API_KEY"
-    if isinstance(error, UnexpectedResponse):
-        return f"{target} refused: {error.status_code} {error.reason_phrase}{_reason(error)}"
-    if isinstance(error, ServerBusyError | ResourceExhaustedResponse):
-        return f"{target} is too busy: {error}. Wait, and run the same command again to go on"
-    if isinstance(error, RpcError) and error.code() not in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED}:
-        return f"{target} refused: {error.details()}"
-    reason = error.details() if isinstance(error, RpcError) else error.__dict__.get("source", error)
-    return f"no Qdrant server answers at {target} ({reason}). Check that it runs and that the URL is right"
-
-
-def _reason(error: UnexpectedResponse) -> str:
-    """A server's reason for a refusal, if its response has Qdrant's form."""
-    try:
-        return f" ({error.structured()['status']['error']})"
-    except (ValueError, KeyError, TypeError):
-        return ""

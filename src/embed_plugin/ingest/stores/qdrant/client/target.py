@@ -1,24 +1,20 @@
-"""Open a client of qdrant-client for a target: memory, a folder or a server."""
+"""The targets of embedded Qdrant and of servers: tell them apart, and open a client of qdrant-client for one."""
 
 from __future__ import annotations
 
 import os
 import re
-import socket
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import QdrantClient
-from qdrant_client.common.client_exceptions import QdrantException
 
 from embed_plugin.errors import InvalidInputError, TargetError
-from embed_plugin.ingest.stores.qdrant.client.errors import is_transient, raise_when_busy, translated
+from embed_plugin.ingest.stores.qdrant.client.address import address_of
+from embed_plugin.ingest.stores.qdrant.client.connection import Connection, ca_certificates
+from embed_plugin.ingest.stores.qdrant.client.errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,38 +25,57 @@ EDGE_MARK = "embed_plugin_edge.json"
 """The file that marks a folder as qdrant-edge's; qdrant-client's local mode has a meta.json."""
 
 _LOCAL_MARK = "meta.json"
-_GRPC_PROBE_SECONDS = 2
+_SCHEME = re.compile(r"[\w.+-]{2,}:|:")  # of one letter it is a drive
+_EXPECTED = f"expected a folder, {EDGE}FOLDER, {MEMORY} or a URL such as http://localhost:6333"
 
 
 def is_server(target: str) -> bool:
     """Return whether a target is a server's URL."""
-    return target.startswith(("http://", "https://"))
+    return target.lower().startswith(("http://", "https://"))
+
+
+def shown(target: str) -> str:
+    """A target for messages, without what may be a password or a key in a URL."""
+    scheme, colon, _ = target.partition(":")
+    return f"{scheme}{colon}..." if "@" in target and colon else re.split(r"[?#]", target, maxsplit=1)[0]
+
+
+def require_tls(target: str) -> None:
+    """Refuse a CA file for a target that has no certificate to check with it.
+
+    Raises:
+        InvalidInputError: the target is no ``https://`` URL.
+    """
+    if not target.lower().startswith("https://"):
+        raise InvalidInputError(f"target {shown(target)!r}: a CA file is for https:// alone. Leave out --ca-file")
 
 
 def edge_folder(target: str) -> Path | None:
     """The folder of a target that qdrant-edge opens; None if the target is of the other backend.
 
     Raises:
+        InvalidInputError: the target is no folder, no server and not in memory.
         TargetError: the folder was made by the other backend, or is not Qdrant's.
     """
     if target.startswith(EDGE):
-        folder = Path(target.removeprefix(EDGE))
+        folder = Path(_path_of(target.removeprefix(EDGE), target))
         if (folder / _LOCAL_MARK).exists():
             message = f"{folder} was made by qdrant-client's local mode. Name it without {EDGE}, or name a new folder"
             raise TargetError(message)
         if not (folder / EDGE_MARK).exists():
             _refuse_foreign(folder)
         return folder
-    if is_server(target) or target == MEMORY or not (Path(target) / EDGE_MARK).exists():
+    if is_server(target) or target == MEMORY:
         return None
-    return Path(target)
+    folder = Path(_path_of(target, target))
+    return folder if (folder / EDGE_MARK).exists() else None
 
 
 def open_client(
     target: str,
     *,
     api_key: str | None = None,
-    create: bool = True,
+    ca_file: str | Path | None = None,
     prefer_grpc: bool = True,
     grpc_port: int | None = None,
     timeout_seconds: int = 60,
@@ -68,103 +83,67 @@ def open_client(
     """Connect to a Qdrant server or open an embedded one.
 
     Args:
-        target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode.
-        api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
-        create: Whether to create a missing folder; otherwise an empty Qdrant in memory takes its place.
+        target: ``:memory:``, a server's URL, or a folder of qdrant-client's local mode, which is created if missing.
+        api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None. It goes to the URL's port, over
+            TLS to that of gRPC too, and in clear there only if ``grpc_port`` is given.
+        ca_file: Certificates, as PEM, of the CA that an ``https://`` server's is signed by; by default the usual CAs.
         prefer_grpc: Whether to use gRPC if the server answers there.
         grpc_port: The port of gRPC; the one after the URL's (6334 for 6333) if None.
         timeout_seconds: For one response; qdrant-client's default of 5 is too short for a synchronous write.
 
     Raises:
-        InvalidInputError: the target is none of these.
+        InvalidInputError: the target is none of these, the key cannot be one, or the CA file cannot be read.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
+    if ca_file is not None:
+        require_tls(target)
     if is_server(target):
-        port = grpc_port or (urlsplit(target).port or 6333) + 1
-        connection = _Connection(target, api_key or os.environ.get("QDRANT_API_KEY"), port, timeout_seconds)
+        key = _checked_key(api_key or os.environ.get("QDRANT_API_KEY"))
+        certificates = None if ca_file is None else ca_certificates(ca_file)
+        connection = Connection(address_of(target), key, certificates, grpc_port, timeout_seconds)
         return connection.open(prefer_grpc=prefer_grpc)
-    if "://" in target or re.fullmatch(r"[\w.-]+:\d+/?", target) or not target:
-        raise InvalidInputError(
-            f"target {target!r}: expected a folder, {EDGE}FOLDER, {MEMORY} or a URL such as http://localhost:6333"
-        )
+    folder = _path_of(target, target)
     with translated(target), own_warnings_only():
-        if target == MEMORY or not (_is_local_folder(target) or create):
+        if target == MEMORY:
             return QdrantClient(MEMORY)
-        return QdrantClient(path=target, force_disable_check_same_thread=True)  # the backend locks
+        is_local_folder(target)  # raises for another's
+        return QdrantClient(path=folder, force_disable_check_same_thread=True)  # the backend locks
 
 
-@dataclass(frozen=True)
-class _Connection:
-    url: str
-    api_key: str | None
-    grpc_port: int
-    timeout_seconds: int
+def is_local_folder(target: str) -> bool:
+    """Return whether a folder was made by qdrant-client's local mode.
 
-    def open(self, *, prefer_grpc: bool) -> QdrantClient:
-        if prefer_grpc and _listens(urlsplit(self.url).hostname or "", self.grpc_port):
-            client = self._client(prefer_grpc=True)
-            try:
-                client.get_collections()
-            except (RpcError, RuntimeError, QdrantException):
-                client.close()
-            else:
-                return client
-        client = self._client(prefer_grpc=False)
-        try:
-            with translated(self.url):
-                _greet(client)
-        except TargetError:
-            client.close()
-            raise
-        return client
-
-    def _client(self, *, prefer_grpc: bool) -> QdrantClient:
-        with warnings.catch_warnings():
-            # A key over plain HTTP is the user's choice, and acceptable on a private network.
-            warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-            client = QdrantClient(
-                url=self.url,
-                api_key=self.api_key,
-                prefer_grpc=prefer_grpc,
-                grpc_port=self.grpc_port,
-                timeout=self.timeout_seconds,
-                check_compatibility=False,  # it only warns; the request that follows fails with a reason
-            )
-        client.http.client.add_middleware(raise_when_busy)
-        return client
-
-
-def _greet(client: QdrantClient) -> None:
-    """Fail at once if no server answers or the key is wrong; a busy server is retried by the requests that follow."""
-    try:
-        client.get_collections()
-    except Exception as error:
-        status = getattr(error, "status_code", None)
-        busy = is_transient(error) and not hasattr(error, "source") and status != HTTPStatus.INTERNAL_SERVER_ERROR
-        if not busy:
-            raise
-
-
-def _listens(host: str, port: int) -> bool:
-    """Return whether anything accepts connections there; gRPC would wait a minute for a port behind a firewall."""
-    try:
-        with socket.create_connection((host, port), timeout=_GRPC_PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
-
-
-def is_missing_folder(target: str) -> bool:
-    """Return whether a target is a folder that local mode has yet to make."""
-    return not is_server(target) and target != MEMORY and not (Path(target) / _LOCAL_MARK).exists()
-
-
-def _is_local_folder(target: str) -> bool:
-    folder = Path(target)
+    Raises:
+        TargetError: it has something else in it.
+    """
+    folder = Path(_path_of(target, target))
     if (folder / _LOCAL_MARK).exists():
         return True
     _refuse_foreign(folder)
     return False
+
+
+def _path_of(path: str, target: str) -> str:
+    """The folder of a target.
+
+    Raises:
+        InvalidInputError: it has a scheme, none of ours: a folder of that name would be made of a mistyped ``edge:``.
+    """
+    is_url = path != target and path.startswith("//")
+    if target == MEMORY or (path and not _SCHEME.match(path) and not is_url):
+        return os.path.expanduser(path)  # noqa: PTH111 - a path may have no other change; the shell leaves edge:~/ alone
+    advice = ""
+    if ":" in path and "//" not in path and shown(target) == target:
+        advice = f". A folder whose name has a colon in it is named {target.removesuffix(path)}./{path}"
+    raise InvalidInputError(f"target {shown(target)!r}: {_EXPECTED}{advice}")
+
+
+def _checked_key(key: str | None) -> str | None:
+    """The key without whitespace around it, None if it is empty; no message about a key has it in it."""
+    key = (key or "").strip()
+    if not key.isascii() or not key.isprintable():
+        raise InvalidInputError("the API key has a line break or a character that is not ASCII, which no key has")
+    return key or None
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+import time
+import warnings
+from contextlib import contextmanager, suppress
+from functools import partial
 from shutil import rmtree
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 import numpy as np
 import qdrant_edge as edge
@@ -25,10 +29,11 @@ from embed_plugin.ingest.stores.qdrant.backend import (
 )
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
+from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom, taken
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -39,7 +44,10 @@ if TYPE_CHECKING:
 
 _SHARD = "shard"
 _FACTS = "collection.json"
+_UNCLOSED = "unclosed"
 _HALF_MADE = ".half-made"
+_ABANDONED_SECONDS = 3600
+_INDEXED_FROM = 10_000 << 10  # bytes of vectors; fewer are compared one by one in any case
 _RRF_K = 2  # a server's own
 _FUSED_AT_LEAST = 100
 
@@ -77,6 +85,7 @@ class EdgeBackend:
         self._open: dict[str, edge.EdgeShard] = {}
         self._changed: set[str] = set()
         self._interrupted = False
+        self._room = DiskRoom(folder)
         self._lock = RLock()
 
     def __reduce__(self) -> NoReturn:
@@ -91,10 +100,13 @@ class EdgeBackend:
         with self._lock, self._translated():
             for name, shard in self._open.items():
                 if name in self._changed:
-                    if not self._interrupted:
+                    if not self._interrupted and self._has_room_to_index(name):
                         shard.optimize()
                     shard.flush()
+                    self._room.reserve(self._path(name) / _SHARD)
                 shard.close()
+                if name in self._changed:
+                    (self._path(name) / _UNCLOSED).unlink(missing_ok=True)
             self._open.clear()
             self._changed.clear()
 
@@ -115,20 +127,41 @@ class EdgeBackend:
             raise TargetError(message) from error
 
     def create(self, collection: str, identity: CollectionIdentity, settings: CollectionSettings) -> None:
-        """Create a collection with its indexes and its identity; an interrupted call leaves no collection behind."""
+        """Create a collection with its indexes and its identity; an interrupted call leaves no collection behind.
+
+        One that another process makes meanwhile stays, and this one's is dropped.
+        """
         path = self._path(collection)
-        half_made = path.with_name(path.name + _HALF_MADE)
+        half_made = path.with_name(f"{path.name}.{uuid4().hex}{_HALF_MADE}")
         with self._lock, self._translated():
-            rmtree(half_made, ignore_errors=True)
+            self._room.require_for_new()
             half_made.mkdir(parents=True)
-            _write(self._folder / EDGE_MARK, {"engine": "qdrant-edge"})
-            shard = edge.EdgeShard.create(str(half_made / _SHARD), edge_config(identity.dimension, settings))
-            for key, schema in payload_indexes(settings).items():
-                shard.update(edge.UpdateOperation.create_field_index(key, schema))
-            shard.close()
-            vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
-            _write(half_made / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
-            half_made.rename(path)
+            self._remove_abandoned()
+            try:
+                self._make(half_made, identity, settings)
+                self._room.reserve(half_made / _SHARD)
+                half_made.rename(path)
+            except OSError:
+                if not path.exists():
+                    raise
+            finally:
+                rmtree(half_made, ignore_errors=True)
+
+    def _make(self, folder: Path, identity: CollectionIdentity, settings: CollectionSettings) -> None:
+        _write(self._folder / EDGE_MARK, {"engine": "qdrant-edge"})
+        shard = edge.EdgeShard.create(str(folder / _SHARD), edge_config(identity.dimension, settings))
+        for key, schema in payload_indexes(settings).items():
+            shard.update(edge.UpdateOperation.create_field_index(key, schema))
+        shard.close()
+        vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
+        _write(folder / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
+
+    def _remove_abandoned(self) -> None:
+        """Remove the half-made collections of processes that were killed."""
+        for folder in self._folder.glob(f"*{_HALF_MADE}"):
+            with suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
+                    rmtree(folder, ignore_errors=True)
 
     def update(self, collection: str, identity: CollectionIdentity, *, indexing_threshold: int | None = None) -> None:
         """Replace the identity; there is no threshold, because points are indexed when the backend is closed."""
@@ -159,12 +192,14 @@ class EdgeBackend:
             made = _edge_points(points)
         except (ValueError, TypeError, OverflowError) as error:
             raise RefusedContentError(f"{self.target} refused: {error}") from error
-        self._update(collection, edge.UpdateOperation.upsert_points(made))
+        self._update(collection, edge.UpdateOperation.upsert_points(made), size=lambda: _bytes_of(points))
+        self._reserve(collection)
 
     def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the whole payload of points, by id."""
         for point_id, payload in payloads.items():
-            self._update(collection, edge.UpdateOperation.overwrite_payload([point_id], dict(payload)))
+            operation = edge.UpdateOperation.overwrite_payload([point_id], dict(payload))
+            self._update(collection, operation, size=partial(_length, payload))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
@@ -226,21 +261,44 @@ class EdgeBackend:
         """Set a dense vector of stored points; their payloads and other vectors stay."""
         rows = zip(points.ids, points.vectors.tolist(), strict=True)
         vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
-        self._update(collection, edge.UpdateOperation.update_vectors(vectors))
+        self._update(collection, edge.UpdateOperation.update_vectors(vectors), size=lambda: points.vectors.nbytes)
+        self._reserve(collection)
 
-    def count(self, collection: str) -> int:
+    def count(self, collection: str, *, exact: bool = True) -> int:
         """Number of points."""
         with self._lock, self._translated():
-            return self._shard(collection).count(edge.CountRequest(exact=True))
+            return self._shard(collection).count(edge.CountRequest(exact=exact))
 
     def collections(self) -> list[str]:
         """Names of the collections, sorted."""
         return sorted(unquote(path.parent.name) for path in self._folder.glob(f"*/{_FACTS}") if _made(path.parent))
 
-    def _update(self, collection: str, operation: edge.UpdateOperation) -> None:
+    def _update(self, collection: str, operation: edge.UpdateOperation, *, size: Callable[[], int] = lambda: 0) -> None:
         with self._lock, self._translated():
+            shard = self._shard(collection)
+            self._room.require(size)
+            if collection not in self._changed:
+                (self._path(collection) / _UNCLOSED).touch()
             self._changed.add(collection)
-            self._shard(collection).update(operation)
+            shard.update(operation)
+
+    def _reserve(self, collection: str) -> None:
+        with self._lock, self._translated():
+            self._room.reserve(self._path(collection) / _SHARD)
+
+    def _has_room_to_index(self, collection: str) -> bool:
+        """Return whether the segments fit on the disk twice; if not, a later run builds the index."""
+        segments = (self._path(collection) / _SHARD / "segments").glob("**/*")
+        if self._room.allows(2 * sum(map(taken, segments))):
+            return True
+        components = sum(shape.dimension for shape in self._vectors(collection).values())
+        if 4 * components * self.count(collection, exact=False) >= _INDEXED_FROM:
+            message = (
+                f"the disk of {self.target} has no room for the index of {collection!r}, so searches compare every "
+                "vector. The next ingest builds it when there is room"
+            )
+            warnings.warn(message, UserWarning, stacklevel=4)
+        return False
 
     def _vectors(self, collection: str) -> Mapping[str, VectorShape]:
         description = self.describe(collection)
@@ -253,6 +311,9 @@ class EdgeBackend:
 
     def _shard(self, collection: str) -> edge.EdgeShard:
         if collection not in self._open:
+            self._room.require_for_reading(self._path(collection) / _SHARD)
+            if (self._path(collection) / _UNCLOSED).exists():  # opening it writes what is in the log alone
+                self._room.require(lambda: 0)
             self._open[collection] = open_shard(self._path(collection) / _SHARD)
         return self._open[collection]
 
@@ -266,10 +327,15 @@ class EdgeBackend:
         except OSError as error:
             message = f"{self.target}: {error}. Check that the disk has room and that the folder may be written"
             raise TargetError(message) from error
+        except TargetError:
+            raise
         except Exception as error:
             # qdrant-edge raises bare exceptions: the cause is only in their text.
             if "WouldBlock" in str(error):
                 remedy = "it is open already, here or in another process. Wait for that to end, or use a Qdrant server"
+                raise TargetError(f"{self.target}: {remedy}") from error
+            if "No space left" in str(error):
+                remedy = "the disk is full. Make room, and run the same command again to go on"
                 raise TargetError(f"{self.target}: {remedy}") from error
             if "failed to load segment" in str(error):
                 remedy = "the segment is damaged. Delete the folder, and ingest again"
@@ -290,6 +356,15 @@ def _edge_points(points: PointBatch) -> list[edge.Point]:
     ]
 
 
+def _bytes_of(points: PointBatch) -> int:
+    return points.vectors.nbytes + sum(_length(payload) for payload in points.payloads)
+
+
+def _length(payload: Mapping[str, Any]) -> int:
+    """At least the bytes of a payload, nearly all of which is text."""
+    return 4 * len(str(payload))
+
+
 def _dense(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:
     found = vector.get(name) if isinstance(vector, dict) else vector
     return None if found is None else np.asarray(found, dtype=np.float32)
@@ -301,7 +376,7 @@ def _made(path: Path) -> bool:
 
 def _write(path: Path, facts: Mapping[str, Any]) -> None:
     """Replace a file in one step, so that a killed process leaves the old one or the new one."""
-    new = path.with_name(path.name + ".new")
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     with new.open("w", encoding="utf-8") as file:
         json.dump(facts, file, indent=2)
         file.flush()
