@@ -60,6 +60,8 @@ class Misbehaviour:
         api_keys: Of every request.
         engine: Where the points are.
         indexing_threshold: What a collection was told last; None before.
+        indexes: The payload keys that were indexed, with their kinds.
+        alias_requests: The actions of each request that changed aliases.
     """
 
     engine: QdrantClient
@@ -69,6 +71,8 @@ class Misbehaviour:
     writes: list[tuple[float, int, int]] = field(default_factory=list)
     api_keys: set[str | None] = field(default_factory=set)
     indexing_threshold: int | None = None
+    indexes: dict[str, str] = field(default_factory=dict)
+    alias_requests: list[list[str]] = field(default_factory=list)
     stopped: Event = field(default_factory=Event)
     most_at_once: int = 0
     at_once: int = 0
@@ -167,11 +171,17 @@ class _Handler(BaseHTTPRequestHandler):
         with self.lock:
             if path == "/collections":
                 return 200, _json(self.engine.get_collections())
+            if path == "/aliases":
+                return 200, _json(self.engine.get_aliases())
+            if path == "/collections/aliases":
+                return 200, self._aliases(body)
             name, rest = re.fullmatch(r"/collections/([^/]+)(.*)", path).groups()  # type: ignore[union-attr]
             if rest == "/exists":
                 return 200, {"exists": self.engine.collection_exists(name)}
             if not rest:
                 return self._do_collection(name, body)
+            if rest.startswith("/vectors/"):
+                return 200, self._vector_name(name, rest.removeprefix("/vectors/"), body)
             return 200, getattr(self, _ROUTES[self.command, rest])(name, body)
 
     def _do_collection(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -190,8 +200,25 @@ class _Handler(BaseHTTPRequestHandler):
         sparse, metadata = made.sparse_vectors, made.metadata
         return 200, self.engine.create_collection(name, made.vectors, sparse_vectors_config=sparse, metadata=metadata)
 
-    def _index(self, _name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
-        return {"operation_id": 0, "status": "completed"}
+    def _aliases(self, body: dict[str, Any]) -> bool:
+        self.behaviour.alias_requests.append([key for action in body["actions"] for key in action])
+        asked = models.ChangeAliasesOperation.model_validate(body)
+        return bool(self.engine.update_collection_aliases(asked.actions))
+
+    def _vector_name(self, name: str, vector: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        if self.command == "DELETE":
+            self.engine.delete_vector_name(name, vector)
+        else:
+            self.engine.create_vector_name(name, vector, models.DenseVectorNameConfig.model_validate(body))
+        return _DONE
+
+    def _set_vectors(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        self.engine.update_vectors(name, models.UpdateVectors.model_validate(body).points)
+        return _DONE
+
+    def _index(self, _name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        self.behaviour.indexes[body["field_name"]] = body["field_schema"]
+        return _DONE
 
     def _upsert(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         return _json(self.engine.upsert(name, models.Batch.model_validate(body["batch"])))
@@ -208,19 +235,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _scroll(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         wanted = {key: body.get(key) for key in ("limit", "offset", "with_payload")}
+        wanted["scroll_filter"] = models.Filter.model_validate(body["filter"]) if body.get("filter") else None
         points, following = self.engine.scroll(name, with_vectors=body["with_vector"], **wanted)  # type: ignore[arg-type]
         return {"points": _json(points), "next_page_offset": following}
 
     def _query(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         asked = models.QueryRequest.model_validate(body)
-        found = self.engine.query_points(name, asked.query, prefetch=asked.prefetch, limit=asked.limit or 10)
+        found = self.engine.query_points(
+            name, asked.query, using=asked.using, prefetch=asked.prefetch, limit=asked.limit or 10
+        )
         return _json(found)
 
     def _count(self, name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
         return _json(self.engine.count(name))
 
 
+_DONE = {"operation_id": 0, "status": "completed"}
 _ROUTES = {
+    ("PUT", "/points/vectors"): "_set_vectors",
     ("PUT", "/index"): "_index",
     ("PUT", "/points"): "_upsert",
     ("POST", "/points"): "_retrieve",

@@ -18,10 +18,14 @@ _DISTANCE = "cosine"
 
 
 class VectorShape(NamedTuple):
-    """The shape of a collection's dense vectors of one name: their length, and the distance (``cosine``, ...)."""
+    """The shape of a collection's dense vectors of one name: their length, and the distance (``cosine``, ...).
+
+    A point may have several of one name, of any number, if they are ``multivectors``.
+    """
 
     dimension: int
     distance: str
+    multivectors: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,11 @@ class Description:
         identity = self.identity
         vector = self.vectors.get(identity.vector if identity else "")
         if vector is None:
-            return "named or sparse vectors", "one unnamed vector per point"
+            expected = "one unnamed vector per point, or a collection taken over with embed-plugin adopt"
+            return "named or sparse vectors", expected
         dimension = encoder.dimension
         found = [
+            (not vector.multivectors, "multivectors, several vectors a point", "one vector per point"),
             (vector.dimension == dimension, f"vectors of dimension {vector.dimension}", f"the model's {dimension}"),
             self._distance_found(vector.distance, settings),
         ]

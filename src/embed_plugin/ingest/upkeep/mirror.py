@@ -41,14 +41,14 @@ class Gone:
 def find_gone(sink: Sink, seen: SeenIds, shard: Shard, scopes: Collection[Scope]) -> Gone:
     """Find the stored chunks of these scopes and this shard whose record was not read.
 
-    Points of unknown origin are skipped.
+    Points that another program made, and those without a record's id, are skipped.
     """
     gone = Gone()
     for page in sink.scan():
         keys = [chunk.key for chunk in page]
         for chunk, mine, is_there in zip(page, shard.holds(keys), seen.contains(keys), strict=True):
             inside = any(scope.holds(chunk.source_name, chunk.file) for scope in scopes)
-            if not (mine and inside and chunk.source_id):
+            if chunk.is_foreign or not (mine and inside and chunk.source_id):
                 continue
             gone.points += 1
             if is_there:

@@ -12,7 +12,14 @@ from qdrant_client import models
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import Description, VectorShape
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, FoundPoint, Page, PointBatch, one_process_only
+from embed_plugin.ingest.stores.qdrant.backend import (
+    SPARSE_VECTOR,
+    FoundPoint,
+    Page,
+    PointBatch,
+    one_process_only,
+    plain_ids,
+)
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
@@ -100,10 +107,24 @@ class ClientBackend:
     def resolve(self, name: str) -> str:
         """The collection of an alias; the name itself if it is no alias, or if the key may not ask."""
         try:
-            aliases = self._call(self.client.get_aliases).aliases
+            return self.aliases().get(name, name)
         except TargetError:
             return name
-        return next((one.collection_name for one in aliases if one.alias_name == name), name)
+
+    def aliases(self) -> Mapping[str, str]:
+        """The collection of each alias."""
+        found = self._call(self.client.get_aliases).aliases
+        return {one.alias_name: one.collection_name for one in found}
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Let an alias stand for this collection; in one step, if it stood for another one."""
+        there = alias in self.aliases()
+        delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
+        create = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(alias_name=alias, collection_name=collection)
+        )
+        operations: list[models.AliasOperations] = [delete, create] if there else [create]
+        self._call(lambda: self.client.update_collection_aliases(operations))
 
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
@@ -113,7 +134,7 @@ class ClientBackend:
         vectors = config.params.vectors or {}
         named = vectors if isinstance(vectors, dict) else {"": vectors}
         return Description(
-            vectors={name: VectorShape(one.size, one.distance.value.lower()) for name, one in named.items()},
+            vectors={name: _shape(one) for name, one in named.items()},
             metadata=config.metadata or {},
             indexing_threshold=None if self._local else config.optimizer_config.indexing_threshold,
         )
@@ -140,7 +161,7 @@ class ClientBackend:
     def retrieve(self, collection: str, ids: Sequence[str], keys: Sequence[str]) -> list[FoundPoint]:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
         found = self._call(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=False)
+            lambda: self.client.retrieve(collection, plain_ids(ids), with_payload=list(keys), with_vectors=False)
         )
         return [FoundPoint(str(point.id), point.payload or {}) for point in found]
 
@@ -159,7 +180,7 @@ class ClientBackend:
         """Replace the whole payload of points, by id."""
         operations = [
             models.OverwritePayloadOperation(
-                overwrite_payload=models.SetPayload(payload=dict(payload), points=[point_id])
+                overwrite_payload=models.SetPayload(payload=dict(payload), points=plain_ids([point_id]))
             )
             for point_id, payload in payloads.items()
         ]
@@ -167,7 +188,7 @@ class ClientBackend:
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
-        selector = models.PointIdsList(points=list(ids))
+        selector = models.PointIdsList(points=plain_ids(ids))
         self._call(lambda: self.client.delete(collection, selector, wait=True))
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
@@ -179,7 +200,7 @@ class ClientBackend:
             lambda: self.client.scroll(
                 collection,
                 scroll_filter=lacks,
-                offset=page.offset,
+                offset=None if page.offset is None else plain_ids([page.offset])[0],
                 limit=page.limit,
                 with_payload=True,
                 with_vectors=page.vectors,
@@ -254,6 +275,10 @@ class ClientBackend:
     def _call(self, request: Callable[[], T]) -> T:
         with translated(self.target), self._lock:
             return self._retry.call(request)
+
+
+def _shape(vectors: models.VectorParams) -> VectorShape:
+    return VectorShape(vectors.size, vectors.distance.value.lower(), vectors.multivector_config is not None)
 
 
 def _connect(url: str, retry: RetrySettings, **connection: Any) -> ClientBackend:  # noqa: ANN401 - of open_client
