@@ -171,10 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         with self.lock:
             if path == "/collections":
                 return 200, _json(self.engine.get_collections())
-            if path == "/aliases":
-                return 200, _json(self.engine.get_aliases())
-            if path == "/collections/aliases":
-                return 200, self._aliases(body)
+            if path.endswith("/aliases"):
+                return 200, self._aliases(body) if body else _json(self.engine.get_aliases())
             name, rest = re.fullmatch(r"/collections/([^/]+)(.*)", path).groups()  # type: ignore[union-attr]
             if rest == "/exists":
                 return 200, {"exists": self.engine.collection_exists(name)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from qdrant_client import QdrantClient
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+T = TypeVar("T")
 KINDS = ("memory", "folder", "http", "grpc")
 """Those that have aliases."""
 
@@ -34,6 +35,15 @@ class Place:
 
     opened: Callable[[str], AbstractContextManager[QdrantSink]]
     client: Callable[[], AbstractContextManager[QdrantClient]]
+
+
+@contextmanager
+def place_at(url: str) -> Iterator[Place]:
+    """Yield the Qdrant of a real server, and drop all that is in it afterwards."""
+    with _closing(QdrantClient(url=url)) as client:
+        yield Place(lambda name: open_sink(url, name), lambda: _kept(client))
+        for one in client.get_collections().collections:
+            client.delete_collection(one.name)
 
 
 @contextmanager
@@ -61,7 +71,7 @@ def place_of(kind: str, folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def _kept(one: object) -> Iterator[object]:
+def _kept(one: T) -> Iterator[T]:
     yield one
 
 

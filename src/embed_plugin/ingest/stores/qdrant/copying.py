@@ -99,10 +99,12 @@ class QdrantCopy:
             self._backend.upsert(self._into, PointBatch(ids, vectors[part], payloads, sparse))
 
     def finish(self) -> None:
-        """Let the alias stand for the copy, and let ingest write to it."""
+        """Let the alias stand for the copy, and let ingest write to it; what the first one has lost is removed."""
+        identity = described(self._backend, self._into)[1]
+        if identity.migrating_to:
+            self._remove_strays()
         if self._alias is not None:
             self._backend.point_alias(self._alias, self._into)
-        identity = described(self._backend, self._into)[1]
         if identity.migrating_to:
             self._backend.update(self._into, replace(identity, migrating_to=None))
 
@@ -135,6 +137,17 @@ class QdrantCopy:
         return [
             point for point in points if there.get(point.id) != [point.payload.get(name) for name in Stored._fields]
         ]
+
+    def _remove_strays(self) -> None:
+        """Remove copies of points that were removed from the first collection while the copy was made.
+
+        Without this, chunks of a record that became shorter would stay: its chunk 0 no longer tells of them.
+        """
+        for points in pages(self._backend, self._into, Page()):
+            ids = [point.id for point in points]
+            kept = {point.id for point in self._backend.retrieve(self._collection, ids, Stored._fields)}
+            if strays := [one for one in ids if one not in kept]:
+                self._backend.delete(self._into, strays)
 
     def _refuse_taken_names(self) -> None:
         into, alias = self._into, self._alias
