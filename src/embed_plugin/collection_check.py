@@ -92,6 +92,8 @@ def _check_dimension(vectors: Any, collection: str, encoder: TextEncoder, name: 
     params = by_name.get(name)
     if params is None:
         raise _mismatch(collection, f"the vectors {sorted(by_name)}", f"one named {name!r}")
+    if params.multivector_config is not None:
+        raise _mismatch(collection, "multivectors, several vectors a point", "one vector per point")
     if params.size != encoder.dimension:
         raise _mismatch(collection, f"vectors of dimension {params.size}", f"this model's {encoder.dimension}")
 

@@ -53,11 +53,15 @@ def test_a_copy_is_made_and_an_alias_switched_to_it(
     model: Path, place: tuple[str, ...], tiny_model: Callable[..., Path]
 ) -> None:
     other, live = tiny_model(precision="fp32"), (*place[:3], "live")
-    made = ("migrate", "--model", other, *place, "--into", "notes-2", "--alias", "live")
+    made = ("migrate", "--model", str(other), *place, "--into", "notes-2", "--alias", "live")
     assert run(*made).stdout.splitlines()[-1] == "opened by  client.query_points('live', query=vector)"
     found = run("search", "the cat 3", "--model", other, *live, "--limit", "1", "--json", "-")
     assert json.loads(found.stdout)[0]["text"] == "the cat 3"
     assert run("search", "the cat 3", "--model", model, *place).returncode == 0
+    with open_sink(place[1], "notes") as sink:
+        (page,) = sink.scan()
+        sink._backend.overwrite_payloads("notes", {page[0].id: {"title": "a foreign point"}})
+    assert "without text  1: another program stored them" in run(*made[:-4], "--into", "notes-3").stdout
     taken = run(*made[:-1], "notes")
     assert (taken.returncode, "the alias 'notes' is the name of a collection" in taken.stderr) == (1, True)
     assert run("migrate", "--model", other, *place, "--alias", "live").returncode == 2

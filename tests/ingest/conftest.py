@@ -19,8 +19,9 @@ def tmp_path(path_in_memory: Path) -> Path:
 @pytest.fixture(params=[*KINDS, pytest.param("server", marks=pytest.mark.server)])
 def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty Qdrant of every kind that has aliases."""
-    is_server = request.param == "server"
-    with (
-        place_at(request.getfixturevalue("own_qdrant_url")) if is_server else place_of(request.param, tmp_path) as made
-    ):
+    if request.param == "server":
+        opened = place_at(request.getfixturevalue("own_qdrant_url"))
+    else:
+        opened = place_of(request.param, tmp_path)
+    with opened as made:
         yield made

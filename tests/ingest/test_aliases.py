@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from qdrant_client import QdrantClient, models
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import IngestSettings, Record, ingest, migrate, open_sink, search, verify
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -87,6 +88,19 @@ def test_an_alias_of_an_empty_collection_that_another_program_made_is_taken_over
     for name, embedded in (("filled", 30), ("empty", 0)):
         with place.opened(name) as sink:
             assert ingest(RECORDS, ENCODER, sink).embedded == embedded
+
+
+def test_a_key_that_may_not_list_aliases_doubles_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: ClientBackend) -> NoReturn:
+        raise TargetError("403 Forbidden")
+
+    monkeypatch.setattr(ClientBackend, "aliases", forbidden)
+    with place.opened("live") as sink:
+        assert (ingest(RECORDS, ENCODER, sink).unchanged, sink.count()) == (30, 30)
+        assert verify(ENCODER, sink).is_sound
+        with pytest.raises(TargetError, match="403 Forbidden"):
+            migrate(NEW, sink, into="notes-2", alias="other")
+        assert sink.collections() == ["notes"]
 
 
 def test_an_edge_folder_under_another_name_is_known_again(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ def test_langchain_writes_its_own_id_over_a_records_metadata(client: QdrantClien
     assert (document.metadata["_collection_name"], document.metadata["page"]) == ("notes", 1)
 
 
+def test_what_llama_index_deletes_by_its_document_is_stored_again_by_the_next_run(client: QdrantClient) -> None:
+    sink = fill(client, "llama-index")
+    llama_index_store(client, "notes").delete(RECORDS[3].source_id)
+    assert (sink.count(), verify(ENCODER, sink).is_sound) == (21, True)
+    assert ingest(RECORDS, ENCODER, sink).embedded == 1
+
+
 @pytest.mark.parametrize("drop_old", [False, True])
 def test_after_a_migration_langchain_reads_with_the_argument_that_is_told(client: QdrantClient, drop_old: bool) -> None:  # noqa: FBT001
     sink = fill(client, "langchain")

@@ -52,6 +52,7 @@ def migrate(
     if json_file:
         write_json(facts, json_file)
     else:
-        if not summary.without_text:
-            del facts["without_text"]
+        without_text = facts.pop("without_text")
+        if without_text:
+            facts["without text"] = f"{without_text:,}: another program stored them, and they got no new vector"
         print_facts({**facts, "dropped": len(summary.dropped), "seconds": f"{summary.seconds:.1f}"})

@@ -416,4 +416,5 @@ def test_edge_indexes_what_a_store_filters_by(tmp_path: Path) -> None:
     assert {*payload_indexes(settings)} == {"source_id", "doc_id", "page"}
     with open_sink(f"edge:{tmp_path / 'edge'}", "c", settings=settings) as sink:
         sink.prepare(ENCODER)
-        assert {*sink._backend._shard("c").info().payload_schema} == {"source_id", "doc_id", "page"}
+        shard = sink._backend._shard("c")  # type: ignore[attr-defined]
+        assert {*shard.info().payload_schema} == {"source_id", "doc_id", "page"}
