@@ -73,8 +73,8 @@ def ingest(
         target.opened(create=not run.dry_run, settings=made_as) as sink,
     ):
         encoder = load_encoder(model)
-        if recreate and not run.dry_run:
-            sink.recreate(encoder)
+        if recreate:
+            sink.recreate(encoder, dry_run=run.dry_run)
         with (
             dead_letters.opened(paths, read_as) as (records, on_rejected),
             run_progress(records, dry_run=run.dry_run) as shown,

@@ -176,8 +176,8 @@ class Store(Sink, Protocol):
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None: ...
 
-    def recreate(self, encoder: TextEncoder) -> None:
-        """Drop the collection with all its points, and create it for this encoder's vectors."""
+    def recreate(self, encoder: TextEncoder, *, dry_run: bool = False) -> None:
+        """Drop the collection with all its points, and create it for these vectors; in a dry run, only check."""
 
     def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
         """The steps of a move to another encoder's space, in place or into a second collection."""

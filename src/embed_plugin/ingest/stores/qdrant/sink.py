@@ -153,8 +153,8 @@ class QdrantSink:
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
-    def recreate(self, encoder: TextEncoder) -> None:
-        """Drop the collection with all its points, and create it again.
+    def recreate(self, encoder: TextEncoder, *, dry_run: bool = False) -> None:
+        """Drop the collection with all its points, and create it again; in a dry run, only check that this may be done.
 
         Raises:
             TargetError: the name is an alias, which would go with the collection.
@@ -165,6 +165,8 @@ class QdrantSink:
                 f"{self.collection!r} in {self.target} is an alias of {collection!r}, which would be dropped with it. "
                 f"Name {collection!r} if that is meant, and make the alias again; or fill a new collection"
             )
+        if dry_run:
+            return
         if self._backend.describe(self.collection) is not None:
             self._backend.drop(self.collection)
         self._identity = None
