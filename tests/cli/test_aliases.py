@@ -33,7 +33,7 @@ def test_every_command_takes_an_alias_for_its_collection(tiny_model: Callable[..
         done = command("ingest", source, "--mirror")
         assert (done["embedded"], done["unchanged"], done["removed"]) == (0, 11, 1)
         assert command("verify")["points"] == server.engine.count("notes").count == 11
-        assert command("search", "the cat a")[0]["text"] == "the cat a"
+        assert command("search", "the cat a")[0]["text"].startswith("the cat ")
         for dry_run in ([], ["--dry-run"]):
             assert "is an alias of 'notes'" in command("ingest", source, "--recreate", "--yes", *dry_run)
         assert command("migrate", "--drop-old", model=other)["embedded"] == 11

@@ -54,7 +54,7 @@ def test_a_copy_is_made_and_an_alias_switched_to_it(
 ) -> None:
     other, live = tiny_model(precision="fp32"), (*place[:3], "live")
     made = ("migrate", "--model", str(other), *place, "--into", "notes-2", "--alias", "live")
-    assert run(*made).stdout.splitlines()[-1] == "opened by  client.query_points('live', query=vector)"
+    assert run(*made).stdout.splitlines()[-1] == 'opened by  client.query_points("live", query=vector)'
     found = run("search", "the cat 3", "--model", other, *live, "--limit", "1", "--json", "-")
     assert json.loads(found.stdout)[0]["text"] == "the cat 3"
     assert run("search", "the cat 3", "--model", model, *place).returncode == 0

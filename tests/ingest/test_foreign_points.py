@@ -39,14 +39,14 @@ def fill(client: QdrantClient, layout: LayoutName) -> QdrantSink:
     sink = sink_of(client, layout)
     ingest(RECORDS, ENCODER, sink)
     if layout == "langchain":
-        langchain_store(client, "notes", ENCODER).add_texts(["theirs one", "theirs two"], [{"source_id": "1"}] * 2)
+        langchain_store(client, "notes", ENCODER).add_texts(["theirs one", "theirs two"], [{"source_id": "7"}] * 2)
     elif layout == "llama-index":
         add_nodes(
-            llama_index_store(client, "notes"), ENCODER, ["theirs one", "theirs two"], source_id="1", chunk_index=7
+            llama_index_store(client, "notes"), ENCODER, ["theirs one", "theirs two"], source_id="7", chunk_index=7
         )
     else:
         vectors = ENCODER.encode_documents(["theirs one", "theirs two"]).tolist()
-        payloads = [{"text": text, "source_id": "1", "chunk_count": 3} for text in ("theirs one", "theirs two")]
+        payloads = [{"text": text, "source_id": "7", "chunk_count": 3} for text in ("theirs one", "theirs two")]
         client.upsert("notes", models.Batch(ids=[1, 2], vectors=vectors, payloads=payloads))
     return sink
 
@@ -68,7 +68,7 @@ def test_a_migration_embeds_them_as_their_program_did(client: QdrantClient, layo
     summary = migrate(NEW, sink, drop_old=True)
     assert (summary.embedded, summary.without_text, verify(NEW, sink).is_sound) == (22, 0, True)
     embedded = [text for text in NEW.encoded if "theirs" in text][-2:]
-    prefix = "source_id: 1\nchunk_index: 7\n\n" if layout == "llama-index" else ""
+    prefix = "source_id: 7\nchunk_index: 7\n\n" if layout == "llama-index" else ""
     assert sorted(embedded) == [f"{prefix}theirs one", f"{prefix}theirs two"]
 
 
@@ -121,7 +121,7 @@ def test_after_a_migration_langchain_reads_with_the_argument_that_is_told(client
     sink = fill(client, "langchain")
     summary = migrate(NEW, sink, drop_old=drop_old)
     assert summary.opened_by.startswith(
-        "QdrantVectorStore(client=client, collection_name='notes', embedding=embeddings"
+        'QdrantVectorStore(client=client, collection_name="notes", embedding=embeddings'
     )
     assert nearest_of(langchain_store(client, "notes", NEW, **told(summary.opened_by)), NEW, "text 7") == "text 7"
 
@@ -147,4 +147,4 @@ def test_a_plain_collection_is_read_with_the_argument_that_is_told(client: Qdran
 def told(line: str) -> dict[str, str]:
     """The last argument of the line that a migration tells."""
     name, value = line.split(")", maxsplit=1)[0].rsplit(", ", 1)[1].split("=")
-    return {name: value.strip("'")}
+    return {name: value.strip('"')}

@@ -189,14 +189,20 @@ class _Handler(BaseHTTPRequestHandler):
                 found["config"]["optimizer_config"]["indexing_threshold"] = self.behaviour.indexing_threshold
             return 200, found
         if self.command == "DELETE":
-            return 200, self.engine.delete_collection(name)
+            return 200, self.engine.delete_collection(self._own(name))
         if self.command == "PATCH":
             told = (body.get("optimizers_config") or {}).get("indexing_threshold")
             self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
-            return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
+            return 200, self.engine.update_collection(self._own(name), metadata=body.get("metadata"))
         made = models.CreateCollection.model_validate(body)
         sparse, metadata = made.sparse_vectors, made.metadata
         return 200, self.engine.create_collection(name, made.vectors, sparse_vectors_config=sparse, metadata=metadata)
+
+    def _own(self, name: str) -> str:
+        """Refuse an alias, through which nothing of ours changes a collection or drops it."""
+        if name not in [one.name for one in self.engine.get_collections().collections]:
+            raise ValueError(f"{name} is no collection's own name")
+        return name
 
     def _aliases(self, body: dict[str, Any]) -> bool:
         self.behaviour.alias_requests.append([key for action in body["actions"] for key in action])

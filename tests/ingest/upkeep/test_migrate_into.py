@@ -53,7 +53,7 @@ def test_every_point_is_copied_with_a_new_vector_and_the_alias_goes_over(place: 
     with place.opened("docs") as sink:
         summary = migrate(NEW, sink, into="docs-2", alias="docs")
         assert (summary.points, summary.embedded, summary.dropped, summary.without_text) == (1202, 1202, (), 0)
-        assert summary.opened_by == "client.query_points('docs', query=vector)"
+        assert summary.opened_by == 'client.query_points("docs", query=vector)'
     with place.client() as client:
         assert payloads_of(client, "docs-2") == payloads_of(client, "docs-1")
         assert collection_of(client, "docs") == "docs-2"
@@ -105,7 +105,7 @@ def test_a_stopped_copy_goes_on_where_it_was_and_is_written_by_nobody_else(place
 
 def test_a_finished_copy_is_not_copied_again_and_an_alias_can_come_later(place: Place) -> None:
     with place.opened("docs-1") as sink:
-        assert migrate(NEW, sink, into="docs-2").opened_by == "client.query_points('docs-2', query=vector)"
+        assert migrate(NEW, sink, into="docs-2").opened_by == 'client.query_points("docs-2", query=vector)'
     with place.opened("docs-2") as sink:
         ingest([Record("0", "newer here")], NEW, sink)
     with place.opened("docs-1") as sink:

@@ -80,8 +80,8 @@ class KeyedLayout:
 
     def opened_by(self, collection: str, vector: str) -> str:
         """The line of Python that reads the collection's vectors of a name; the name is empty for unnamed ones."""
-        argument = f", {self.vector_argument}={vector!r}" if vector else ""
-        return self.opening.format(collection=repr(collection), vector=argument)
+        argument = f", {self.vector_argument}={json.dumps(vector)}" if vector else ""
+        return self.opening.format(collection=json.dumps(collection), vector=argument)
 
 
 class NodeLayout:
@@ -139,8 +139,8 @@ class NodeLayout:
 
     def opened_by(self, collection: str, vector: str) -> str:
         """The line of Python that reads the collection's vectors of a name; the name is empty for unnamed ones."""
-        argument = f", dense_vector_name={vector!r}" if vector else ""
-        return f"QdrantVectorStore(client=client, collection_name={collection!r}{argument})"
+        argument = f", dense_vector_name={json.dumps(vector)}" if vector else ""
+        return f"QdrantVectorStore(client=client, collection_name={json.dumps(collection)}{argument})"
 
     def _node(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         try:
