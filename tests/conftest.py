@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from importlib.util import find_spec
@@ -203,6 +204,25 @@ def path_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield Path(folder)
     else:
         yield tmp_path_factory.mktemp("path")
+
+
+@pytest.fixture(scope="session")
+def own_qdrant_url() -> Iterator[str]:
+    """A real Qdrant server that was started for the tests: all that it holds may be dropped."""
+    from support.qdrant_server import qdrant_program, started_qdrant  # noqa: PLC0415 - not on the adapters' path
+
+    program = qdrant_program()
+    if program is None:
+        pytest.skip("needs a Qdrant server: put qdrant on the PATH, or set QDRANT_URL where a test may use that one")
+    with started_qdrant(program, give_up_after_seconds=HANG_SECONDS) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def qdrant_url(request: pytest.FixtureRequest) -> str:
+    """A real Qdrant server, at QDRANT_URL or started for the tests; a test removes no more than it made."""
+    url: str = os.environ.get("QDRANT_URL") or request.getfixturevalue("own_qdrant_url")
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
-from qdrant_client.models import Distance, PointStruct, VectorParams
+from qdrant_client.models import Distance, MultiVectorComparator, MultiVectorConfig, PointStruct, VectorParams
 
 from embed_plugin import SpaceMismatchError, TargetError, check_collection
 from embed_plugin.ingest import Record, ingest, migrate, open_sink
@@ -72,6 +72,15 @@ def test_vectors_of_another_shape_are_named(
 ) -> None:
     with pytest.raises(SpaceMismatchError, match=message):
         check_collection(client, "docs", encoder, text_of=body, vector_name=vector_name)
+
+
+def test_multivectors_are_refused(client: QdrantClient) -> None:
+    several = MultiVectorConfig(comparator=MultiVectorComparator.MAX_SIM)
+    client.create_collection(
+        "many", vectors_config=VectorParams(size=32, distance=Distance.COSINE, multivector_config=several)
+    )
+    with pytest.raises(SpaceMismatchError, match="has multivectors, several vectors a point"):
+        check_collection(client, "many", FakeEncoder(), text_of=body)
 
 
 def test_points_without_text_prove_nothing(client: QdrantClient) -> None:

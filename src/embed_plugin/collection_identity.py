@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 METADATA_KEY = "embed_plugin"
 """The key of the identity in a collection's metadata."""
@@ -33,6 +33,7 @@ class CollectionIdentity:
         sparse: The sparse vector beside the dense one.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
         vector: The name of the dense vector; only a migrated collection has one.
+        superseded: Names of the dense vectors that migrations replaced and did not remove.
         migrating_to: While a migration runs: the fingerprint of the space that it goes to.
     """
 
@@ -45,6 +46,7 @@ class CollectionIdentity:
     sparse: str | None = None
     bulk_load: int | None = None
     vector: str = ""
+    superseded: Sequence[str] = ()
     migrating_to: str | None = None
 
     def metadata(self) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
-from embed_plugin.ingest import Hit, QdrantSink, Record, ingest, open_sink, search
+from embed_plugin.ingest import JSON, Hit, QdrantSink, Record, ingest, open_sink, search
+from embed_plugin.ingest.ids import record_key
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def sink() -> Iterator[QdrantSink]:
 
 def test_the_nearest_chunk_is_found_with_all_that_was_stored(sink: QdrantSink) -> None:
     hits = search("second", ENCODER, sink, limit=2)
-    assert hits[0] == Hit(pytest.approx(1.0, abs=1e-5), "b", 0, "second", {"record_id": "b", "chunk": 0, "n": 1})  # type: ignore[arg-type]
+    metadata: dict[str, JSON] = {"record_id": "b", "chunk": 0, "n": 1}
+    point = sink.id_of(record_key("", "b"), 0)
+    assert hits[0] == Hit(pytest.approx(1.0, abs=1e-5), "b", 0, "second", metadata, point_id=point)  # type: ignore[arg-type]
     assert len(hits) == 2
     assert hits[0].score > hits[1].score
 

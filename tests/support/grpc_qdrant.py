@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc  # type: ignore[import-untyped]
 from qdrant_client import grpc as messages
+from qdrant_client import models
 from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc, grpc_to_payload
 from qdrant_client.grpc.collections_service_pb2_grpc import CollectionsServicer, add_CollectionsServicer_to_server
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
@@ -77,6 +78,16 @@ class _Collections(CollectionsServicer):
         info.config.strict_mode_config = self.behaviour.strict
         return messages.GetCollectionInfoResponse(result=RestToGrpc.convert_collection_info(info))
 
+    def ListAliases(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            found = self.engine.get_aliases().aliases
+        return messages.ListAliasesResponse(aliases=[RestToGrpc.convert_alias_description(one) for one in found])
+
+    def UpdateAliases(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            self.engine.update_collection_aliases([GrpcToRest.convert_alias_operations(one) for one in request.actions])
+        return messages.CollectionOperationResponse(result=True)
+
     def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         sparse = request.sparse_vectors_config
         if self.behaviour.made_meanwhile:
@@ -131,6 +142,26 @@ class _Points(PointsServicer):
             self.engine.upsert(request.collection_name, points)
         return DONE
 
+    def CreateVectorName(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        dense = request.dense_config
+        shape = models.DenseVectorConfig(size=dense.size, distance=GrpcToRest.convert_distance(dense.distance))
+        with self.lock:
+            self.engine.create_vector_name(
+                request.collection_name, request.vector_name, models.DenseVectorNameConfig(dense=shape)
+            )
+        return DONE
+
+    def DeleteVectorName(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        with self.lock:
+            self.engine.delete_vector_name(request.collection_name, request.vector_name)
+        return DONE
+
+    def UpdateVectors(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        points = [GrpcToRest.convert_point_vectors(one) for one in request.points]
+        with self.lock:
+            self.engine.update_vectors(request.collection_name, points)
+        return DONE
+
     def CreateFieldIndex(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
         return DONE
 
@@ -160,9 +191,10 @@ class _Points(PointsServicer):
         with self.lock:
             found, following = self.engine.scroll(
                 request.collection_name,
+                scroll_filter=GrpcToRest.convert_filter(request.filter) if request.HasField("filter") else None,
                 offset=offset,
                 limit=request.limit,
-                with_vectors=request.with_vectors.enable,
+                with_vectors=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
             )
         following = None if following is None else RestToGrpc.convert_extended_point_id(following)
         records = [RestToGrpc.convert_retrieved_point(point) for point in found]
@@ -173,7 +205,11 @@ class _Points(PointsServicer):
         asked = GrpcToRest.convert_query_points(request)
         with self.lock:
             found = self.engine.query_points(
-                request.collection_name, asked.query, prefetch=asked.prefetch, limit=asked.limit or 10
+                request.collection_name,
+                asked.query,
+                using=asked.using,
+                prefetch=asked.prefetch,
+                limit=asked.limit or 10,
             )
         return messages.QueryResponse(result=[RestToGrpc.convert_scored_point(point) for point in found.points])
 

@@ -71,6 +71,8 @@ class Misbehaviour:
         forbidden: Every write of points is refused with 403 and this reason.
         strict: The collections' strict mode, which is kept.
         made_meanwhile: Called before a collection is made, as another run that is a moment earlier.
+        indexes: The payload keys that were indexed, with their kinds.
+        alias_requests: The actions of each request that changed aliases.
     """
 
     engine: QdrantClient
@@ -85,6 +87,8 @@ class Misbehaviour:
     forbidden: str | None = None
     strict: models.StrictModeConfigOutput | None = None
     made_meanwhile: Callable[[], object] | None = None
+    indexes: dict[str, str] = field(default_factory=dict)
+    alias_requests: list[list[str]] = field(default_factory=list)
     stopped: Event = field(default_factory=Event)
     most_at_once: int = 0
     at_once: int = 0
@@ -213,15 +217,19 @@ class _Handler(BaseHTTPRequestHandler):
         with self.lock:
             if path == "/collections":
                 return 200, _json(self.engine.get_collections())
+            if path.endswith("/aliases"):
+                return 200, self._aliases(body) if body else _json(self.engine.get_aliases())
             found = re.fullmatch(r"/collections/([^/]+)(.*)", path)
-            if found is None:
-                return 404, None
-            name, rest = found.groups()
-            if rest == "/exists":
-                return 200, {"exists": self.engine.collection_exists(name)}
-            if not rest:
-                return self._do_collection(name, body)
-            return 200, getattr(self, _ROUTES[self.command, rest])(name, body)
+            return (404, None) if found is None else self._do_named(found[1], found[2], body)
+
+    def _do_named(self, name: str, rest: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if rest == "/exists":
+            return 200, {"exists": self.engine.collection_exists(name)}
+        if not rest:
+            return self._do_collection(name, body)
+        if rest.startswith("/vectors/"):
+            return 200, self._vector_name(name, rest.removeprefix("/vectors/"), body)
+        return 200, getattr(self, _ROUTES[self.command, rest])(name, body)
 
     def _do_collection(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         if self.command == "GET":
@@ -232,19 +240,42 @@ class _Handler(BaseHTTPRequestHandler):
                 found["config"]["strict_mode_config"] = _json(self.behaviour.strict)
             return 200, found
         if self.command == "DELETE":
-            return 200, self.engine.delete_collection(name)
+            return 200, self.engine.delete_collection(self._own(name))
         if self.command == "PATCH":
             told = (body.get("optimizers_config") or {}).get("indexing_threshold")
             self.behaviour.indexing_threshold = self.behaviour.indexing_threshold if told is None else told
-            return 200, self.engine.update_collection(name, metadata=body.get("metadata"))
+            return 200, self.engine.update_collection(self._own(name), metadata=body.get("metadata"))
         if self.engine.collection_exists(name):
             raise AlreadyThereError(f"Wrong input: Collection `{name}` already exists!")
         made = models.CreateCollection.model_validate(body)
         sparse, metadata = made.sparse_vectors, made.metadata
         return 200, self.engine.create_collection(name, made.vectors, sparse_vectors_config=sparse, metadata=metadata)
 
-    def _index(self, _name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
-        return {"operation_id": 0, "status": "completed"}
+    def _own(self, name: str) -> str:
+        """Refuse an alias, through which nothing of ours changes a collection or drops it."""
+        if name not in [one.name for one in self.engine.get_collections().collections]:
+            raise ValueError(f"{name} is no collection's own name")
+        return name
+
+    def _aliases(self, body: dict[str, Any]) -> bool:
+        self.behaviour.alias_requests.append([key for action in body["actions"] for key in action])
+        asked = models.ChangeAliasesOperation.model_validate(body)
+        return bool(self.engine.update_collection_aliases(asked.actions))
+
+    def _vector_name(self, name: str, vector: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        if self.command == "DELETE":
+            self.engine.delete_vector_name(name, vector)
+        else:
+            self.engine.create_vector_name(name, vector, models.DenseVectorNameConfig.model_validate(body))
+        return _DONE
+
+    def _set_vectors(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        self.engine.update_vectors(name, models.UpdateVectors.model_validate(body).points)
+        return _DONE
+
+    def _index(self, _name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
+        self.behaviour.indexes[body["field_name"]] = body["field_schema"]
+        return _DONE
 
     def _upsert(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         return _json(self.engine.upsert(name, models.Batch.model_validate(body["batch"])))
@@ -262,19 +293,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _scroll(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         wanted = {key: body.get(key) for key in ("limit", "offset", "with_payload")}
+        wanted["scroll_filter"] = models.Filter.model_validate(body["filter"]) if body.get("filter") else None
         points, following = self.engine.scroll(name, with_vectors=body["with_vector"], **wanted)  # type: ignore[arg-type]
         return {"points": _json(points), "next_page_offset": following}
 
     def _query(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         asked = models.QueryRequest.model_validate(body)
-        found = self.engine.query_points(name, asked.query, prefetch=asked.prefetch, limit=asked.limit or 10)
+        found = self.engine.query_points(
+            name, asked.query, using=asked.using, prefetch=asked.prefetch, limit=asked.limit or 10
+        )
         return _json(found)
 
     def _count(self, name: str, _body: dict[str, Any]) -> Any:  # noqa: ANN401
         return _json(self.engine.count(name))
 
 
+_DONE = {"operation_id": 0, "status": "completed"}
 _ROUTES = {
+    ("PUT", "/points/vectors"): "_set_vectors",
     ("PUT", "/index"): "_index",
     ("PUT", "/points"): "_upsert",
     ("POST", "/points"): "_retrieve",

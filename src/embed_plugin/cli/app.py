@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from embed_plugin.cli.commands.adopt import adopt
 from embed_plugin.cli.commands.cost import cost
 from embed_plugin.cli.commands.encode import encode
 from embed_plugin.cli.commands.evaluate import evaluate
@@ -26,5 +27,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search, verify, migrate, serve, cost):
+for command in (export, info, encode, evaluate, ingest, search, verify, adopt, migrate, serve, cost):
     app.command()(command)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.open import open_sink
     from embed_plugin.ingest.stores.payload_layout import LayoutName
+    from embed_plugin.ingest.stores.qdrant.adoption import Adoption
     from embed_plugin.ingest.stores.qdrant.client.target import open_client
     from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
     from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "Adoption",
     "Change",
     "Chunk",
     "Chunker",
@@ -83,6 +85,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Adoption": "stores.qdrant.adoption",
     "Change": "window.compare",
     "Chunk": "records",
     "Chunker": "chunk.chunker",

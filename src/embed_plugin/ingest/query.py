@@ -26,6 +26,7 @@ class Hit:
         text: Its text.
         metadata: The record's.
         source_name: The record's source.
+        point_id: The id of its point, the only name of what another program stored.
     """
 
     score: float
@@ -34,6 +35,7 @@ class Hit:
     text: str
     metadata: Mapping[str, JSON]
     source_name: str = ""
+    point_id: str = ""
 
 
 def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybrid: bool = False) -> list[Hit]:
@@ -64,4 +66,4 @@ def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybr
 
 
 def _hit(score: float, chunk: StoredChunk) -> Hit:
-    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name)
+    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name, chunk.id)

@@ -100,7 +100,7 @@ def _columns(chunks: Sequence[StoredChunk], ids: bytes, numbers: Sequence[int]) 
 def _id_bytes(chunk: StoredChunk) -> bytes:
     """The bytes of a point's id; none if ingest did not make it: other writers may number theirs."""
     try:
-        return uuid.UUID(chunk.id).bytes if chunk.source_id else b""
+        return uuid.UUID(chunk.id).bytes if chunk.source_id and not chunk.is_foreign else b""
     except ValueError:
         return b""
 

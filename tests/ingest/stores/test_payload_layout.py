@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.ingest.records import JSON, Chunk
-from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, LayoutName, chunk_of
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, LayoutName, chunk_of, layout_of
 
 NAMES = get_args(LayoutName)
 VALUES = st.recursive(
@@ -95,3 +96,44 @@ def test_a_record_s_own_key_takes_precedence_over_that_of_the_citation(name: Lay
     }
     written = Chunk("a.md", 0, 1, "text", own, "m", "r", 3, file="a.md", path="/a.md", start=0)
     assert LAYOUTS[name].metadata(LAYOUTS[name].write(written, "id")) == {**own, "end": 4}
+
+
+@pytest.mark.parametrize(
+    ("payload", "layout"),
+    [
+        ({"_node_content": "{}", "text": "x", "page_content": "y"}, "llama-index"),
+        ({"page_content": "y", "text": "x"}, "langchain"),
+        ({"text": "x"}, "plain"),
+        ({"body": "x", "metadata": {"text": "y"}}, None),
+    ],
+)
+def test_the_layout_of_another_program_is_told_by_its_keys(payload: dict[str, str], layout: str | None) -> None:
+    assert layout_of(payload) == layout
+
+
+@given(text=st.text(), metadata=st.dictionaries(st.text(), VALUES, max_size=3), hidden=st.sets(st.text()))
+def test_the_text_of_a_node_is_the_one_that_llama_index_embeds(
+    text: str, metadata: dict[str, JSON], hidden: set[str]
+) -> None:
+    schema = pytest.importorskip("llama_index.core.schema")
+    to_payload = pytest.importorskip("llama_index.core.vector_stores.utils").node_to_metadata_dict
+    excluded = [*hidden, *list(metadata)[:1]]
+    node = schema.TextNode(text=text, metadata=metadata, excluded_embed_metadata_keys=excluded)
+    assert LAYOUTS["llama-index"].embedded_text(to_payload(node)) == node.get_content(schema.MetadataMode.EMBED)
+
+
+def test_a_node_may_have_its_text_in_a_resource() -> None:
+    node = {"text_resource": {"text": "x"}, "metadata": {"a": 1}}
+    assert LAYOUTS["llama-index"].embedded_text({"_node_content": json.dumps(node)}) == "a: 1\n\nx"
+
+
+def test_a_template_in_a_payload_is_filled_and_not_run() -> None:
+    template = "{content.__class__}{metadata_str}{content:9}"
+    node = {"text": "x", "metadata": {"a": "{content}"}, "text_template": template}
+    found = LAYOUTS["llama-index"].embedded_text({"_node_content": json.dumps(node)})
+    assert found == "{content.__class__}a: {content}{content:9}"
+
+
+@pytest.mark.parametrize("payload", [{}, {"text": None}, {"text": 3}, {"_node_content": "[]"}])
+def test_a_payload_without_a_text_has_none(payload: dict[str, object]) -> None:
+    assert [LAYOUTS[name].embedded_text(payload) for name in NAMES] == [None, None, None]

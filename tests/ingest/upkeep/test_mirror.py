@@ -128,7 +128,7 @@ def test_a_number_of_records_below_none_is_refused() -> None:
 def test_points_that_ingest_did_not_make_are_left_alone(sink: QdrantSink) -> None:
     (chunk,) = [chunk for page in sink.scan() for chunk in page if chunk.source_id == "0"]
     vector = ENCODER.encode_documents(["theirs"])
-    sink._backend.upsert("notes", PointBatch([7], vector, [{"source_id": "x"}]))  # type: ignore[list-item]
+    sink._backend.upsert("notes", PointBatch(["7"], vector, [{"source_id": "x"}]))
     sink._backend.overwrite_payloads("notes", {chunk.id: {"page_content": "theirs too"}})
     summary, _ = mirror(sink, [*RECORDS[1:], Record("long", "word " * 200)], max_delete=1)
     assert (summary.removed, sink.count()) == (0, 25)

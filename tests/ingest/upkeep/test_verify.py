@@ -62,10 +62,16 @@ def test_chunks_that_disagree_on_their_number_are_found(sink: QdrantSink) -> Non
     assert problems(sink) == {"counts": 1}
 
 
-def test_a_point_of_another_origin_is_found(sink: QdrantSink) -> None:
+def test_a_point_of_another_program_is_counted_and_no_problem(sink: QdrantSink) -> None:
     client(sink).upsert("notes", [models.PointStruct(id=7, vector=[1.0] + [0.0] * 31, payload={"text": "x"})])
     found = verify(ENCODER, sink)
-    assert (dict(found.problems), found.examples["unknown"]) == ({"unknown": 1}, ["point 7"])
+    assert (found.is_sound, found.points, found.sources, found.foreign) == (True, 25, 21, 1)
+
+
+def test_a_point_of_ours_without_its_record_is_found(sink: QdrantSink) -> None:
+    client(sink).upsert("notes", [models.PointStruct(id=7, vector=[1.0] + [0.0] * 31, payload={"record_hash": "x"})])
+    found = verify(ENCODER, sink)
+    assert (dict(found.problems), found.examples["unknown"], found.foreign) == ({"unknown": 1}, ["point 7"], 0)
 
 
 def test_a_chunk_under_another_id_is_found(sink: QdrantSink) -> None:

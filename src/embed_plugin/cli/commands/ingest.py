@@ -76,13 +76,13 @@ def ingest(
         target.opened(create=not run.dry_run, settings=made_as) as sink,
     ):
         encoder = load_encoder(model)
-        stored = sink if sink.check(encoder) else None
+        stored = sink if not recreate and sink.check(encoder) else None
         with (
             dead_letters.opened(paths, read_as, stored, on_skipped=left_out.skip) as (records, letters),
             run_progress(records, dry_run=run.dry_run) as shown,
         ):
-            if recreate and not run.dry_run:
-                _drop(sink, records)
+            if recreate:
+                _drop(sink, records, dry_run=run.dry_run)
             observer = left_out.watching(found.observer(shown) if found else _storing(shown, letters))
             summary = ingest_records(records, encoder, sink, settings=settings, observer=observer, workers=workers)
         facts: dict[str, object] = {"dry_run": run.dry_run, **left_out.facts(records.skipped)}
@@ -96,13 +96,13 @@ def ingest(
     _exit(summary, dead_letters.used(summary), left_out.first_reason)
 
 
-def _drop(sink: QdrantSink, records: Source) -> None:
-    """Drop the collection, unless the paths cannot be ingested together."""
+def _drop(sink: QdrantSink, records: Source, *, dry_run: bool) -> None:
+    """Drop the collection, unless the paths cannot be ingested together; in a dry run, only check."""
     from embed_plugin.ingest.sources import LocatedRecords  # noqa: PLC0415 - needs the extra
 
     if isinstance(records, LocatedRecords):
         records.locate({})
-    sink.drop()
+    sink.drop(dry_run=dry_run)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``embed-plugin migrate``: move a collection to another model, in place."""
+"""``embed-plugin migrate``: move a collection to another model, in place or into a copy."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def migrate(
     model: Model,
     target: CollectionOptions,
     drop_old: Annotated[bool, typer.Option("--drop-old", help="Remove the old vectors after the switch.")] = False,
+    into: Annotated[
+        str | None, typer.Option(help="Make this collection instead, and leave the old one as it is.")
+    ] = None,
+    alias: Annotated[
+        str | None, typer.Option(help="With --into: a name that stands for the new collection when it is complete.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Embed the stored texts again with another model, and switch the collection when all are there.
@@ -29,6 +35,8 @@ def migrate(
 
     Example: embed-plugin migrate --model models/bge-small --to qdrant --collection docs --drop-old
     """
+    if (alias and not into) or (drop_old and into):
+        raise typer.BadParameter("give --alias only with --into, and --drop-old only without it")
     import_part("embed_plugin.ingest", extra="ingest")
     from embed_plugin.ingest import migrate as migrate_collection  # noqa: PLC0415 - after the check
 
@@ -37,9 +45,14 @@ def migrate(
         target.opened() as sink,
         counting_progress("migrate", "points") as on_progress,
     ):
-        summary = migrate_collection(load_encoder(model), sink, drop_old=drop_old, on_progress=on_progress)
+        summary = migrate_collection(
+            load_encoder(model), sink, drop_old=drop_old, into=into, alias=alias, on_progress=on_progress
+        )
     facts = asdict(summary)
     if json_file:
         write_json(facts, json_file)
     else:
+        without_text = facts.pop("without_text")
+        if without_text:
+            facts["without text"] = f"{without_text:,}: another program stored them, and they got no new vector"
         print_facts({**facts, "dropped": len(summary.dropped), "seconds": f"{summary.seconds:.1f}"})

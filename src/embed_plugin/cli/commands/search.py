@@ -55,7 +55,8 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
     if not hits:
         console.print("Nothing found: the collection is empty.")
     for rank, hit in enumerate(hits, start=1):
-        source = printable(hit.source_id) + (f" [{hit.chunk_index}]" if hit.chunk_index else "")
+        source = printable(hit.source_id or f"point {hit.point_id}")
+        source += f" [{hit.chunk_index}]" if hit.chunk_index else ""
         head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (source, "bold"))
         console.print(head, overflow="ellipsis", no_wrap=True)
         for line in Text(printable(" ".join(hit.text.split()))).wrap(console, console.width - 11)[:_SHOWN_LINES]:

@@ -50,6 +50,8 @@ def verify(
 
 def _print(found: Verification) -> None:
     facts: dict[str, object] = {"points": f"{found.points:,}", "records": f"{found.sources:,}"}
+    if found.foreign:
+        facts["foreign points"] = f"{found.foreign:,}: another program made them, so they are not checked"
     facts["embedded again"] = f"{found.sampled:,}, least cosine {found.least_cosine:.4f}"
     facts |= {name: f"{count:,}: {', '.join(found.examples[name])}" for name, count in found.problems.items()}
     print_facts({**facts, "result": "sound" if found.is_sound else "NOT SOUND"})

@@ -45,8 +45,8 @@ class CollectionSettings:
         replication_factor: Copies that a server keeps of each part.
         hnsw_m: Edges of a point in the index; 0 for no index.
         hnsw_ef_construct: Candidates that are considered when a point is added to the index.
-        payload_indexes: More payload keys to index from the start, with the kind of each; ``source_id`` is always
-            indexed.
+        payload_indexes: More payload keys to index from the start, with the kind of each; ``source_id``, and in the
+            layout llama-index ``doc_id``, which its store deletes by, are always indexed.
         bulk_load: Build no index while a new collection is filled; it is built when the sink is closed.
 
     Raises:
@@ -77,3 +77,8 @@ class CollectionSettings:
     def chosen(self) -> frozenset[str]:
         """Names of the settings that were given."""
         return frozenset(item.name for item in fields(self) if getattr(self, item.name))
+
+    def indexes(self) -> Mapping[str, IndexKind]:
+        """Every payload key to index, with its kind: a server in strict mode filters by no other."""
+        by_layout: dict[str, IndexKind] = {"doc_id": "keyword"} if self.layout == "llama-index" else {}
+        return {"source_id": "keyword", **by_layout, **self.payload_indexes}

@@ -72,7 +72,8 @@ class Description:
         identity = self.identity
         vector = self.vectors.get(identity.vector if identity else "")
         if vector is None:
-            return "named or sparse vectors", "one unnamed vector per point"
+            expected = "one unnamed vector per point, or a collection taken over with embed-plugin adopt"
+            return "named or sparse vectors", expected
         dimension = encoder.dimension
         found = [
             (not vector.several, "several vectors per point (a multivector)", "one vector per point"),

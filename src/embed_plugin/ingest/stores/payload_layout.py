@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
@@ -23,6 +24,9 @@ LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
 LEDGER_KEYS = ("source_name", "source_file", "source_id", "chunk_index", *Stored._fields)
 """Keys at the top of every payload, whatever the layout; changes are found by them."""
 
+_MARKS = ("text_hash", "record_hash", "metadata_hash")
+"""The keys of the ledger that no other program's payload has; it may well have a ``source_id`` of its own."""
+
 
 class PayloadLayout(Protocol):
     """The places of text and metadata in a payload."""
@@ -36,6 +40,12 @@ class PayloadLayout(Protocol):
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         """The record's metadata; empty if there is none."""
 
+    def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
+        """The text that a point of another program has the vector of; None if the payload has none."""
+
+    def opened_by(self, collection: str, vector: str) -> str:
+        """The line of Python that reads the collection's vectors of a name; the name is empty for unnamed ones."""
+
 
 @dataclass(frozen=True)
 class KeyedLayout:
@@ -43,9 +53,13 @@ class KeyedLayout:
 
     Attributes:
         text_key: The key of the text; the metadata is under ``metadata``.
+        opening: The line that reads it, with the places ``{collection}`` and ``{vector}``.
+        vector_argument: The argument of that line that names the vector.
     """
 
     text_key: str
+    opening: str
+    vector_argument: str
 
     def write(self, chunk: Chunk, point_id: str) -> dict[str, JSON]:
         """The whole payload of a chunk's point."""
@@ -54,11 +68,21 @@ class KeyedLayout:
 
     def text(self, payload: Mapping[str, Any]) -> str:
         """The chunk's text; empty if there is none."""
-        return str(payload.get(self.text_key, ""))
+        return self.embedded_text(payload) or ""
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         """The record's metadata, and what a citation needs; empty if there is none."""
         return _object(payload.get("metadata"))
+
+    def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
+        """The text that a point of another program has the vector of; None if the payload has none."""
+        text = payload.get(self.text_key)
+        return text if isinstance(text, str) else None
+
+    def opened_by(self, collection: str, vector: str) -> str:
+        """The line of Python that reads the collection's vectors of a name; the name is empty for unnamed ones."""
+        argument = f", {self.vector_argument}={json.dumps(vector)}" if vector else ""
+        return self.opening.format(collection=json.dumps(collection), vector=argument)
 
 
 class NodeLayout:
@@ -90,11 +114,36 @@ class NodeLayout:
 
     def text(self, payload: Mapping[str, Any]) -> str:
         """The chunk's text; empty if there is none."""
-        return str(self._node(payload).get("text", ""))
+        return _node_text(self._node(payload)) or ""
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         """The record's metadata; empty if there is none."""
         return _object(self._node(payload).get("metadata"))
+
+    def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
+        """The text that a point of another program has the vector of; None if the payload has none.
+
+        LlamaIndex embeds a node's metadata with its text, by templates that are in the node.
+        """
+        node = self._node(payload)
+        text, hidden = _node_text(node), node.get("excluded_embed_metadata_keys")
+        kept = {
+            key: value
+            for key, value in _object(node.get("metadata")).items()
+            if not (isinstance(hidden, list) and key in hidden)
+        }
+        line = str(node.get("metadata_template", "{key}: {value}"))
+        lines = (_filled(line, {"key": key, "value": str(value)}) for key, value in kept.items())
+        metadata = str(node.get("metadata_separator", node.get("metadata_seperator", "\n"))).join(lines).strip()
+        if text is None or not metadata:
+            return text
+        template = str(node.get("text_template", "{metadata_str}\n\n{content}"))
+        return _filled(template, {"content": text, "metadata_str": metadata}).strip()
+
+    def opened_by(self, collection: str, vector: str) -> str:
+        """The line of Python that reads the collection's vectors of a name; the name is empty for unnamed ones."""
+        argument = f", dense_vector_name={json.dumps(vector)}" if vector else ""
+        return f"QdrantVectorStore(client=client, collection_name={json.dumps(collection)}{argument})"
 
     def _node(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         try:
@@ -104,11 +153,28 @@ class NodeLayout:
 
 
 LAYOUTS: Mapping[str, PayloadLayout] = {
-    "plain": KeyedLayout("text"),
-    "langchain": KeyedLayout("page_content"),
+    "plain": KeyedLayout("text", "client.query_points({collection}, query=vector{vector})", "using"),
+    "langchain": KeyedLayout(
+        "page_content",
+        "QdrantVectorStore(client=client, collection_name={collection}, embedding=embeddings{vector})",
+        "vector_name",
+    ),
     "llama-index": NodeLayout(),
 }
 """Every layout by its name."""
+
+LAYOUT_KEYS: Mapping[str, LayoutName] = {"_node_content": "llama-index", "page_content": "langchain", "text": "plain"}
+"""The key that tells each layout; LlamaIndex's store has metadata at the top, where any of the others may be a key."""
+
+
+def layout_of(payload: Mapping[str, Any]) -> LayoutName | None:
+    """The layout in which a payload of another program has its text; None if there is none."""
+    return next((name for key, name in LAYOUT_KEYS.items() if key in payload), None)
+
+
+def is_foreign(payload: Mapping[str, Any]) -> bool:
+    """Return whether another program made the point: its payload has none of the ledger's hashes."""
+    return not any(key in payload for key in _MARKS)
 
 
 def stored_of(payload: Mapping[str, Any]) -> Stored:
@@ -134,6 +200,7 @@ def chunk_of(
         vector=vector,
         source_name=str(payload.get("source_name", "")),
         file=str(payload.get("source_file", "")),
+        is_foreign=is_foreign(payload),
     )
 
 
@@ -158,6 +225,17 @@ def _ledger(chunk: Chunk) -> dict[str, JSON]:
         "metadata_hash": chunk.metadata_hash,
         "chunk_count": chunk.count,
     }
+
+
+def _node_text(node: Mapping[str, JSON]) -> str | None:
+    """The text of a LlamaIndex node, which newer classes of nodes keep in a ``text_resource``."""
+    text = node.get("text") if "text" in node else _object(node.get("text_resource")).get("text")
+    return text if isinstance(text, str) else None
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """Fill the places in a stored template; not by ``str.format``, which follows attributes and widths in it."""
+    return re.sub("|".join(rf"\{{{name}\}}" for name in values), lambda place: values[place[0][1:-1]], template)
 
 
 def _object(value: object) -> Mapping[str, JSON]:

@@ -37,7 +37,7 @@ class StoredChunk:
 
     Attributes:
         id: The point's id.
-        source_id: The record's id; empty if ingest did not make the point.
+        source_id: The record's id; empty if ingest did not make the point, or the point is damaged.
         index: Position among the record's chunks.
         stored: The hashes of its source.
         text: Its text.
@@ -45,6 +45,7 @@ class StoredChunk:
         vector: float32 ``(dimension,)``, if it was requested.
         source_name: The record's source.
         file: Name of the record's file in its source; empty if it was read from none.
+        is_foreign: Whether another program made the point, such as a framework's store.
     """
 
     id: str
@@ -56,6 +57,7 @@ class StoredChunk:
     vector: npt.NDArray[np.float32] | None = None
     source_name: str = ""
     file: str = ""
+    is_foreign: bool = False
 
     @property
     def key(self) -> str:
@@ -137,10 +139,15 @@ class Migration(Protocol):
     """The steps of moving a collection to another encoder's space.
 
     The progress is read from the collection, so a migration that was stopped is continued by starting it again.
+
+    Attributes:
+        without_text: Points that got no new vector, because their payload has no text.
     """
 
+    without_text: int
+
     def start(self) -> bool:
-        """Let every point have a second vector; returns False if the collection is in the new space already.
+        """Make room for the new vectors; returns False if there is nothing to do.
 
         Until :meth:`finish`, only the migration writes to the collection; searches use the old vectors.
 
@@ -161,6 +168,9 @@ class Migration(Protocol):
     def drop_old(self) -> list[str]:
         """Remove the dense vectors that are no longer searched; returns their names."""
 
+    def opened_by(self) -> str:
+        """The line of Python that reads the vectors that are searched now, as the layout's own store does."""
+
 
 class Store(Sink, Protocol):
     """A sink as :func:`~embed_plugin.ingest.open_sink` opens it; closed at the end of a ``with`` statement."""
@@ -169,8 +179,8 @@ class Store(Sink, Protocol):
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None: ...
 
-    def drop(self) -> None:
-        """Drop the collection with all its points, if it exists."""
+    def drop(self, *, dry_run: bool = False) -> None:
+        """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done."""
 
-    def migration(self, encoder: TextEncoder) -> Migration:
-        """The steps of a move to another encoder's space."""
+    def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
+        """The steps of a move to another encoder's space, in place or into a second collection."""

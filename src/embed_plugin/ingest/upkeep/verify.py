@@ -43,6 +43,7 @@ class Verification:
         least_cosine: The minimum cosine of those to the stored vectors; 1.0 if none was sampled.
         problems: Number of points, or of records for ``missing`` and ``counts``, by kind of problem.
         examples: Names of some of them, for each kind of problem.
+        foreign: Points that another program made, such as a framework's store: they are counted and not checked.
     """
 
     points: int
@@ -51,6 +52,7 @@ class Verification:
     least_cosine: float
     problems: Mapping[str, int]
     examples: Mapping[str, Sequence[str]]
+    foreign: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -67,10 +69,11 @@ def verify(
 ) -> Verification:
     """Scan a collection for damage.
 
-    The kinds of problem: ``unknown`` (a point that ingest did not make), ``wrong_id`` (the id does not follow from
-    record and index), ``text_hash`` (the text is not the one that was embedded), ``vector`` (not finite, or not of unit
-    length), ``other_vector`` (the vector of a sampled point is not that of its text), ``missing`` (chunks of a record
-    are missing), ``counts`` (a record's chunks disagree on their number, or exceed it).
+    The kinds of problem: ``unknown`` (a point that ingest made, whose record's id is gone), ``wrong_id`` (the id does
+    not follow from record and index), ``text_hash`` (the text is not the one that was embedded), ``vector`` (not
+    finite, or not of unit length), ``other_vector`` (the vector of a sampled point is not that of its text),
+    ``missing`` (chunks of a record are missing), ``counts`` (a record's chunks disagree on their number, or exceed it).
+    Points that another program made are counted apart.
 
     Memory use is 16 bytes per point, and a page of points.
 
@@ -108,6 +111,7 @@ class _Page(NamedTuple):
 class _Scan:
     def __init__(self, sink: Sink, sample: int) -> None:
         self.points = 0
+        self._foreign = 0
         self._sink = sink
         self._problems: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
@@ -134,11 +138,20 @@ class _Scan:
         least_cosine = self._embed_again(encoder)
         sources = self._check_counts()
         return Verification(
-            self.points, sources, len(self._sample.items), least_cosine, dict(self._problems), dict(self._examples)
+            self.points,
+            sources,
+            len(self._sample.items),
+            least_cosine,
+            dict(self._problems),
+            dict(self._examples),
+            self._foreign,
         )
 
     def _is_known(self, chunk: StoredChunk) -> bool:
         self.points += 1
+        if chunk.is_foreign:
+            self._foreign += 1
+            return False
         if not chunk.source_id:
             self._note("unknown", f"point {chunk.id}")
         return bool(chunk.source_id)

@@ -1,12 +1,11 @@
 """The contract of a sink, over every kind of target.
 
 ``http`` and ``grpc`` are servers on loopback whose engine is qdrant-client's own; ``rest-server`` and ``grpc-server``
-are a real one, at QDRANT_URL.
+are a real one, at QDRANT_URL or started from the PATH.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
 import uuid
 import warnings
@@ -25,6 +24,7 @@ from embed_plugin.ingest.stores.payload_layout import LayoutName
 from embed_plugin.ingest.stores.qdrant.client import backend as module
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.target import open_client
+from embed_plugin.ingest.stores.qdrant.edge.collection import payload_indexes
 from embed_plugin.testing import FakeEncoder
 from support.grpc_qdrant import grpc_qdrant
 from support.misbehaving_qdrant import misbehaving_qdrant
@@ -39,12 +39,6 @@ SERVERS = [pytest.param(kind, marks=pytest.mark.server) for kind in ("rest-serve
 
 def open_kind(kind: str, tmp_path: Path, collection: str, settings: CollectionSettings | None = None) -> QdrantSink:
     """A sink over the kind of engine that a test is for."""
-    if kind.endswith("-server"):
-        url = os.environ.get("QDRANT_URL", "")
-        if not url:
-            pytest.skip("needs a Qdrant server: set QDRANT_URL")
-        backend = ClientBackend(open_client(url, prefer_grpc=kind == "grpc-server"))
-        return QdrantSink(backend, collection, settings=settings)
     target = {"memory": ":memory:", "folder": str(tmp_path / "qdrant"), "edge": f"edge:{tmp_path / 'edge'}"}[kind]
     return open_sink(target, collection, settings=settings)
 
@@ -67,6 +61,10 @@ def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
         if request.param in {"http", "grpc"}:
             backend = servers.enter_context(loopback(request.param))
             assert backend._grpc == (request.param == "grpc")
+            opened.append(QdrantSink(backend, collection, settings=settings))
+        elif request.param.endswith("-server"):
+            url = request.getfixturevalue("qdrant_url")
+            backend = ClientBackend(open_client(url, prefer_grpc=request.param == "grpc-server"))
             opened.append(QdrantSink(backend, collection, settings=settings))
         else:
             opened.append(open_kind(request.param, tmp_path / str(len(opened)), collection, settings))
@@ -444,3 +442,23 @@ def test_a_bulk_load_is_ended_by_the_sink_and_not_by_its_copies() -> None:
 def test_what_one_process_has_open_is_not_pickled(kind: str, tmp_path: Path) -> None:
     with open_kind(kind, tmp_path, "c") as sink, pytest.raises(TargetError, match=r"one process only.*Qdrant server"):
         pickle.dumps(sink)
+
+
+@pytest.mark.parametrize(
+    ("layout", "keys"),
+    [("plain", {"source_id"}), ("langchain", {"source_id"}), ("llama-index", {"source_id", "doc_id"})],
+)
+def test_what_a_store_filters_by_is_indexed(layout: LayoutName, keys: set[str]) -> None:
+    with misbehaving_qdrant() as (url, server):
+        with open_sink(url, "c", settings=CollectionSettings(layout=layout)) as sink:
+            sink.prepare(ENCODER)
+        assert server.indexes == dict.fromkeys(keys, "keyword")
+
+
+def test_edge_indexes_what_a_store_filters_by(tmp_path: Path) -> None:
+    settings = CollectionSettings(layout="llama-index", payload_indexes={"page": "integer"})
+    assert {*payload_indexes(settings)} == {"source_id", "doc_id", "page"}
+    with open_sink(f"edge:{tmp_path / 'edge'}", "c", settings=settings) as sink:
+        sink.prepare(ENCODER)
+        shard = sink._backend._shard("c")  # type: ignore[attr-defined]
+        assert {*shard.info().payload_schema} == {"source_id", "doc_id", "page"}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from embed_plugin.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from uuid import UUID
 
     import numpy as np
     import numpy.typing as npt
@@ -29,6 +30,11 @@ def one_process_only(target: str) -> TargetError:
     return TargetError(
         f"{target} can be open in one process only, so no other can store there: take a Qdrant server (http://HOST:6333)"
     )
+
+
+def plain_ids(ids: Iterable[str]) -> list[int | str | UUID]:
+    """Point ids as Qdrant has them: whole numbers, which other programs use, are no strings there."""
+    return [int(one) if one.isdecimal() else one for one in ids]
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class PointBatch:
 
 
 class FoundPoint(NamedTuple):
-    """A stored point; with its vector only if that was requested."""
+    """A stored point, its id as a string; with its vector only if that was requested."""
 
     id: str
     payload: Mapping[str, Any]
@@ -114,6 +120,12 @@ class Backend(Protocol):
 
     def resolve(self, name: str) -> str:
         """The collection of an alias; the name itself if it is no alias."""
+
+    def aliases(self) -> Mapping[str, str]:
+        """The collection of each alias; raises TargetError too if this backend has no aliases."""
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Let an alias stand for this collection; in one step, if it stood for another one."""
 
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""

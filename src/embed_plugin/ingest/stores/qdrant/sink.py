@@ -16,8 +16,10 @@ from embed_plugin.ingest.records import Rejected, escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
+from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
 from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, Refusals, requests, send_or_bisect
 from embed_plugin.ingest.stores.sink import Stored
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
-    from embed_plugin.ingest.stores.sink import StoredChunk
+    from embed_plugin.ingest.stores.sink import Migration, StoredChunk
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
@@ -111,7 +113,8 @@ class QdrantSink:
             raise self._mismatch(*mismatch)
         self._identity = description.identity
         if self._identity is None and self._backend.scroll(self.collection, Page(limit=1))[0]:
-            raise self._mismatch("points of unknown origin", "one that embed-plugin made, or an empty one")
+            expected = "one that embed-plugin made or took over (embed-plugin adopt), or an empty one"
+            raise self._mismatch("points of unknown origin", expected)
         return True
 
     @property
@@ -153,19 +156,39 @@ class QdrantSink:
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
-    def drop(self) -> None:
-        """Drop the collection with all its points, if it exists."""
-        self.collection = self._backend.resolve(self.collection)
+    def drop(self, *, dry_run: bool = False) -> None:
+        """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done.
+
+        Raises:
+            TargetError: the name is an alias, which would go with the collection.
+        """
+        collection = self._backend.resolve(self.collection)
+        if collection != self.collection:
+            raise TargetError(
+                f"{self.collection!r} in {self.target} is an alias of {collection!r}, which would be dropped with it. "
+                f"Name {collection!r} if that is meant, and make the alias again; or fill a new collection"
+            )
+        if dry_run:
+            return
         if self._backend.describe(self.collection) is not None:
             self._backend.drop(self.collection)
         self._identity = None
 
-    def migration(self, encoder: TextEncoder) -> QdrantMigration:
+    def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
         """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
-        return QdrantMigration(self._backend, self.collection, encoder)
+        self.collection = self._backend.resolve(self.collection)
+        if into is None:
+            return QdrantMigration(self._backend, self.collection, encoder)
+        return QdrantCopy(self._backend, self.collection, encoder, into, alias)
+
+    def adopt(self, encoder: TextEncoder, *, on_progress: Callable[[int, int], None] | None = None) -> Adoption:
+        """Take over a collection that another program made; see :meth:`.QdrantAdoption.run`."""
+        self.collection = self._backend.resolve(self.collection)
+        return QdrantAdoption(self._backend, self.collection, encoder).run(on_progress)
 
     def end_bulk_load(self) -> None:
         """Switch indexing on again, if the bulk load of this run or an earlier one switched it off."""
+        self.collection = self._backend.resolve(self.collection)
         description = self._backend.describe(self.collection)
         identity = description.identity if description else None
         if identity is not None and identity.bulk_load is not None:

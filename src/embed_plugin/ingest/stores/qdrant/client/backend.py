@@ -21,6 +21,7 @@ from embed_plugin.ingest.stores.qdrant.backend import (
     PointBatch,
     batched,
     one_process_only,
+    plain_ids,
     wanted_vectors,
 )
 from embed_plugin.ingest.stores.qdrant.client import deep_payloads
@@ -122,10 +123,24 @@ class ClientBackend:
     def resolve(self, name: str) -> str:
         """The collection of an alias; the name itself if it is no alias, or if the key may not ask."""
         try:
-            aliases = self._call(self.client.get_aliases).aliases
+            return self.aliases().get(name, name)
         except TargetError:
             return name
-        return next((one.collection_name for one in aliases if one.alias_name == name), name)
+
+    def aliases(self) -> Mapping[str, str]:
+        """The collection of each alias."""
+        found = self._call(self.client.get_aliases).aliases
+        return {one.alias_name: one.collection_name for one in found}
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Let an alias stand for this collection; in one step, if it stood for another one."""
+        there = alias in self.aliases()
+        delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
+        create = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(alias_name=alias, collection_name=collection)
+        )
+        operations: list[models.AliasOperations] = [delete, create] if there else [create]
+        self._call(lambda: self.client.update_collection_aliases(operations))
 
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
@@ -177,9 +192,10 @@ class ClientBackend:
         self, collection: str, ids: Sequence[str], keys: Sequence[str], vector: str | None
     ) -> list[models.Record]:
         vectors = wanted_vectors(vector)
-        request = models.PointRequest(ids=list(ids), with_payload=list(keys), with_vector=vectors)
+        own_ids = plain_ids(ids)
+        request = models.PointRequest(ids=own_ids, with_payload=list(keys), with_vector=vectors)
         return self._read(
-            lambda: self.client.retrieve(collection, list(ids), with_payload=list(keys), with_vectors=vectors),
+            lambda: self.client.retrieve(collection, own_ids, with_payload=list(keys), with_vectors=vectors),
             over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
 
@@ -204,7 +220,7 @@ class ClientBackend:
         """Replace the whole payload of points, by id."""
         operations = [
             models.OverwritePayloadOperation(
-                overwrite_payload=models.SetPayload(payload=dict(payload), points=[point_id])
+                overwrite_payload=models.SetPayload(payload=dict(payload), points=plain_ids([point_id]))
             )
             for point_id, payload in payloads.items()
         ]
@@ -215,7 +231,7 @@ class ClientBackend:
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
-        selector = models.PointIdsList(points=list(ids))
+        selector = models.PointIdsList(points=plain_ids(ids))
         self._call(lambda: self.client.delete(collection, selector, wait=True))
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
@@ -224,7 +240,8 @@ class ClientBackend:
         if page.without is not None:
             lacks = models.Filter(must_not=[models.HasVectorCondition(has_vector=page.without)])
         limit = min(page.limit, self._limits(collection).page)
-        about: dict[str, Any] = {"offset": page.offset, "limit": limit, "with_payload": True}
+        offset = None if page.offset is None else plain_ids([page.offset])[0]
+        about: dict[str, Any] = {"offset": offset, "limit": limit, "with_payload": True}
         request = models.ScrollRequest(**about, filter=lacks, with_vector=page.vectors)
         found, following = self._read(
             lambda: self.client.scroll(collection, scroll_filter=lacks, with_vectors=page.vectors, **about),

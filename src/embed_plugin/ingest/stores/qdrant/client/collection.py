@@ -50,8 +50,7 @@ def collection_arguments(dimension: int, settings: CollectionSettings) -> dict[s
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, models.PayloadSchemaType]:
     """The kind of each indexed payload key."""
-    kinds = {"source_id": "keyword", **settings.payload_indexes}
-    return {key: models.PayloadSchemaType(kind) for key, kind in kinds.items()}
+    return {key: models.PayloadSchemaType(kind) for key, kind in settings.indexes().items()}
 
 
 def vector_shape(params: models.VectorParams) -> VectorShape:

@@ -8,7 +8,7 @@ import numpy as np
 from qdrant_client import grpc, models
 from qdrant_client.conversions.conversion import RestToGrpc
 
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, PointBatch
+from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, PointBatch, plain_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def rest_batch(points: PointBatch) -> models.Batch:
         vectors = {points.name: rows, SPARSE_VECTOR: sparse}
     elif points.name:
         vectors = {points.name: rows}
-    return models.Batch(ids=list(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
+    return models.Batch(ids=plain_ids(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
 
 
 def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
@@ -40,12 +40,12 @@ def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
     """
     made = [
         grpc.PointStruct(
-            id=grpc.PointId(uuid=point_id),
+            id=RestToGrpc.convert_extended_point_id(point_id),
             vectors=_vectors(points, number, dense),
             payload=RestToGrpc.convert_payload(dict(payload)),
         )
         for number, (point_id, dense, payload) in enumerate(
-            zip(points.ids, _dense_vectors(points.vectors), points.payloads, strict=True)
+            zip(plain_ids(points.ids), _dense_vectors(points.vectors), points.payloads, strict=True)
         )
     ]
     return grpc.UpsertPoints(collection_name=collection, wait=True, points=made)
@@ -54,7 +54,8 @@ def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
 def new_vectors(points: PointBatch) -> list[models.PointVectors]:
     """New vectors of stored points."""
     rows = points.vectors.tolist()
-    return [models.PointVectors(id=one, vector={points.name: row}) for one, row in zip(points.ids, rows, strict=True)]
+    ids = plain_ids(points.ids)
+    return [models.PointVectors(id=one, vector={points.name: row}) for one, row in zip(ids, rows, strict=True)]
 
 
 def dense_vector(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:

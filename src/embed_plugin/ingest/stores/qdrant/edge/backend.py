@@ -25,6 +25,7 @@ from embed_plugin.ingest.stores.qdrant.backend import (
     Page,
     PointBatch,
     one_process_only,
+    plain_ids,
     wanted_vectors,
 )
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
@@ -114,6 +115,17 @@ class EdgeBackend:
         """The name itself: there are no aliases."""
         return name
 
+    def aliases(self) -> NoReturn:
+        """Raise TargetError: there are no aliases."""
+        raise TargetError(
+            f"{self.target} has no aliases. Leave --alias out, or take a Qdrant server (http://HOST:6333)"
+        )
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Raise TargetError: there are no aliases."""
+        del alias, collection
+        self.aliases()
+
     def describe(self, collection: str) -> Description | None:
         """The description of a collection; None if it does not exist."""
         try:
@@ -183,7 +195,7 @@ class EdgeBackend:
         """The points with these ids, with these keys of their payloads; missing points are left out."""
         vectors = wanted_vectors(vector)
         with self._lock, self._translated():
-            found = self._shard(collection).retrieve(list(ids), with_payload=list(keys), with_vector=vectors)
+            found = self._shard(collection).retrieve(plain_ids(ids), with_payload=list(keys), with_vector=vectors)
         return [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, vector)) for point in found]
 
     def upsert(self, collection: str, points: PointBatch) -> None:
@@ -198,18 +210,18 @@ class EdgeBackend:
     def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the whole payload of points, by id."""
         for point_id, payload in payloads.items():
-            operation = edge.UpdateOperation.overwrite_payload([point_id], dict(payload))
+            operation = edge.UpdateOperation.overwrite_payload(plain_ids([point_id]), dict(payload))
             self._update(collection, operation, size=partial(_length, payload))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
-        self._update(collection, edge.UpdateOperation.delete_points(list(ids)))
+        self._update(collection, edge.UpdateOperation.delete_points(plain_ids(ids)))
 
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
         """Return a page of the collection and the offset of the next one, None after the last."""
         lacks = None if page.without is None else edge.Filter(must_not=[edge.HasVectorCondition(page.without)])
         request = edge.ScrollRequest(
-            offset=page.offset,
+            offset=None if page.offset is None else plain_ids([page.offset])[0],
             limit=page.limit,
             filter=lacks,
             with_payload=True,
@@ -259,7 +271,7 @@ class EdgeBackend:
 
     def set_vectors(self, collection: str, points: PointBatch) -> None:
         """Set a dense vector of stored points; their payloads and other vectors stay."""
-        rows = zip(points.ids, points.vectors.tolist(), strict=True)
+        rows = zip(plain_ids(points.ids), points.vectors.tolist(), strict=True)
         vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
         self._update(collection, edge.UpdateOperation.update_vectors(vectors), size=lambda: points.vectors.nbytes)
         self._reserve(collection)
@@ -352,7 +364,7 @@ def _edge_points(points: PointBatch) -> list[edge.Point]:
         rows = [{points.name: row} for row in rows]
     return [
         edge.Point(point_id, row, dict(payload))
-        for point_id, row, payload in zip(points.ids, rows, points.payloads, strict=True)
+        for point_id, row, payload in zip(plain_ids(points.ids), rows, points.payloads, strict=True)
     ]
 
 

@@ -51,8 +51,7 @@ def edge_config(dimension: int, settings: CollectionSettings) -> edge.EdgeConfig
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, edge.PayloadSchemaType]:
     """The kind of each indexed payload key."""
-    kinds = {"source_id": "keyword", **settings.payload_indexes}
-    return {key: getattr(edge.PayloadSchemaType, kind.capitalize()) for key, kind in kinds.items()}
+    return {key: getattr(edge.PayloadSchemaType, kind.capitalize()) for key, kind in settings.indexes().items()}
 
 
 def _memory(*, on_disk: bool | None) -> edge.Memory | None:
