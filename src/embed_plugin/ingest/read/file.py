@@ -7,10 +7,12 @@ import io
 import os
 import zlib
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from embed_plugin.errors import MissingExtraError
 from embed_plugin.extras import import_part
+from embed_plugin.ingest.long_steps import named_if_long
 from embed_plugin.ingest.read import formats
 from embed_plugin.ingest.read.formats.registry import FORMATS, is_gzipped
 
@@ -63,8 +65,13 @@ class FileReader:
         before = self.bytes_read
         try:
             with io.BufferedReader(_Counted(file.path, self._count)) as stream:
-                yield from self._read_opened(cast("BinaryIO", stream), file)
-                self.bytes_read = before + os.fstat(stream.fileno()).st_size
+                size = os.fstat(stream.fileno()).st_size
+                records = self._read_opened(cast("BinaryIO", stream), file)
+                with named_if_long("reading", str(file.path), size, "bytes"):
+                    first = list(islice(records, 1))  # of a file that is one record, all the work
+                yield from first
+                yield from records
+                self.bytes_read = before + size
         except FileNotFoundError:
             yield file.rejected(f"{file.path}: no such file any more. Put it back, or run again without it")
         except OSError as error:
