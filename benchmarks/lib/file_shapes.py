@@ -127,9 +127,11 @@ _ROWS: dict[tuple[str, str], Shape] = {
 
 
 def _suffixes_of_code() -> list[str]:
-    """One suffix for each programming language."""
-    by_syntax = {syntax: suffix for suffix, syntax in SYNTAXES.items() if syntax != "markdown"}
-    return list(by_syntax.values())
+    """The first suffix of each programming language."""
+    by_syntax: dict[str, str] = {}
+    for suffix, syntax in SYNTAXES.items():
+        by_syntax.setdefault(syntax, suffix)
+    return [suffix for syntax, suffix in by_syntax.items() if syntax != "markdown"]
 
 
 SHAPES: dict[tuple[str, str], Shape] = {

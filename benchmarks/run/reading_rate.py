@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from embed_plugin.types import Role
 
-FIRST_BYTES = 16 * 1024
+FIRST_BYTES = 32 * 1024
+"""Two windows of a text that is cut: a text of one window is cut in one piece, and takes a little less."""
 DOUBLINGS = 5
 MOST_RATIO = 2.5
 MAX_TOKENS = 256
