@@ -91,6 +91,13 @@ def test_deep_nesting_is_cut_as_text_before_it_is_counted_too_often(shape: str, 
     assert counted(make(size), syntax).characters <= (BUDGET + 20) * size
 
 
+@pytest.mark.parametrize("bracket", ["[]", "{}", "()"])
+def test_brackets_nested_deeper_than_in_code_are_cut_as_text(bracket: str) -> None:
+    text = (bracket[0] * 8000 + bracket[1] * 8000 + "\n") * 2
+    settings = {"capacity": CAPACITY, "overlap": 0}
+    assert split(text, "javascript", Counter(), **settings) == split(text, "text", Counter(), **settings)
+
+
 @pytest.mark.parametrize("syntax", ["python", "markdown", "text"])
 def test_a_text_of_one_window_is_cut_as_the_splitter_cuts_it(syntax: str) -> None:
     text = CODE[:WINDOW_CHARACTERS]
@@ -106,19 +113,23 @@ def test_a_long_module_is_cut_nearly_everywhere_where_the_splitter_cuts_it_whole
     assert len({*pieces} & {piece for _, piece in whole}) > 0.9 * len({*pieces})
 
 
-@given(
-    st.text("ab .\n#`漢", min_size=1),
-    st.sampled_from(["text", "markdown", "python"]),
-    st.integers(3, 40),
-)
-def test_windows_of_any_length_lose_nothing_and_cut_no_word_that_fits(text: str, syntax: str, length: int) -> None:
+def split_in_windows(text: str, syntax: str, length: int) -> list[str]:
+    """Split into pieces of three words, in windows of another length."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "WINDOW_CHARACTERS", length)
         patch.setattr(windows, "WINDOW_CHARACTERS_PER_TOKEN", 1)
-        pieces = split(text, syntax, lambda piece: len(piece.split()), capacity=3, overlap=0)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
-    short = [word for word in text.split() if len(word) < length]
-    assert all(any(word in piece for piece in pieces) for word in short)
+        return split(text, syntax, lambda piece: len(piece.split()), capacity=3, overlap=0)
+
+
+@given(st.text("ab .\n#`漢", min_size=1), st.sampled_from(["text", "markdown", "python"]), st.integers(3, 40))
+def test_windows_of_any_length_lose_nothing(text: str, syntax: str, length: int) -> None:
+    assert "".join("".join(split_in_windows(text, syntax, length)).split()) == "".join(text.split())
+
+
+@given(st.text("ab \n", min_size=1), st.integers(3, 40))
+def test_no_window_cuts_a_word_that_is_shorter(text: str, length: int) -> None:
+    words = [word for piece in split_in_windows(text, "text", length) for word in piece.split()]
+    assert all(word in words for word in text.split() if len(word) < length)
 
 
 def test_the_next_window_repeats_the_overlap() -> None:

@@ -6,12 +6,14 @@ square of its length, and deeply nested code more. Three bounds keep the work pr
 - A splitter is given a window of the text. The pieces near the window's end are cut again in the next window, which
   begins where the first of them does, so the end of a window is no boundary of a chunk.
 - Of a part that clearly does not fit into a chunk, only the beginning is tokenised.
-- Where nested code or Markdown makes the splitter count the same characters over and over, the rest of the text is cut
-  as plain text.
+- Where nested code or Markdown makes the splitter count the same characters over and over, or brackets are nested more
+  deeply than in any code that is written by hand, the rest of the text is cut as plain text.
 """
 
 from __future__ import annotations
 
+import re
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from embed_plugin.ingest.chunk.splitters import make_splitter
@@ -34,6 +36,12 @@ LONGEST_WORD_CHARACTERS = 100
 
 BUDGET = 40
 """Most characters counted for each character of a window: prose and code take 4 to 15, long chains of calls 34."""
+
+DEEPEST_BRACKETS = 500
+"""Nesting above which a window is no code that has boundaries. The splitter's own work, between counts, grows with the
+square of the depth and more: 5 s for 8,000 brackets, 0.2 s for 4,000 (2.9 GHz)."""
+
+_BRACKET = re.compile(r"[\[\](){}]")
 
 
 class _OverBudgetError(Exception):
@@ -78,6 +86,8 @@ class _Cut:
 
     def _cut(self, window: str, syntax: str) -> tuple[str, list[tuple[int, str]]]:
         """Cut a window by its syntax, or as plain text if that takes too much counting; return which one it was."""
+        if syntax != "text" and _depth_of_brackets(window) > DEEPEST_BRACKETS:
+            syntax = "text"
         self._budget = None if syntax == "text" else BUDGET * len(window)
         splitter = make_splitter(syntax, self._count, capacity=self._capacity, overlap=self._overlap)
         try:
@@ -106,6 +116,10 @@ class _Cut:
 
 def _window_length(capacity: int) -> int:
     return max(WINDOW_CHARACTERS, WINDOW_CHARACTERS_PER_TOKEN * capacity)
+
+
+def _depth_of_brackets(window: str) -> int:
+    return max(accumulate(1 if bracket in "[({" else -1 for bracket in _BRACKET.findall(window)), default=0)
 
 
 def _window(text: str, start: int, length: int) -> str:
