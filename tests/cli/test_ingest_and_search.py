@@ -73,8 +73,8 @@ def test_every_layout_has_what_a_citation_needs(notes: Path, place: tuple[str, .
     run("ingest", notes, *place, "--layout", layout)
     hits = json.loads(run("search", "the dog ran fast", *place, "--limit", "9", "--json", "-").stdout)
     found = {hit["source_id"]: hit["metadata"] for hit in hits}
-    source = {"source": str(notes / "dog.txt"), "title": "dog.txt", "record_id": "dog.txt", "chunk": 0}
-    assert found["dog.txt"].items() >= source.items()
+    cited = {"source": str(notes / "dog.txt"), "title": "dog.txt", "record_id": "dog.txt", "chunk": 0}
+    assert found["dog.txt"] == {**cited, "start": 0, "end": len((notes / "dog.txt").read_text())}
     assert (found["rows.jsonl#1"]["title"], found["rows.jsonl#1"]["record_id"]) == ("Mine", "rows.jsonl#1")
     assert {hit["source_name"] for hit in hits} == {"notes"}
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cli.test_ingest_and_search import command
+from conftest import HANG_SECONDS
 from support.command_line import run
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 LINE = json.dumps({"text": "the cat sat on the mat", "note": "a pipe holds few of these " * 8}) + "\n"
 TWO_WINDOWS = 1100
@@ -56,3 +60,58 @@ def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
     arguments = ("--model", tiny_model(), "--to", tmp_path / "qdrant", "--collection", "notes", "--json", "-")
     again = json.loads(run("ingest", "-", *arguments, stdin=LINE * (TWO_WINDOWS + MORE_THAN_A_PIPE_HOLDS)).stdout)
     assert again["unchanged"] == stored
+
+
+NATIVE_CALL = """
+from collections import deque
+from functools import partial
+from itertools import chain, repeat
+from embed_plugin.cli.stopping import stoppable
+with stoppable():
+    started = map(partial(print, flush=True), ["started"])
+    deque(chain(started, repeat(1, 10**15)), maxlen=0)  # one call of C, which looks for no signal
+"""
+IN_PYTHON = """
+import time
+from embed_plugin.cli.stopping import stoppable
+with stoppable():
+    try:
+        print("started", flush=True)
+        time.sleep(10**6)
+    finally:
+        time.sleep(10**6)  # what is under way
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "sysv_signal"), reason="the C library has no one-shot handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_a_process_whose_native_call_does_not_return(number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", NATIVE_CALL], stdout=subprocess.PIPE, text=True)
+    with killed_on_failure(process):
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(number)
+        while is_pending(process):  # two pending signals of a kind would be one
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert process.wait(HANG_SECONDS) == -number
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+def test_the_second_signal_may_be_another(numbers: tuple[signal.Signals, signal.Signals]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_PYTHON], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with killed_on_failure(process):
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.send_signal(numbers[0])
+        process.stderr.readline()  # Python has handled it
+        process.send_signal(numbers[1])
+        assert process.wait(HANG_SECONDS) == -numbers[1]
+
+
+def is_pending(process: subprocess.Popen[str]) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return any(int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd")))

@@ -120,11 +120,6 @@ class Encoder:
         """Identity of the vector space: equal fingerprints mean comparable vectors."""
         return self.spec.fingerprint
 
-    @property
-    def tokenizer_json(self) -> str:
-        """The model's tokenizer in the ``tokenizer.json`` format, without truncation and padding."""
-        return self.runtime.tokenizer.to_json()
-
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents.
 

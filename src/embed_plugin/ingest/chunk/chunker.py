@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import InvalidInputError, InvalidTextError
-from embed_plugin.ingest.chunk.splitters import Splitter, is_splittable, make_splitter
+from embed_plugin.ingest.chunk.splitters import is_splittable
+from embed_plugin.ingest.chunk.windows import is_long, split
+from embed_plugin.ingest.long_steps import named_if_long
 from embed_plugin.ingest.records import Chunk, Rejected, sha256
 from embed_plugin.protocols import token_encoder_of
 
@@ -19,13 +21,23 @@ if TYPE_CHECKING:
 
 
 class _Piece(NamedTuple):
-    """A text, the number of its tokens, whether it fits into a chunk, and its token ids and unknown tokens if known."""
+    """A part of a record's text as it is tokenised.
+
+    Attributes:
+        text: The part.
+        tokens: Number of its tokens.
+        fits: Whether it fits into a chunk.
+        ids: Its token ids, if known.
+        unknown: Number of its unknown tokens, if known.
+        start: Position of its first character in the record's text.
+    """
 
     text: str
     tokens: int
     fits: bool
     ids: TokenIds | None = None
     unknown: int | None = None
+    start: int = 0
 
 
 class Chunker:
@@ -35,8 +47,7 @@ class Chunker:
     code whose grammar is installed: classes, functions, statements.
 
     Args:
-        encoder: Counts the tokens, special tokens and prefix included. If it has a ``tokenizer_json`` (a string: the
-            tokenizer without truncation and padding), the splitter counts tokens without calling Python.
+        encoder: Counts the tokens, special tokens and prefix included.
         chunk_tokens: Maximum tokens of a chunk; the encoder's limit if that is lower, or by default.
         overlap_tokens: Maximum tokens that a chunk repeats of the one before it.
 
@@ -56,9 +67,6 @@ class Chunker:
         if not 0 <= overlap_tokens < self._capacity:
             message = f"{overlap_tokens} tokens of overlap, expected 0 to {self._capacity - 1}"
             raise InvalidInputError(message)
-        tokenizer_json = getattr(encoder, "tokenizer_json", None)
-        self._tokenizer_json = tokenizer_json if isinstance(tokenizer_json, str) else None
-        self._splitters: dict[tuple[str, bool], Splitter] = {}
 
     def hash_of(self, record: Record) -> str:
         """sha256 (hex) of everything that determines a record's chunks: text, syntax, and the settings of the cut.
@@ -73,7 +81,7 @@ class Chunker:
         A record is rejected if a single character takes more tokens than a chunk may have, or none at all.
 
         Tokens are counted in one call for all records, and in one more for all pieces of those that do not fit, so a
-        record that fits is tokenised once.
+        record that fits is tokenised once. The time is proportional to the records' length.
         """
         try:
             return self._chunk(records)
@@ -83,33 +91,24 @@ class Chunker:
             return [Rejected.of(records[0], f"{records[0].place or records[0].source_id}: {error.problem}")]
 
     def _chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
-        whole = self._tokenised([record.text for record in records])
-        long = [number for number, piece in enumerate(whole) if not piece.fits]
-        pieces = dict(zip(long, self._split([records[number] for number in long]), strict=True))
-        return [self._chunks(record, pieces.get(number, [whole[number]])) for number, record in enumerate(records)]
+        short = [number for number, record in enumerate(records) if not is_long(record.text, self._capacity)]
+        whole = zip(short, self._tokenised([records[number].text for number in short]), strict=True)
+        pieces = {number: [piece] for number, piece in whole if piece.fits}
+        to_cut = [number for number in range(len(records)) if number not in pieces]
+        pieces |= zip(to_cut, self._split([records[number] for number in to_cut]), strict=True)
+        return [self._chunks(record, pieces[number]) for number, record in enumerate(records)]
 
     def _split(self, records: Sequence[Record]) -> list[list[_Piece]]:
-        texts = [self._splitter(record, exact=False).chunks(record.text) for record in records]
-        tokenised = iter(self._tokenised(list(chain.from_iterable(texts))))
-        cut = [list(islice(tokenised, len(pieces))) for pieces in texts]
-        return [
-            pieces if all(piece.fits for piece in pieces) else self._split_exactly(record)
-            for record, pieces in zip(records, cut, strict=True)
-        ]
+        cut = [self._cut(record) for record in records]
+        tokenised = iter(self._tokenised([text for _, text in chain.from_iterable(cut)]))
+        return [[next(tokenised)._replace(start=start) for start, _ in pieces] for pieces in cut]
 
-    def _split_exactly(self, record: Record) -> list[_Piece]:
-        """Cut again by the encoder's own count: the token at the join of prefix and text may differ."""
-        return self._tokenised(self._splitter(record, exact=True).chunks(record.text))
+    def _cut(self, record: Record) -> list[tuple[int, str]]:
+        with named_if_long("cutting", record.place or record.source_id, len(record.text), "characters"):
+            return split(record.text, _syntax(record), self._count, capacity=self._capacity, overlap=self._overlap)
 
-    def _splitter(self, record: Record, *, exact: bool) -> Splitter:
-        key = (_syntax(record), exact)
-        if key not in self._splitters:
-            # The splitter counts tokens without the special ones, hence the capacity without them.
-            count = self._count_own if self._tokenizer_json is None or exact else self._tokenizer_json
-            self._splitters[key] = make_splitter(key[0], count, capacity=self._capacity, overlap=self._overlap)
-        return self._splitters[key]
-
-    def _count_own(self, text: str) -> int:
+    def _count(self, text: str) -> int:
+        """Count the tokens of a text without the special ones and those of the prefix."""
         return max(0, int(self._encoder.count_tokens([text])[0]) - self._overhead)
 
     def _tokenised(self, texts: list[str]) -> list[_Piece]:
@@ -142,6 +141,7 @@ class Chunker:
                 source_name=record.source_name,
                 file=record.file,
                 path=record.path,
+                start=piece.start,
             )
             for index, piece in enumerate(pieces)
         ]

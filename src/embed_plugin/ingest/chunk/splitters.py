@@ -34,8 +34,8 @@ _GRAMMARS = {
 class Splitter(Protocol):
     """Cuts a text into pieces of a maximum number of tokens."""
 
-    def chunks(self, text: str) -> list[str]:
-        """The pieces in order, without white space at their ends."""
+    def chunk_indices(self, text: str) -> list[tuple[int, str]]:
+        """The pieces in order, without white space at their ends, each behind the index of its first character."""
 
 
 @cache
@@ -52,12 +52,12 @@ def is_splittable(syntax: str) -> bool:
         return False
 
 
-def make_splitter(syntax: str, count: str | Callable[[str], int], *, capacity: int, overlap: int) -> Splitter:
+def make_splitter(syntax: str, count: Callable[[str], int], *, capacity: int, overlap: int) -> Splitter:
     """Make the splitter for a kind of text.
 
     Args:
         syntax: ``text``, ``markdown`` or a programming language whose grammar is installed.
-        count: Counts tokens: a tokenizer's JSON, or a function.
+        count: Counts the tokens of a text. The splitter passes on an exception that it raises.
         capacity: Maximum tokens of a piece.
         overlap: Maximum tokens that a piece repeats of the one before it.
     """
@@ -67,8 +67,7 @@ def make_splitter(syntax: str, count: str | Callable[[str], int], *, capacity: i
         kind = MarkdownSplitter if syntax == "markdown" else TextSplitter
     else:
         kind, language = CodeSplitter, (_language(syntax),)
-    make = kind.from_huggingface_tokenizer_str if isinstance(count, str) else kind.from_callback
-    return cast("Splitter", make(*language, count, capacity, overlap=overlap))
+    return cast("Splitter", kind.from_callback(*language, count, capacity, overlap=overlap))
 
 
 def _language(syntax: str) -> object:

@@ -9,10 +9,12 @@ import zlib
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from embed_plugin.errors import MissingExtraError, RecordError
 from embed_plugin.extras import import_part
+from embed_plugin.ingest.long_steps import named_if_long
 from embed_plugin.ingest.read import formats
 from embed_plugin.ingest.read.binary import binary_kind
 from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, UNREAD, is_gzipped
@@ -92,11 +94,16 @@ class FileReader:
             return
         try:
             with _open(file.path, self._count) as stream:
+                size = os.fstat(stream.fileno()).st_size
                 if self._is_written(stream):
                     self._skipped.add(file.name, DEAD_LETTERS)
                 else:
-                    yield from self.read_stream(_plain(stream, file), file)
-                self.bytes_read = before + os.fstat(stream.fileno()).st_size
+                    records = self.read_stream(_plain(stream, file), file)
+                    with named_if_long("reading", str(file.path), size, "bytes"):
+                        first = list(islice(records, 1))  # of a file that is one record, all the work
+                    yield from first
+                    yield from records
+                self.bytes_read = before + size
         except FileNotFoundError:
             yield file.rejected(f"{file.path}: no such file any more. Put it back, or run again without it")
         except OSError as error:
