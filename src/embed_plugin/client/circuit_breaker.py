@@ -108,9 +108,10 @@ class CircuitBreaker:
                 self._change("open")
 
     def _change(self, state: CircuitState) -> None:
-        """Enter a state; the caller holds the lock."""
+        """Enter a state; the caller holds the lock. One outage is one warning: a probe that fails is none."""
+        begins_outage = (self._state, state) == ("closed", "open")
         _log.log(
-            logging.WARNING if state == "open" else logging.INFO,
+            logging.WARNING if begins_outage else logging.INFO,
             "circuit of %s: %s -> %s (failures: %d, last: %s)",
             self.name,
             self._state,
