@@ -37,11 +37,11 @@ def named_network_variables() -> Iterator[None]:
         yield
     except EmbedPluginError:
         raise
-    except Exception as error:
+    except Exception:
         if problem := unreadable_network_variable():
             # Not chained: the library's message may quote a part of the proxy's password.
             raise InvalidInputError(problem) from None
-        raise error from None
+        raise
 
 
 def unreadable_network_variable() -> str | None:
@@ -55,7 +55,17 @@ def unreadable_network_variable() -> str | None:
         found = next((problem for problem in problems if problem), None) or _no_proxy_problem(entries)
         if found:
             return found
-    return _certificate_problem()
+    return unreadable_certificates()
+
+
+def unreadable_certificates() -> str | None:
+    """Return what is wrong with ``SSL_CERT_FILE``, and the remedy; None if it can be read, or is not set."""
+    path = os.environ.get("SSL_CERT_FILE")
+    try:
+        ssl.create_default_context(cafile=path or None)
+    except OSError as error:  # ssl.SSLError is one
+        return f"SSL_CERT_FILE names {path!r}, which is not a file of certificates ({error}). Correct or unset it"
+    return None
 
 
 def _value(name: str) -> tuple[str, str]:
@@ -104,12 +114,3 @@ def _is_url(url: str) -> bool:
         return bool(parts.hostname) and (parts.port or 0) >= 0
     except ValueError:  # not a port, an open bracket
         return False
-
-
-def _certificate_problem() -> str | None:
-    path = os.environ.get("SSL_CERT_FILE")
-    try:
-        ssl.create_default_context(cafile=path or None)
-    except OSError as error:  # ssl.SSLError is one
-        return f"SSL_CERT_FILE names {path!r}, which is not a file of certificates ({error}). Correct or unset it"
-    return None

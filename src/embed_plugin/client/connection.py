@@ -34,17 +34,24 @@ _log = logging.getLogger("embed_plugin.client")
 class Connection:
     """One endpoint with its circuit breaker and its key.
 
+    Args:
+        endpoint: The endpoint.
+        settings: Of the circuit breaker.
+        pools: The client's HTTP connections.
+        alone: The client has no other endpoint: its errors are the caller's, and say all while it was never reached.
+
     Attributes:
         reached: True once a connection to it was made: it exists, however it answers.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: ClientSettings, pools: HttpPools) -> None:
+    def __init__(self, endpoint: Endpoint, settings: ClientSettings, pools: HttpPools, *, alone: bool) -> None:
         self.endpoint = endpoint
         self.name = endpoint.name
         self.circuit = CircuitBreaker(
             endpoint.name, failures_to_open=settings.failures_to_open, open_seconds=settings.open_seconds
         )
         self.reached = False
+        self._alone = alone
         self._pools = pools
         self._authorization = endpoint.authorization()
         self._last_logged = ""
@@ -68,7 +75,8 @@ class Connection:
             if isinstance(result, EndpointError) and _is_failure(response):
                 raise result  # noqa: TRY301 - the handlers below report it to the circuit
         except EndpointError as error:
-            self.circuit.failed(permit, error.problem)
+            level = logging.INFO if self._alone and not self.reached else logging.WARNING
+            self.circuit.failed(permit, error.problem, level=level)
             raise
         except BaseException:
             self.circuit.released(permit)

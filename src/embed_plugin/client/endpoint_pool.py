@@ -42,7 +42,10 @@ class EndpointPool:
         self._fingerprint = fingerprint
         self._pools = HttpPools()
         self._lock = threading.Lock()
-        self.connections = [Connection(_endpoint(endpoint), settings, self._pools) for endpoint in endpoints]
+        alone = len(endpoints) == 1
+        self.connections = [
+            Connection(_endpoint(endpoint), settings, self._pools, alone=alone) for endpoint in endpoints
+        ]
         self.space: Space | None = None
         names = [connection.name for connection in self.connections]
         if len(set(names)) < len(names):

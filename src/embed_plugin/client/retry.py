@@ -73,7 +73,7 @@ class Retry:
             return await retrying(self._round, attempt)
         except RetryError as error:
             rounds = error.last_attempt.attempt_number
-            raise merge_errors(self._errors, f" (asked {rounds} times within {self._limit()})") from None
+            raise merge_errors(self._errors, f" (asked {rounds} times within the {self._limit()})") from None
 
     async def _round(self, attempt: Callable[[Connection, float], Awaitable[T]]) -> T:
         now = time.monotonic()
@@ -109,10 +109,9 @@ class Retry:
     def _limit(self) -> str:
         settings = self._settings
         if self._is_reached or settings.first_contact_seconds >= settings.deadline_seconds:
-            return f"the deadline of {settings.deadline_seconds:g} s"
-        return (
-            f"{settings.first_contact_seconds:g} s, first_contact_seconds. Is the service started, and the URL right?"
-        )
+            return f"deadline of {settings.deadline_seconds:g} s"
+        seconds = f"{settings.first_contact_seconds:g} s of first_contact_seconds, and never reached"
+        return f"{seconds}: is the service started, and the URL right?"
 
     @property
     def _is_reached(self) -> bool:
