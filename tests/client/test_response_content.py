@@ -204,9 +204,7 @@ def test_a_clouds_numbers_have_room_and_no_more(fake: EmbeddingServer) -> None:
         (answer({"error": {"message": "m", "code": ["x"]}}, 500), "answered 500 m"),
     ],
 )
-def test_an_error_is_read_no_further_than_its_start(
-    fake: EmbeddingServer, fault: Callable[..., None], says: str
-) -> None:
+def test_an_error_is_read_no_further_than_its_start(fake: EmbeddingServer, fault: Fault, says: str) -> None:
     with EmbeddingClient(fake.url, settings=HASTY) as client:
         fake.faults.append(fault)
         with pytest.raises(EndpointError, match=says) as refused:
