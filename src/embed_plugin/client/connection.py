@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 
 from embed_plugin.client.circuit_breaker import CircuitBreaker
-from embed_plugin.errors import EmbedPluginError, EndpointError, EndpointUnavailableError
+from embed_plugin.errors import EmbedPluginError, EndpointError, EndpointUnavailableError, InvalidInputError
 
 if TYPE_CHECKING:
     from embed_plugin.client.endpoints.endpoint import ApiRequest, Endpoint
@@ -142,6 +142,8 @@ class Connection:
     def _read(self, request: ApiRequest[T], response: httpx.Response) -> T:
         try:
             return request.read(response)
+        except InvalidInputError:  # a ValueError that is about the texts
+            raise
         except _UNREADABLE as error:
             what = f"{request.method} {request.path} answered what cannot be used ({type(error).__name__}: {error})"
             raise EndpointError(self.name, f"{what}. {_CHECK_URL}") from error

@@ -42,6 +42,7 @@ class Space:
         max_tokens: Token limit of one text.
         model: The model's name.
         most_texts: Most texts of one request that the endpoint accepts.
+        most_characters: Most characters of one text that it accepts; None where it names no limit.
     """
 
     fingerprint: str
@@ -49,6 +50,7 @@ class Space:
     max_tokens: int
     model: str
     most_texts: int
+    most_characters: int | None = None
 
 
 @dataclass(frozen=True)

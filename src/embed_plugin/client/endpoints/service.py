@@ -105,8 +105,9 @@ class ServiceEndpoint(Endpoint):
     def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
         """``POST /embed``; a service of another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
-        body: EmbedBody = {"texts": list(texts), "role": role, "model": space.fingerprint, "truncate": truncate}
-        read = partial(_answer, len(texts), space)
+        heads = list(texts) if on_long == "error" else [_head(each, space.most_characters) for each in texts]
+        body: EmbedBody = {"texts": heads, "role": role, "model": space.fingerprint, "truncate": truncate}
+        read = partial(_answer, texts, heads, space)
         vector_bytes = len(texts) * space.dimension * np.dtype(FLOAT_TYPE).itemsize
         return ApiRequest("POST", EMBED_PATH, read, {**body}, {"Accept": FLOATS}, vector_bytes + ANSWER_BYTES)
 
@@ -134,11 +135,24 @@ def _space(response: httpx.Response) -> Space:
         max_tokens=whole_number(content, "max_tokens", most=MOST_TOKENS),
         model=text(content, "model"),
         most_texts=whole_number(limits, "texts", most=sys.maxsize),
+        most_characters=whole_number(limits, "text_characters", most=sys.maxsize),
     )
 
 
-def _answer(count: int, space: Space, response: httpx.Response) -> EmbedResponse:
-    headers = response.headers
+def _head(long: str, most_characters: int | None) -> str:
+    """Return the start of a text that the service would refuse for its length, although it cuts at the token limit.
+
+    It ends before white space: the tokens of what is before are the same whatever follows. A text without any near the
+    limit is sent whole.
+    """
+    if most_characters is None or len(long) <= most_characters:
+        return long
+    ends = range(most_characters, most_characters // 2, -1)
+    return long[: next((at for at in ends if long[at].isspace() and not long[at - 1].isspace()), len(long))]
+
+
+def _answer(texts: Sequence[str], heads: Sequence[str], space: Space, response: httpx.Response) -> EmbedResponse:
+    headers, count = response.headers, len(texts)
     fingerprint, dimension = headers[FINGERPRINT_HEADER], int(headers[DIMENSION_HEADER])
     if fingerprint == space.fingerprint and dimension != space.dimension:
         raise ValueError(f"vectors of the dimension {dimension}, expected {space.dimension}")
@@ -146,6 +160,10 @@ def _answer(count: int, space: Space, response: httpx.Response) -> EmbedResponse
     truncated = tuple(int(index) for index in headers[TRUNCATED_HEADER].split(",") if index.strip())
     if not all(0 <= index < count for index in truncated):
         raise ValueError(f"cut texts {shown(truncated)}, expected indices of {count} texts")
+    for index, (whole, head) in enumerate(zip(texts, heads, strict=True)):
+        if len(head) < len(whole) and index not in truncated:  # the rest of it would have changed the vector
+            found = f"has {len(whole):,} characters, the service takes {space.most_characters:,}"
+            raise InvalidTextError(index, f"{found}, and these have no more tokens than the model takes: split it")
     return EmbedResponse(vectors, fingerprint, headers[MODEL_HEADER], truncated)
 
 
