@@ -157,7 +157,11 @@ def test_a_closed_client_says_so(client: EmbeddingClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["there", "ftp://there", "http://", "http://there:port", "http://there/?a=1", "http://[::1", ""]
+    "url",
+    [
+        *("there", "ftp://there", "http://", "http://there:port", "http://there/?a=1", "http://[::1", ""),
+        *("http://*ü", "http://th\x00ere", "http://xn--/", "http://there/\x01"),
+    ],
 )
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidInputError, match="is not the URL of a service"):

@@ -54,6 +54,7 @@ class Connection:
         self._alone = alone
         self._pools = pools
         self._authorization = endpoint.authorization()
+        _refuse_impossible_host(endpoint.url)
         self._last_logged = ""
 
     async def send(self, request: ApiRequest[T], *, seconds: float) -> T:
@@ -147,6 +148,16 @@ class Connection:
         except _UNREADABLE as error:
             what = f"{request.method} {request.path} answered what cannot be used ({type(error).__name__}: {error})"
             raise EndpointError(self.name, f"{what}. {_CHECK_URL}") from error
+
+
+def _refuse_impossible_host(url: str) -> None:
+    """Refuse what is a URL, and holds characters or a name that no host can have."""
+    try:
+        _ = httpx.URL(url).host
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidInputError(
+            f"{url!r} is not the URL of a service ({error}); expected one like http://127.0.0.1:8000"
+        ) from error
 
 
 def _is_failure(response: httpx.Response) -> bool:
