@@ -70,7 +70,7 @@ def unreadable_certificates() -> str | None:
 
 def _value(name: str) -> tuple[str, str]:
     """The spelling of a variable that counts, and its value: lower case wins, as in ``urllib.request.getproxies``."""
-    spelling = name.lower() if os.environ.get(name.lower()) else name
+    spelling = name.lower() if name.lower() in os.environ else name
     return spelling, os.environ.get(spelling, "")
 
 

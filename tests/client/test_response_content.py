@@ -95,6 +95,7 @@ def test_the_service_sends_no_vectors(fake: EmbeddingServer, fault: Fault, says:
         ({"max_tokens": None}, "max_tokens is None"),
         ({"fingerprint": ""}, "fingerprint is ''"),
         ({"fingerprint": ["fake"]}, "fingerprint is"),
+        ({"fingerprint": "a\x1b[2Jb"}, r"fingerprint is 'a\\x1b\[2Jb'"),
     ],
 )
 def test_the_service_describes_no_space(changed: dict[str, object], says: str) -> None:

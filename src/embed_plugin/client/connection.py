@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 
 from embed_plugin.client.circuit_breaker import CircuitBreaker
+from embed_plugin.client.http_pools import CONNECT_SECONDS
 from embed_plugin.errors import EmbedPluginError, EndpointError, EndpointUnavailableError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Connection:
                 self.reached = True
                 return await self._received(response, request.most_bytes)
         except TimeoutError:
-            self.reached = True  # connecting has a shorter limit of its own
+            self.reached |= seconds > CONNECT_SECONDS  # connecting has this limit of its own
             raise EndpointUnavailableError(self.name, f"no answer within {seconds:.3g} s") from None
         except httpx.HTTPError as error:
             self._pools.refuse_closed()  # by another task, under this request

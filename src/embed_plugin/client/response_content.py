@@ -68,14 +68,14 @@ def whole_number(content: dict[str, Any], key: str, *, most: int, least: int = 1
 
 
 def text(content: dict[str, Any], key: str) -> str:
-    """Return a text of a JSON object.
+    """Return a text of a JSON object, which may be shown.
 
     Raises:
         KeyError: it is not there.
-        TypeError: it is no text, or empty.
+        TypeError: it is no text, empty, or holds characters that a terminal would act on.
     """
     value = content[key]
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not value.isprintable():
         raise TypeError(f"{key} is {shown(value)}, expected a text")
     return value
 

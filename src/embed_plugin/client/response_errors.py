@@ -58,13 +58,18 @@ class ReportedError:
 
 
 def reported_error(response: httpx.Response) -> ReportedError:
-    """Parse the error of our service or OpenAI's API, ``{"error": {...}}``, or of Cohere's, ``{"message": ...}``."""
+    """Parse an error: ``{"error": {...}}`` of our service and OpenAI's API, ``{"message": ...}`` of Cohere's.
+
+    Servers that are compatible with OpenAI's also send ``{"error": "..."}`` and ``{"detail": "..."}``.
+    """
     try:
         content = parsed_json(response.content)
     except (ValueError, TypeError):
         content = {}
     error = content.get("error", content)
-    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+    if not isinstance(error, dict) or "message" not in error:
+        error = {"message": content.get("detail") if isinstance(error, dict) else error}
+    if not isinstance(error["message"], str):
         page = response.content.decode("utf-8", "replace")
         return ReportedError("", _short(page) or response.reason_phrase, None, from_api=False)
     code, index = error.get("code"), error.get("index")
@@ -105,7 +110,7 @@ def error_of_response(
 
 
 def _hint(response: httpx.Response) -> str:
-    where = response.headers.get("Location")
+    where = _short(response.headers.get("Location", ""))
     if where:
         return f", and points to {where}: redirects are not followed, give the URL of the service itself"
     if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
     from support.embedding_server import Fault
 
-HEADERS = {"Embed_Model": "m", "Embed_Fingerprint": "fake", "Embed_Dimension": "32", "Embed_Truncated": ""}
-NAN = answer(np.full((1, 32), np.nan, "<f4").tobytes(), **HEADERS)
+NAN = answer(
+    np.full((1, 32), np.nan, "<f4").tobytes(),
+    Embed_Model="m",
+    Embed_Fingerprint="fake",
+    Embed_Dimension="32",
+    Embed_Truncated="",
+)
 
 
 @pytest.mark.parametrize(
