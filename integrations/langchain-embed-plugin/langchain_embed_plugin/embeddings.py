@@ -154,7 +154,7 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
         return self
 
     def __eq__(self, other: object) -> bool:
-        """Equal where both give the same vectors in the same way; given encoders are compared themselves."""
+        """Equal where both give the same vectors in the same way; clients are compared themselves."""
         return isinstance(other, EmbedPluginEmbeddings) and self._identity == other._identity
 
     def __hash__(self) -> int:
@@ -163,10 +163,9 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
 
     @property
     def _identity(self) -> tuple[object, ...]:
-        # Not the fingerprint of a given encoder: a client sends a request for it.
-        encoder = self.encoder if "encoder" in self.model_fields_set else self.encoder.fingerprint
-        model = None if self.model is None else Path(self.model)
-        return (type(self), model, self.query_prefix, self.document_prefix, self.settings, self.show_progress, encoder)
+        if isinstance(self.encoder, Encoder):  # the fingerprint covers the prefixes
+            return (type(self), self.encoder.fingerprint, self.encoder.settings, self.show_progress)
+        return (type(self), self.encoder, self.show_progress)  # a client would send a request for its fingerprint
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy the object; of its fields only `show_progress` may change, as the others belong to the encoder.

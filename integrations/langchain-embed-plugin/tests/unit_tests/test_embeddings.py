@@ -156,18 +156,19 @@ def test_its_schema_has_what_can_be_written_in_json(embeddings: EmbedPluginEmbed
 
 def test_objects_of_one_folder_are_equal(folder: Path, embeddings: EmbedPluginEmbeddings) -> None:
     same = [EmbedPluginEmbeddings(model=str(folder)), EmbedPluginEmbeddings(model_name=folder), embeddings.model_copy()]
+    same.append(EmbedPluginEmbeddings(encoder=Encoder.load(folder)))
     assert {embeddings, *same, pickle.loads(pickle.dumps(embeddings))} == {embeddings}  # noqa: S301 - made here
     for other in (
         EmbedPluginEmbeddings(model=folder, query_prefix=""),
         EmbedPluginEmbeddings(model=folder, settings=EncoderSettings(workers=1)),
-        EmbedPluginEmbeddings(encoder=Encoder.load(folder)),
+        EmbedPluginEmbeddings(model=folder, show_progress=True),
         "embeddings",
     ):
         assert other != embeddings
 
 
-def test_objects_of_one_encoder_are_equal() -> None:
-    """Given encoders are compared themselves: to ask a client for its fingerprint would send a request."""
+def test_objects_of_one_client_are_equal() -> None:
+    """Compared themselves: to ask a client for its fingerprint would send a request."""
     encoder = FakeEncoder()
     assert EmbedPluginEmbeddings(encoder=encoder) == EmbedPluginEmbeddings(encoder=encoder)
     assert EmbedPluginEmbeddings(encoder=encoder) != EmbedPluginEmbeddings(encoder=FakeEncoder())
