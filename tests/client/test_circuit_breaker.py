@@ -128,10 +128,14 @@ def test_every_change_is_logged(breaker: CircuitBreaker, clock: Clock, caplog: p
     with caplog.at_level(logging.INFO, "embed_plugin.client"):
         fail(breaker)
         clock.now += 5
+        breaker.failed(admitted(breaker), "refused")
+        clock.now += 5
         breaker.succeeded(admitted(breaker))
     told = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert told == [
         ("WARNING", "circuit of http://there: closed -> open (failures: 3, last: refused)"),
         ("INFO", "circuit of http://there: open -> half-open (failures: 3, last: refused)"),
+        ("INFO", "circuit of http://there: half-open -> open (failures: 4, last: refused)"),
+        ("INFO", "circuit of http://there: open -> half-open (failures: 4, last: refused)"),
         ("INFO", "circuit of http://there: half-open -> closed (failures: 0, last: refused)"),
     ]

@@ -157,7 +157,11 @@ def test_a_closed_client_says_so(client: EmbeddingClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["there", "ftp://there", "http://", "http://there:port", "http://there/?a=1", "http://[::1", ""]
+    "url",
+    [
+        *("there", "ftp://there", "http://", "http://there:port", "http://there/?a=1", "http://[::1", ""),
+        *("http://*ü", "http://th\x00ere", "http://xn--/", "http://there/\x01"),
+    ],
 )
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidInputError, match="is not the URL of a service"):
@@ -179,6 +183,34 @@ def test_an_endpoint_named_twice_is_refused() -> None:
 def locked(tiny_encoder: Encoder) -> Iterator[EmbeddingServer]:
     with EmbeddingServer(tiny_encoder, key="open-sesame") as server:
         yield server
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "open\nsesame", "open sesame", "“open-sesame”", "open\x7f"])
+def test_a_key_that_cannot_be_sent_is_refused_when_the_client_is_made(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_KEY", key)
+    for make in (EmbeddingClient, AsyncEmbeddingClient):
+        with pytest.raises(InvalidInputError, match="the key in EMBED_PLUGIN_KEY has white space or") as refused:
+            make("http://there")
+        assert key not in str(refused.value)
+
+
+def test_a_key_is_sent_as_a_bearer_token(locked: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_KEY", " open-sesame\n")
+    with EmbeddingClient(locked.url) as client:
+        client.encode_queries(["a"])
+    assert {seen.headers["Authorization"] for seen in locked.seen} == {"Bearer open-sesame"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_with_texts_and_key(
+    server: EmbeddingServer, client: EmbeddingClient, twin: EmbeddingServer, status: int
+) -> None:
+    server.faults.append(answer(b"", status, Location=f"{twin.url}/embed"))
+    with pytest.raises(EndpointError, match=f"points to {twin.url}/embed: redirects are not followed"):
+        client.encode_queries(["a"])
+    assert twin.seen == []
 
 
 def test_the_key_comes_from_the_environment(locked: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> None:

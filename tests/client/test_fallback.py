@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from embed_plugin import EndpointUnavailableError, InvalidInputError, OtherSpaceError
+from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError, OtherSpaceError
 from embed_plugin.client import AsyncEmbeddingClient, EmbeddingClient, OpenAIEndpoint
-from support.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, refuse
+from support.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, answer, refuse
 
 if TYPE_CHECKING:
     from embed_plugin import Encoder
@@ -44,6 +44,26 @@ def test_a_wrong_key_at_the_first_is_logged_and_the_second_answers(
         server.faults.append(refuse(401, "unauthorized"))
         assert client.embed(["the cat"]).endpoints == (twin.url,)
     assert "refuses the key" in caplog.text
+
+
+PAGE = b"<html><h1>400 Bad Request</h1><center>nginx</center></html>"
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("content", [PAGE, b"", {"message": "Bad Request"}, {"error": {"message": "m", "code": "waf"}}])
+def test_what_a_proxy_refuses_the_second_answers(
+    server: EmbeddingServer, twin: EmbeddingServer, status: int, content: object
+) -> None:
+    with EmbeddingClient(server.url, fallbacks=[twin.url], settings=HASTY) as client:
+        server.faults.append(answer(content, status))
+        assert client.embed(["the cat"]).endpoints == (twin.url,)
+        assert client.circuits == {server.url: "closed", twin.url: "closed"}
+
+
+def test_a_proxys_limit_names_the_setting(server: EmbeddingServer, client: EmbeddingClient) -> None:
+    server.faults.append(answer(PAGE, 413))
+    with pytest.raises(EndpointError, match=r"413 .*A proxy may allow smaller bodies.*Lower request_texts"):
+        client.encode_documents(["the cat"])
 
 
 def test_another_model_is_refused_and_gets_no_text(

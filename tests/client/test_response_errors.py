@@ -70,6 +70,14 @@ def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
     assert "OPENAI_API_KEY" in str(error)
 
 
+@pytest.mark.parametrize("content", [{"error": "too long", "error_type": "Validation"}, {"detail": "too long"}])
+def test_an_error_of_a_compatible_server_is_of_the_texts(content: object) -> None:
+    error = OpenAIEndpoint("m", dimension=3, url="http://there").error_of(response(422, content))
+    assert type(error) is InvalidInputError
+    assert "refuses the texts: 422 too long" in str(error)
+    assert type(ServiceEndpoint("http://there").error_of(response(422, content))) is EndpointError
+
+
 def test_what_is_no_json_and_a_redirect_are_told_as_they_are() -> None:
     error = ServiceEndpoint("http://there").error_of(httpx.Response(502, text="<h1>Bad gateway</h1>", request=REQUEST))
     assert str(error) == "http://there: 502 <h1>Bad gateway</h1>"

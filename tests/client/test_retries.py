@@ -11,7 +11,7 @@ import pytest
 
 from conftest import HANG_SECONDS
 from embed_plugin import EndpointError, EndpointUnavailableError, InvalidInputError
-from embed_plugin.client import EmbeddingClient
+from embed_plugin.client import EmbeddingClient, OpenAIEndpoint
 from support.embedding_server import HASTY, OPENS_FOR_GOOD, EmbeddingServer, Fault, break_off, drop, refuse
 
 if TYPE_CHECKING:
@@ -107,6 +107,50 @@ def test_nobody_there_is_told_with_the_address(server: EmbeddingServer) -> None:
         pytest.raises(EndpointUnavailableError, match=rf"{server.url}: .*cannot be reached"),
     ):
         client.encode_queries(["a cat"])
+
+
+FLEETING = replace(HASTY, first_contact_seconds=0.5)
+
+
+def test_a_dead_url_is_given_up_soon_and_told_once(server: EmbeddingServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.close()
+    with (
+        EmbeddingClient(server.url, settings=FLEETING) as client,
+        pytest.raises(EndpointUnavailableError, match=r"within the 0.5 s of first_contact.*is the service started"),
+    ):
+        client.encode_queries(["a cat"])
+    assert caplog.records == []
+
+
+def test_a_service_that_answered_once_is_waited_for(server: EmbeddingServer, tiny_encoder: Encoder) -> None:
+    with EmbeddingClient(server.url, settings=FLEETING) as client:
+        assert client.dimension == 32
+        server.close()
+        opened = threading.Timer(1.5, lambda: twins.append(EmbeddingServer(tiny_encoder, port=server.port)))
+        twins: list[EmbeddingServer] = []
+        opened.start()
+        assert client.encode_queries(["a cat"]).shape == (1, 32)
+        opened.join()
+        twins[0].close()
+
+
+def test_a_service_that_is_overloaded_at_first_is_waited_for(server: EmbeddingServer) -> None:
+    server.faults.append(refuse(503, "not_ready", Retry_After="1"))
+    endpoint = OpenAIEndpoint("m", dimension=32, url=f"{server.url}/v1")
+    with EmbeddingClient(endpoint, settings=FLEETING) as client:
+        assert client.encode_queries(["a cat"]).shape == (1, 32)
+
+
+def test_a_dead_first_endpoint_is_a_warning_where_the_second_answers(
+    server: EmbeddingServer, twin: EmbeddingServer, tiny_encoder: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.close()
+    fingerprint = tiny_encoder.fingerprint
+    with EmbeddingClient(server.url, fallbacks=[twin.url], fingerprint=fingerprint, settings=OPENS_FOR_GOOD) as client:
+        for _ in range(5):
+            client.encode_queries(["a cat"])
+    (told,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert told.startswith(f"circuit of {server.url}: closed -> open")
 
 
 def test_ctrl_c_ends_the_request_on_the_service_too(server: EmbeddingServer, client: EmbeddingClient) -> None:

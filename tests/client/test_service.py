@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -54,9 +54,27 @@ def test_a_cut_text_is_named_and_a_refused_one_too(service: Service, client: Emb
         strict.encode_documents(texts)
 
 
-def test_a_text_beyond_the_limit_of_characters_is_named(service: Service, client: EmbeddingClient) -> None:
-    with pytest.raises(InvalidTextError, match=rf"^text 60: (?!text).*{service.url}"):
-        client.encode_documents([*TEXTS[:60], "cat " * 1100])
+@pytest.mark.parametrize("long", ["cat " * 1100, "the cat\n" * 6000, "mat\t\n  " * 900])
+def test_a_text_beyond_the_limit_of_characters_is_cut_as_the_encoder_does(
+    client: EmbeddingClient, tiny_encoder: Encoder, long: str
+) -> None:
+    texts = [*TEXTS[:60], long]
+    found = client.embed(texts)
+    assert np.array_equal(found.vectors, tiny_encoder.encode_documents(texts))
+    assert found.truncated == (60,)
+    assert np.array_equal(client.encode_queries(texts), tiny_encoder.encode_queries(texts))
+
+
+@pytest.mark.parametrize("on_long", ["error", "truncate"])
+def test_a_text_whose_rest_would_count_is_named(service: Service, on_long: Literal["error", "truncate"]) -> None:
+    """With truncate its head has fewer tokens than the limit: the encoder would read on."""
+    few_tokens = ("x" * 200 + " ") * 30
+    settings = ClientSettings(on_long=on_long, request_characters=10_000)
+    with (
+        EmbeddingClient(service.url, settings=settings) as client,
+        pytest.raises(InvalidTextError, match=r"^text 60: (?!text)has 6,?030 characters.*: split it"),
+    ):
+        client.encode_documents([*TEXTS[:60], few_tokens])
 
 
 def test_a_request_that_is_too_large_is_told_with_the_setting(service: Service) -> None:

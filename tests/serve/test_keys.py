@@ -21,6 +21,12 @@ def test_each_key_opens_and_nothing_else_does() -> None:
         assert not keys.allow(wrong.encode("latin-1"))
 
 
+@pytest.mark.parametrize("scheme", ["Digest", "Beaver", "ApiKey"])
+def test_a_key_of_another_scheme_opens_nothing(scheme: str) -> None:
+    """As long as ``Bearer``, so that the key behind it stands where a bearer's would."""
+    assert not Keys([ONE]).allow(f"{scheme} {ONE}".encode())
+
+
 def test_without_a_key_all_is_open() -> None:
     assert Keys().allow(b"")
     assert not Keys()

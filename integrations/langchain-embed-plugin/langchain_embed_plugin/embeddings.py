@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.utils import from_env
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from tqdm.auto import tqdm
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, TextEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MODEL_VARIABLE = "EMBED_PLUGIN_MODEL"
 """The only variable of the environment that is read: the model folder, where `model` is not given."""
@@ -22,10 +26,36 @@ def _load(fields: dict[str, Any]) -> Encoder:
     if not fields["model"]:
         raise InvalidInputError(
             "no model: give a model folder made by  embed-plugin export , as in "
-            f"EmbedPluginEmbeddings(model='models/bge-small'), or set {MODEL_VARIABLE}"
+            f"EmbedPluginEmbeddings(model='models/bge-small'), or set {MODEL_VARIABLE}; an object that was made with "
+            "encoder= needs it again"
         )
     prefixes = {name: fields[name] for name in ("query_prefix", "document_prefix")}
     return Encoder.load(fields["model"], fields["settings"], **prefixes)
+
+
+def _with_model(fields: dict[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
+    """The fields with `model`, where it is given by its other name.
+
+    Raises:
+        InvalidInputError: both names are given and differ, or there is no such field.
+    """
+    fields = dict(fields)
+    model, name = fields.get("model"), fields.pop("model_name", None)
+    if model is not None and name is not None and str(model) != str(name):
+        raise InvalidInputError(
+            f"model is {str(model)!r} and model_name is {str(name)!r}; expected one of them: model_name is another "
+            "name of model"
+        )
+    if model is None and name is not None:
+        fields["model"] = name
+    elif "encoder" in fields:
+        fields.setdefault("model", None)  # what the environment names was not loaded
+    if unknown := sorted(fields.keys() - known.keys()):
+        raise InvalidInputError(
+            f"EmbedPluginEmbeddings has no {', '.join(unknown)}; expected {', '.join(known)} or model_name. Leave it "
+            "out: instructions are query_prefix and document_prefix, and how to run is settings=EncoderSettings(...)"
+        )
+    return fields
 
 
 class EmbedPluginEmbeddings(BaseModel, Embeddings):
@@ -44,7 +74,7 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
     Key init args - embedding params:
         model: str | Path
             Model folder made by `embed-plugin export`. Where it is not given, the environment variable
-            `EMBED_PLUGIN_MODEL` names it.
+            `EMBED_PLUGIN_MODEL` names it. `model_name`, as other classes call it, is another name of it.
         query_prefix: str | None
             Put before every query, verbatim. None: the folder's, which is what the model's documentation asks for.
         document_prefix: str | None
@@ -105,14 +135,55 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
     show_progress: bool = False
     """Whether `embed_documents` shows a progress bar."""
 
-    encoder: TextEncoder = Field(default_factory=_load, exclude=True, repr=False)
+    encoder: SkipJsonSchema[TextEncoder] = Field(default_factory=_load, exclude=True, repr=False)
     """Loaded from `model`, or given."""
+
+    def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - as the base class
+        """Load the model folder, or take the encoder over.
+
+        Raises:
+            InvalidInputError: no model is named, or two; a field is unknown.
+            ModelFolderError: the model folder cannot be used.
+        """
+        super().__init__(**_with_model(fields, type(self).model_fields))
 
     @model_validator(mode="after")
     def _check_prefixes(self) -> Self:
         if "encoder" in self.model_fields_set and (self.query_prefix, self.document_prefix) != (None, None):
             raise InvalidInputError("a prefix and a loaded encoder: load the encoder with its prefixes")
         return self
+
+    def __eq__(self, other: object) -> bool:
+        """Equal where both give the same vectors in the same way; clients are compared themselves."""
+        return isinstance(other, EmbedPluginEmbeddings) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        """Consistent with `==`."""
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        if isinstance(self.encoder, Encoder):  # the fingerprint covers the prefixes
+            return (type(self), self.encoder.fingerprint, self.encoder.settings, self.show_progress)
+        return (type(self), self.encoder, self.show_progress)  # a client would send a request for its fingerprint
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the object; of its fields only `show_progress` may change, as the others belong to the encoder.
+
+        Raises:
+            InvalidInputError: another field is changed.
+        """
+        if fixed := sorted((update or {}).keys() - {"show_progress"}):
+            raise InvalidInputError(
+                f"{', '.join(fixed)} cannot change in a copy, which keeps the encoder: make another "
+                f"EmbedPluginEmbeddings({fixed[0]}=...)"
+            )
+        return super().model_copy(update=update, deep=deep)
+
+    @property
+    def model_name(self) -> str | Path | None:
+        """Another name of `model`."""
+        return self.model
 
     @property
     def fingerprint(self) -> str:

@@ -139,6 +139,9 @@ def test_a_pickle_whose_folder_became_another_model_is_refused(tiny_model: Calla
         ({"model": None}, "give a model folder"),
         ({"settings": {"workers": 0}}, "workers is 0"),
         ({"embed_batch_size": 0}, "embed_batch_size"),
+        ({"query_prefix": "query: "}, "has no query_prefix: it is called query_instruction here"),
+        ({"document_prefix": ""}, "it is called text_instruction here"),
+        ({"device": "cpu"}, "has no device: leave it out; expected model_name, embed_batch_size"),
         ({"encoder": "bge"}, "instance of TextEncoder"),
         ({"encoder": FakeEncoder(), "query_instruction": "query: "}, "load the encoder with that prefix"),
     ],
@@ -163,6 +166,64 @@ def test_a_url_and_a_model_not_prepared_are_told_what_helps(model: str, advice: 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFolderError, match="is not a folder; expected a model folder"):
         EmbedPluginEmbedding(model=tmp_path / "missing")
+
+
+def test_model_name_is_another_name_of_model(folder: Path, embed_model: EmbedPluginEmbedding) -> None:
+    for named in (
+        EmbedPluginEmbedding(model_name=str(folder)),
+        EmbedPluginEmbedding(model=folder, model_name=str(folder)),
+        EmbedPluginEmbedding(model=str(folder), model_name=folder),
+    ):
+        assert named.get_query_embedding("the cat") == embed_model.get_query_embedding("the cat")
+        fields = named.to_dict()
+        assert fields["model"] == fields["model_name"] == str(folder)
+        assert EmbedPluginEmbedding.from_dict(fields).to_dict() == fields
+        assert pickle.loads(pickle.dumps(named)).to_dict() == fields  # noqa: S301 - made in this line
+    assert EmbedPluginEmbedding(model=folder, model_name=None).to_dict() == embed_model.to_dict()
+    with pytest.raises(InvalidInputError, match=r"model is .* and model_name is 'bge'; expected one of them"):
+        EmbedPluginEmbedding(model=folder, model_name="bge")
+
+
+def test_one_with_a_given_encoder_is_restored_with_it(folder: Path) -> None:
+    for encoder in (FakeEncoder(), Encoder.load(folder, query_prefix="passage: ")):
+        embed_model = EmbedPluginEmbedding(encoder=encoder, model_name="ours")
+        fields = embed_model.to_dict()
+        assert (fields["model"], fields["model_name"]) == (None, "ours")
+        assert EmbedPluginEmbedding.from_dict(fields, encoder=encoder).to_dict() == fields
+        with pytest.raises(InvalidInputError, match=r"give it again, as in .*from_dict\(fields, encoder=encoder\)"):
+            EmbedPluginEmbedding.from_dict(fields)
+    with pytest.raises(SpaceMismatchError, match="expected"):
+        EmbedPluginEmbedding.from_dict(fields, encoder=FakeEncoder())
+
+
+@pytest.mark.parametrize(
+    "name", ["model", "model_name", "query_instruction", "text_instruction", "settings", "encoder", "fingerprint"]
+)
+def test_what_the_vectors_would_not_follow_cannot_be_set(folder: Path, name: str) -> None:
+    embed_model = EmbedPluginEmbedding(model=folder)
+    before = embed_model.to_dict()
+    with pytest.raises(InvalidInputError, match=rf"{name} was fixed .* make another EmbedPluginEmbedding\({name}="):
+        setattr(embed_model, name, "other")
+    with pytest.raises(InvalidInputError, match=f"{name} was fixed"):
+        embed_model.model_copy(update={name: "other"})
+    assert embed_model.to_dict() == before
+
+
+def test_what_is_llama_indexs_own_takes_effect() -> None:
+    encoder = CountingEncoder()
+    embed_model = EmbedPluginEmbedding(encoder=encoder)
+    embed_model.embed_batch_size = 2
+    embed_model.callback_manager = CallbackManager([])
+    embed_model.get_text_embedding_batch(TEXTS)
+    assert encoder.sizes == [2, 2, 1]
+    assert embed_model.to_dict()["embed_batch_size"] == 2
+
+
+def test_its_schema_has_what_can_be_written_in_json() -> None:
+    properties = EmbedPluginEmbedding.model_json_schema()["properties"]
+    assert {"model", "model_name", "query_instruction", "fingerprint"} <= set(properties)
+    assert "encoder" not in properties
+    assert EmbedPluginEmbedding.model_json_schema(mode="serialization")
 
 
 def test_callbacks_are_fired(folder: Path) -> None:

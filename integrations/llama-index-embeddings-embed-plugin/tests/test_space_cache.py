@@ -29,6 +29,20 @@ def test_queries_and_texts_are_kept_apart(folder: Path, embed_model: EmbedPlugin
     assert len(values(store)) == 2
 
 
+def test_a_cache_that_is_set_later_keeps_them_apart_too(folder: Path, embed_model: EmbedPluginEmbedding) -> None:
+    store = SimpleKVStore()
+    cached = EmbedPluginEmbedding(model=folder)
+    cached.embeddings_cache = store
+    for each in (cached, cached.model_copy(update={"embeddings_cache": store})):
+        assert each.get_text_embedding("the cat") == embed_model.get_text_embedding("the cat")
+        assert each.get_query_embedding("the cat") == embed_model.get_query_embedding("the cat")
+    assert len(values(store)) == 2
+    cached.embeddings_cache = None
+    assert cached.embeddings_cache is None
+    with pytest.raises(TypeError, match="embeddings_cache is a dict; expected a BaseKVStore"):
+        cached.embeddings_cache = {}
+
+
 def test_models_that_share_a_cache_are_kept_apart(tiny_model: Callable[..., Path]) -> None:
     store = SimpleKVStore()
     mean, cls = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from contextlib import aclosing
 from functools import partial
@@ -34,7 +35,10 @@ T = TypeVar("T")
 
 
 class AsyncEmbeddingClient:
-    """Calls an embedding service: :class:`~embed_plugin.client.EmbeddingClient` for one event loop.
+    """Calls an embedding service: :class:`~embed_plugin.client.EmbeddingClient` for asyncio.
+
+    One client may be used from any number of event loops, one after the other or at once on several threads. Each loop
+    has connections of its own, which are closed with it: ``asyncio.run`` does that, and so does :meth:`aclose`.
 
     Args:
         endpoint: The service: the URL of an ``embed-plugin serve``, or an endpoint.
@@ -44,7 +48,8 @@ class AsyncEmbeddingClient:
         settings: The defaults where None.
 
     Raises:
-        InvalidInputError: a URL is malformed, a key is not in the environment, or an endpoint is named twice.
+        InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
+            twice, or a proxy variable cannot be read.
 
     Example:
         >>> async with AsyncEmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -62,6 +67,7 @@ class AsyncEmbeddingClient:
         self.settings = settings or ClientSettings()
         self._pool = EndpointPool([endpoint, *fallbacks], fingerprint=fingerprint, settings=self.settings)
         self._cut_texts = 0
+        self._counting = threading.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +76,7 @@ class AsyncEmbeddingClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections; the client cannot be used after that."""
+        """Close the connections; after that the client raises StateError."""
         await self._pool.aclose()
 
     @property
@@ -231,14 +237,13 @@ class AsyncEmbeddingClient:
     ) -> tuple[str, EmbedResponse]:
         endpoint, answer = await self._pool.request(
             batch,
-            lambda endpoint: endpoint.embed(
-                batch.texts, role=role, fingerprint=space.fingerprint, on_long=self.settings.on_long
-            ),
+            lambda endpoint: endpoint.embed(batch.texts, role=role, space=space, on_long=self.settings.on_long),
             space,
             connections=connections,
             wait_for_circuit=wait_for_circuit,
         )
-        self._cut_texts += len(answer.truncated)
+        with self._counting:
+            self._cut_texts += len(answer.truncated)
         return endpoint, answer
 
     async def _count_batch(self, role: Role, space: Space, batch: RequestBatch) -> npt.NDArray[np.int64]:

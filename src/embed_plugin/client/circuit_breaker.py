@@ -90,8 +90,14 @@ class CircuitBreaker:
                 if self._state == "half-open":
                     self._change("closed")
 
-    def failed(self, permit: Permit, problem: str) -> None:
-        """Report that the endpoint could not be reached, or failed."""
+    def failed(self, permit: Permit, problem: str, *, level: int = logging.WARNING) -> None:
+        """Report that the endpoint could not be reached, or failed.
+
+        Args:
+            permit: The request's.
+            problem: For the log, and for the error of a request that is not admitted.
+            level: At which the begin of an outage is logged; a probe that fails belongs to the outage.
+        """
         with self._lock:
             if permit != self._period:
                 return
@@ -99,7 +105,7 @@ class CircuitBreaker:
             self._last_failure = problem
             if self._state == "half-open" or self._failures >= self._failures_to_open:
                 self._may_try_at = self._clock() + self._open_seconds
-                self._change("open")
+                self._change("open", logging.INFO if self._state == "half-open" else level)
 
     def released(self, permit: Permit) -> None:
         """Report that the caller cancelled the request; where it was the probe, the next request becomes the probe."""
@@ -107,10 +113,10 @@ class CircuitBreaker:
             if permit == self._period and self._state == "half-open":
                 self._change("open")
 
-    def _change(self, state: CircuitState) -> None:
+    def _change(self, state: CircuitState, level: int = logging.INFO) -> None:
         """Enter a state; the caller holds the lock."""
         _log.log(
-            logging.WARNING if state == "open" else logging.INFO,
+            level,
             "circuit of %s: %s -> %s (failures: %d, last: %s)",
             self.name,
             self._state,

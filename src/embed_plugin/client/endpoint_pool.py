@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from embed_plugin.client.connection import Connection, open_http_client
+from embed_plugin.client.connection import Connection
 from embed_plugin.client.endpoints.endpoint import CountResponse, EmbedResponse, Endpoint, Space
 from embed_plugin.client.endpoints.service import OTHER_SPACE_REMEDY, ServiceEndpoint
+from embed_plugin.client.http_pools import HttpPools
 from embed_plugin.client.retry import Retry
 from embed_plugin.errors import EndpointError, InvalidInputError, InvalidTextError, OtherSpaceError
 
@@ -29,7 +31,8 @@ class EndpointPool:
         settings: Deadlines and circuit breakers.
 
     Raises:
-        InvalidInputError: a URL is malformed, a key is not in the environment, or an endpoint is named twice.
+        InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
+            twice, or a proxy variable cannot be read.
     """
 
     def __init__(
@@ -37,8 +40,12 @@ class EndpointPool:
     ) -> None:
         self._settings = settings
         self._fingerprint = fingerprint
-        self._http = open_http_client()
-        self.connections = [Connection(_endpoint(endpoint), settings, self._http) for endpoint in endpoints]
+        self._pools = HttpPools()
+        self._lock = threading.Lock()
+        alone = len(endpoints) == 1
+        self.connections = [
+            Connection(_endpoint(endpoint), settings, self._pools, alone=alone) for endpoint in endpoints
+        ]
         self.space: Space | None = None
         names = [connection.name for connection in self.connections]
         if len(set(names)) < len(names):
@@ -46,7 +53,7 @@ class EndpointPool:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._pools.aclose()
 
     async def learn_space(self, *, wait_for_circuit: bool = True) -> Space:
         """Return the space of this client: requested once, then the same for good.
@@ -54,7 +61,9 @@ class EndpointPool:
         Raises:
             EndpointError: no endpoint that may decide the space answers.
             OtherSpaceError: the endpoints serve another space than ``fingerprint``.
+            StateError: the client is closed.
         """
+        self._pools.refuse_closed()
         if self.space is None:
             # A fallback may serve another space, so without a fingerprint the first endpoint alone decides.
             connections = self.connections if self._fingerprint else self.connections[:1]
@@ -69,10 +78,10 @@ class EndpointPool:
         return self.space
 
     def _pin(self, space: Space) -> Space:
-        """Keep the space, unless a concurrent task has set it already."""
-        if self.space is None:
-            self.space = space
-        return self.space
+        """Keep the space, unless a concurrent task or thread has set it already."""
+        with self._lock:
+            self.space = self.space or space
+            return self.space
 
     async def space_of(self, connection: Connection) -> Space:
         """Return the space that one endpoint serves; fails at once where its circuit is open."""
@@ -103,9 +112,9 @@ class EndpointPool:
 
         try:
             return await Retry(connections, self._settings, wait_for_circuit=wait_for_circuit).run(attempt)
-        except InvalidTextError as error:
-            raise InvalidTextError(batch.first + error.index, error.problem) from None
         except InvalidInputError as error:
+            if isinstance(error, InvalidTextError) and 0 <= error.index < len(batch.texts):
+                raise InvalidTextError(batch.first + error.index, error.problem) from None
             last = batch.first + len(batch.texts) - 1
             raise InvalidInputError(f"{error} (texts {batch.first} to {last})") from None
 

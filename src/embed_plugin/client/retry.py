@@ -49,7 +49,8 @@ class Retry:
         self._connections = connections
         self._settings = settings
         self._wait_for_circuit = wait_for_circuit
-        self._ends_at = time.monotonic() + settings.deadline_seconds
+        self._begun_at = time.monotonic()
+        self._ends_at = self._begun_at + settings.deadline_seconds
         self._not_before = dict.fromkeys(connections, 0.0)
         self._problems: dict[Connection, EndpointError] = {}
         self._backoff = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
@@ -72,8 +73,7 @@ class Retry:
             return await retrying(self._round, attempt)
         except RetryError as error:
             rounds = error.last_attempt.attempt_number
-            why = f" (asked {rounds} times within the deadline of {self._settings.deadline_seconds:g} s)"
-            raise merge_errors(self._errors, why) from None
+            raise merge_errors(self._errors, f" (asked {rounds} times within the {self._limit()})") from None
 
     async def _round(self, attempt: Callable[[Connection, float], Awaitable[T]]) -> T:
         now = time.monotonic()
@@ -101,7 +101,21 @@ class Retry:
         return max(0.0, min(self._not_before.values()) - time.monotonic()) + self._backoff(state)
 
     def _is_too_late(self, state: RetryCallState) -> bool:
-        return time.monotonic() + state.upcoming_sleep >= self._ends_at
+        seconds = self._settings.deadline_seconds
+        if not self._is_reached:
+            seconds = min(seconds, self._settings.first_contact_seconds)
+        return time.monotonic() + state.upcoming_sleep >= self._begun_at + seconds
+
+    def _limit(self) -> str:
+        settings = self._settings
+        if self._is_reached or settings.first_contact_seconds >= settings.deadline_seconds:
+            return f"deadline of {settings.deadline_seconds:g} s"
+        seconds = f"{settings.first_contact_seconds:g} s of first_contact_seconds, and never reached"
+        return f"{seconds}: is the service started, and the URL right?"
+
+    @property
+    def _is_reached(self) -> bool:
+        return any(connection.reached for connection in self._connections)
 
     def _log_wait(self, state: RetryCallState) -> None:
         _log.info("%s; asked again in %.2f s", merge_errors(self._errors), state.upcoming_sleep)

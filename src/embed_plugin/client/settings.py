@@ -15,6 +15,8 @@ class ClientSettings:
     Attributes:
         deadline_seconds: Time limit of one request with all its retries, waits and fallbacks. A call of up to
             ``request_texts`` texts is one request, a larger one is several.
+        first_contact_seconds: How long endpoints are retried while no connection to any was ever made: a wrong URL or a
+            service that was never started is reported soon, a restart is waited for until the deadline.
         attempt_seconds: Time limit of one attempt; our own service receives it, and stops then too.
         request_texts: Most texts of one request; less where the endpoint's own limit is lower.
         request_characters: Most characters of one request; a longer text is sent alone.
@@ -26,6 +28,7 @@ class ClientSettings:
     """
 
     deadline_seconds: float = 120.0
+    first_contact_seconds: float = 10.0
     attempt_seconds: float = 60.0
     request_texts: int = 128
     request_characters: int = 50_000
@@ -40,7 +43,7 @@ class ClientSettings:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise InvalidInputError(f"{name} is {value!r}; expected a whole number of at least 1")
-        for name in ("deadline_seconds", "attempt_seconds", "open_seconds"):
+        for name in ("deadline_seconds", "first_contact_seconds", "attempt_seconds", "open_seconds"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise InvalidInputError(f"{name} is {value!r}; expected a number of seconds above 0")

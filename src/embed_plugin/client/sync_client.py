@@ -51,7 +51,8 @@ class EmbeddingClient:
         settings: The defaults where None.
 
     Raises:
-        InvalidInputError: a URL is malformed, a key is not in the environment, or an endpoint is named twice.
+        InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
+            twice, or a proxy variable cannot be read.
 
     Example:
         >>> with EmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP

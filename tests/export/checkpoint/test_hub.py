@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -240,3 +241,21 @@ def test_offline_with_nothing_cached(tmp_path: Path) -> None:
     code = "from embed_plugin.export.checkpoint.source import resolve; resolve('tiny/model')"
     result = in_new_process(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
     assert "SourceError: hub model tiny/model: not wholly in the local cache, and HF_HUB_OFFLINE" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("ALL_PROXY", "socks5://proxy:1", "SOCKS"), ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE names '/nowhere'")],
+)
+def test_an_unreadable_network_variable_is_no_traceback(name: str, value: str, says: str, tmp_path: Path) -> None:
+    if name == "ALL_PROXY" and find_spec("socksio"):
+        pytest.skip("SOCKS proxies can be used here")
+    command = [sys.executable, "-m", "embed_plugin.cli", "export", "a/b", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": ""}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        command, env={**environment, name: value}, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

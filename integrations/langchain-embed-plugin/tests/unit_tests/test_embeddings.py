@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from pydantic import ValidationError
@@ -118,7 +118,8 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"model_name": "bge"}, "model_name"),
+        ({"cache_folder": "."}, "has no cache_folder; expected model, query_prefix"),
+        ({"query_instruction": "query: "}, "instructions are query_prefix and document_prefix"),
         ({"settings": {"workers": 0}}, "workers is 0"),
         ({"encoder": "bge"}, "instance of TextEncoder"),
         ({"encoder": FakeEncoder(), "query_prefix": "query: "}, "load the encoder with its prefixes"),
@@ -127,6 +128,66 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises((ValidationError, InvalidInputError), match=message):
         EmbedPluginEmbeddings(**({"model": folder} | wrong))
+
+
+def test_model_name_is_another_name_of_model(
+    folder: Path, embeddings: EmbedPluginEmbeddings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_MODEL", "/elsewhere")
+    for named in (
+        EmbedPluginEmbeddings(model_name=str(folder)),
+        EmbedPluginEmbeddings(model_name=folder, model=str(folder)),
+        EmbedPluginEmbeddings.model_validate({"model_name": str(folder)}),
+    ):
+        assert named.embed_query("the cat") == embeddings.embed_query("the cat")
+        assert str(named.model) == str(named.model_name) == str(folder)
+    with pytest.raises(InvalidInputError, match=r"model is .* and model_name is 'bge'; expected one of them"):
+        EmbedPluginEmbeddings(model=folder, model_name="bge")
+
+
+def test_its_schema_has_what_can_be_written_in_json(embeddings: EmbedPluginEmbeddings) -> None:
+    modes: tuple[Literal["validation", "serialization"], ...] = ("validation", "serialization")
+    for mode in modes:
+        properties = EmbedPluginEmbeddings.model_json_schema(mode=mode)["properties"]
+        assert set(properties) == {"model", "query_prefix", "document_prefix", "settings", "show_progress"}
+    assert EmbedPluginEmbeddings.model_validate(embeddings.model_dump()) == embeddings
+    assert EmbedPluginEmbeddings.model_validate_json(embeddings.model_dump_json()) == embeddings
+
+
+def test_objects_of_one_folder_are_equal(folder: Path, embeddings: EmbedPluginEmbeddings) -> None:
+    same = [EmbedPluginEmbeddings(model=str(folder)), EmbedPluginEmbeddings(model_name=folder), embeddings.model_copy()]
+    same.append(EmbedPluginEmbeddings(encoder=Encoder.load(folder)))
+    assert {embeddings, *same, pickle.loads(pickle.dumps(embeddings))} == {embeddings}  # noqa: S301 - made here
+    for other in (
+        EmbedPluginEmbeddings(model=folder, query_prefix=""),
+        EmbedPluginEmbeddings(model=folder, settings=EncoderSettings(workers=1)),
+        EmbedPluginEmbeddings(model=folder, show_progress=True),
+        "embeddings",
+    ):
+        assert other != embeddings
+
+
+def test_objects_of_one_client_are_equal() -> None:
+    """Compared themselves: to ask a client for its fingerprint would send a request."""
+    encoder = FakeEncoder()
+    assert EmbedPluginEmbeddings(encoder=encoder) == EmbedPluginEmbeddings(encoder=encoder)
+    assert EmbedPluginEmbeddings(encoder=encoder) != EmbedPluginEmbeddings(encoder=FakeEncoder())
+    assert hash(EmbedPluginEmbeddings(encoder=encoder)) == hash(EmbedPluginEmbeddings(encoder=encoder))
+
+
+def test_one_with_a_given_encoder_is_restored_with_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBED_PLUGIN_MODEL", str(folder))
+    encoder = FakeEncoder(dimension=8)
+    fields = EmbedPluginEmbeddings(encoder=encoder).model_dump()
+    assert EmbedPluginEmbeddings(**fields, encoder=encoder) == EmbedPluginEmbeddings(encoder=encoder)
+    with pytest.raises(InvalidInputError, match="made with encoder= needs it again"):
+        EmbedPluginEmbeddings(**fields)
+
+
+def test_a_copy_keeps_what_its_encoder_was_made_with(embeddings: EmbedPluginEmbeddings) -> None:
+    assert embeddings.model_copy(update={"show_progress": True}).show_progress
+    with pytest.raises(InvalidInputError, match=r"query_prefix cannot change in a copy.*\(query_prefix=...\)"):
+        embeddings.model_copy(update={"query_prefix": ""})
 
 
 def test_a_loaded_object_does_not_change(embeddings: EmbedPluginEmbeddings) -> None:

@@ -10,16 +10,27 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from embed_plugin.client.endpoints.endpoint import ApiRequest, EmbedResponse, Endpoint, OnLong, Space, checked_url
+from embed_plugin.client.endpoints.endpoint import (
+    ANSWER_BYTES,
+    ApiRequest,
+    EmbedResponse,
+    Endpoint,
+    OnLong,
+    Space,
+    checked_url,
+)
+from embed_plugin.client.response_content import json_content, normalised, numbers, shown, whole_number
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.model.identity import fingerprint_of_api_model
+from embed_plugin.wire import FLOAT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import httpx
+    import numpy.typing as npt
 
-    from embed_plugin.types import Role, Vectors
+    from embed_plugin.types import Role
 
 OPENAI_URL = "https://api.openai.com/v1"
 COHERE_URL = "https://api.cohere.com"
@@ -27,6 +38,9 @@ COHERE_URL = "https://api.cohere.com"
 OPENAI_MOST_TEXTS = 2048
 COHERE_MOST_TEXTS = 96
 """Most texts of one request, from the APIs' documentation."""
+
+_NUMBER_BYTES, _ROW_BYTES, _CHARACTER_BYTES = 32, 1024, 12
+"""JSON at its longest: a number, all beside the numbers of a vector, and an escaped character of a text."""
 
 _COHERE_INPUT_TYPES = {"document": "search_document", "query": "search_query"}
 _COHERE_TRUNCATE = {"truncate": "END", "error": "NONE", None: "END"}
@@ -84,15 +98,14 @@ class CloudEndpoint(Endpoint):
     def _most_texts(self) -> int:
         return OPENAI_MOST_TEXTS
 
-    def _answer(self, vectors: Vectors) -> EmbedResponse:
-        """Check the vectors' length, and scale them to unit length: not every compatible server does."""
-        if vectors.shape[1] != self.dimension:
-            hint = f"set dimension={vectors.shape[1]}, or shorten=True where the model can shorten"
-            raise ValueError(f"vectors of {vectors.shape[1]} numbers, expected {self.dimension}: {hint}")
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.all(np.isfinite(norms)) or not np.all(norms):
-            raise ValueError("vectors that are zero or not finite")
-        return EmbedResponse((vectors / norms).astype(np.float32), self.space.fingerprint, self.model)
+    def _answer(self, rows: Sequence[npt.NDArray[np.floating]]) -> EmbedResponse:
+        """Check the vectors, and scale them to unit length: not every compatible server does."""
+        return EmbedResponse(normalised(rows, self.dimension), self.space.fingerprint, self.model)
+
+    def _most_bytes(self, texts: Sequence[str]) -> int:
+        """Size limit of a response: numbers as JSON, and the texts, which Cohere's API repeats."""
+        vectors = len(texts) * (self.dimension * _NUMBER_BYTES + _ROW_BYTES)
+        return vectors + sum(map(len, texts)) * _CHARACTER_BYTES + ANSWER_BYTES
 
 
 @dataclass(frozen=True)
@@ -116,17 +129,16 @@ class OpenAIEndpoint(CloudEndpoint):
         """True for OpenAI's own URL; a compatible server often requires none."""
         return self.url == OPENAI_URL
 
-    def embed(
-        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
-    ) -> ApiRequest[EmbedResponse]:
+    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
         """``POST /embeddings``. OpenAI refuses a text that is too long, and ``on_long`` changes nothing."""
-        del fingerprint, on_long
+        del space, on_long
         prefix = self.query_prefix if role == "query" else self.document_prefix
         prefixed = [prefix + text for text in texts]
         body: dict[str, object] = {"model": self.model, "input": prefixed, "encoding_format": "base64"}
         if self.shorten:
             body["dimensions"] = self.dimension
-        return ApiRequest("POST", "/embeddings", partial(self._read, len(texts)), body)
+        read = partial(self._read, len(texts))
+        return ApiRequest("POST", "/embeddings", read, body, most_bytes=self._most_bytes(prefixed))
 
     @property
     def _fingerprint(self) -> str:
@@ -134,10 +146,11 @@ class OpenAIEndpoint(CloudEndpoint):
         return super()._fingerprint + (f"/{prefixes}" if any(prefixes) else "")
 
     def _read(self, count: int, response: httpx.Response) -> EmbedResponse:
-        rows: list[object] = [None] * count
-        for item in response.json()["data"]:
-            rows[item["index"]] = item["embedding"]
-        return self._answer(np.stack([_row(row) for row in rows]))
+        items = json_content(response)["data"]
+        if not isinstance(items, list) or len(items) != count:
+            raise ValueError(f"data is {shown(items)}, expected {count} vectors")
+        rows = {whole_number(item, "index", least=0, most=count - 1): _row(item["embedding"]) for item in items}
+        return self._answer([rows[index] for index in range(count)])
 
 
 @dataclass(frozen=True)
@@ -152,11 +165,9 @@ class CohereEndpoint(CloudEndpoint):
     def _most_texts(self) -> int:
         return COHERE_MOST_TEXTS
 
-    def embed(
-        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
-    ) -> ApiRequest[EmbedResponse]:
+    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
         """``POST /v2/embed``."""
-        del fingerprint
+        del space
         body: dict[str, object] = {
             "model": self.model,
             "texts": texts,
@@ -166,17 +177,18 @@ class CohereEndpoint(CloudEndpoint):
         }
         if self.shorten:
             body["output_dimension"] = self.dimension
-        return ApiRequest("POST", "/v2/embed", partial(self._read, len(texts)), body)
+        read = partial(self._read, len(texts))
+        return ApiRequest("POST", "/v2/embed", read, body, most_bytes=self._most_bytes(texts))
 
     def _read(self, count: int, response: httpx.Response) -> EmbedResponse:
-        vectors = np.array(response.json()["embeddings"]["float"], dtype=np.float32)
-        if vectors.ndim != 2 or len(vectors) != count:  # noqa: PLR2004 - rows and columns
-            raise ValueError(f"embeddings of shape {vectors.shape} for {count} texts")
-        return self._answer(vectors)
+        rows = json_content(response)["embeddings"]["float"]
+        if not isinstance(rows, list) or len(rows) != count:
+            raise ValueError(f"embeddings are {shown(rows)}, expected {count} vectors")
+        return self._answer([numbers(row) for row in rows])
 
 
-def _row(embedding: object) -> Vectors:
+def _row(embedding: object) -> npt.NDArray[np.floating]:
     """Decode a vector: base64 of float32, or numbers from a server that ignores ``encoding_format``."""
     if isinstance(embedding, str):
-        return np.frombuffer(base64.b64decode(embedding), dtype="<f4").astype(np.float32)
-    return np.array(embedding, dtype=np.float32)
+        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype=FLOAT_TYPE)
+    return numbers(embedding)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from embed_plugin.client.response_errors import error_of_response
+from embed_plugin.client.response_errors import error_of_response, reported_error
 from embed_plugin.errors import EndpointError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ OnLong: TypeAlias = Literal["truncate", "error"] | None
 
 T = TypeVar("T")
 
+ANSWER_BYTES = 2**16
+"""Size limit of a response without vectors, and what the limit of any response allows beside them."""
+
+_KEY = re.compile(r"[!-~]+")
+
 
 @dataclass(frozen=True)
 class Space:
@@ -36,6 +42,7 @@ class Space:
         max_tokens: Token limit of one text.
         model: The model's name.
         most_texts: Most texts of one request that the endpoint accepts.
+        most_characters: Most characters of one text that it accepts; None where it names no limit.
     """
 
     fingerprint: str
@@ -43,6 +50,7 @@ class Space:
     max_tokens: int
     model: str
     most_texts: int
+    most_characters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ class ApiRequest(Generic[T]):
             not what the endpoint promises.
         body: Sent as JSON.
         headers: Sent besides the headers of every request.
+        most_bytes: Size limit of a successful response: a longer one is cut off, and refused.
     """
 
     method: str
@@ -95,6 +104,7 @@ class ApiRequest(Generic[T]):
     read: Callable[[httpx.Response], T]
     body: Mapping[str, object] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    most_bytes: int = ANSWER_BYTES
 
 
 class Endpoint(ABC):
@@ -122,10 +132,13 @@ class Endpoint(ABC):
         """Return the header that carries the key; none where there is no key.
 
         Raises:
-            InvalidInputError: a key is required, and the environment has none.
+            InvalidInputError: a key is required, and the environment has none; or it cannot be sent.
         """
         key = os.environ.get(self.key_variable, "").strip()
         if key:
+            if not _KEY.fullmatch(key):
+                found = f"the key in {self.key_variable} has white space or a character outside ASCII"
+                raise InvalidInputError(f"{found}, which HTTP cannot send: copy the key again, and nothing beside it")
             return {"Authorization": f"Bearer {key}"}
         if self.needs_key:
             raise InvalidInputError(f"{self.name} needs a key: set the environment variable {self.key_variable}")
@@ -138,7 +151,7 @@ class Endpoint(ABC):
 
     def error_of(self, response: httpx.Response) -> EmbedPluginError:
         """Make the error of a response that is no success."""
-        return error_of_response(self.name, response, key_variable=self.key_variable)
+        return error_of_response(self.name, response, reported_error(response), key_variable=self.key_variable)
 
     def describe(self) -> ApiRequest[Space]:
         """Build the request for the space of the endpoint.
@@ -160,10 +173,8 @@ class Endpoint(ABC):
         )
 
     @abstractmethod
-    def embed(
-        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
-    ) -> ApiRequest[EmbedResponse]:
-        """Build the request that embeds texts in the space of this fingerprint."""
+    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
+        """Build the request that embeds texts in this space."""
 
 
 def checked_url(url: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.client.endpoints.endpoint import (
+    ANSWER_BYTES,
     ApiRequest,
     CountResponse,
     EmbedResponse,
@@ -19,13 +21,24 @@ from embed_plugin.client.endpoints.endpoint import (
     Space,
     checked_url,
 )
-from embed_plugin.client.response_errors import reported_error
+from embed_plugin.client.response_content import (
+    MOST_DIMENSIONS,
+    MOST_TOKENS,
+    float_content,
+    json_content,
+    shown,
+    text,
+    token_counts,
+    whole_number,
+)
+from embed_plugin.client.response_errors import error_of_response, reported_error
 from embed_plugin.errors import InvalidTextError, OtherSpaceError
 from embed_plugin.wire import (
     COUNT_TOKENS_PATH,
     DEADLINE_HEADER,
     DIMENSION_HEADER,
     EMBED_PATH,
+    ERROR_CODES,
     FINGERPRINT_HEADER,
     FLOAT_TYPE,
     FLOATS,
@@ -41,7 +54,10 @@ if TYPE_CHECKING:
 
     from embed_plugin.errors import EmbedPluginError
     from embed_plugin.types import Role
-    from embed_plugin.wire import CountBody, CountContent, EmbedBody, ErrorCode, InfoContent
+    from embed_plugin.wire import CountBody, EmbedBody, ErrorCode
+
+_COUNT_BYTES = 16
+"""JSON of a token count: at most ten digits, a comma and white space."""
 
 _OTHER_MODEL: ErrorCode = "model_not_found"
 
@@ -83,49 +99,75 @@ class ServiceEndpoint(Endpoint):
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> ApiRequest[CountResponse]:
         """``POST /count_tokens``."""
         body: CountBody = {"texts": list(texts), "role": role}
-        return ApiRequest("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body})
+        most_bytes = len(texts) * _COUNT_BYTES + ANSWER_BYTES
+        return ApiRequest("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body}, most_bytes=most_bytes)
 
-    def embed(
-        self, texts: Sequence[str], *, role: Role, fingerprint: str, on_long: OnLong
-    ) -> ApiRequest[EmbedResponse]:
+    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
         """``POST /embed``; a service of another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
-        body: EmbedBody = {"texts": list(texts), "role": role, "model": fingerprint, "truncate": truncate}
-        return ApiRequest("POST", EMBED_PATH, partial(_answer, len(texts)), {**body}, {"Accept": FLOATS})
+        heads = list(texts) if on_long == "error" else [_head(each, space.most_characters) for each in texts]
+        body: EmbedBody = {"texts": heads, "role": role, "model": space.fingerprint, "truncate": truncate}
+        read = partial(_answer, texts, heads, space)
+        vector_bytes = len(texts) * space.dimension * np.dtype(FLOAT_TYPE).itemsize
+        return ApiRequest("POST", EMBED_PATH, read, {**body}, {"Accept": FLOATS}, vector_bytes + ANSWER_BYTES)
 
     def error_of(self, response: httpx.Response) -> EmbedPluginError:
         """Make the error of a response; where the service has not this model, OtherSpaceError."""
         reported = reported_error(response)
         if response.status_code == HTTPStatus.NOT_FOUND and reported.code == _OTHER_MODEL:
             return OtherSpaceError(self.name, f"serves another model ({reported.message}). {OTHER_SPACE_REMEDY}")
-        error = super().error_of(response)
+        if reported.code not in ERROR_CODES:  # of something on the way there
+            reported = replace(reported, from_api=False)
+        error = error_of_response(self.name, response, reported, key_variable=self.key_variable)
         if isinstance(error, InvalidTextError):  # the client puts the caller's index there
             return InvalidTextError(error.index, re.sub(r"^text \d+:? ", "", error.problem))
         return error
 
 
 def _space(response: httpx.Response) -> Space:
-    content: InfoContent = response.json()
+    content = json_content(response)
+    limits = content["limits"]
+    if not isinstance(limits, dict):
+        raise TypeError(f"limits is {shown(limits)}, expected an object")
     return Space(
-        fingerprint=str(content["fingerprint"]),
-        dimension=int(content["dimension"]),
-        max_tokens=int(content["max_tokens"]),
-        model=str(content["model"]),
-        most_texts=int(content["limits"]["texts"]),
+        fingerprint=text(content, "fingerprint"),
+        dimension=whole_number(content, "dimension", most=MOST_DIMENSIONS),
+        max_tokens=whole_number(content, "max_tokens", most=MOST_TOKENS),
+        model=text(content, "model"),
+        most_texts=whole_number(limits, "texts", most=sys.maxsize),
+        most_characters=whole_number(limits, "text_characters", most=sys.maxsize),
     )
 
 
-def _answer(count: int, response: httpx.Response) -> EmbedResponse:
-    headers = response.headers
-    dimension = int(headers[DIMENSION_HEADER])
-    vectors = np.frombuffer(response.content, dtype=FLOAT_TYPE).reshape(count, dimension).astype(np.float32)
+def _head(long: str, most_characters: int | None) -> str:
+    """Return the start of a text that the service would refuse for its length, although it cuts at the token limit.
+
+    It ends before white space: the tokens of what is before are the same whatever follows. A text without any near the
+    limit is sent whole.
+    """
+    if most_characters is None or len(long) <= most_characters:
+        return long
+    ends = range(most_characters, most_characters // 2, -1)
+    return long[: next((at for at in ends if long[at].isspace() and not long[at - 1].isspace()), len(long))]
+
+
+def _answer(texts: Sequence[str], heads: Sequence[str], space: Space, response: httpx.Response) -> EmbedResponse:
+    headers, count = response.headers, len(texts)
+    fingerprint, dimension = headers[FINGERPRINT_HEADER], int(headers[DIMENSION_HEADER])
+    if fingerprint == space.fingerprint and dimension != space.dimension:
+        raise ValueError(f"vectors of the dimension {dimension}, expected {space.dimension}")
+    vectors = float_content(response, count, dimension)
     truncated = tuple(int(index) for index in headers[TRUNCATED_HEADER].split(",") if index.strip())
-    return EmbedResponse(vectors, headers[FINGERPRINT_HEADER], headers[MODEL_HEADER], truncated)
+    if not all(0 <= index < count for index in truncated):
+        raise ValueError(f"cut texts {shown(truncated)}, expected indices of {count} texts")
+    for index, (whole, head) in enumerate(zip(texts, heads, strict=True)):
+        if len(head) < len(whole) and index not in truncated:  # the rest of it would have changed the vector
+            found = f"has {len(whole):,} characters, the service takes {space.most_characters:,}"
+            raise InvalidTextError(index, f"{found}, and these have no more tokens than the model takes: split it")
+    return EmbedResponse(vectors, fingerprint, headers[MODEL_HEADER], truncated)
 
 
 def _counts(count: int, response: httpx.Response) -> CountResponse:
-    content: CountContent = response.json()
-    tokens = np.array(content["tokens"], dtype=np.int64)
-    if tokens.shape != (count,):
-        raise ValueError(f"counts of shape {tokens.shape} for {count} texts")
-    return CountResponse(tokens, str(content["fingerprint"]), str(content["model"]))
+    content = json_content(response)
+    tokens = np.array(token_counts(content, count), dtype=np.int64)
+    return CountResponse(tokens, text(content, "fingerprint"), text(content, "model"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.files import NEEDED_FILES
+from embed_plugin.proxies import named_network_variables, unreadable_certificates
 
 # Read when huggingface_hub is imported. Without it, a fetch from any endpoint also requests a list of coding agents
 # from huggingface.co, and sends torch's version and the agent's name.
@@ -57,19 +58,21 @@ def fetch(
     Raises:
         SourceError: there is no such model or revision, it may not be read, or it is neither reachable nor
         cached.
+        InvalidInputError: a proxy variable in the environment cannot be read.
     """
-    try:
-        snapshot = snapshot_download(
-            repo_id,
-            revision=revision,
-            endpoint=endpoint,
-            cache_dir=cache_dir,
-            allow_patterns=list(NEEDED_FILES),
-            library_name="embed-plugin",
-        )
-    except _DOWNLOAD_ERRORS as error:
-        wanted = f"hub model {repo_id}" + (f" at revision {revision}" if revision else "")
-        raise SourceError(_explain(error, wanted)) from error
+    with named_network_variables():  # huggingface_hub makes its HTTP client when it is needed
+        try:
+            snapshot = snapshot_download(
+                repo_id,
+                revision=revision,
+                endpoint=endpoint,
+                cache_dir=cache_dir,
+                allow_patterns=list(NEEDED_FILES),
+                library_name="embed-plugin",
+            )
+        except _DOWNLOAD_ERRORS as error:
+            wanted = f"hub model {repo_id}" + (f" at revision {revision}" if revision else "")
+            raise SourceError(_explain(error, wanted)) from error
     folder = Path(snapshot)
     return folder, folder.name  # the cache names a snapshot's folder by its commit
 
@@ -79,10 +82,10 @@ def _explain(error: Exception, wanted: str) -> str:
     for kind, explain in _EXPLANATIONS:
         if isinstance(error, kind):
             return explain(error, wanted)
-    return (
-        f"{wanted}: the download failed ({_first_line(error)}). Check the network, HTTPS_PROXY and its "
-        "certificates, then try again; what has arrived is kept"
+    remedy = unreadable_certificates() or (
+        "Check the network, HTTPS_PROXY and its certificates, then try again; what has arrived is kept"
     )
+    return f"{wanted}: the download failed ({_first_line(error)}). {remedy}"
 
 
 def _unreachable(error: Exception, wanted: str) -> str:

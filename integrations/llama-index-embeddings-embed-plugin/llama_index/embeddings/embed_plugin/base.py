@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic.json_schema import SkipJsonSchema
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, SpaceMismatchError, TextEncoder
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from llama_index.core.bridge.pydantic import Field, field_validator, model_validator
+from llama_index.core.bridge.pydantic import ConfigDict, Field, field_validator, model_validator
+from llama_index.core.storage.kvstore.types import BaseKVStore
 from llama_index.embeddings.embed_plugin.space_cache import QueryText, SpaceCache
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BATCH_SIZE = 1024
 """Texts of one call: the encoder computes texts of equal length together, and finds few of them among ten. 16 texts at
@@ -18,6 +24,11 @@ a time are 10 % slower; more than 1,024 gain nothing."""
 
 def _load(fields: dict[str, Any]) -> Encoder:
     """The encoder of the fields that stand before it."""
+    if not fields["model"] and fields["fingerprint"]:
+        raise InvalidInputError(
+            "the object that this was saved from was made with encoder=, which is not saved: give it again, as in "
+            "EmbedPluginEmbedding.from_dict(fields, encoder=encoder)"
+        )
     if not fields["model"]:
         raise InvalidInputError(
             "no model: give a model folder made by  embed-plugin export , as in "
@@ -25,6 +36,38 @@ def _load(fields: dict[str, Any]) -> Encoder:
         )
     query, text = fields["query_instruction"], fields["text_instruction"]
     return Encoder.load(fields["model"], fields["settings"], query_prefix=query, document_prefix=text)
+
+
+_OF_THE_ENCODER = frozenset(
+    {"model", "model_name", "query_instruction", "text_instruction", "settings", "encoder", "fingerprint"}
+)
+"""Fields that are fixed when the object is made: the encoder would not follow a change."""
+
+_OTHER_NAMES = {"query_prefix": "query_instruction", "document_prefix": "text_instruction"}
+
+
+def _with_model(fields: dict[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
+    """The fields with `model`, where it is given by its other name.
+
+    What `to_dict()` saved has a fingerprint, and both: there `model_name` is the name in events.
+
+    Raises:
+        InvalidInputError: both names are given and differ, or there is no such field.
+    """
+    if unknown := sorted(fields.keys() - known.keys()):
+        other = _OTHER_NAMES.get(unknown[0])
+        remedy = f"it is called {other} here" if other else f"leave it out; expected {', '.join(known)}"
+        raise InvalidInputError(f"EmbedPluginEmbedding has no {', '.join(unknown)}: {remedy}")
+    fields = {name: value for name, value in fields.items() if (name, value) != ("model_name", None)}
+    if "model_name" not in fields or fields.get("fingerprint"):
+        return fields
+    model, name = fields.get("model"), str(fields["model_name"])
+    if model is not None and str(model) != name:
+        raise InvalidInputError(
+            f"model is {str(model)!r} and model_name is {name!r}; expected one of them: model_name is another name of "
+            "model"
+        )
+    return {**fields, "model_name": name} | ({} if "encoder" in fields else {"model": name})
 
 
 class EmbedPluginEmbedding(BaseEmbedding):
@@ -35,6 +78,8 @@ class EmbedPluginEmbedding(BaseEmbedding):
 
     Args:
         model (str | Path): Model folder made by `embed-plugin export`.
+        model_name (str): Another name of `model`, as other classes call it. Where it is not given, it becomes the name
+            of the model that the folder was made of, for events.
         query_instruction (str | None): Put before every query, verbatim, with whatever space it needs. None: the
             folder's, which is what the model's documentation asks for.
         text_instruction (str | None): The same for texts.
@@ -60,6 +105,8 @@ class EmbedPluginEmbedding(BaseEmbedding):
         ```
     """
 
+    model_config = ConfigDict(extra="forbid")
+
     model: str | Path | None = Field(default=None, description="Model folder made by embed-plugin export.")
     query_instruction: str | None = Field(default=None, description="Put before every query; None: the folder's.")
     text_instruction: str | None = Field(default=None, description="Put before every text; None: the folder's.")
@@ -67,10 +114,51 @@ class EmbedPluginEmbedding(BaseEmbedding):
         default=EncoderSettings(), description="How to run; changes no vector.", exclude=True
     )
     embed_batch_size: int = Field(default=BATCH_SIZE, description="Texts of one call.", gt=0, le=2048)
-    encoder: TextEncoder = Field(
+    fingerprint: str = Field(default="", description="Identity of the vector space.")
+    encoder: SkipJsonSchema[TextEncoder] = Field(
         default_factory=_load, description="Loaded from model, or given.", exclude=True, repr=False
     )
-    fingerprint: str = Field(default="", description="Identity of the vector space.")
+
+    def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - as the base class
+        """Load the model folder, or take the encoder over.
+
+        Raises:
+            InvalidInputError: no model is named, or two; a field is unknown.
+            ModelFolderError: the model folder cannot be used.
+        """
+        super().__init__(**_with_model(fields, type(self).model_fields))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a field of LlamaIndex's own; a cache is told queries from texts, whenever it is set.
+
+        Raises:
+            InvalidInputError: the field belongs to the encoder, whose vectors would not follow.
+        """
+        if name in _OF_THE_ENCODER:
+            raise _fixed(name)
+        if name == "embeddings_cache":
+            value = self._cache(value)
+        super().__setattr__(name, value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the object. Fields that belong to the encoder, which the copy keeps, cannot be changed in it.
+
+        Raises:
+            InvalidInputError: one of them is.
+        """
+        changed = dict(update or {})
+        for name in _OF_THE_ENCODER & changed.keys():
+            raise _fixed(name)
+        if "embeddings_cache" in changed:
+            changed["embeddings_cache"] = self._cache(changed["embeddings_cache"])
+        return super().model_copy(update=changed, deep=deep)
+
+    def _cache(self, store: object) -> SpaceCache | None:
+        if store is None:
+            return None
+        if not isinstance(store, BaseKVStore):
+            raise TypeError(f"embeddings_cache is a {type(store).__name__}; expected a BaseKVStore")
+        return SpaceCache.over(store, self.fingerprint)
 
     @field_validator("model")
     @classmethod
@@ -86,18 +174,18 @@ class EmbedPluginEmbedding(BaseEmbedding):
                 f"found the vector space {self.encoder.fingerprint} in {self.model}, expected {self.fingerprint}: "
                 "use the model folder that this object was saved with, or make a new object"
             )
-        self.fingerprint = self.encoder.fingerprint
+        taken: dict[str, str | None] = {"fingerprint": self.encoder.fingerprint}
         spec = getattr(self.encoder, "spec", None)
         for name, prefix in (("query_instruction", "query_prefix"), ("text_instruction", "document_prefix")):
             actual, given = getattr(spec, prefix, None), getattr(self, name)
             if given not in {None, actual}:
                 problem = f"{name} is {given!r} and the encoder's is {actual!r}: load the encoder with that prefix"
                 raise InvalidInputError(problem)
-            setattr(self, name, actual)
+            taken[name] = actual
         if "model_name" not in self.model_fields_set:
-            self.model_name = getattr(spec, "source", self.encoder.fingerprint)
-        if self.embeddings_cache is not None:
-            self.embeddings_cache = SpaceCache.over(self.embeddings_cache, self.fingerprint)
+            taken["model_name"] = getattr(spec, "source", self.encoder.fingerprint)
+        self.__dict__.update(taken)
+        self.embeddings_cache = self.embeddings_cache
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -138,3 +226,10 @@ class EmbedPluginEmbedding(BaseEmbedding):
         encode = getattr(self.encoder, "aencode_documents", None)
         vectors = await (encode(texts) if encode else asyncio.to_thread(self.encoder.encode_documents, texts))
         return vectors.tolist()  # type: ignore[no-any-return]
+
+
+def _fixed(name: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"{name} was fixed when this object was made, and its vectors would not follow: make another "
+        f"EmbedPluginEmbedding({name}=...)"
+    )
