@@ -77,7 +77,14 @@ def test_llama_index_reads_text_metadata_and_source(client: QdrantClient) -> Non
     assert found.similarities == pytest.approx([1.0], abs=1e-5)
     (node,) = found.nodes or ()
     assert node.get_content() == "the second text"
-    assert node.metadata == {"record_id": "b.md", "chunk": 0, "page": 2, "author": {"name": "Ada"}}
+    assert node.metadata == {
+        "record_id": "b.md",
+        "chunk": 0,
+        "start": 0,
+        "end": 15,
+        "page": 2,
+        "author": {"name": "Ada"},
+    }
     assert (node.ref_doc_id, node.node_id) == ("b.md", sink.id_of(record_key("", "b.md"), 0))
     filters = MetadataFilters(filters=[MetadataFilter(key="page", value=1)])
     found = store.query(VectorStoreQuery(query_embedding=query, similarity_top_k=1, filters=filters))
@@ -93,4 +100,7 @@ def test_metadata_that_changed_leaves_nothing_of_the_old_behind(client: QdrantCl
     (point,) = client.retrieve("notes", [sink.id_of(record_key("", "a.md"), 0)])
     assert "page" not in (point.payload or {})
     ((_, chunk),) = sink.search(ENCODER.encode_queries(["the first text"])[0], limit=1)
-    assert (chunk.text, chunk.metadata) == ("the first text", {"record_id": "a.md", "chunk": 0, "new": 1})
+    assert (chunk.text, chunk.metadata) == (
+        "the first text",
+        {"record_id": "a.md", "chunk": 0, "start": 0, "end": 14, "new": 1},
+    )

@@ -28,7 +28,7 @@ def sink() -> Iterator[QdrantSink]:
 
 def test_the_nearest_chunk_is_found_with_all_that_was_stored(sink: QdrantSink) -> None:
     hits = search("second", ENCODER, sink, limit=2)
-    metadata: dict[str, JSON] = {"record_id": "b", "chunk": 0, "n": 1}
+    metadata: dict[str, JSON] = {"record_id": "b", "chunk": 0, "start": 0, "end": 6, "n": 1}
     point = sink.id_of(record_key("", "b"), 0)
     assert hits[0] == Hit(pytest.approx(1.0, abs=1e-5), "b", 0, "second", metadata, point_id=point)  # type: ignore[arg-type]
     assert len(hits) == 2

@@ -78,7 +78,7 @@ def test_new_metadata_is_stored_without_embedding(sink: QdrantSink, encoder: Fak
     assert counts(ingest(changed, encoder, sink)) == {"metadata_only": 1, "unchanged": 3}
     assert encoder.encoded == []
     ((_, chunk),) = sink.search(encoder.encode_queries(["second text"])[0], limit=1)
-    assert chunk.metadata == {"record_id": "b", "chunk": 0, "n": 2}
+    assert chunk.metadata == {"record_id": "b", "chunk": 0, "start": 0, "end": 11, "n": 2}
 
 
 def test_chunks_that_a_shortened_record_no_longer_has_are_removed(sink: QdrantSink, encoder: FakeEncoder) -> None:

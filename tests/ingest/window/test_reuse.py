@@ -60,7 +60,8 @@ def test_a_renamed_record_keeps_its_vectors(sink: QdrantSink, encoder: FakeEncod
     for index in range(4):
         chunk = after["renamed", index]
         assert chunk.text == before["long", index].text
-        assert chunk.metadata == {"record_id": "renamed", "chunk": index, "n": 1}
+        cited = {"record_id": "renamed", "chunk": index, "n": 1}
+        assert chunk.metadata.items() >= cited.items()
         # Local mode normalises again what it is given, which can change a last bit.
         atol = 0 if "edge" in sink.target else 2e-8
         np.testing.assert_allclose(chunk.vector, before["long", index].vector, rtol=0, atol=atol)  # type: ignore[arg-type]
