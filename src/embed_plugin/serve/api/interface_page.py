@@ -21,7 +21,8 @@ section p {{ white-space: pre-line; }}
 <h1>{title} {version}</h1>
 <p>For programs: <a href="openapi.json">openapi.json</a>. To try it: <a href="./">the status page</a>.</p>
 <p>Where the service has keys, a request sends one: <code>Authorization: Bearer KEY</code> or
-<code>X-API-Key: KEY</code>. The probes, this page and the status page need none. A field that is null has its default.</p>
+<code>X-API-Key: KEY</code>. The probes, this page and the status page need none. A field that is null has its
+default.</p>
 {operations}
 </html>
 """
