@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from embed_plugin.encode.queue import BatchReport, QueuedTokens
-from embed_plugin.serve.admission import RETRY_BACKLOG_CAP_SECONDS, Admission
+from embed_plugin.serve.admission import LEAST_BULK_TOKENS, RETRY_BACKLOG_CAP_SECONDS, Admission
 from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.throughput import Throughput
 
@@ -59,9 +59,26 @@ def test_what_is_being_tokenised_counts() -> None:
 
 
 def test_without_a_limit_ten_seconds_of_work_may_wait() -> None:
-    lanes = admission(limit=None)
-    lanes.measure_limits()
-    assert (lanes.limit("bulk"), lanes.limit("interactive")) == (1000, 100)
-    fixed = admission(limit=77)
-    fixed.measure_limits()
-    assert fixed.limit("bulk") == 77
+    lanes = admission(limit=None, rate=50_000)
+    assert (lanes.limit("bulk"), lanes.limit("interactive")) == (500_000, 50_000)
+    assert admission(limit=77, rate=50_000).limit("bulk") == 77
+
+
+@pytest.mark.parametrize("rate", [1, 1500])
+def test_sixty_queries_may_wait_however_slow_the_machine_is(rate: int) -> None:
+    with admission(small=60 * 20, limit=None, rate=rate).reserve("interactive", 20):
+        pass
+    with (
+        pytest.raises(RequestError),
+        admission(small=LEAST_BULK_TOKENS // 10, limit=None, rate=rate).reserve("interactive", 20),
+    ):
+        pass
+
+
+def test_what_queries_take_of_the_speed_leaves_the_limits() -> None:
+    throughput = Throughput(workers=1, clock=lambda: 0.0)
+    for _ in range(10):
+        throughput.add(BatchReport(1, 50_000, 50_000, 1.0, (), ()))
+    lanes = Admission(lambda: QueuedTokens(0, 0), throughput, limit=None)
+    assert throughput.tokens_per_second("bulk") < 10_000
+    assert lanes.limit("bulk") == pytest.approx(500_000, abs=1)

@@ -8,10 +8,12 @@ import pytest
 import structlog
 
 from embed_plugin import Encoder
+from embed_plugin.encode.queue import BatchReport
 from embed_plugin.serve import ServeSettings, request_guard
+from embed_plugin.serve.admission import LEAST_BULK_TOKENS
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.scheduler import RequestJob
-from serve.conftest import KEY, serving, wait_until
+from serve.conftest import KEY, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -98,9 +100,9 @@ def test_a_failure_is_logged_without_texts_and_keys_whatever_the_log(
 
 def test_probes_need_no_key_and_everything_else_does(locked_server: RunningServer) -> None:
     client = locked_server.client
-    for path in ("/health/live", "/health/ready", "/"):
+    for path in ("/health/live", "/health/ready", "/", "/docs"):
         assert client.get(path).status_code == 200
-    for path in ("/metrics", "/info", "/docs", "/openapi.json", "/v1/models", "/nothing"):
+    for path in ("/metrics", "/info", "/openapi.json", "/v1/models", "/nothing"):
         refused = client.get(path)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert client.get(path, headers={"Authorization": f"Bearer {KEY}"}).status_code in {200, 404}
@@ -108,9 +110,13 @@ def test_probes_need_no_key_and_everything_else_does(locked_server: RunningServe
     assert locked_server.embed(["the cat"], headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
-def test_the_speed_measured_at_the_start_sets_the_limits(held: HeldEncoder) -> None:
+def test_the_limits_follow_the_speed_after_a_start_on_a_busy_machine(held: HeldEncoder) -> None:
     with serving(held.encoder, ServeSettings(port=0)) as server:
-        wait_until(lambda: server.service.lifecycle.phase == "ready")
-        limit = server.service.scheduler.admission.limit
-        assert limit("bulk") > 1000
-        assert limit("interactive") == limit("bulk") // 10
+        scheduler = server.service.scheduler
+        for tokens in (10, 10**8):
+            scheduler.throughput.reset()
+            scheduler.throughput.add(BatchReport(1, tokens, 0, 1.0, (), ()))
+            expected = max(LEAST_BULK_TOKENS, 10 * tokens)
+            gauge = server.service.metrics.registry.get_sample_value("embed_queue_limit_tokens", {"lane": "bulk"})
+            assert gauge == expected
+            assert scheduler.admission.limit("interactive") == expected // 10

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.throughput import LANES
 
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from embed_plugin.serve.throughput import Lane, Throughput
 
 QUEUE_SECONDS = 10.0
-"""Default limit of the bulk lane: the tokens that are encoded in this time."""
+"""Default limit of the bulk lane: the tokens that are encoded in this time, at the speed measured lately."""
 
 INTERACTIVE_SHARE = 0.1
 """The interactive lane's limit, as a share of the bulk lane's: a query that would wait for more than a second is better
 refused at once."""
+
+LEAST_BULK_TOKENS = 40 * SMALL_JOB_TOKENS
+"""Floor of the default limit. The interactive lane then holds four of its largest requests, or a hundred short queries,
+however slow the machine is at the moment."""
 
 RETRY_BACKLOG_CAP_SECONDS = 30.0
 """Cap on the wait added for clients already told to retry later, because they may not come back."""
@@ -46,17 +51,14 @@ class Admission:
         self._retries_until: dict[Lane, float] = dict.fromkeys(LANES, 0.0)
         self._throughput = throughput
         self._reserved: dict[Lane, int] = dict.fromkeys(LANES, 0)
-        self._limits: dict[Lane, int] = _limits(limit or 1)
-        self._is_fixed = limit is not None
-
-    def measure_limits(self) -> None:
-        """Set the limits from the measured throughput, unless they were given."""
-        if not self._is_fixed:
-            self._limits = _limits(int(QUEUE_SECONDS * self._throughput.tokens_per_second("bulk")))
+        self._limit = limit
 
     def limit(self, lane: Lane) -> int:
-        """Return the most tokens that may wait in a lane."""
-        return self._limits[lane]
+        """Return the most tokens that may wait in a lane: as given, or what the recent throughput allows."""
+        bulk = self._limit
+        if bulk is None:  # the interactive lane's throughput is that of all workers
+            bulk = max(LEAST_BULK_TOKENS, int(QUEUE_SECONDS * self._throughput.tokens_per_second("interactive")))
+        return bulk if lane == "bulk" else max(1, int(INTERACTIVE_SHARE * bulk))
 
     def waiting(self, lane: Lane) -> int:
         """Return the tokens that wait in a lane: queued ones, and those of requests being tokenised."""
@@ -90,7 +92,3 @@ class Admission:
         found = f"{waiting} tokens wait in the {lane} lane, which may hold {limit}"
         message = f"{found}; at {rate:.0f} tokens/s there is room in {seconds} s"
         return RequestError("overloaded", message, retry_after=seconds)
-
-
-def _limits(bulk: int) -> dict[Lane, int]:
-    return {"interactive": max(1, int(INTERACTIVE_SHARE * bulk)), "bulk": bulk}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.exceptions import HTTPException
 
 import embed_plugin
@@ -17,7 +17,8 @@ from embed_plugin.serve.api.native import routes
 from embed_plugin.serve.api.openai import bad_input_error, openai_routes
 from embed_plugin.serve.api.responses import error_response
 from embed_plugin.serve.keys import Keys
-from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.logs import log_loop_failure
+from embed_plugin.serve.request_errors import MOST_QUOTED, RequestError
 from embed_plugin.serve.request_guard import RequestGuard
 from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from embed_plugin.encode import Encoder
+
+_KEY_SCHEMES = [Depends(HTTPBearer(auto_error=False)), Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]
+"""For OpenAPI; the request guard checks the keys."""
 
 
 def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> FastAPI:
@@ -46,7 +50,7 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         docs_url=None,  # FastAPI's pages load their scripts from a CDN; /docs is one of health_routes
         redoc_url=None,
         lifespan=_lifespan,
-        dependencies=[Depends(HTTPBearer(auto_error=False))] if keys else [],  # for OpenAPI; the guard checks
+        dependencies=_KEY_SCHEMES if keys else [],
     )
     app.state.service = service
     for router in (routes(service), openai_routes(service), health_routes(service)):
@@ -60,9 +64,11 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    asyncio.get_running_loop().set_exception_handler(log_loop_failure)
     warming_up = asyncio.create_task(service.lifecycle.warm_up())
     yield
     warming_up.cancel()
+    service.content_parser.close()
     service.scheduler.close()
 
 
@@ -96,12 +102,8 @@ def _of_validation(error: RequestValidationError) -> RequestError:
     """Make the error of the first invalid field, without the value that was sent; carries the index of a text."""
     first: dict[str, Any] = error.errors()[0]
     where, problem = first["loc"], first["msg"]
-    if first["type"] == "json_invalid":
-        return RequestError(
-            "invalid_request", f"the body is not JSON, at character {where[-1]}: {first['ctx']['error']}"
-        )
     if where[1:2] == ("texts",) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
         return RequestError("invalid_text", f"text {where[2]}: {problem}", index=where[2])
     if where[1:2] == ("input",) and first["type"] != "missing":
         return bad_input_error(error.body["input"])
-    return RequestError("invalid_request", f"{'.'.join(map(str, where))}: {problem}")
+    return RequestError("invalid_request", f"{'.'.join(str(part)[:MOST_QUOTED] for part in where)}: {problem}")

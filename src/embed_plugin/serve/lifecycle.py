@@ -33,13 +33,12 @@ class Lifecycle:
         self._probed = float("-inf")
 
     async def warm_up(self) -> None:
-        """Encode texts of several lengths on every worker, measure the throughput, and become ready."""
+        """Encode texts of several lengths on every worker, which measures the throughput, and become ready."""
         encoder, throughput = self._scheduler.encoder, self._scheduler.throughput
         texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * encoder.runtime.workers)]
         await encoder.aencode_documents(texts)
         throughput.reset()
         await encoder.aencode_documents(texts)
-        self._scheduler.admission.measure_limits()
         if self.phase == "starting":
             self.phase = "ready"
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from embed_plugin.errors import EmbedPluginError
+
 if TYPE_CHECKING:
-    from typing import TextIO
+    import asyncio
+    from collections.abc import MutableMapping
+    from typing import Any, TextIO
+
+LOG = structlog.get_logger("embed_plugin.serve")
+
+FOREIGN_LOGGERS = ("uvicorn", "asyncio", "concurrent.futures")
+"""Loggers of what this service runs on, which write exceptions that nobody caught."""
 
 
 class Stderr(io.TextIOBase):
@@ -36,7 +46,7 @@ def configure(level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _leave_values_out,
     ]
     renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -52,8 +62,45 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    logger = logging.getLogger("uvicorn")
-    logger.handlers = [handler]
-    logger.propagate = False
-    # uvicorn logs start and end at info level; this service logs the same with more detail.
-    logger.setLevel(max(least, logging.WARNING))
+    for name in FOREIGN_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        # uvicorn logs start and end at info level; this service logs the same with more detail.
+        logger.setLevel(max(least, logging.WARNING))
+
+
+def log_loop_failure(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an exception that nobody awaits, without the event loop's message, which quotes arguments and results."""
+    error = context.get("exception")
+    details = {} if error is None else {"traceback": traceback_without_values(error)}
+    LOG.error("a task failed", **details)
+
+
+def traceback_without_values(error: BaseException) -> str:
+    """Format the classes and stack frames of an exception and its causes, oldest first, without values.
+
+    Local variables are left out: structlog's default, which applies where :func:`configure` was not called, prints
+    those of every frame. So are messages, except this package's own: others may quote a text.
+    """
+    chain: list[str] = []
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        message = f": {link}" if isinstance(link, EmbedPluginError) else ""
+        chain.append(f"{''.join(traceback.format_tb(link.__traceback__))}{type(link).__qualname__}{message}")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\n\n".join(reversed(chain))
+
+
+def _leave_values_out(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the exception of a log call with its traceback without values."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple):
+        error = error[1]
+    elif error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["traceback"] = traceback_without_values(error)
+    return event

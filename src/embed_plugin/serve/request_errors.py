@@ -14,6 +14,9 @@ from embed_plugin.wire import RETRY_AFTER_HEADER, STATUS
 if TYPE_CHECKING:
     from embed_plugin.wire import ErrorCode, ErrorContent
 
+MOST_QUOTED = 200
+"""Characters of a client's own name for something that an error message quotes."""
+
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that disconnected before its response; counted and logged, never sent."""
 
@@ -47,7 +50,8 @@ class RequestError(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        # A quoted name may hold a lone surrogate, which no response can.
+        self.message = message.encode(errors="backslashreplace").decode()
         self.index = index
         self.retry_after = retry_after
         self.closes = closes

@@ -6,13 +6,12 @@ It also cancels the route when the client disconnects, and turns every exception
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from embed_plugin.errors import EmbedPluginError
 from embed_plugin.serve.api.responses import error_response
+from embed_plugin.serve.logs import traceback_without_values
 from embed_plugin.serve.metrics import UNMATCHED
 from embed_plugin.serve.request_body import BodyReader
 from embed_plugin.serve.request_errors import (
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
     from embed_plugin.serve.metrics import Metrics
     from embed_plugin.serve.settings import ServeSettings
 
-OPEN_PATHS = frozenset({"/", "/health/live", "/health/ready"})
-"""Paths that need no key: the probes, and the status page, which holds nothing but a form for the key."""
+OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
+"""Paths that need no key: the probes, the status page, which holds nothing but a form for the key, and the page of the
+interface, which is the same for every service."""
 
 QUIET_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Paths that machines poll every few seconds; logged at debug level."""
@@ -74,7 +74,7 @@ class RequestGuard:
         record = sender.record
         try:
             headers = _headers_of(scope)
-            self._check_key(scope["path"], headers)
+            self._check_key(scope)
             record.deadline = record.arrived + self._deadline_seconds(headers)
             body = await self._bodies.read(receive, _number(headers, b"content-length") or 0)
             with self._bodies.hold(body):
@@ -86,7 +86,7 @@ class RequestGuard:
             record.status = CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001 - logged, and answered
             LOG.error(  # noqa: TRY400 - its traceback holds the texts
-                "the request failed", path=scope["path"], traceback=_traceback_without_values(error)
+                "the request failed", route=_route_of(scope), traceback=traceback_without_values(error)
             )
             record.code = "internal"
             if not sender.has_started:
@@ -94,11 +94,10 @@ class RequestGuard:
             # A response that has begun stays incomplete: the server then closes the connection, which tells the client.
             # The exception is not raised again, because the server would log its message.
 
-    def _check_key(self, path: str, headers: dict[bytes, bytes]) -> None:
-        if path not in OPEN_PATHS and not self._keys.allow(headers.get(b"authorization", b"")):
-            raise RequestError(
-                "unauthorized", "expected a header  Authorization: Bearer KEY  with a key of this server"
-            )
+    def _check_key(self, scope: Scope) -> None:
+        if scope["path"] not in OPEN_PATHS and not self._keys.allow_request(scope["headers"]):
+            expected = "one header  Authorization: Bearer KEY  or  X-API-Key: KEY  with a key of this server"
+            raise RequestError("unauthorized", f"expected {expected}")
 
     def _deadline_seconds(self, headers: dict[bytes, bytes]) -> float:
         requested = _number(headers, DEADLINE_HEADER.lower().encode())
@@ -125,7 +124,7 @@ class RequestGuard:
             watcher.cancel()
 
     def _count_and_log(self, scope: Scope, record: RequestRecord) -> None:
-        route = str(getattr(scope.get("route"), "path", UNMATCHED))
+        route = _route_of(scope)
         self._metrics.count_request(record, route)
         facts = {name: value for name in ("code", "lane", "texts", "tokens") if (value := getattr(record, name))}
         write = LOG.debug if scope["path"] in QUIET_PATHS else LOG.info
@@ -183,21 +182,9 @@ class _BufferedRequest:
             task.cancel()
 
 
-def _traceback_without_values(error: BaseException) -> str:
-    """Format the classes and stack frames of an exception and its causes, oldest first, without values.
-
-    Local variables are left out: structlog's default, which applies where :func:`~embed_plugin.serve.logs.configure`
-    was not called, prints those of every frame. So are messages, except this package's own: others may quote a text.
-    """
-    chain: list[str] = []
-    link: BaseException | None = error
-    seen: set[int] = set()
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        message = f": {link}" if isinstance(link, EmbedPluginError) else ""
-        chain.append(f"{''.join(traceback.format_tb(link.__traceback__))}{type(link).__qualname__}{message}")
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return "\n\n".join(reversed(chain))
+def _route_of(scope: Scope) -> str:
+    """Return the path's template, for a path of its own may hold anything."""
+    return str(getattr(scope.get("route"), "path", UNMATCHED))
 
 
 def _headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -116,7 +116,7 @@ class Scheduler:
             in_windows: Queue them in windows that are sent one after the other.
 
         Raises:
-            RequestError: a text is invalid or too long, there are too many, or the lane is full.
+            RequestError: a text is invalid or too long, or the lane is full.
         """
         estimate = self._check(texts)
         with self.admission.reserve(_lane_of(estimate), estimate):
@@ -137,7 +137,7 @@ class Scheduler:
         """Count the tokens of each text, not cut at the limit.
 
         Raises:
-            RequestError: a text is invalid or too long, there are too many, or the lane is full.
+            RequestError: a text is invalid or too long, or the lane is full.
         """
         estimate = self._check(texts)
         with self.admission.reserve(_lane_of(estimate), estimate):
@@ -148,9 +148,6 @@ class Scheduler:
     def _check(self, texts: Sequence[str]) -> int:
         """Refuse texts above the limits, and estimate the tokens."""
         limits = self._settings
-        if len(texts) > limits.texts:
-            message = f"{len(texts)} texts; at most {limits.texts} in one request: send them in several"
-            raise RequestError("too_many_texts", message)
         for index, text in enumerate(texts):
             if len(text) > limits.text_characters:
                 message = f"text {index} has {len(text)} characters, at most {limits.text_characters}: split it"

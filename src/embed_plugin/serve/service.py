@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.serve.api.request_content import ContentParser
 from embed_plugin.serve.api.responses import ServedModel
 from embed_plugin.serve.lifecycle import Lifecycle
 from embed_plugin.serve.metrics import Metrics
-from embed_plugin.serve.request_errors import RequestError
+from embed_plugin.serve.request_errors import MOST_QUOTED, RequestError
 from embed_plugin.serve.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Service:
     scheduler: Scheduler
     lifecycle: Lifecycle
     metrics: Metrics
+    content_parser: ContentParser
     model: ServedModel
     version: str
 
@@ -43,7 +45,7 @@ class Service:
             metrics.count_batch(report)
 
         encoder.runtime.observe(observe)
-        return cls(encoder, settings, scheduler, lifecycle, metrics, model, version)
+        return cls(encoder, settings, scheduler, lifecycle, metrics, ContentParser(settings.texts), model, version)
 
     def check_model(self, requested: str | None) -> None:
         """Refuse a request for another model.
@@ -51,6 +53,6 @@ class Service:
         Raises:
             RequestError: the request names neither the model nor its fingerprint.
         """
-        if requested not in (None, self.model.name, self.model.fingerprint):
+        if requested is not None and requested not in (self.model.name, self.model.fingerprint):
             served = f"this server has {self.model.name!r}, fingerprint {self.model.fingerprint}"
-            raise RequestError("model_not_found", f"there is no model {requested!r} here; {served}")
+            raise RequestError("model_not_found", f"there is no model {requested[:MOST_QUOTED]!r} here; {served}")

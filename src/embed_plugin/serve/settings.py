@@ -18,7 +18,7 @@ class ServeSettings:
         port: Port to listen on; 0 takes a free one and logs it.
         model_name: The model's name in requests and responses; None: its source.
         queue_tokens: Most tokens that wait in the bulk lane, and a tenth of them in the interactive lane; None: as many
-            as this machine encodes in ten seconds, measured when the service starts.
+            as this machine encodes in ten seconds at the speed measured lately, and at least 20,480.
         texts: Most texts of one request.
         text_characters: Most characters of one text.
         body_bytes: Most bytes of one request's body.

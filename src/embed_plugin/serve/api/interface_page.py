@@ -16,10 +16,13 @@ _PAGE = """<!doctype html>
 body {{ max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; font: 16px/1.5 system-ui, sans-serif; }}
 section {{ border-top: 1px solid #8888; }}
 h2 {{ font: 600 1rem ui-monospace, monospace; }}
-p {{ white-space: pre-line; }}
+section p {{ white-space: pre-line; }}
 </style>
 <h1>{title} {version}</h1>
 <p>For programs: <a href="openapi.json">openapi.json</a>. To try it: <a href="./">the status page</a>.</p>
+<p>Where the service has keys, a request sends one: <code>Authorization: Bearer KEY</code> or
+<code>X-API-Key: KEY</code>. The probes, this page and the status page need none. A field that is null has its
+default.</p>
 {operations}
 </html>
 """
@@ -52,7 +55,8 @@ def _operation(name: str, operation: dict[str, Any], description: dict[str, Any]
 def _kind(schema: dict[str, Any]) -> str:
     """Describe the type of a field, such as ``array of string`` or ``document | query, default document``."""
     if "anyOf" in schema:
-        kind = " | ".join(filter(None, map(_kind, schema["anyOf"])))
+        kinds = [_kind(each) for each in schema["anyOf"] if each != {"type": "null"}]
+        kind = " | ".join(filter(None, kinds))
     elif "enum" in schema:
         kind = " | ".join(map(str, schema["enum"]))
     else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from embed_plugin.serve.api.request_content import ContentRoute
 from embed_plugin.serve.api.responses import (
     json_response,
     vectors_as_floats,
@@ -51,7 +52,7 @@ FORMS: dict[int | str, dict[str, Any]] = {
 
 def routes(service: Service) -> APIRouter:
     """Make our own routes of a service."""
-    router = APIRouter(responses=ERRORS)
+    router = APIRouter(responses=ERRORS, route_class=ContentRoute)
 
     @router.post(EMBED_PATH, response_model=EmbedAnswer, responses=FORMS)
     async def embed(request: Request, wanted: EmbedRequest, _deadline: Deadline = None) -> Response:

@@ -13,9 +13,10 @@ from embed_plugin.serve.api.openai_schemas import (
     EmbeddingsRequest,
     ModelsAnswer,
     OpenAIErrorAnswer,
-    is_token_ids,
 )
+from embed_plugin.serve.api.request_content import ContentRoute, is_token_ids
 from embed_plugin.serve.api.responses import json_response, openai_embeddings
+from embed_plugin.serve.api.roles import agreed_role, split_model_name
 from embed_plugin.serve.request_errors import OPENAI_PREFIX, RequestError
 from embed_plugin.serve.service import Service
 
@@ -31,19 +32,27 @@ OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
 
 def openai_routes(service: Service) -> APIRouter:
     """Make the routes of a service under ``/v1``."""
-    router = APIRouter(prefix=OPENAI_PREFIX.rstrip("/"), responses=OPENAI_ERRORS)
+    router = APIRouter(prefix=OPENAI_PREFIX.rstrip("/"), responses=OPENAI_ERRORS, route_class=ContentRoute)
 
     @router.post("/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(request: Request, wanted: EmbeddingsRequest, _deadline: Deadline = None) -> Response:
-        """Encode texts, as OpenAI's API does. `role: "query"` is an extension of ours."""
+        """Encode texts, as OpenAI's API does.
+
+        Texts are documents unless a request says `query`: in `role`, `input_type` or `task`, or as the model's name
+        with `:query` behind it. Where two of them disagree the request is refused.
+        """
         service.lifecycle.check()
-        service.check_model(wanted.model)
+        name, role_of_name = split_model_name(wanted.model, (service.model.name, service.model.fingerprint))
+        service.check_model(name)
+        role = agreed_role(
+            {"role": wanted.role, "input_type": wanted.input_type, "task": wanted.task, "model": role_of_name}
+        )
         texts = _texts_of(wanted)
         if wanted.dimensions not in (None, service.model.dimension):
             found = f"dimensions is {wanted.dimensions}; this model's vectors have {service.model.dimension}"
             raise RequestError("invalid_request", f"{found}: leave it out, or export a model with --dimension")
         record = request.state.record
-        job = await service.scheduler.submit(texts, record, role=wanted.role, truncate=None)
+        job = await service.scheduler.submit(texts, record, role=role, truncate=None)
         as_base64 = wanted.encoding_format == "base64"
         return openai_embeddings(await job.vectors(), job, service.model, as_base64=as_base64)
 
@@ -73,7 +82,6 @@ def bad_input_error(value: object) -> RequestError:
 def _texts_of(wanted: EmbeddingsRequest) -> list[str]:
     if isinstance(wanted.input, str):
         return [wanted.input]
-    texts = [text for text in wanted.input if isinstance(text, str)]
-    if not texts:
+    if not wanted.input:
         raise bad_input_error(wanted.input)
-    return texts
+    return wanted.input

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
-from embed_plugin.serve.api.schemas import RoleField
+from embed_plugin.serve.api.roles import InputType
+from embed_plugin.serve.api.schemas import null_is_default
+
+Encoding = Annotated[
+    Literal["float", "base64"],
+    BeforeValidator(null_is_default, json_schema_input_type=Literal["float", "base64"] | None),
+]
 
 
 class EmbeddingsRequest(BaseModel):
@@ -14,13 +20,19 @@ class EmbeddingsRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    input: str | list[str] | list[int] | list[list[int]] = Field(
+    input: str | Annotated[list[str], Field(fail_fast=True)] = Field(
         description="A text or texts. Token ids are refused with 400: they belong to another model's tokenizer."
     )
-    model: str = Field(description="The model's name or fingerprint; any other gets 404.")
-    encoding_format: Literal["float", "base64"] = "float"
+    model: str = Field(
+        description="The model's name or fingerprint; any other gets 404. NAME:query and NAME:document state the role."
+    )
+    encoding_format: Encoding = "float"
     dimensions: StrictInt | None = Field(None, description="If given, the model's own.")
-    role: RoleField = "document"
+    role: Literal["document", "query"] | None = Field(
+        None, description="Use of the texts; it selects the prefix. Without any role they are documents."
+    )
+    input_type: InputType | None = Field(None, description="The role, as other services call it.")
+    task: InputType | None = Field(None, description="The role, as other services call it.")
 
 
 class Embedding(BaseModel):
@@ -76,10 +88,3 @@ class OpenAIErrorAnswer(BaseModel):
     """An error."""
 
     error: OpenAIErrorDetail
-
-
-def is_token_ids(value: Any) -> bool:  # noqa: ANN401 - whatever was sent as input
-    """Return whether an input is token ids: numbers, or lists of them."""
-    if not isinstance(value, list) or not value:
-        return False
-    return all(isinstance(each, int) or is_token_ids(each) for each in value)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic_core import PydanticUseDefault
 
-Texts = Annotated[list[str], Field(description="Texts, in the order their vectors come back.")]
-RoleField = Annotated[Literal["document", "query"], Field(description="Use of the texts; it selects the prefix.")]
+
+def null_is_default(value: object) -> object:
+    """Take null as the field's default: clients send every field they know."""
+    if value is None:
+        raise PydanticUseDefault
+    return value
+
+
+Texts = Annotated[list[str], Field(fail_fast=True, description="Texts, in the order their vectors come back.")]
+RoleField = Annotated[
+    Literal["document", "query"],
+    BeforeValidator(null_is_default, json_schema_input_type=Literal["document", "query"] | None),
+    Field(description="Use of the texts; it selects the prefix."),
+]
 
 
 class _Request(BaseModel):
