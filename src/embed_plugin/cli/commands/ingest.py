@@ -17,7 +17,7 @@ from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.options.new_collection import NewCollection
 from embed_plugin.cli.options.reading import Reading
 from embed_plugin.cli.options.run import Rejections, Run
-from embed_plugin.cli.printable import say
+from embed_plugin.cli.printable import count_of, say
 from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress
 from embed_plugin.cli.reports.left_out import LeftOut
 from embed_plugin.cli.reports.output import warn_of_unknown, write_json
@@ -167,8 +167,9 @@ def _exit(summary: IngestSummary, rejected_file: str | None, first_reason: str) 
     if summary.rejected:
         retry = f"mend that, and try again with  --retry-rejected {rejected_file}"
         where = f". {rejected_file} says why; {retry}" if rejected_file else ""
-        were = "1 record or chunk was" if summary.rejected == 1 else f"{summary.rejected:,} records or chunks were"
-        say(f"{were} rejected{where}")
+        counts = {"record": summary.rejected_records, "chunk": summary.rejected_chunks}
+        what = " and ".join(count_of(number, noun) for noun, number in counts.items() if number)
+        say(f"{what} {'was' if summary.rejected == 1 else 'were'} rejected{where}")
         say(f"{'the reason' if summary.rejected == 1 else 'the first reason'}: {first_reason}")
     if summary.mirror_refused or summary.rejected:
         raise typer.Exit(FAILED if summary.mirror_refused else REJECTED)
