@@ -127,7 +127,7 @@ def test_what_is_rejected_is_in_a_file_with_the_reason_and_can_be_tried_again(
     lines = '{"id": "a", "text": "the cat"}\n{"id": "b", "text": 1}\nnot json\n'
     done = run("ingest", "-", *place, "--id-field", "id", "--rejected", letters, "--json", "-", stdin=lines)
     assert done.returncode == 3
-    assert f"2 records or chunks were rejected. {letters} says why" in done.stderr
+    assert f"2 records were rejected. {letters} says why" in done.stderr
     summary = json.loads(done.stdout)
     assert (summary["embedded"], summary["rejected"], summary["rejected_file"]) == (1, 2, str(letters))
     written = [json.loads(line) for line in letters.read_text().splitlines()]

@@ -167,7 +167,7 @@ def test_a_rate_is_told_only_of_what_was_embedded_and_one_is_one(docs: Path, pla
     assert "texts per second" not in run("ingest", docs, *place, "--dry-run").stdout
     first = run("ingest", docs, *place)
     assert "texts per second" in first.stdout
-    assert "1 record or chunk was rejected. " in first.stderr
+    assert "1 record was rejected. " in first.stderr
     assert f"the reason: {docs}/b.txt: found PDF" in first.stderr
     assert "texts per second" not in run("ingest", docs, *place).stdout
     assert summary(docs, *place)["texts_per_second"] == 0
