@@ -132,7 +132,8 @@ class ServerProcess:
     def __init__(
         self, model: Path, *options: str, env: dict[str, str] | None = None, program: tuple[str, str] = COMMAND
     ) -> None:
-        command = [sys.executable, "-W", "error", *program, "serve", str(model), "--port", "0", *options]
+        command = [sys.executable, "-W", "error", *program, "serve", str(model), "--port", "0", "--drain-delay", "0"]
+        command += options
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         self.log: list[dict[str, Any]] = []
         self._listening = threading.Event()

@@ -14,7 +14,7 @@ import pytest
 from conftest import HANG_SECONDS
 from embed_plugin import Encoder
 from embed_plugin.serve import ServeSettings
-from embed_plugin.serve.http_protocol import HEAD_BYTES
+from embed_plugin.serve.connections.connection import HEAD_BYTES
 from serve.conftest import KEY, serving, wait_until
 
 if TYPE_CHECKING:

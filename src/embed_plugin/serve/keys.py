@@ -26,6 +26,7 @@ class Keys:
             example = "python -c 'import secrets; print(secrets.token_urlsafe())'"
             raise InvalidInputError(f"a key has fewer than {LEAST_CHARACTERS} characters: make one with  {example}")
         self._digests = [_digest(key.encode()) for key in sorted(found)]
+        self._source: tuple[Path | None, str | None] = (None, None)
 
     @classmethod
     def read(cls, file: Path | None, *, more: str | None = None) -> Keys:
@@ -46,7 +47,20 @@ class Keys:
             if not in_file:
                 raise InvalidInputError(f"{file} holds no key; expected one a line")
             keys += in_file
-        return cls(keys)
+        made = cls(keys)
+        made._source = (file, more)
+        return made
+
+    def reload(self) -> None:
+        """Read the file again. Where it is bad, the keys stay as they are.
+
+        Raises:
+            ServiceError: the file cannot be read.
+            InvalidInputError: it holds no key, or a key is too short.
+        """
+        file, more = self._source
+        if file is not None:
+            self._digests = Keys.read(file, more=more)._digests
 
     def __bool__(self) -> bool:
         return bool(self._digests)
