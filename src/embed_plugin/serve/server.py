@@ -47,13 +47,13 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._lifecycle: Lifecycle = state.service.lifecycle
         self._keys: Keys = state.keys
-        self._watch = watch
+        self.watch = watch
         self._drain_delay = drain_delay
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and watch the connections."""
         await super().startup(sockets)
-        self._watching = asyncio.create_task(self._watch.run())
+        self._watching = asyncio.create_task(self.watch.run())
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

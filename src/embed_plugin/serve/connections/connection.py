@@ -111,8 +111,10 @@ class WatchedConnection(asyncio.Protocol):
         """Answer a request that cannot be read, and close; responses to those before it are completed instead."""
         if self.is_answering and (self.cycle.response_started or not self.cycle.more_body):
             self.cycle.keep_alive = False
-        elif not self.transport.is_closing():
-            self.transport.write(answer)
+            return
+        if not self.transport.is_closing():
+            is_answered = self.receiving == "body" and not self.is_answering
+            self.transport.write(b"" if is_answered else answer)
             self.transport.close()
 
 

@@ -48,7 +48,8 @@ class HttptoolsConnection(WatchedConnection, HttpToolsProtocol):
         if self._is_refused:
             return
         try:
-            self._feed(memoryview(data))
+            for first in range(0, len(data), TRAILER_BYTES):  # in parts, so that a part with an end counts little
+                self._feed(memoryview(data)[first : first + TRAILER_BYTES])
         except httptools.HttpParserError:
             self._refuse()
         self.note()

@@ -44,12 +44,13 @@ class ConnectionWatch:
     Attributes:
         now: Seconds by a clock that stands still while the event loop is busy: what clients have sent meanwhile is read
             before they are called slow.
+        connections: All that are open.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
         self.now = 0.0
         self._settings = settings
-        self._connections: set[WatchedConnection] = set()
+        self.connections: set[WatchedConnection] = set()
 
     async def run(self) -> None:
         """Look after the connections until cancelled."""
@@ -60,24 +61,24 @@ class ConnectionWatch:
     def tick(self) -> None:
         """Close what is too slow or too much."""
         self.now += TICK_SECONDS
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.note()
             if connection.is_unread_for(SEND_SECONDS):
                 connection.transport.abort()
             elif self._is_overdue(connection):
                 connection.transport.close()
         settled = self.now - SETTLED_SECONDS
-        unfinished = (each for each in self._connections if each.is_unfinished and each.since <= settled)
+        unfinished = (each for each in self.connections if each.is_unfinished and each.since <= settled)
         for group in self._by_address(unfinished):
             for connection in group[:-UNFINISHED_OF_AN_ADDRESS]:
                 connection.transport.close()
 
     def add(self, connection: WatchedConnection) -> None:
         """Watch a connection. When all are taken, the address with the most that wait makes room."""
-        self._connections.add(connection)
-        if len(self._connections) < self._settings.connections:
+        self.connections.add(connection)
+        if len(self.connections) < self._settings.connections:
             return
-        waiting = (each for each in self._connections if each.is_waiting and each is not connection)
+        waiting = (each for each in self.connections if each.is_waiting and each is not connection)
         most = max(self._by_address(waiting), key=len, default=[])
         most.sort(key=lambda each: not each.is_unfinished)
         for each in most[: 1 + self._settings.connections // ROOM_SHARE]:
@@ -85,7 +86,7 @@ class ConnectionWatch:
 
     def remove(self, connection: WatchedConnection) -> None:
         """Forget a connection that was lost."""
-        self._connections.discard(connection)
+        self.connections.discard(connection)
 
     def _is_overdue(self, connection: WatchedConnection) -> bool:
         if connection.is_answering:  # the limits of the request apply, those of its body too
