@@ -6,6 +6,7 @@ It also cancels the route when the client disconnects, and turns every exception
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,8 @@ class RequestGuard:
         route = str(getattr(scope.get("route"), "path", UNMATCHED))
         self._service.metrics.count_request(record, route)
         facts = {name: value for name in ("code", "lane", "texts", "tokens") if (value := getattr(record, name))}
+        if record.code == "unauthorized" and (client := _address_of(scope)):
+            facts["client"] = client
         write = LOG.debug if scope["path"] in QUIET_PATHS else LOG.info
         milliseconds = round(1000 * record.seconds, 1)
         write("request", method=scope["method"], route=route, status=record.status, ms=milliseconds, **facts)
@@ -230,6 +233,15 @@ def _routed(scope: Scope, root_path: str) -> Scope:
         path = path.removeprefix(root)
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return {**scope, "path": path.removesuffix("/") or "/", "root_path": "", "method": method}
+
+
+def _address_of(scope: Scope) -> str | None:
+    """Return the client's address, or None where a proxy's header names something else."""
+    host: str = (scope.get("client") or ("",))[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 def _headers_of(scope: Scope) -> dict[bytes, bytes]:
