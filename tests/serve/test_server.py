@@ -74,6 +74,7 @@ def test_the_command_serves_logs_and_ends(start_server: Callable[..., ServerProc
 @posix
 def test_a_log_that_nobody_reads_any_more_stops_nothing(tiny_model: Callable[..., Path]) -> None:
     command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tiny_model()), "--port", "0"]
+    command += ["--drain-delay", "0"]
     with killed_on_failure(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         assert process.stderr is not None
         port = json.loads(process.stderr.readline())["port"]
