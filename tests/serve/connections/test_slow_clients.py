@@ -78,15 +78,19 @@ def test_bodies_on_open_paths_take_no_room_of_others(keyed: RunningServer) -> No
         connection.close()
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"), [("SEND_SECONDS", 0.5), ("UNREAD_BYTES", 100_000)], ids=["for too long", "too much"]
+)
 def test_a_response_that_is_not_read_is_cut_off(
-    parser: type, tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    parser: type, tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     del parser
-    monkeypatch.setattr("embed_plugin.serve.connections.watch.SEND_SECONDS", 0.5)
     with serving(Encoder.load(tiny_model())) as server, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
         texts = json.dumps({"texts": ["the cat"] * 2000}).encode()
         connection.sendall(8 * (head("/embed", length=len(texts)) + texts))
         wait_until(lambda: any(each.flow.write_paused for each in server.watch.connections))
+        assert len(server.watch.connections) == 1
+        monkeypatch.setattr(f"embed_plugin.serve.connections.watch.{limit}", value)
         wait_until(lambda: not server.watch.connections)

@@ -45,6 +45,7 @@ class WatchedConnection(asyncio.Protocol):
         whole: Number of requests that were received whole.
         since: Time at which its state became what it is, by the clock of the watch.
         active: Time of the last bytes, by the same clock.
+        unread: Bytes that the client leaves unread, and the time since which it has read next to nothing of them.
     """
 
     watch: Watch
@@ -53,7 +54,7 @@ class WatchedConnection(asyncio.Protocol):
     since = 0.0
     active = 0.0
     _state: tuple[Receiving, bool, int] | None = None
-    _unread: tuple[int, float] = (0, 0.0)
+    unread: tuple[int, float] = (0, 0.0)
     # Set by uvicorn:
     transport: Any
     flow: Any
@@ -95,17 +96,14 @@ class WatchedConnection(asyncio.Protocol):
         """True if closing the connection would cut off no request that came whole."""
         return self.is_unfinished or not self.is_answering
 
-    def is_unread_for(self, seconds: float) -> bool:
-        """Return whether the client has read next to nothing of its response for so long."""
+    def note_unread(self) -> None:
+        """Take the time if the client has read on, or there is nothing that it could read."""
         unread = self.transport.get_write_buffer_size()
-        if not unread or not (self.flow.write_paused or self.transport.is_closing()):
-            self._unread = (0, self.watch.now)
-            return False
-        before, at = self._unread
-        if not before - LEAST_READ_BYTES < unread <= before:
-            self._unread = (unread, self.watch.now)
-            return False
-        return self.watch.now - at > seconds
+        if not (self.flow.write_paused or self.transport.is_closing()):
+            unread = 0
+        before, _ = self.unread
+        if not unread or not before - LEAST_READ_BYTES < unread <= before:
+            self.unread = (unread, self.watch.now)
 
     def refuse(self, answer: bytes) -> None:
         """Answer a request that cannot be read, and close; responses to those before it are completed instead."""

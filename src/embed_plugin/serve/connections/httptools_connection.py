@@ -110,6 +110,7 @@ class HttptoolsConnection(WatchedConnection, HttpToolsProtocol):
             return
         self._stop_if(self._head_bytes + len(self.url) > HEAD_BYTES or len(self.pipeline) >= MOST_PIPELINED)
         super().on_headers_complete()
+        self.cycle.keep_alive &= self.parser.should_keep_alive()  # older releases of uvicorn know `close` alone
         self.receiving = "body"
         self._trailer_bytes = self._bytes_of_no_part = 0
 

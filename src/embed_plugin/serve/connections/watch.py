@@ -28,6 +28,9 @@ request is sent into a connection that this service has just closed."""
 SEND_SECONDS = 60.0
 """Time limit for a client to read the next part of its response."""
 
+UNREAD_BYTES = 64 * 2**20
+"""Memory for all responses that are not read; beyond it the one that has been unread for longest is dropped."""
+
 TICK_SECONDS = 0.25
 
 SETTLED_SECONDS = 2 * TICK_SECONDS
@@ -63,15 +66,25 @@ class ConnectionWatch:
         self.now += TICK_SECONDS
         for connection in list(self.connections):
             connection.note()
-            if connection.is_unread_for(SEND_SECONDS):
-                connection.transport.abort()
-            elif self._is_overdue(connection):
+            connection.note_unread()
+            if self._is_overdue(connection):
                 connection.transport.close()
+        self._cut_off_unread()
         settled = self.now - SETTLED_SECONDS
         unfinished = (each for each in self.connections if each.is_unfinished and each.since <= settled)
         for group in self._by_address(unfinished):
             for connection in group[:-UNFINISHED_OF_AN_ADDRESS]:
                 connection.transport.close()
+
+    def _cut_off_unread(self) -> None:
+        """Drop responses that are not read for too long, or take too much memory together."""
+        unread = sorted((each for each in self.connections if each.unread[0]), key=lambda each: each.unread[1])
+        total = sum(each.unread[0] for each in unread)
+        for connection in unread:
+            size, since = connection.unread
+            if total > UNREAD_BYTES or self.now - since > SEND_SECONDS:
+                connection.transport.abort()
+                total -= size
 
     def add(self, connection: WatchedConnection) -> None:
         """Watch a connection. When all are taken, the address with the most that wait makes room."""
