@@ -45,6 +45,15 @@ def test_a_port_that_is_taken_is_named() -> None:
             listen(ServeSettings(port=port))
 
 
+def test_an_address_may_have_the_brackets_of_a_url() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("needs IPv6")
+    with listen(ServeSettings(host="[::1]", port=0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ServiceError, match=rf"cannot listen on \[::1\]:{port} "):
+            listen(ServeSettings(host="::1", port=port))
+
+
 def test_a_bad_model_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tmp_path / "nothing")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -227,12 +236,15 @@ def answers_to(server: ServerProcess, key: str) -> int:
     return httpx.get(f"{server.url}/info", headers={"Authorization": f"Bearer {key}"}).status_code
 
 
+RELOADED = ("keys read again", "the keys stay as they are")
+
+
 def hang_up(server: ServerProcess) -> str:
     """Send the signal; the event that it makes."""
     before = len(server.log)
     server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: any("keys" in each["event"] for each in server.log[before:]))
-    return next(str(each["event"]) for each in server.log[before:] if "keys" in each["event"])
+    wait_until(lambda: any(each["event"] in RELOADED for each in server.log[before:]))
+    return next(str(each["event"]) for each in server.log[before:] if each["event"] in RELOADED)
 
 
 @posix
