@@ -51,6 +51,7 @@ def test_a_body_takes_no_memory_when_its_request_has_ended(messages: list[dict[s
                 reader.hold(await reader.read(receiver(*messages), 0)),
             ):
                 raise ClientDisconnectedError
+        assert (reader._held, reader._unfinished) == (0, [])  # one that has ended would go only when its room is needed
         with ExitStack() as stack:
             for _ in range(BODIES_HELD):
                 stack.enter_context(reader.hold(await reader.read(receiver(*ENDS["whole"]), 0)))
