@@ -25,6 +25,8 @@ NOT_COUNTED = {"kernels"}
 ENGINES: dict[str, str | tuple[str, ...]] = {
     "charset_normalizer": "ingest/read",
     "fastapi": "serve",
+    "h11": "serve/connections",
+    "httptools": "serve/connections",
     "httpx": ("client", "ingest/stores/qdrant/client"),  # qdrant-client speaks through it
     "huggingface_hub": "export/checkpoint",
     "lxml": "ingest/read/formats",

@@ -126,7 +126,7 @@ def test_a_service_is_silent_for_as_long_as_onnxruntime_alone_takes_to_ask(
         wait_until(lambda: httpx.post(url, json={"texts": ["the cat"]}).status_code == 200)
         wait_until(lambda: COLLECTOR in alone.asked)
         onnxruntime.kill()
-        service.send_signal(signal.SIGTERM)
+        service.send_signal(signal.SIGINT)
     assert alone.files[0] == DEVICE_ID
     assert (ours.asked, ours.files) == ([], [])
 

@@ -24,7 +24,8 @@ class ServiceProcess:
     def __init__(self, model: Path, *options: str) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name, "log")
-        command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(model), "--port", "0", *options]
+        command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(model), "--port", "0"]
+        command += ["--drain-delay", "0", *options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log)  # noqa: S603 - our own
         self.port = 0

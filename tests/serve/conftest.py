@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin import Vectors
+    from embed_plugin.serve.connections.watch import ConnectionWatch
     from embed_plugin.serve.service import Service
 
 KEY = "a-key-of-the-tests-0123456789"
@@ -37,9 +38,10 @@ KEY = "a-key-of-the-tests-0123456789"
 class RunningServer:
     """A server in a thread: its address, its parts, and a client of it."""
 
-    def __init__(self, service: Service, port: int) -> None:
+    def __init__(self, service: Service, port: int, *, watch: ConnectionWatch) -> None:
         self.service = service
         self.port = port
+        self.watch = watch
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
 
@@ -73,7 +75,7 @@ def serving(
     with listen(settings) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        running = RunningServer(app.state.service, listener.getsockname()[1])
+        running = RunningServer(app.state.service, listener.getsockname()[1], watch=server.watch)
         try:
             with running.client:
                 wait_until(lambda: running.service.lifecycle.phase != "starting")
@@ -132,7 +134,8 @@ class ServerProcess:
     def __init__(
         self, model: Path, *options: str, env: dict[str, str] | None = None, program: tuple[str, str] = COMMAND
     ) -> None:
-        command = [sys.executable, "-W", "error", *program, "serve", str(model), "--port", "0", *options]
+        command = [sys.executable, "-W", "error", *program, "serve", str(model), "--port", "0", "--drain-delay", "0"]
+        command += options
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         self.log: list[dict[str, Any]] = []
         self._listening = threading.Event()

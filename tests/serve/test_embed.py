@@ -77,6 +77,15 @@ def test_a_long_text_is_cut_and_named_or_refused(server: RunningServer) -> None:
     assert refused.json()["error"]["index"] == 1
 
 
+def test_a_text_beyond_the_characters_is_cut_by_tokens_where_it_may_be(server: RunningServer) -> None:
+    text = "the cat sat " * 2000
+    found = server.embed(["a dog", text], truncate=True).json()
+    assert found["truncated"] == [1]
+    expected = server.service.encoder.encode_documents([text])
+    np.testing.assert_array_equal(np.array(found["embeddings"][1:], np.float32), expected)
+    assert server.client.post("/count_tokens", json={"texts": [text]}).status_code == 413
+
+
 def test_the_model_may_be_named_and_no_other(server: RunningServer) -> None:
     for name in (server.service.model.name, server.service.model.fingerprint, None):
         assert server.embed(["the cat"], model=name).status_code == 200
@@ -109,7 +118,7 @@ def test_a_bad_text_is_named_by_its_index(server: RunningServer, texts: list[Any
     ("fields", "status", "code"),
     [
         ({"texts": ["a"] * 301}, 413, "too_many_texts"),
-        ({"texts": ["a", "b" * 20_001]}, 413, "text_too_long"),
+        ({"texts": ["a", "b" * 20_001], "truncate": False}, 413, "text_too_long"),
         ({"texts": ["b" * 9_000] * 12}, 413, "body_too_large"),
         ({"texts": "the cat"}, 422, "invalid_request"),
         ({"texts": ["a"], "rolle": "query"}, 422, "invalid_request"),

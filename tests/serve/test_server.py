@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import httpx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from conftest import HANG_SECONDS
 from embed_plugin import Encoder, InvalidInputError, ServiceError
+from embed_plugin.cli.app import app
 from embed_plugin.serve import ServeSettings, run
-from embed_plugin.serve.server import listen
+from embed_plugin.serve.server import connection_class, listen
 from serve.conftest import KEY, wait_until
 from support.processes import killed_on_failure
 
@@ -41,6 +43,15 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = listener.getsockname()[1]
         with pytest.raises(ServiceError, match=rf"cannot listen on 127\.0\.0\.1:{port} \(.*\): choose another"):
             listen(ServeSettings(port=port))
+
+
+def test_an_address_may_have_the_brackets_of_a_url() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("needs IPv6")
+    with listen(ServeSettings(host="[::1]", port=0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(ServiceError, match=rf"cannot listen on \[::1\]:{port} "):
+            listen(ServeSettings(host="::1", port=port))
 
 
 def test_a_bad_model_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
@@ -72,6 +83,7 @@ def test_the_command_serves_logs_and_ends(start_server: Callable[..., ServerProc
 @posix
 def test_a_log_that_nobody_reads_any_more_stops_nothing(tiny_model: Callable[..., Path]) -> None:
     command = [sys.executable, "-m", "embed_plugin.cli", "serve", str(tiny_model()), "--port", "0"]
+    command += ["--drain-delay", "0"]
     with killed_on_failure(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         assert process.stderr is not None
         port = json.loads(process.stderr.readline())["port"]
@@ -190,3 +202,87 @@ def test_a_second_signal_ends_it_at_once(start_server: Callable[..., ServerProce
         wait_until(lambda: "draining" in [each["event"] for each in server.log])
         server.process.send_signal(signal.SIGTERM)
         server.end()
+
+
+@posix
+def test_for_the_time_of_the_delay_it_is_not_ready_and_serves_on(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server("--drain-delay", "2")
+    server.wait_until_ready()
+    with httpx.Client(base_url=server.url, timeout=HANG_SECONDS) as client:
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: client.get("/health/ready").status_code == 503)
+        served = client.post("/embed", json={"texts": ["the cat"]})
+        assert (served.status_code, served.headers["connection"]) == (200, "close")
+        assert client.get("/health").status_code == 503
+        assert client.get("/health/live").status_code == 200
+    assert server.end() == 0
+    assert server.event("draining")["delay"] == 2
+
+
+@posix
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)], ids=["again", "Ctrl-C"])
+def test_the_delay_is_for_load_balancers_alone(
+    start_server: Callable[..., ServerProcess], signals: tuple[signal.Signals, ...]
+) -> None:
+    server = start_server("--drain-delay", "3600")
+    server.wait_until_ready()
+    for sig in signals:
+        server.process.send_signal(sig)
+        wait_until(lambda: "draining" in [each["event"] for each in server.log])
+    assert server.end() == 0
+
+
+def answers_to(server: ServerProcess, key: str) -> int:
+    return httpx.get(f"{server.url}/info", headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+RELOADED = ("keys read again", "the keys stay as they are")
+
+
+def hang_up(server: ServerProcess) -> str:
+    """Send the signal; the event that it makes."""
+    before = len(server.log)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: any(each["event"] in RELOADED for each in server.log[before:]))
+    return next(str(each["event"]) for each in server.log[before:] if each["event"] in RELOADED)
+
+
+@posix
+def test_a_hangup_reads_the_keys_again(start_server: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(KEY)
+    server = start_server("--keys-file", str(keys))
+    server.wait_until_ready()
+    assert (answers_to(server, KEY), answers_to(server, f"{KEY}-2")) == (200, 401)
+    for content, event in ((f"{KEY}-2", "keys read again"), ("short", "the keys stay as they are")):
+        keys.write_text(content)
+        assert hang_up(server) == event
+        assert (answers_to(server, KEY), answers_to(server, f"{KEY}-2")) == (401, 200)
+    keys.unlink()
+    assert hang_up(server) == "the keys stay as they are"
+    assert answers_to(server, f"{KEY}-2") == 200
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0
+
+
+@posix
+def test_a_hangup_without_a_file_of_keys_ends_nothing(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server(env={"EMBED_PLUGIN_KEYS": KEY})
+    server.wait_until_ready()
+    assert hang_up(server) == "keys read again"
+    assert (answers_to(server, KEY), answers_to(server, f"{KEY}-2")) == (200, 401)
+
+
+@pytest.mark.parametrize("option", ["--deadline", "--drain", "--drain-delay"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_time_that_is_none_is_wrong_usage(tmp_path: Path, option: str, value: str) -> None:
+    done = CliRunner().invoke(app, ["serve", str(tmp_path), option, value])
+    assert done.exit_code == 2
+    assert value in done.output
+
+
+def test_h11_takes_over_where_httptools_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert connection_class().__name__ == "HttptoolsConnection"
+    monkeypatch.setitem(sys.modules, "httptools", None)
+    monkeypatch.delitem(sys.modules, "embed_plugin.serve.connections.httptools_connection")
+    assert connection_class().__name__ == "H11Connection"

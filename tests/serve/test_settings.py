@@ -17,6 +17,17 @@ from embed_plugin.serve import ServeSettings
         {"deadline_seconds": 0},
         {"drain_seconds": -1.0},
         {"receive_seconds": float("nan")},
+        {"deadline_seconds": float("inf")},
+        {"drain_delay_seconds": -1.0},
+        {"drain_delay_seconds": float("nan")},
+        {"drain_delay_seconds": float("inf")},
+        {"root_path": "no-slash"},
+        {"root_path": "/slash-at-the-end/"},
+        {"root_path": "/a?b"},
+        {"root_path": "https://embed.example/a"},
+        {"trusted_proxies": ("proxy.example",)},
+        {"trusted_proxies": ("10.0.0.1/8",)},
+        {"trusted_proxies": ("*",)},
         {"on_long": "cut"},
     ],
     ids=str,
@@ -32,6 +43,8 @@ def test_what_cannot_work_is_refused_by_name(bad: dict[str, object]) -> None:
         ("127.0.0.1", False),
         ("127.8.0.1", False),
         ("::1", False),
+        ("[::1]", False),
+        ("[::]", True),
         ("localhost", False),
         ("0.0.0.0", True),  # noqa: S104 - the subject
         ("::", True),
@@ -41,3 +54,19 @@ def test_what_cannot_work_is_refused_by_name(bad: dict[str, object]) -> None:
 )
 def test_loopback_is_told_from_what_others_reach(host: str, is_public: bool) -> None:  # noqa: FBT001 - a parameter
     assert ServeSettings(host=host).is_public == is_public
+
+
+@pytest.mark.parametrize(
+    ("settings", "trusted"),
+    [
+        ({}, set()),
+        ({"proxy_headers": True}, {"127.0.0.1", "127.9.9.9", "::1"}),
+        ({"trusted_proxies": ("10.0.0.0/8", "2001:db8::1")}, {"10.1.2.3", "2001:db8::1"}),
+        ({"trusted_proxies": ("10.1.2.3",), "proxy_headers": True}, {"10.1.2.3"}),
+    ],
+    ids=["none", "loopback", "networks", "one"],
+)
+def test_the_proxies_that_are_trusted(settings: dict[str, object], trusted: set[str]) -> None:
+    hosts = {"127.0.0.1", "127.9.9.9", "::1", "10.1.2.3", "11.0.0.1", "2001:db8::1", "2001:db8::2", "", "a text"}
+    made = ServeSettings(**settings)  # type: ignore[arg-type]
+    assert {host for host in hosts if made.trusts(host)} == trusted

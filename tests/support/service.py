@@ -25,7 +25,8 @@ class Service:
             port = str(listener.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
         serve = [sys.executable, "-m", "embed_plugin.cli", "serve"]
-        self._command = [*serve, str(folder), "--port", port, "--log-level", "error", *options]
+        self._command = [*serve, str(folder), "--port", port, "--log-level", "error"]
+        self._command += ["--drain-delay", "0", *options]
 
     def __enter__(self) -> Self:
         self.start()

@@ -49,15 +49,17 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         version=service.version,
         docs_url=None,  # FastAPI's pages load their scripts from a CDN; /docs is one of health_routes
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        redirect_slashes=False,  # the guard takes a path with a slash at its end as the one without
         lifespan=_lifespan,
         dependencies=_KEY_SCHEMES if keys else [],
     )
-    app.state.service = service
+    app.state.service, app.state.keys = service, keys
     for router in (routes(service), openai_routes(service), health_routes(service)):
         app.include_router(router)
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])
-    app.add_middleware(RequestGuard, settings=settings, keys=keys, metrics=service.metrics)
+    app.add_middleware(RequestGuard, service=service, keys=keys)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The phases of a service (starting, ready, draining): warm-up, draining, and the probe of its health."""
+"""The phases of a service (starting, ready, leaving, draining): warm-up, the way out, and the probe of its health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from embed_plugin.serve.request_errors import RequestError
 if TYPE_CHECKING:
     from embed_plugin.serve.scheduler import Scheduler
 
-Phase: TypeAlias = Literal["starting", "ready", "draining"]
+Phase: TypeAlias = Literal["starting", "ready", "leaving", "draining"]
+"""Leaving, a service still serves those who have not seen yet that it is not ready."""
 
 WARM_UP_WORDS = (1, 8, 40, 120, 250)
 """Lengths of the warm-up texts, in words of about a token; cut at the model's limit."""
@@ -42,6 +43,10 @@ class Lifecycle:
         if self.phase == "starting":
             self.phase = "ready"
 
+    def leave(self) -> None:
+        """Be not ready, and serve on."""
+        self.phase = "leaving"
+
     def drain(self) -> None:
         """Refuse new requests; the admitted ones are answered."""
         self.phase = "draining"
@@ -53,7 +58,7 @@ class Lifecycle:
             RequestError: the service is not ready, or is draining.
         """
         if self.phase == "draining":
-            raise RequestError("draining", "this server is shutting down: ask another one", retry_after=1, closes=True)
+            raise self._shutting_down()
         if self.phase == "starting":
             raise RequestError("not_ready", "the model is being warmed up", retry_after=1)
 
@@ -64,10 +69,20 @@ class Lifecycle:
             RequestError: the service is not ready, is draining, or returns no vector in time.
         """
         self.check()
+        if self.is_ending:
+            raise self._shutting_down()
         if self._probe is None or (self._probe.done() and time.monotonic() > self._probed + PROBE_EVERY_SECONDS):
             self._probed = time.monotonic()
             self._probe = asyncio.create_task(self._forward())
         await asyncio.shield(self._probe)
+
+    @property
+    def is_ending(self) -> bool:
+        """True from the signal to the end."""
+        return self.phase in {"leaving", "draining"}
+
+    def _shutting_down(self) -> RequestError:
+        return RequestError("draining", "this server is shutting down: ask another one", retry_after=1, closes=True)
 
     async def _forward(self) -> None:
         try:

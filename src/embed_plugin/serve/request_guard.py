@@ -6,11 +6,13 @@ It also cancels the route when the client disconnects, and turns every exception
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from embed_plugin.serve.api.responses import error_response
+from embed_plugin.serve.connections.watch import SEND_SECONDS
 from embed_plugin.serve.logs import traceback_without_values
 from embed_plugin.serve.metrics import UNMATCHED
 from embed_plugin.serve.request_body import BodyReader
@@ -29,18 +31,15 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from embed_plugin.serve.keys import Keys
-    from embed_plugin.serve.metrics import Metrics
-    from embed_plugin.serve.settings import ServeSettings
+    from embed_plugin.serve.lifecycle import Lifecycle
+    from embed_plugin.serve.service import Service
 
-OPEN_PATHS = frozenset({"/", "/docs", "/health/live", "/health/ready"})
+OPEN_PATHS = frozenset({"/", "/docs", "/health", "/health/live", "/health/ready"})
 """Paths that need no key: the probes, the status page, which holds nothing but a form for the key, and the page of the
-interface, which is the same for every service."""
+interface, which is the same for every service. A body sent to one is not read."""
 
-QUIET_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
+QUIET_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 """Paths that machines poll every few seconds; logged at debug level."""
-
-SEND_SECONDS = 60.0
-"""Time limit of one send: a client that reads nothing for so long is disconnected."""
 
 MOST_DIGITS = 18
 """Longest number accepted in a header: parsing thousands of digits takes time, and then fails."""
@@ -51,11 +50,12 @@ LOG = structlog.get_logger("embed_plugin.serve")
 class RequestGuard:
     """ASGI middleware, the only one of the application."""
 
-    def __init__(self, app: ASGIApp, *, settings: ServeSettings, keys: Keys, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, service: Service, keys: Keys) -> None:
+        settings = service.settings
         self._app = app
+        self._service = service
         self._settings = settings
         self._keys = keys
-        self._metrics = metrics
         self._bodies = BodyReader(limit=settings.body_bytes, seconds=settings.receive_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,10 +63,11 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _routed(scope, self._settings.root_path)
         record = scope["state"]["record"] = RequestRecord()
         try:
             with record.cleanup:
-                await self._answer(scope, receive, _ResponseSender(send, record))
+                await self._answer(scope, receive, _ResponseSender(send, record, self._service.lifecycle))
         finally:
             self._count_and_log(scope, record)
 
@@ -74,8 +75,14 @@ class RequestGuard:
         record = sender.record
         try:
             headers = _headers_of(scope)
+            # A client that was not told to continue may send its body or the next request: nobody can tell which.
+            sender.closes = b"expect" in headers
             self._check_key(scope)
             record.deadline = record.arrived + self._deadline_seconds(headers)
+            if scope["path"] in OPEN_PATHS:
+                await self._within_deadline(scope, _BufferedRequest(b"", None), sender)
+                return
+            sender.closes = False
             body = await self._bodies.read(receive, _number(headers, b"content-length") or 0)
             with self._bodies.hold(body):
                 await self._within_deadline(scope, _BufferedRequest(body, receive), sender)
@@ -125,19 +132,27 @@ class RequestGuard:
 
     def _count_and_log(self, scope: Scope, record: RequestRecord) -> None:
         route = _route_of(scope)
-        self._metrics.count_request(record, route)
+        self._service.metrics.count_request(record, route)
         facts = {name: value for name in ("code", "lane", "texts", "tokens") if (value := getattr(record, name))}
+        if record.code == "unauthorized" and (client := _address_of(scope)):
+            facts["client"] = client
         write = LOG.debug if scope["path"] in QUIET_PATHS else LOG.info
         milliseconds = round(1000 * record.seconds, 1)
         write("request", method=scope["method"], route=route, status=record.status, ms=milliseconds, **facts)
 
 
 class _ResponseSender:
-    """Sends a response: records its status, ends the deadline when it begins, and limits the time of each send."""
+    """Sends a response: records its status, ends the deadline when it begins, and limits the time of each send.
 
-    def __init__(self, send: Send, record: RequestRecord) -> None:
+    Attributes:
+        closes: The connection cannot be reused. Nor can one of a service that is ending: its client is to find another.
+    """
+
+    def __init__(self, send: Send, record: RequestRecord, lifecycle: Lifecycle) -> None:
         self._send = send
+        self._lifecycle = lifecycle
         self.record = record
+        self.closes = False
         self.timeout: asyncio.Timeout | None = None
         self.has_started = False
         self.is_complete = False
@@ -147,6 +162,9 @@ class _ResponseSender:
         if message["type"] == "http.response.start":
             self.record.status = message["status"]
             self.has_started = True
+            if self.closes or self._lifecycle.is_ending:
+                others = [each for each in message.get("headers", []) if each[0] != b"connection"]
+                message["headers"] = [*others, (b"connection", b"close")]
             if self.timeout is not None and not self.timeout.expired():
                 self.timeout.reschedule(None)
         elif not message.get("more_body", False):
@@ -159,9 +177,9 @@ class _ResponseSender:
 
 
 class _BufferedRequest:
-    """Gives the route the body that was read, and notices when the client disconnects."""
+    """Gives the route the body that was read, and notices when the client disconnects, unless nothing is received."""
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
+    def __init__(self, body: bytes, receive: Receive | None) -> None:
         self._messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
         self._receive = receive
         self.disconnected = asyncio.Event()
@@ -175,6 +193,8 @@ class _BufferedRequest:
 
     async def watch(self, sender: _ResponseSender, task: asyncio.Task[Any] | None) -> None:
         """Cancel the request's task when the client disconnects."""
+        if self._receive is None:
+            return
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if task is not None and not sender.is_complete:
@@ -185,6 +205,29 @@ class _BufferedRequest:
 def _route_of(scope: Scope) -> str:
     """Return the path's template, for a path of its own may hold anything."""
     return str(getattr(scope.get("route"), "path", UNMATCHED))
+
+
+def _routed(scope: Scope, root_path: str) -> Scope:
+    """Return the scope as the routes know it.
+
+    The path has no prefix, which a proxy may have left there, and no slash at its end. HEAD is GET: the server, which
+    has the request as it came, leaves the body out.
+    """
+    root = scope.get("root_path") or root_path
+    path = scope["path"]
+    if root and path.startswith(f"{root}/"):
+        path = path.removeprefix(root)
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "path": path.removesuffix("/") or "/", "root_path": "", "method": method}
+
+
+def _address_of(scope: Scope) -> str | None:
+    """Return the client's address, or None where a proxy's header names something else."""
+    host: str = (scope.get("client") or ("",))[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
 
 
 def _headers_of(scope: Scope) -> dict[bytes, bytes]:

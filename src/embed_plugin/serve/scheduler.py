@@ -118,10 +118,11 @@ class Scheduler:
         Raises:
             RequestError: a text is invalid or too long, or the lane is full.
         """
-        estimate = self._check(texts)
+        truncate = self._settings.on_long == "truncate" if truncate is None else truncate
+        estimate = self._check(texts, truncate=truncate)
         with self.admission.reserve(_lane_of(estimate), estimate):
             tokenised = await self._tokenise(texts, role, _lane_of(estimate))
-        self._refuse_cut(tokenised, truncate=self._settings.on_long == "truncate" if truncate is None else truncate)
+        self._refuse_cut(tokenised, truncate=truncate)
         tokens = sum(map(len, tokenised.ids))
         record.lane, record.texts, record.tokens, record.truncated = (
             _lane_of(tokens),
@@ -139,17 +140,20 @@ class Scheduler:
         Raises:
             RequestError: a text is invalid or too long, or the lane is full.
         """
-        estimate = self._check(texts)
+        estimate = self._check(texts, truncate=False)
         with self.admission.reserve(_lane_of(estimate), estimate):
             count = partial(self.encoder.count_tokens, role=role)
             slices = await self._in_slices(count, texts, _lane_of(estimate))
         return [int(tokens) for counts in slices for tokens in counts]
 
-    def _check(self, texts: Sequence[str]) -> int:
-        """Refuse texts above the limits, and estimate the tokens."""
+    def _check(self, texts: Sequence[str], *, truncate: bool) -> int:
+        """Refuse texts above the limits, and estimate the tokens.
+
+        A text that may be cut is not refused for its characters: only a head of it is tokenised.
+        """
         limits = self._settings
         for index, text in enumerate(texts):
-            if len(text) > limits.text_characters:
+            if len(text) > limits.text_characters and not truncate:
                 message = f"text {index} has {len(text)} characters, at most {limits.text_characters}: split it"
                 raise RequestError("text_too_long", message, index=index)
         most = self.encoder.max_tokens

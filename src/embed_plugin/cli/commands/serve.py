@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
@@ -52,16 +54,47 @@ class ServeOptions(OptionGroup, panel="Service"):
     deadline_seconds: Annotated[
         float, typer.Option("--deadline", help="Seconds after which a request gets 504.", rich_help_panel="Limits")
     ] = 120.0
+    drain_delay_seconds: Annotated[
+        float,
+        typer.Option(
+            "--drain-delay",
+            help="Seconds after SIGTERM in which it is not ready and still serves.",
+            rich_help_panel="Limits",
+        ),
+    ] = 5.0
     drain_seconds: Annotated[
         float,
-        typer.Option("--drain", help="Seconds for requests under way after SIGTERM.", rich_help_panel="Limits"),
+        typer.Option("--drain", help="Seconds for requests under way after that.", rich_help_panel="Limits"),
     ] = 30.0
+    root_path: Annotated[
+        str, typer.Option(help="Path under which a proxy shows it, such as /embeddings.", rich_help_panel="Proxy")
+    ] = ""
+    proxy_headers: Annotated[
+        bool,
+        typer.Option(
+            "--proxy-headers",
+            help="Believe X-Forwarded-For and X-Forwarded-Proto of trusted proxies.",
+            rich_help_panel="Proxy",
+        ),
+    ] = False
+    trusted_proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            help="Address or network of a proxy; repeatable.",
+            show_default="loopback, with --proxy-headers",
+            rich_help_panel="Proxy",
+        ),
+    ] = None
 
     def settings(self) -> ServeSettings:
         """Make the settings."""
         from embed_plugin.serve import ServeSettings  # noqa: PLC0415 - needs the extra
 
-        return ServeSettings(**self.given())
+        try:
+            return ServeSettings(**self.given())
+        except InvalidInputError as error:
+            raise typer.BadParameter(str(error)) from error
 
 
 @with_option_groups
@@ -105,4 +138,6 @@ def serve(
 
     configure(log_level)
     settings = options.settings()
+    if hasattr(signal, "SIGHUP"):  # which would end it; from then on that it serves, it reads the keys again
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run(Encoder.load(folder, EncoderSettings(workers=workers)), settings, keys=Keys.read(keys_file, more=keys))

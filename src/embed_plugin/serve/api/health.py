@@ -34,6 +34,7 @@ def health_routes(service: Service) -> APIRouter:
         """The process answers."""
         return json_response({"status": "alive"})
 
+    @router.get("/health", responses={503: {"model": ErrorAnswer, "description": "not_ready, draining"}})
     @router.get("/health/ready", responses={503: {"model": ErrorAnswer, "description": "not_ready, draining"}})
     async def ready() -> Response:
         """The model is warm, the service is not draining, and a real forward pass has just gone through."""

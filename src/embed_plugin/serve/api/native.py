@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from embed_plugin.serve.api.negotiation import best_form
 from embed_plugin.serve.api.request_content import ContentRoute
 from embed_plugin.serve.api.responses import (
     json_response,
@@ -22,6 +23,7 @@ from embed_plugin.wire import (
     EMBED_PATH,
     FLOATS,
     INFO_PATH,
+    JSON,
     LINES,
     STATUS,
     CountContent,
@@ -64,14 +66,15 @@ def routes(service: Service) -> APIRouter:
         """
         service.lifecycle.check()
         service.check_model(wanted.model)
-        record, accept = request.state.record, request.headers.get("accept", "")
+        record = request.state.record
+        form = best_form(",".join(request.headers.getlist("accept")), (JSON, FLOATS, LINES))
         job = await service.scheduler.submit(
-            wanted.texts, record, role=wanted.role, truncate=wanted.truncate, in_windows=LINES in accept
+            wanted.texts, record, role=wanted.role, truncate=wanted.truncate, in_windows=form == LINES
         )
-        if LINES in accept:
+        if form == LINES:
             return vectors_as_lines(job, service.model, record)
         vectors = await job.vectors()
-        if FLOATS in accept:
+        if form == FLOATS:
             return vectors_as_floats(vectors, job, service.model)
         return vectors_as_json(vectors, job, service.model, record)
 
