@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
@@ -26,7 +27,10 @@ UNREADABLE = [
     ("HTTPS_PROXY", "socks4://user:secret@proxy:1080", "HTTPS_PROXY names a proxy with the scheme socks4://"),
     ("HTTP_PROXY", "http://user:secret@proxy:port", "HTTP_PROXY is not the URL of a proxy"),
     ("HTTP_PROXY", "http://user:se#cret@proxy:3128", "HTTP_PROXY is not the URL of a proxy"),
-    ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE names '/nowhere'"),
+    pytest.param(
+        *("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE names '/nowhere'"),
+        marks=pytest.mark.skipif(version("httpx") < "0.28", reason="httpx 0.27 passes over a file that is not there"),
+    ),
     ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE names .*which is not a file of certificates"),
 ]
 

@@ -191,7 +191,7 @@ class _Points(PointsServicer):
         with self.lock:
             found, following = self.engine.scroll(
                 request.collection_name,
-                scroll_filter=GrpcToRest.convert_filter(request.filter) if request.HasField("filter") else None,
+                scroll_filter=_filter(request),
                 offset=offset,
                 limit=request.limit,
                 with_vectors=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
@@ -219,3 +219,11 @@ class _Points(PointsServicer):
             return messages.CountResponse(
                 result=messages.CountResult(count=self.engine.count(request.collection_name).count)
             )
+
+
+def _filter(request: Any) -> models.Filter | None:  # noqa: ANN401 - a message
+    """Return the filter of a request; an empty ``should``, which old local modes take for unfulfilled, is none."""
+    if not request.HasField("filter"):
+        return None
+    found = GrpcToRest.convert_filter(request.filter)
+    return found.model_copy(update={"should": found.should or None})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from importlib.util import find_spec
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -245,7 +246,15 @@ def test_offline_with_nothing_cached(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
-    [("ALL_PROXY", "socks5://proxy:1", "SOCKS"), ("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE names '/nowhere'")],
+    [
+        ("ALL_PROXY", "socks5://proxy:1", "SOCKS"),
+        pytest.param(
+            *("SSL_CERT_FILE", "/nowhere", "SSL_CERT_FILE names '/nowhere'"),
+            marks=pytest.mark.skipif(
+                version("huggingface_hub").startswith("0."), reason="the hub's library reads other variables before 1.0"
+            ),
+        ),
+    ],
 )
 def test_an_unreadable_network_variable_is_no_traceback(name: str, value: str, says: str, tmp_path: Path) -> None:
     if name == "ALL_PROXY" and find_spec("socksio"):
