@@ -76,7 +76,7 @@ def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, address: str
         bad = ['{"id": "p", "text": "poison"}\n', LINES[0], LINES[0], "no JSON\n"]
         code, _, stderr = ray.run(bad, "--rejected", letters)
         assert code == 3
-        assert "3 records were rejected" in stderr
+        assert "2 records and 1 chunk were rejected" in stderr
         assert {json.loads(line)["source"] for line in letters.read_text().splitlines()} == {"p", "0", None}
 
 
