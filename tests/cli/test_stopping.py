@@ -136,7 +136,7 @@ def test_on_a_terminal_what_a_signal_says_has_lines_of_its_own(
             assert process.stdin
             process.stdin.write(LINE * TWO_WINDOWS)
             process.stdin.flush()
-            terminal.read_until("embedded")
+            terminal.read_until("elapsed")
             process.send_signal(number)
             shown = terminal.read_to_the_end()
     assert process.returncode == 128 + number

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+import time
 from typing import TYPE_CHECKING, Self
+
+from conftest import HANG_SECONDS
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,10 +35,11 @@ class Terminal:
         return process
 
     def read_until(self, word: str) -> str:
-        shown = ""
+        shown, given_up = "", time.monotonic() + HANG_SECONDS
         while word not in shown:
             shown += (part := self._read())
             assert part, shown
+            assert time.monotonic() < given_up, shown
         return shown
 
     def read_to_the_end(self) -> str:
