@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from cli.test_ingest_and_search import command
 from conftest import HANG_SECONDS
+from embed_plugin.cli.stopping import stoppable
 from support.command_line import run
 from support.processes import killed_on_failure
 from support.terminal import Terminal
@@ -96,6 +98,13 @@ def test_the_second_signal_ends_a_process_whose_native_call_does_not_return(numb
             time.sleep(0.01)
         process.send_signal(number)
         assert process.wait(HANG_SECONDS) == -number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_exit_code_is_that_of_the_signal(number: signal.Signals) -> None:
+    with pytest.raises(typer.Exit) as end, stoppable("Stopping"):
+        signal.raise_signal(number)
+    assert end.value.exit_code == 128 + number
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
