@@ -34,7 +34,7 @@ def test_a_collection_is_taken_over_and_used(place: tuple[str, ...], tiny_model:
     refused = run("ingest", "-", "--model", model, *place, stdin=stdin)
     assert (refused.returncode, "embed-plugin adopt" in refused.stderr) == (1, True)
     done = run("adopt", "--model", model, *place)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.count("\n"), done.stderr[:7]) == (0, 1, "adopt: ")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["points", "layout", "embedded", "result"]
     again = json.loads(run("adopt", "--model", model, *place, "--json", "-").stdout)
     assert (again["adopted"], again["points"], again["layout"]) == (False, 4, "langchain")

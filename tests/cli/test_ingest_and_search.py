@@ -53,7 +53,7 @@ def notes(tmp_path: Path) -> Path:
 
 def test_a_folder_is_ingested_once_and_found(notes: Path, place: tuple[str, ...]) -> None:
     first = run_process("ingest", notes, *place, "--json", "-")
-    assert (first.returncode, first.stderr) == (0, "")
+    assert (first.returncode, first.stderr.count("\n"), first.stderr[:8]) == (0, 1, "ingest: ")
     summary = json.loads(first.stdout)
     assert (summary["records"], summary["embedded"], summary["skipped_files"]) == (2, 2, 1)
     assert json.loads(run("ingest", notes, *place, "--json", "-").stdout)["unchanged"] == 2
@@ -81,7 +81,7 @@ def test_every_layout_has_what_a_citation_needs(notes: Path, place: tuple[str, .
 
 def test_lines_from_stdin_are_ingested_and_summed_up_for_people(place: tuple[str, ...]) -> None:
     lines = '{"name": "a", "body": "the cat"}\n{"name": "b", "body": ""}\n'
-    done = run("ingest", "-", *place, "--id-field", "name", "--text-field", "body", stdin=lines)
+    done = run("ingest", "-", *place, "--id-field", "name", "--text-field", "body", "--quiet", stdin=lines)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split() for line in done.stdout.splitlines()[:3]] == [
         ["records", "2"],

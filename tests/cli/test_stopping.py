@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from cli.test_ingest_and_search import command
 from conftest import HANG_SECONDS
+from embed_plugin.cli.stopping import stoppable
 from support.command_line import run
 from support.processes import killed_on_failure
+from support.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +55,7 @@ def test_a_signal_stores_what_is_under_way_and_says_how_to_go_on(
     process.send_signal(number)
     _, stderr = process.communicate()
     assert process.returncode == code
-    stopping, stopped = stderr.splitlines()
+    stopping, stopped = (line for line in stderr.splitlines() if not line.startswith("ingest: "))
     assert stopping == "Stopping when what is under way is stored. Once more: at once."
     stored = int(stopped.split()[1].replace(",", ""))
     assert stored % 512 == 0
@@ -97,6 +100,13 @@ def test_the_second_signal_ends_a_process_whose_native_call_does_not_return(numb
         assert process.wait(HANG_SECONDS) == -number
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_exit_code_is_that_of_the_signal(number: signal.Signals) -> None:
+    with pytest.raises(typer.Exit) as end, stoppable("Stopping"):
+        signal.raise_signal(number)
+    assert end.value.exit_code == 128 + number
+
+
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
 def test_the_second_signal_may_be_another(numbers: tuple[signal.Signals, signal.Signals]) -> None:
     process = subprocess.Popen(
@@ -110,6 +120,39 @@ def test_the_second_signal_may_be_another(numbers: tuple[signal.Signals, signal.
         process.stderr.readline()  # Python has handled it
         process.send_signal(numbers[1])
         assert process.wait(HANG_SECONDS) == -numbers[1]
+
+
+def test_a_command_that_stores_nothing_says_what_was_done(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    arguments = command("encode", tiny_model(), "--out", tmp_path / "vectors.npy")
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with killed_on_failure(process):
+        assert process.stderr
+        assert process.stderr.readline() == "encode: 0:00:01 elapsed\n"  # stdin has nothing yet
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.read() == "Stopping. Once more: at once.\nStopped.\n"
+        assert process.wait(HANG_SECONDS) == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_on_a_terminal_what_a_signal_says_has_lines_of_its_own(
+    tiny_model: Callable[..., Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = command("ingest", "-", "--model", tiny_model(), "--to", tmp_path / "qdrant", "--collection", "notes")
+    with Terminal() as terminal:
+        process = terminal.start(*arguments)
+        with killed_on_failure(process):
+            assert process.stdin
+            process.stdin.write(LINE * TWO_WINDOWS)
+            process.stdin.flush()
+            terminal.read_until("elapsed")
+            process.send_signal(number)
+            shown = terminal.read_to_the_end()
+    assert process.returncode == 128 + number
+    assert "\r\x1b[2K\x1b[?25hStopping when what is under way is stored. Once more: at once.\r\n" in shown
+    *_, last = shown.splitlines()
+    assert last.rsplit("\x1b[2K")[-1].startswith("Stopped: ")
+    assert shown.rindex("\x1b[?25h") < shown.index("Stopped: ")  # the bar is gone, and the cursor is there
 
 
 def is_pending(process: subprocess.Popen[str]) -> bool:

@@ -62,7 +62,7 @@ def model(tiny_model: Callable[..., Path]) -> Path:
 def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, address: str, tmp_path: Path) -> None:
     with misbehaving_qdrant(poison="poison") as (url, _):
         ray = Command(model, url, address)
-        code, stdout, stderr = ray.run(LINES, "--ray-workers", "3", "--json", "-")
+        code, stdout, stderr = ray.run(LINES, "--ray-workers", "3", "--quiet", "--json", "-")
         assert (code, stderr) == (0, "")
         assert json.loads(stdout)["embedded"] == 3000
 
@@ -82,7 +82,7 @@ def test_a_run_on_a_cluster_stores_mirrors_and_rejects(model: Path, address: str
 
 def test_a_cluster_of_this_machine_alone_ends_with_the_run(model: Path) -> None:
     with misbehaving_qdrant() as (url, _):
-        code, stdout, stderr = Command(model, url, LOCAL).run(LINES[:100], "--json", "-")
+        code, stdout, stderr = Command(model, url, LOCAL).run(LINES[:100], "--quiet", "--json", "-")
     assert (code, stderr, json.loads(stdout)["embedded"]) == (0, "", 100)
 
 

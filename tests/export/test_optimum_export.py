@@ -126,7 +126,7 @@ def test_the_command_leaves_nothing_at_home_and_asks_for_nobody(
 
 def test_the_terminal_shows_nothing_of_the_packages(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "embed_plugin.cli", "export", str(torch_checkpoint("modernbert"))]
-    options = ["--out", str(tmp_path / "model"), "--exporter", "optimum", "--min-cosine", "0.9"]
+    options = ["--out", str(tmp_path / "model"), "--exporter", "optimum", "--min-cosine", "0.9", "--quiet"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "modernbert" in done.stdout

@@ -8,11 +8,15 @@ import signal
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ERASED_LINE = "\r\x1b[2K\x1b[?25h"
+"""Erases the line that a progress bar stands on, and shows the cursor, which a second signal would leave hidden."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -28,12 +32,19 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(says: str = "Stopping when what is under way is stored") -> Iterator[None]:
     """Raise :class:`Stopped` in the block at the first signal, and end the process at the second.
 
     Context managers inside the block finish their work while the exception passes: a run stores its open window.
+
+    Args:
+        says: What is written at the first signal.
+
+    Raises:
+        typer.Exit: the block was stopped.
     """
     asked = False
+    message = f"{_ERASED_LINE if _is_terminal() else ''}{says}. Once more: at once.\n".encode()
 
     def stop(number: int, _: FrameType | None) -> None:
         nonlocal asked
@@ -44,7 +55,7 @@ def stoppable() -> Iterator[None]:
             if os.getpid() != 1:
                 signal.signal(each, signal.SIG_DFL)
         with suppress(OSError):  # os.write: sys.stderr refuses a write inside an interrupted one
-            os.write(2, b"Stopping when what is under way is stored. Once more: at once.\n")
+            os.write(2, message)
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
@@ -52,9 +63,15 @@ def stoppable() -> Iterator[None]:
         _handle_once()
     try:
         yield
+    except Stopped as stopped:
+        raise typer.Exit(stopped.exit_code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_terminal() -> bool:
+    return os.isatty(2) and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def _handle_once() -> None:

@@ -78,7 +78,7 @@ def test_a_model_is_measured_and_gives_the_dimension(
 ) -> None:
     monkeypatch.setattr("embed_plugin.cli.commands.cost.MEASURED_SECONDS", 0.2)
     asked = without("--tokens-per-second") | {"--model": str(tiny_model())}
-    done = run(asked, "--json", "-", "--picture", str(tmp_path / "cost.svg"))
+    done = run(asked, "--quiet", "--json", "-", "--picture", str(tmp_path / "cost.svg"))
     assert (done.returncode, done.stderr) == (0, "")
     facts = json.loads(done.stdout)
     assert facts["machine"]["measured_with"] == str(tiny_model())

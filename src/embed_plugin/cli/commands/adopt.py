@@ -7,12 +7,15 @@ from dataclasses import asdict
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
-from embed_plugin.cli.reports.output import counting_progress, print_facts, write_json
+from embed_plugin.cli.options.progress import Quiet
+from embed_plugin.cli.reports.output import print_facts, write_json
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
 
 @with_option_groups
-def adopt(*, model: Model, target: CollectionOptions, json_file: JsonFile = None) -> None:
+def adopt(*, model: Model, target: CollectionOptions, quiet: Quiet = False, json_file: JsonFile = None) -> None:
     """Take over a collection that LangChain, LlamaIndex or another program made, if its vectors are this model's.
 
     A sample of its texts is embedded again and compared; then the model's fingerprint is written on the collection, and
@@ -21,8 +24,10 @@ def adopt(*, model: Model, target: CollectionOptions, json_file: JsonFile = None
     Example: embed-plugin adopt --model models/minilm-int8 --to http://localhost:6333 --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
-    with target.opened() as sink, counting_progress("adopt", "points") as on_progress:
-        found = sink.adopt(load_encoder(model), on_progress=on_progress)
+    with stoppable("Stopping"), target.opened() as sink:
+        encoder = load_encoder(model)
+        with shown_progress("adopt", quiet=quiet) as show:
+            found = sink.adopt(encoder, on_progress=lambda done, total: show(Amount(done, total, "point")))
     if json_file:
         write_json(asdict(found), json_file)
         return

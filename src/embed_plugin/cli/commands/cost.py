@@ -13,8 +13,11 @@ import typer
 from embed_plugin.cli.options.collection import JsonFile
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
 from embed_plugin.cli.options.model import load_encoder
+from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.cost import CostReport, print_report
-from embed_plugin.cli.reports.output import progress_bar, write_json
+from embed_plugin.cli.reports.output import write_json
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.cost import CollectionSize, Load, Machine, Traffic, month_of
 from embed_plugin.cost.month import HOURS_A_MONTH
 from embed_plugin.cost.sample_texts import sample_texts
@@ -125,6 +128,7 @@ def cost(
     picture: Annotated[
         Path | None, typer.Option(help="Draw cost over tokens: FILE.svg or .png.", show_default=False)
     ] = None,
+    quiet: Quiet = False,
     json_file: JsonFile = None,
 ) -> None:
     """Compare a month on machines of your own with an API, and say what the vectors take in Qdrant.
@@ -145,7 +149,7 @@ def cost(
     dimension = _USUAL_DIMENSION
     if machine_options.model is not None:
         encoder = load_encoder(machine_options.model)
-        machine = replace(machine, tokens_per_second=_measured(encoder, traffic.tokens_per_text))
+        machine = replace(machine, tokens_per_second=_measured(encoder, traffic.tokens_per_text, quiet=quiet))
         dimension = encoder.dimension
     collection = CollectionSize(
         count=storage_options.chunks or traffic.texts_per_month,
@@ -178,7 +182,7 @@ def _wrong_usage() -> Iterator[None]:
         raise typer.BadParameter(str(error)) from error
 
 
-def _measured(encoder: TextEncoder, tokens_per_text: float) -> float:
+def _measured(encoder: TextEncoder, tokens_per_text: float, *, quiet: bool) -> float:
     if tokens_per_text > encoder.max_tokens:
         message = f"{tokens_per_text:g}: this model reads {encoder.max_tokens} tokens of a text; give those of a chunk"
         raise typer.BadParameter(message, param_hint="--tokens-per-text")
@@ -186,12 +190,14 @@ def _measured(encoder: TextEncoder, tokens_per_text: float) -> float:
     tokens = [min(int(count), encoder.max_tokens) for count in encoder.count_tokens(texts)]
     from embed_plugin.encode.throughput import measure_tokens_per_second  # noqa: PLC0415 - loads the engine
 
-    with progress_bar() as bar:
-        task = bar.add_task("measure", total=MEASURED_SECONDS, rate="")
+    def amount(seconds: float, tokens_per_second: float) -> Amount:
+        return Amount(seconds, MEASURED_SECONDS, "second", rate=f"{tokens_per_second:,.0f} tokens/s")
+
+    with stoppable("Stopping"), shown_progress("measure", quiet=quiet) as show:
         return measure_tokens_per_second(
             encoder,
             texts * _SAMPLE_REPEATS,
             tokens * _SAMPLE_REPEATS,
             seconds=MEASURED_SECONDS,
-            on_progress=lambda seconds, rate: bar.update(task, completed=seconds, rate=f"{rate:,.0f} tokens/s"),
+            on_progress=lambda *measured: show(amount(*measured)),
         )

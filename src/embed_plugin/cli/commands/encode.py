@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import embed_plugin
+from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.printable import count_of
-from embed_plugin.cli.reports.output import progress_bar, warn_of_unknown
+from embed_plugin.cli.reports.output import warn_of_unknown
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.errors import OutputError, RecordError
 from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     import numpy as np
@@ -30,6 +33,8 @@ def encode(
     role: Annotated[Literal["document", "query"], typer.Option(help="Decides the prefix.")] = "document",
     out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
+    *,
+    quiet: Quiet = False,
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
@@ -40,8 +45,10 @@ def encode(
     encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
     stream = encoder.stream_queries if role == "query" else encoder.stream_documents
-    vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)))
-    count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
+    is_shown = out is None and sys.stdout.isatty()  # a bar would stand among the vectors
+    with stoppable("Stopping"), shown_progress("encode", quiet=quiet or is_shown) as show:
+        vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)), show)
+        count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
     seconds = time.perf_counter() - started
     cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
     unknown = f"{encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
@@ -75,15 +82,13 @@ def _text_of(line: str, place: str, text_field: str) -> str:
     return text
 
 
-def _counted(vectors: Iterator[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
-    """Pass vectors on and show their count and rate."""
-    started = time.perf_counter()
-    with progress_bar() as bar:
-        task = bar.add_task("encode", total=None, rate="")
-        for count, vector in enumerate(vectors, 1):
-            if count % 64 == 0:
-                bar.update(task, completed=count, rate=f"{count / (time.perf_counter() - started):.0f} texts/s")
-            yield vector
+def _counted(
+    vectors: Iterator[npt.NDArray[np.float32]], show: Callable[[Amount], None]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Pass vectors on and show their count."""
+    for count, vector in enumerate(vectors, 1):
+        show(Amount(count, unit="text"))
+        yield vector
 
 
 def _write_jsonl(vectors: Iterable[npt.NDArray[np.float32]]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embed_plugin
-from embed_plugin.cli.reports.output import progress_bar, write_json
+from embed_plugin.cli.options.progress import Quiet
+from embed_plugin.cli.reports.output import write_json
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from embed_plugin import Encoder
     from embed_plugin.evaluate import Difference
@@ -38,6 +39,7 @@ def evaluate(
     json_target: Annotated[
         str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Measure retrieval (nDCG@10, recall@100, MRR@10) or similarity (Spearman), with exact search.
 
@@ -51,7 +53,8 @@ def evaluate(
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
     measure = _measure_retrieval if dataset.is_dir() else _measure_similarity
     encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
-    values, differences, sizes = measure(dataset, encoders)
+    with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
+        values, differences, sizes = measure(dataset, encoders, show)
     if json_target != "-":
         _print_table(values[-1], differences, sizes)
     if json_target:
@@ -62,14 +65,14 @@ def evaluate(
         require_max_drop(differences[0], max_drop)
 
 
-def _measure_retrieval(path: Path, encoders: Sequence[Encoder]) -> Outcome:
+def _measure_retrieval(path: Path, encoders: Sequence[Encoder], show: Callable[[Amount], None]) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     dataset = evaluation.read_retrieval_dataset(path)
     results = []
     for encoder in encoders:
-        with _progress(encoder, dataset.count_documents()) as on_progress:
-            results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
+        on_progress = _shown(encoder, dataset.count_documents(), show)
+        results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
     differences = evaluation.compare_retrieval(*results) if len(results) > 1 else ()
     sizes = {
         "queries": len(dataset.queries),
@@ -79,29 +82,21 @@ def _measure_retrieval(path: Path, encoders: Sequence[Encoder]) -> Outcome:
     return [result.means for result in results], differences, sizes
 
 
-def _measure_similarity(path: Path, encoders: Sequence[Encoder]) -> Outcome:
+def _measure_similarity(path: Path, encoders: Sequence[Encoder], show: Callable[[Amount], None]) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     pairs = evaluation.read_sentence_pairs(path)
     results = []
     for encoder in encoders:
-        with _progress(encoder, 2 * len(pairs)) as on_progress:
-            results.append(evaluation.evaluate_similarity(encoder, pairs, on_progress=on_progress))
+        on_progress = _shown(encoder, 2 * len(pairs), show)
+        results.append(evaluation.evaluate_similarity(encoder, pairs, on_progress=on_progress))
     differences = evaluation.compare_similarity(*results) if len(results) > 1 else ()
     return [{"spearman": result.spearman} for result in results], differences, {"pairs": len(pairs)}
 
 
-@contextmanager
-def _progress(encoder: Encoder, total: int) -> Iterator[Callable[[int], None]]:
-    started = time.perf_counter()
-    with progress_bar() as bar:
-        task = bar.add_task(encoder.folder.name, total=total, rate="")
-
-        def show(done: int) -> None:
-            if done % 16 == 0 or done == total:
-                bar.update(task, completed=done, rate=f"{done / (time.perf_counter() - started):.0f} texts/s")
-
-        yield show
+def _shown(encoder: Encoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
+    """Return a function that shows the count of texts that this encoder has encoded."""
+    return lambda done: show(Amount(done, total, "text", encoder.folder.name))
 
 
 def _facts(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
-from embed_plugin.cli.reports.output import print_facts, progress_bar
+from embed_plugin.cli.options.progress import Quiet
+from embed_plugin.cli.reports.output import print_facts
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from embed_plugin.export import ExportSettings
-    from embed_plugin.export.run import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ def export(
     ] = None,
     *,
     options: ExportOptions,
+    quiet: Quiet = False,
 ) -> None:
     """Export a checkpoint to a model folder: graph, calibration, INT8, comparison with fp32.
 
@@ -93,19 +94,11 @@ def export(
     part = import_part("embed_plugin.export", extra="export")
     from embed_plugin.cli.reports.model import facts_of  # noqa: PLC0415 - loads the engine
 
-    with progress_bar() as bar:
-        spec = part.export(source, folder, options.settings(), on_progress=_shown_on(bar))
+    with stoppable("Stopping"), shown_progress("export", quiet=quiet) as show:
+        spec = part.export(source, folder, options.settings(), on_progress=lambda *step: show(_amount(*step)))
     print_facts({"folder": folder, **facts_of(spec)})
 
 
-def _shown_on(bar: Progress) -> OnProgress:
-    """Return a function that shows each step as a task; a step ends where the next begins."""
-
-    def show(step: str, done: int, total: int) -> None:
-        if not bar.tasks or bar.tasks[-1].description != step:
-            for task in bar.tasks:
-                bar.update(task.id, completed=task.total)
-            bar.add_task(step, total=total, rate="")
-        bar.update(bar.tasks[-1].id, completed=done)
-
-    return show
+def _amount(step: str, done: int, total: int) -> Amount:
+    """The amount of a step; a step that is one call has no count."""
+    return Amount(step=step) if total == 1 else Amount(done, total, "text", step)

@@ -15,6 +15,7 @@ from embed_plugin.cli.options.engine import Engine
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
 from embed_plugin.cli.options.new_collection import NewCollection
+from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.options.reading import Reading
 from embed_plugin.cli.options.run import Rejections, Run
 from embed_plugin.cli.printable import count_of, say
@@ -47,6 +48,7 @@ def ingest(
     engine: Engine,
     new_collection: NewCollection,
     verbose: Annotated[bool, typer.Option("--verbose", help="Name each file that is left out.")] = False,
+    quiet: Quiet = False,
     json_file: JsonFile = None,
 ) -> None:
     """Embed records into a Qdrant collection; run it again and only what is new or changed is embedded.
@@ -79,7 +81,7 @@ def ingest(
         stored = sink if not recreate and sink.check(encoder) else None
         with (
             dead_letters.opened(paths, read_as, stored, on_skipped=left_out.skip) as (records, letters),
-            run_progress(records, dry_run=run.dry_run) as shown,
+            run_progress(records, dry_run=run.dry_run, quiet=quiet) as shown,
         ):
             if recreate:
                 _drop(sink, records, dry_run=run.dry_run)

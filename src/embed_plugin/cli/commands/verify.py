@@ -12,7 +12,10 @@ from embed_plugin.cli import FAILED
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
-from embed_plugin.cli.reports.output import counting_progress, print_facts, write_json
+from embed_plugin.cli.options.progress import Quiet
+from embed_plugin.cli.reports.output import print_facts, write_json
+from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ def verify(
     model: Model,
     target: CollectionOptions,
     sample: Annotated[int, typer.Option(min=0, help="Texts to embed again.")] = 64,
+    quiet: Quiet = False,
     json_file: JsonFile = None,
 ) -> None:
     """Scan a collection for missing, surplus and stray chunks and for wrong texts and vectors; exit with 1 if any.
@@ -35,11 +39,12 @@ def verify(
     from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415 - after the check
 
     started = time.monotonic()
-    with (
-        target.opened() as sink,
-        counting_progress("verify", "points") as on_progress,
-    ):
-        found = verify_collection(load_encoder(model), sink, sample=sample, on_progress=on_progress)
+    with stoppable("Stopping"), target.opened() as sink:
+        encoder = load_encoder(model)
+        with shown_progress("verify", quiet=quiet) as show:
+            found = verify_collection(
+                encoder, sink, sample=sample, on_progress=lambda done, total: show(Amount(done, total, "point"))
+            )
     if json_file:
         write_json({**asdict(found), "seconds": time.monotonic() - started}, json_file)
     else:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from embed_plugin.cli.printable import count_of, printable
 from embed_plugin.cli.reports.left_out import in_words
 from embed_plugin.cli.reports.output import print_facts
-from embed_plugin.cli.stopping import Stopped
+from embed_plugin.cli.reports.progress import Amount, shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,33 +88,47 @@ class DryRun:
 
 
 @contextmanager
-def run_progress(records: Source, *, dry_run: bool) -> Iterator[Callable[[IngestSummary], None]]:
-    """Show progress on stderr with rate and remaining time where that is a terminal; say what was done when stopped.
+def run_progress(records: Source, *, dry_run: bool, quiet: bool) -> Iterator[Callable[[IngestSummary], None]]:
+    """Show progress, by the bytes read, and name what takes long; say how much was done when stopped.
 
     Args:
-        records: The source, for the share of its bytes that is read.
-        dry_run: Whether records are only counted.
+        records: The source.
+        dry_run: Records are only counted.
+        quiet: Show no progress.
     """
-    console = Console(stderr=True)
-    columns = BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn()
     stored = 0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=records.total_bytes if console.is_terminal else None)
+
+    def amount(note: str = "", rate: str = "") -> Amount:
+        return Amount(records.bytes_read, total, "byte", note=note, rate=rate)
+
+    def stopped(_: Amount) -> str:
+        done = f"{'is' if stored == 1 else 'are'} {'counted' if dry_run else 'stored'}"
+        return f"{count_of(stored, 'record')} {done}. Run the same command again to go on"
+
+    total = None if quiet else records.total_bytes
+    with _long_steps(named=not quiet), shown_progress("ingest", quiet=quiet, first=amount(), stopped=stopped) as show:
 
         def on_progress(summary: IngestSummary) -> None:
             nonlocal stored
             stored = summary.records - summary.rejected_records
-            rate = f", {summary.texts_per_second:,.0f} texts/s" if summary.embedded and not dry_run else ""
-            done = f"{count_of(summary.chunks, 'chunk')}, {summary.embedded:,} embedded{rate}"
-            bar.update(task, completed=records.bytes_read, description=done)
+            rate = f"{summary.texts_per_second:,.0f} texts/s" if summary.embedded and not dry_run else ""
+            show(amount(f"{count_of(summary.chunks, 'chunk')}, {summary.embedded:,} embedded", rate))
 
-        try:
-            yield on_progress
-        except Stopped as stopped:
-            bar.stop()
-            done = f"{'is' if stored == 1 else 'are'} {'counted' if dry_run else 'stored'}"
-            sys.stderr.write(f"Stopped: {count_of(stored, 'record')} {done}. Run the same command again to go on.\n")
-            raise typer.Exit(stopped.exit_code) from None
+        yield on_progress
+
+
+@contextmanager
+def _long_steps(*, named: bool) -> Iterator[None]:
+    """Let files and records that take long be named, or not."""
+    from embed_plugin.ingest import long_steps  # noqa: PLC0415 - the command checks for the extra first
+
+    logger = logging.getLogger(long_steps.__name__)
+    before = logger.disabled
+    logger.disabled = before or not named
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def print_summary(summary: IngestSummary, facts: Mapping[str, Any], skipped: Skipped) -> None:

@@ -1,29 +1,17 @@
-"""Output that commands share: facts as lines or JSON, warnings, and progress on stderr if it is a terminal."""
+"""Output that commands share: facts as lines or JSON, and warnings."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from embed_plugin.cli.printable import printable, say
 from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
 
 MOST_UNKNOWN = 0.3
@@ -71,32 +59,3 @@ def _json(content: object, encoding: str) -> str:
     except UnicodeEncodeError:
         return json.dumps(content, indent=2)
     return text
-
-
-def progress_bar() -> Progress:
-    """Make a bar with count, elapsed and remaining time on stderr; it is silent if stderr is no terminal."""
-    return Progress(
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
-
-
-@contextmanager
-def counting_progress(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the count done, the total and the rate; yields the function that updates it."""
-    started = time.perf_counter()
-    with progress_bar() as bar:
-        task = bar.add_task(doing, total=None, rate="")
-
-        def show(done: int, total: int) -> None:
-            rate = f"{done / (time.perf_counter() - started):,.0f} {unit}/s"
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield show
