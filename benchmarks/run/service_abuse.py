@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MOST_LIVE_SECONDS = 1.0
-MOST_GROWTH_BYTES = 256 * 2**20
-"""64 MiB of bodies, twice while one is parsed, and what a thousand connections hold."""
+MOST_GROWTH_BYTES = 384 * 2**20
+"""64 MiB of bodies, twice while one is parsed; 64 MiB of responses that nobody reads, and those that are being made; and
+what a thousand connections hold."""
 
 ATTACKERS = 2
 PAUSE_SECONDS = 0.02
