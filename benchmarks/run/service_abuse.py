@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 MOST_LIVE_SECONDS = 1.0
 MOST_GROWTH_BYTES = 384 * 2**20
-"""64 MiB of bodies, twice while one is parsed; 64 MiB of responses that nobody reads, and those that are being made; and
-what a thousand connections hold."""
+"""64 MiB of bodies, twice while one is parsed; 64 MiB of responses that nobody reads, and those that are being made;
+and what a thousand connections hold."""
 
 ATTACKERS = 2
 PAUSE_SECONDS = 0.02

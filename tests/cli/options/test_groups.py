@@ -33,7 +33,16 @@ GROUPS: dict[type[Any], tuple[type[Any], set[str]]] = {
 }
 """The settings of each group, and the settings without an option of the same name."""
 
-CONVERTED = {"text_fields", "metadata_fields", "include", "exclude", "payload_indexes", "shard", "min_cosine"}
+CONVERTED = {
+    "trusted_proxies",
+    "text_fields",
+    "metadata_fields",
+    "include",
+    "exclude",
+    "payload_indexes",
+    "shard",
+    "min_cosine",
+}
 """Options whose type differs from the setting's: a list for a tuple, text to parse, None for the default."""
 
 NAMES = {each.__name__: each for each in (Mapping, Path, Shard)} | {
