@@ -179,6 +179,7 @@ def test_a_path_or_a_method_that_is_not_there(server: RunningServer) -> None:
     missing, method = server.client.get("/nothing"), server.client.get("/embed")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
     assert (method.status_code, method.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert method.headers["Allow"] == "POST"
 
 
 def test_openapi_documents_every_route_form_and_error(server: RunningServer) -> None:

@@ -78,9 +78,12 @@ def _shape_errors(app: FastAPI) -> None:
     """Turn every error of a route into a response in the shape of the API that its path belongs to."""
 
     async def refuse(request: Request, error: Exception) -> Response:
-        error = _request_error_of(error)
-        request.state.record.code = error.code
-        return error_response(error, request.url.path)
+        refused = _request_error_of(error)
+        request.state.record.code = refused.code
+        response = error_response(refused, request.url.path)
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)  # 405 names the methods in Allow
+        return response
 
     for kind in (RequestError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refuse)
