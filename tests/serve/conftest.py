@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -62,6 +63,24 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def _log() -> None:
     """Log as the command does: without that, structlog draws a failure with every variable, which takes seconds."""
     configure("info")
+
+
+def connect(server: RunningServer, sent: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", server.port))
+    connection.settimeout(HANG_SECONDS)
+    connection.sendall(sent)
+    return connection
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """What the server sends until it closes the connection."""
+    received = b""
+    try:
+        while part := connection.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
 
 
 @contextmanager

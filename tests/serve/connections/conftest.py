@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import HANG_SECONDS
 from embed_plugin import Encoder
 from embed_plugin.serve import ServeSettings
 from embed_plugin.serve.connections.h11_connection import H11Connection
 from embed_plugin.serve.connections.httptools_connection import HttptoolsConnection
 from embed_plugin.serve.keys import Keys
-from serve.conftest import KEY, serving
+from serve.conftest import KEY, connect, rest_of, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,24 +53,6 @@ def keyed(parser: type, tiny_model: Callable[..., Path]) -> Iterator[RunningServ
     settings = ServeSettings(port=0, receive_seconds=0.5, body_bytes=10_000, connections=200)
     with serving_by(parser, Encoder.load(tiny_model()), settings, Keys([KEY])) as server:
         yield server
-
-
-def connect(server: RunningServer, sent: bytes = b"") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port))
-    connection.settimeout(HANG_SECONDS)
-    connection.sendall(sent)
-    return connection
-
-
-def rest_of(connection: socket.socket) -> bytes:
-    """What the server sends until it closes the connection."""
-    received = b""
-    try:
-        while part := connection.recv(65536):
-            received += part
-    except ConnectionResetError:
-        pass
-    return received
 
 
 def exchange(server: RunningServer, *sent: bytes, pause: float = 0.0) -> list[int]:

@@ -7,8 +7,8 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from serve.conftest import KEY
-from serve.connections.conftest import BODY, LIVE, STATUS, connect, head, rest_of
+from serve.conftest import KEY, connect, rest_of
+from serve.connections.conftest import BODY, LIVE, STATUS, head
 
 if TYPE_CHECKING:
     import pytest

@@ -12,8 +12,8 @@ from conftest import HANG_SECONDS
 from embed_plugin import Encoder
 from embed_plugin.serve import ServeSettings
 from embed_plugin.serve.connections.watch import UNFINISHED_OF_AN_ADDRESS
-from serve.conftest import wait_until
-from serve.connections.conftest import BODY, LIVE, STATUS, connect, exchange, head, rest_of, serving_by
+from serve.conftest import connect, rest_of, wait_until
+from serve.connections.conftest import BODY, LIVE, STATUS, exchange, head, serving_by
 
 if TYPE_CHECKING:
     import socket

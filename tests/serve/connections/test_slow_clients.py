@@ -11,8 +11,8 @@ import pytest
 
 from conftest import HANG_SECONDS
 from embed_plugin import Encoder
-from serve.conftest import KEY, wait_until
-from serve.connections.conftest import BODY, LIVE, connect, exchange, head, serving_by
+from serve.conftest import KEY, connect, wait_until
+from serve.connections.conftest import BODY, LIVE, exchange, head, serving_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
