@@ -97,3 +97,11 @@ def test_a_rejection_escapes_what_is_not_unicode() -> None:
     rejected = Rejected("caf\udce9: no", "caf\udce9:1", "\ud800", record="\udce9")
     assert (rejected.reason, rejected.place, rejected.source_id) == (r"caf\udce9: no", r"caf\udce9:1", r"\ud800")
     assert rejected.record == "\udce9"  # what is tried again stays as it is
+
+
+def test_a_record_that_is_located_is_another_version_of_it_by_its_hash() -> None:
+    record = Record("a", "text", {"n": 2**63})
+    located = record.located(source_name="notes", file="a.md", path="/notes/a.md")
+    again = Record("a", "text", {"n": 2**63}, source_name="notes", file="a.md", path="/notes/a.md")
+    assert (located.key, located.metadata_hash, located.numbers_as_text) == (again.key, again.metadata_hash, 1)
+    assert record.metadata_hash != located.metadata_hash

@@ -16,7 +16,7 @@ from embed_plugin.ingest import (
     Shard,
     ingest,
 )
-from embed_plugin.ingest.sources import Scope, scopes_of
+from embed_plugin.ingest.sources import Coverage, Scope, scopes_of
 from embed_plugin.testing import FakeEncoder
 from support.every_target import KINDS, open_kind
 
@@ -250,3 +250,19 @@ def test_stdin_does_not_take_a_sources_root(tmp_path: Path) -> None:
     assert scopes_of(["-"], {"docs": "/docs"}, name="docs") == [Scope("docs", "/docs")]
     os.mkfifo(tmp_path / "pipe")
     assert scopes_of([tmp_path / "pipe"], {}) == [Scope("stdin")]
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "is_covered"),
+    [
+        ("whole", "any/file.md", True),
+        ("part", "a/b/c.md", True),
+        ("part", "one.md", True),
+        ("part", "a/bc.md", False),
+        ("part", "one.md.txt", False),
+        ("other", "one.md", False),
+    ],
+)
+def test_scopes_cover_a_source_a_folder_of_it_or_a_file(source: str, file: str, *, is_covered: bool) -> None:
+    scopes = [Scope("whole"), Scope("part", path="a/b"), Scope("part", path="one.md")]
+    assert Coverage(scopes).holds(source, file) == is_covered

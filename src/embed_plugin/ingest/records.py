@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -76,6 +77,14 @@ class Record:
         except TypeError as error:
             message = f"{name}: the metadata is not JSON ({error}). Use strings, finite numbers, lists and objects"
             raise RecordError(message) from error
+
+    def located(self, *, source_name: str, file: str, path: str) -> Self:
+        """Return the record with its place in a source; what was checked is not checked again."""
+        found = copy(self)
+        for attribute, value in (("source_name", source_name), ("file", file), ("path", path)):
+            object.__setattr__(found, attribute, escaped(value))
+        found.__dict__.pop("metadata_hash", None)  # it covers file and path
+        return found
 
     @property
     def key(self) -> str:

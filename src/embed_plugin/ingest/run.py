@@ -11,7 +11,7 @@ from embed_plugin.errors import RecordError
 from embed_plugin.ingest.ids import SeenIds
 from embed_plugin.ingest.records import Record, Rejected
 from embed_plugin.ingest.settings import IngestSettings
-from embed_plugin.ingest.sources import LocatedRecords, roots_of
+from embed_plugin.ingest.sources import Coverage, LocatedRecords, roots_of
 from embed_plugin.ingest.stored_points import StoredPoints
 from embed_plugin.ingest.summary import IngestSummary, Tally
 from embed_plugin.ingest.upkeep.mirror import find_gone, first_chunks, refusal, remove
@@ -121,10 +121,8 @@ class _Run:
 
     def scan(self, sink: Sink) -> StoredPoints:
         """Read the collection's points, and which of them are in the scopes of the run."""
-        return StoredPoints.scan(
-            sink,
-            lambda chunk: not self._scopes or any(one.holds(chunk.source_name, chunk.file) for one in self._scopes),
-        )
+        coverage = Coverage(self._scopes)
+        return StoredPoints.scan(sink, lambda chunk: not self._scopes or coverage.holds(chunk.source_name, chunk.file))
 
     def first_with_records(self, windows: Iterator[Sequence[Record | Rejected]]) -> Sequence[Record | Rejected] | None:
         """Reject the windows without records before the first one that has some, and return that; None if none has."""

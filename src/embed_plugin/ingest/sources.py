@@ -7,6 +7,7 @@ has first: a folder or file of a source is that source's, wherever it is named f
 from __future__ import annotations
 
 import unicodedata
+from itertools import accumulate
 from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
@@ -36,11 +37,6 @@ class Scope(NamedTuple):
     source_name: str
     root: str = ""
     path: str = ""
-
-    def holds(self, source_name: str, file: str) -> bool:
-        """Return whether it covers the records of this file."""
-        inside = not self.path or file == self.path or file.startswith(f"{self.path}/")
-        return source_name == self.source_name and inside
 
 
 @runtime_checkable
@@ -93,6 +89,23 @@ def scopes_of(paths: Sequence[str | Path], known: Mapping[str, str], *, name: st
             raise _same_name(scope, new[scope.source_name])
         scopes[number] = scope
     return [scopes[number] for number in range(len(paths))]
+
+
+class Coverage:
+    """The files that scopes cover together.
+
+    It is asked for every stored chunk, so the time that it takes does not depend on the number of scopes.
+    """
+
+    def __init__(self, scopes: Sequence[Scope]) -> None:
+        self._paths: dict[str, set[str]] = {}
+        for scope in scopes:
+            self._paths.setdefault(scope.source_name, set()).add(scope.path)
+
+    def holds(self, source_name: str, file: str) -> bool:
+        """Return whether they cover the records of a file: its source, a folder around it, or itself."""
+        paths = self._paths.get(source_name, set())
+        return "" in paths or not paths.isdisjoint(accumulate(file.split("/"), "{}/{}".format))
 
 
 def roots_of(scopes: Sequence[Scope]) -> dict[str, str]:

@@ -217,12 +217,11 @@ def _named_letters(file: SourceFile) -> RecordError:
 
 def located(found: Record | Rejected, file: SourceFile) -> Record | Rejected:
     """Add to what was read from a file the file and its source."""
-    path = "" if file.is_stdin else os.path.abspath(file.path)  # noqa: PTH100 - keeps symlinks
     if isinstance(found, Record):
-        return replace(found, source_name=file.source_name, file=file.name, path=path)
+        return found.located(source_name=file.source_name, file=file.name, path=file.absolute_path)
     letter = found.record
-    if path and isinstance(letter, dict) and "path" in letter:
-        letter = {**letter, "path": path}  # a retry may start in another folder
+    if file.absolute_path and isinstance(letter, dict) and "path" in letter:
+        letter = {**letter, "path": file.absolute_path}  # a retry may start in another folder
     return replace(found, source_name=file.source_name, record=letter)
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embed_plugin.ingest.read.formats.registry import AUTO, format_of
@@ -51,10 +52,15 @@ class SourceFile:
     source_name: str = ""
     is_stdin: bool = False
 
+    @cached_property
+    def absolute_path(self) -> str:
+        """Its absolute path, with its links; empty for stdin."""
+        return "" if self.is_stdin else os.path.abspath(self.path)  # noqa: PTH100 - resolve() would follow links
+
     def rejected(self, reason: str, *, source_id: str | None = None, number: int | None = None) -> Rejected:
         """Reject the file, or a line of it; a retry reads it again."""
         place = str(self.path) if number is None else f"{self.path}:{number}"
-        where: dict[str, JSON] = {"path": os.path.abspath(self.path), "name": self.name}  # noqa: PTH100 - keeps symlinks
+        where: dict[str, JSON] = {"path": self.absolute_path, "name": self.name}
         if number is not None:
             where["number"] = number
         letter = None if self.is_stdin else where
