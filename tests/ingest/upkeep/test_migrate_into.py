@@ -11,14 +11,13 @@ from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetErr
 from embed_plugin.ingest import CollectionSettings, QdrantSink, Record, ingest, migrate, open_sink, search, verify
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.testing import FakeEncoder
+from ingest.upkeep.test_migrate import Stops, StopsError
 from support.frameworks import add_nodes, langchain_store, llama_index_store, nearest_of
 from support.misbehaving_qdrant import misbehaving_qdrant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from embed_plugin import Vectors
     from embed_plugin.ingest import LayoutName
     from support.targets import Place
 
@@ -71,19 +70,6 @@ def test_every_point_is_copied_with_a_new_vector_and_the_alias_goes_over(place: 
 def alias(client: QdrantClient, name: str, collection: str) -> None:
     made = models.CreateAlias(alias_name=name, collection_name=collection)
     client.update_collection_aliases([models.CreateAliasOperation(create_alias=made)])
-
-
-class StopsError(Exception):
-    pass
-
-
-class Stops(FakeEncoder):
-    """Stops at the second page."""
-
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        if self.encoded:
-            raise StopsError
-        return super().encode_documents(texts)
 
 
 def test_a_stopped_copy_goes_on_where_it_was_and_is_written_by_nobody_else(place: Place) -> None:
