@@ -24,9 +24,8 @@ Role: TypeAlias = Literal["document", "query"]
 Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken"]
 """Method that turns token vectors into one text vector."""
 
-Precision: TypeAlias = Literal["fp32", "int8", "int8-dynamic"]
-"""fp32: as trained. int8: int8 weights, uint8 activations in calibrated ranges. int8-dynamic: the same with ranges
-computed for each text, which therefore runs alone."""
+Precision: TypeAlias = Literal["fp32", "int8"]
+"""fp32: as trained. int8: int8 weights, and uint8 activations with a scale and a zero point for each token."""
 
 
 TokenIds: TypeAlias = "array[int]"

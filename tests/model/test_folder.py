@@ -54,7 +54,7 @@ def test_a_folder_that_was_moved_is_the_same(folder: Path, tiny_model: Callable[
     assert read_model_folder(folder) == read_model_folder(tiny_model())
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "model.kernels.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "model.kernels-2.onnx", "tokenizer.json"])
 def test_one_changed_byte_is_found(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -209,7 +209,7 @@ def test_the_fingerprint_covers_nothing_else(folder: Path) -> None:
 
 def test_a_folder_without_the_graph_for_own_kernels_is_the_same_model(folder: Path) -> None:
     spec = read_model_folder(folder)
-    for path in folder.glob("model.kernels.onnx*"):
+    for path in folder.glob("model.kernels-2.onnx*"):
         path.unlink()
     (folder / "README.md").write_text("our model")
     assert write_manifest(folder, spec).fingerprint == spec.fingerprint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from embed_plugin.encode.session import open_session
 from embed_plugin.kernels import DOMAIN, LIBRARY, choose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -25,27 +26,30 @@ needs_library = pytest.mark.skipif(
     choose(detect_class()).library is None, reason="the kernels were not built, or not for this CPU"
 )
 
-PRODUCT = {"rows": "b", "weights": "s", "correction": "n", "multiplier": "f", "bias": "f"}
+CENTRE = 128
+SMALLEST_SCALE = 1e-30
+PRODUCT = {
+    "rows": "b",
+    "terms": "f",
+    "weights": "s",
+    "correction": "n",
+    "multiplier": "f",
+    "term_weights": "f",
+    "bias": "f",
+}
 INPUTS = {
+    "QuantiseRows": {"x": "f", "kept": "i"},
     "QuantisedProduct": PRODUCT,
-    "ProductGeluQuantise": {**PRODUCT, "scale": "f", "zero": "b"},
-    "AddNormQuantise": {
-        "a": "f",
-        "b": "f",
-        "gamma": "f",
-        "beta": "f",
-        "scale": "f",
-        "zero": "b",
-        "channels": "i",
-        "offsets": "f",
-    },
-    "AttentionQuantise": {"q": "f", "k": "f", "v": "f", "scale": "f", "zero": "b", "channels": "i", "offsets": "f"},
+    "ProductGeluQuantise": {**PRODUCT, "kept": "i"},
+    "AddNormQuantise": {"a": "f", "b": "f", "gamma": "f", "beta": "f", "kept": "i"},
+    "AttentionQuantise": {"q": "f", "k": "f", "v": "f", "kept": "i"},
 }
 OUTPUTS = {
+    "QuantiseRows": {"u": "b", "t": "f"},
     "QuantisedProduct": {"y": "f"},
-    "ProductGeluQuantise": {"u": "b"},
-    "AddNormQuantise": {"y": "f", "u": "b"},
-    "AttentionQuantise": {"u": "b"},
+    "ProductGeluQuantise": {"u": "b", "t": "f"},
+    "AddNormQuantise": {"y": "f", "u": "b", "t": "f"},
+    "AttentionQuantise": {"u": "b", "t": "f"},
 }
 TYPES = {
     "f": (TensorProto.FLOAT, np.float32),
@@ -99,19 +103,49 @@ def attention(values: list[Array], heads: int) -> Array:
     return out.swapaxes(1, 2).reshape(out.shape[0], out.shape[2], -1)
 
 
-def with_copies(x: Array, channels: Array, offsets: Array) -> Array:
-    """The row and, behind it, the copies."""
-    return np.concatenate([x, x[..., channels] - offsets], -1)
+class Rows(NamedTuple):
+    """Quantised rows: uint8, and float32 scale, middle and kept values of each."""
+
+    bytes: Array
+    terms: Array
 
 
-def quantise(x: Array, scale: float, zero: int) -> Array:
-    found: Array = np.clip(np.rint(x / np.float64(np.float32(scale))) + zero, 0, 255).astype(np.uint8)
+def ranged(x: Array, kept: Sequence[int]) -> Array:
+    """The values that a row's range is of: the kept are 0."""
+    x = np.array(x)
+    x[..., list(kept)] = 0
+    return x
+
+
+def quantise(x: Array, kept: Sequence[int] = ()) -> Rows:
+    """Quantise rows in float32, step by step as the kernels do; the bytes of kept channels are of no use."""
+    x = np.asarray(x, np.float32)
+    counted = ranged(x, kept)
+    least, most = np.minimum(counted.min(-1), 0), np.maximum(counted.max(-1), 0)
+    scale = np.maximum((most - least) / np.float32(255), np.float32(SMALLEST_SCALE))
+    inverse = np.float32(1) / scale
+    zero = np.rint(-least * inverse)
+    steps = np.minimum(np.rint(counted * inverse[..., None]) + zero[..., None], 255)
+    terms = [scale[..., None], (scale * (CENTRE - zero))[..., None], x[..., list(kept)]]
+    return Rows(steps.astype(np.uint8), np.concatenate(terms, -1))
+
+
+def dequantise(rows: Rows) -> Array:
+    """The values that quantised rows stand for, in float64; those of kept channels are of no use."""
+    scale, middle = (rows.terms[..., i, None].astype(np.float64) for i in (0, 1))
+    found: Array = (rows.bytes.astype(np.float64) - CENTRE) * scale + middle
     return found
 
 
-def assert_quantised(found: Array, x: Array, scale: float, zero: int, error: float) -> None:
-    """Each byte is that of some value no further from x than ``error``."""
-    low, high = quantise(x - error, scale, zero), quantise(x + error, scale, zero)
-    assert found.dtype == np.uint8
-    assert found.shape == x.shape
-    assert ((found >= low) & (found <= high)).all()
+def assert_quantised(found: Rows, x: Array, error: float, kept: Sequence[int] = ()) -> None:
+    """Each row stands for values within half a step and ``error`` of x, with a scale no wider than needed."""
+    assert found.bytes.dtype == np.uint8
+    assert found.bytes.shape == x.shape
+    assert found.terms.shape == (*x.shape[:-1], 2 + len(kept))
+    np.testing.assert_allclose(found.terms[..., 2:], x[..., list(kept)], atol=error)
+    counted = ranged(x.astype(np.float64), kept)
+    scale = found.terms[..., 0].astype(np.float64)
+    width = np.maximum(counted.max(-1), 0) - np.minimum(counted.min(-1), 0)
+    np.testing.assert_allclose(scale, width / 255, rtol=1e-6, atol=2 * error / 255 + 2 * SMALLEST_SCALE)
+    off = np.abs(ranged(dequantise(found), kept) - counted)
+    assert (off <= scale[..., None] * (0.5 + 1e-4) + error).all()

@@ -67,9 +67,8 @@ class Runtime:
 
     def _start(self) -> _Process:
         session = self._opened.open_session()
-        # The ranges of int8-dynamic are those of a run, which therefore holds one text.
-        token_budget = 1 if self.spec.precision == "int8-dynamic" else self.settings.token_budget
-        queue = BatchQueue(session.run, output=self.output, workers=self.workers, token_budget=token_budget)
+        budget = self.settings.token_budget
+        queue = BatchQueue(session.run, output=self.output, workers=self.workers, token_budget=budget)
         queue.observer = self._observer
         return _Process(session, queue)
 

@@ -26,9 +26,9 @@ from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter
-from embed_plugin.export.int8.calibrate import CalibrationTexts, Ranges, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.calibrate import CalibrationTexts, calibrate, read_calibration_texts
 from embed_plugin.export.int8.kernel_graph import kernel_graph
-from embed_plugin.export.int8.quantise import quantise, quantised_activations
+from embed_plugin.export.int8.quantise import quantise, weight_products
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import save_graph, save_with_weights_of
 from embed_plugin.export.settings import ExportSettings
@@ -166,31 +166,20 @@ class _Export:
     def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
         """Quantise, compare with fp32, and refuse a model that lost too much."""
         exact = onnx.load(self.exact / GRAPH)
-        activations = quantised_activations(exact)
-        if not activations:
+        if not weight_products(exact):
             raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
-        ranges = self.measure(activations, calibration) if self.settings.precision == "int8" else None
+        found = calibrate(exact, calibration, lambda done, total: self.on_progress("calibrate", done, total))
         self.on_progress("quantise", 0, 1)
-        save_graph(quantise(exact, ranges), self.folder / GRAPH)
-        if ranges is not None:
-            save_with_weights_of(kernel_graph(exact, ranges), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
+        save_graph(quantise(exact, found), self.folder / GRAPH)
+        save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
         comparison = compare(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 
-    def measure(self, activations: Sequence[str], calibration: TokenIdArrays) -> Ranges:
-        """Measure the range of every activation that will be quantised."""
-        total = len(calibration)
-        return measure_ranges(
-            self.exact / GRAPH, activations, calibration, lambda done: self.on_progress("calibrate", done, total)
-        )
-
-    def calibration(self, texts: CalibrationTexts) -> dict[str, object] | None:
-        """The source of the activations' ranges, for the manifest; None: every run finds its own."""
-        if self.settings.precision == "int8-dynamic":
-            return None
-        return {"origin": texts.origin, "texts": len(texts.calibration), "method": "min-max"}
+    def calibration(self, texts: CalibrationTexts) -> dict[str, object]:
+        """The texts by which weights were rounded, for the manifest."""
+        return {"origin": texts.origin, "texts": len(texts.calibration), "method": "gptq"}
 
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""

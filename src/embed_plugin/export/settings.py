@@ -19,7 +19,7 @@ class ExportSettings:
     """The settings of an export.
 
     Attributes:
-        precision: ``int8``, ``int8-dynamic`` or ``fp32``.
+        precision: ``int8`` or ``fp32``.
         exporter: ``native`` needs no more than the extra ``export``, ``optimum`` covers more architectures; ``auto`` is
             native where that covers the checkpoint.
         calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.

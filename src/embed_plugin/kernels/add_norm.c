@@ -56,23 +56,24 @@ typedef struct {
 } Moments;
 
 /* Replace the sums in a part of a row, from `i` on, by their norm. */
-static inline void write_part(const Norm *norm, const Quantiser *to, Moments of, float *y, uint8_t *q, int64_t i,
-                              int64_t left) {
+static inline Floats write_part(const Norm *norm, Moments of, float *y, int64_t i, int64_t left) {
   Floats x = _mm512_mul_ps(_mm512_sub_ps(load(y + i, left), of.centre), of.factor);
   x = _mm512_fmadd_ps(x, load(norm->gamma + i, left), load(norm->beta + i, left));
   store(y + i, x, left);
-  store_uint8(q + i, to_uint8(x, to), left);
+  return x;
 }
 
-/* The row's sum is kept in y, where the next two passes find it in the nearest cache. */
-static void add_norm_row(const Norm *norm, const Quantiser *to, const float *a, const float *b, float *y, uint8_t *q) {
+/* The row's sum is kept in y, where the next passes find it in the nearest cache. */
+static void add_norm_row(const Norm *norm, const Kept *kept, const float *a, const float *b, float *y, uint8_t *q,
+                         float *terms) {
   const int64_t width = norm->width;
   const float mean = add_row(a, b, y, width);
   const Moments of = {all(mean), all(1.0f / sqrtf(variance(y, mean, width) + norm->epsilon))};
-  const Quantiser constants = *to; /* a copy that no store can alias, so that it stays in registers */
+  Range range = {all(0), all(0)};
   int64_t i = 0;
-  for (; i + LANES <= width; i += LANES) write_part(norm, &constants, of, y, q, i, LANES);
-  if (i < width) write_part(norm, &constants, of, y, q, i, width - i);
+  for (; i + LANES <= width; i += LANES) widen(&range, write_part(norm, of, y, i, LANES), kept->quantised[i / LANES]);
+  if (i < width) widen(&range, write_part(norm, of, y, i, width - i), kept->quantised[i / LANES]);
+  quantise_within(kept, &range, y, q, terms);
 }
 
 OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {
@@ -85,21 +86,18 @@ OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {
   EXPECT(kernel, a.rank >= 1 && same_shape(&a, &b), "AddNormQuantise: both summands must be of one shape, (..., h)");
   const Norm norm = {gamma.data, beta.data, a.dimensions[a.rank - 1], kernel->epsilon};
   EXPECT(kernel, gamma.count == norm.width && beta.count == norm.width, "AddNormQuantise: gamma and beta must be (h,)");
-  Quantiser to;
-  Copies copies;
-  TRY(read_quantiser(kernel, context, 4, &to));
-  TRY(read_copies(kernel, context, 6, norm.width, &copies));
-  void *y, *q;
+  Kept kept;
+  uint8_t *q;
+  float *terms;
+  void *y;
+  TRY(read_kept(kernel, context, 4, norm.width, &kept));
   TRY(create_output(kernel, context, 0, &a, 0, &y));
-  TRY(create_output(kernel, context, 1, &a, copies.count, &q));
+  TRY(create_rows(kernel, context, 1, &a, &kept, &q, &terms));
   const float *a_row = a.data, *b_row = b.data;
   float *y_row = y;
-  uint8_t *q_row = q;
   for (int64_t left = a.count; left > 0; left -= norm.width) {
-    add_norm_row(&norm, &to, a_row, b_row, y_row, q_row);
-    for (int64_t i = 0; i < copies.count; i++)
-      q_row[norm.width + i] = copy_to_uint8(y_row[copies.channels[i]], copies.offsets[i], &to);
-    a_row += norm.width, b_row += norm.width, y_row += norm.width, q_row += norm.width + copies.count;
+    add_norm_row(&norm, &kept, a_row, b_row, y_row, q, terms);
+    a_row += norm.width, b_row += norm.width, y_row += norm.width, q += norm.width, terms += term_count(&kept);
   }
   return NULL;
 }

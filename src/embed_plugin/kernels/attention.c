@@ -1,12 +1,13 @@
 /* AttentionQuantise: softmax(q k^T / sqrt(d)) v of every head as uint8, for the product that follows.
  *
  * Products are of bf16 and summed in float. One head of one text is packed at a time, 8 rows of queries go through it
- * together, and their scores stay in a cache: they are never written out for a whole text. */
-#include <stdlib.h>
+ * together, and their scores stay in a cache: they are never written out for a whole text. A row is quantised when all its
+ * heads are there. */
 
 #include "attention_rows.h"
 #include "operators.h"
 #include "quantise.h"
+#include "scratch.h"
 #include "tiles.h"
 
 typedef void (*Attend)(const PackedHead *, const Workspace *, const float *queries, int64_t stride, float *out);
@@ -25,65 +26,62 @@ typedef void (*Attend)(const PackedHead *, const Workspace *, const float *queri
 ATTEND_EACH(32)
 ATTEND_EACH(64)
 
-/* The scratch memory of one call, in one allocation. */
+/* The memory of one call, in one piece. */
 typedef struct {
   PackedHead head;
   Workspace work;
-} Scratch;
+  float *rows; /* one text's results */
+} Memory;
 
-static void *allocate(Scratch *scratch, int64_t count, int size) {
-  const size_t padded = ((size_t)count + 31) / 32 * 32; /* a multiple of 32 keeps all four parts aligned to 64 bytes */
+/* Returns 0 if there is none. */
+static int find_memory(Memory *parts, int64_t count, int size, int64_t results) {
+  const size_t padded = ((size_t)count + 31) / 32 * 32; /* a multiple of 32 keeps all parts aligned to 64 bytes */
   const size_t keys = padded * (size_t)size / 2, values = keys, scores = MOST_ROWS * padded, shares = scores / 2;
-  uint32_t *memory = aligned_alloc(64, (keys + values + scores + shares) * sizeof *memory);
-  if (!memory) return NULL;
-  *scratch = (Scratch){
+  const size_t rows = ((size_t)results + LANES - 1) / LANES * LANES;
+  uint32_t *memory = scratch(SCRATCH_RESULTS, (keys + values + scores + shares + rows) * sizeof *memory);
+  if (!memory) return 0;
+  *parts = (Memory){
       .head = {.keys = memory, .values = memory + keys, .count = count, .padded = (int64_t)padded},
       .work = {.scores = (float *)(memory + keys + values), .shares = memory + keys + values + scores},
+      .rows = (float *)(memory + keys + values + scores + shares),
   };
-  return memory;
+  return 1;
 }
 
 typedef struct {
   Tensor q, k, v;
   int64_t texts, heads, width;
   int size;
-  Quantiser to;
-  Copies copies;
+  Kept kept;
   uint8_t *out;
+  float *terms;
   int tiles;
 } Attention;
 
-/* Quantise rows of one head, and the copies of its channels. */
-static void write_rows(const Attention *call, int64_t head, const float *rows, int64_t count, uint8_t *out) {
-  const int64_t size = call->size, first = head * size, stride = call->width + call->copies.count;
-  for (int64_t r = 0; r < count; r++)
-    for (int64_t c = 0; c < size; c += LANES)
-      store_uint8(out + r * stride + first + c, to_uint8(_mm512_loadu_ps(rows + r * size + c), &call->to), LANES);
-  for (int64_t i = 0; i < call->copies.count; i++) {
-    const int64_t channel = call->copies.channels[i] - first;
-    if (channel < 0 || channel >= size) continue;
-    for (int64_t r = 0; r < count; r++)
-      out[r * stride + call->width + i] = copy_to_uint8(rows[r * size + channel], call->copies.offsets[i], &call->to);
+static void attend_head(const Attention *call, const Memory *memory, int64_t text, int64_t head) {
+  const int64_t width = call->width, rows = call->q.dimensions[1], keys = memory->head.count;
+  const int64_t from = text * keys * width + head * call->size;
+  const float *queries = (const float *)call->q.data + text * rows * width + head * call->size;
+  float *out = memory->rows + head * call->size;
+  const Attend *attend_rows = call->size == 32 ? attend_32 : attend_64;
+  const int64_t step = call->tiles ? TILE_ROWS : ROWS;
+  pack_keys(&memory->head, (const float *)call->k.data + from, width, call->size);
+  pack_values(&memory->head, (const float *)call->v.data + from, width, call->size);
+  for (int64_t i = 0; i < rows; i += step) {
+    const int64_t count = rows - i < step ? rows - i : step;
+    if (call->tiles)
+      attend_by_tiles(&memory->head, &memory->work, queries + i * width, width, count, call->size, out + i * width);
+    else
+      attend_rows[count - 1](&memory->head, &memory->work, queries + i * width, width, out + i * width);
   }
 }
 
-static void attend_head(const Attention *call, const Scratch *scratch, int64_t text, int64_t head) {
-  const int64_t width = call->width, rows = call->q.dimensions[1], keys = scratch->head.count;
-  const int64_t from = text * keys * width + head * call->size;
-  const float *queries = (const float *)call->q.data + text * rows * width + head * call->size;
-  uint8_t *out = call->out + text * rows * (width + call->copies.count);
-  const Attend *attend_rows = call->size == 32 ? attend_32 : attend_64;
-  const int64_t step = call->tiles ? TILE_ROWS : ROWS;
-  pack_keys(&scratch->head, (const float *)call->k.data + from, width, call->size);
-  pack_values(&scratch->head, (const float *)call->v.data + from, width, call->size);
-  for (int64_t i = 0; i < rows; i += step) {
-    const int64_t count = rows - i < step ? rows - i : step;
-    float sums[MOST_ROWS * LARGEST_HEAD];
-    if (call->tiles)
-      attend_by_tiles(&scratch->head, &scratch->work, queries + i * width, width, count, call->size, sums);
-    else
-      attend_rows[count - 1](&scratch->head, &scratch->work, queries + i * width, width, sums);
-    write_rows(call, head, sums, count, out + i * (width + call->copies.count));
+static void attend_text(const Attention *call, const Memory *memory, int64_t text) {
+  const int64_t rows = call->q.dimensions[1], width = call->width;
+  for (int64_t head = 0; head < call->heads; head++) attend_head(call, memory, text, head);
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t row = text * rows + r;
+    quantise_row(&call->kept, memory->rows + r * width, call->out + row * width, call->terms + row * term_count(&call->kept));
   }
 }
 
@@ -100,25 +98,21 @@ static OrtStatus *read_inputs(const Kernel *kernel, OrtKernelContext *context, A
          "AttentionQuantise: a head must have 32 or 64 channels");
   EXPECT(kernel, k->dimensions[1] >= 1, "AttentionQuantise: there must be one key or more");
   call->size = (int)(call->width / kernel->heads);
-  TRY(read_quantiser(kernel, context, 3, &call->to));
-  return read_copies(kernel, context, 5, call->width, &call->copies);
+  return read_kept(kernel, context, 3, call->width, &call->kept);
 }
 
 OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
   Attention attention;
   TRY(read_inputs(kernel, context, &attention));
-  void *out;
-  TRY(create_output(kernel, context, 0, &attention.q, attention.copies.count, &out));
-  attention.out = out;
-  Scratch scratch;
-  void *memory = allocate(&scratch, attention.k.dimensions[1], attention.size);
-  if (!memory) return ort_status(kernel->ort, ORT_FAIL, "AttentionQuantise: no memory for the packed keys and values");
+  TRY(create_rows(kernel, context, 0, &attention.q, &attention.kept, &attention.out, &attention.terms));
+  Memory memory;
+  const int64_t results = attention.q.dimensions[1] * attention.width;
+  if (!find_memory(&memory, attention.k.dimensions[1], attention.size, results))
+    return ort_status(kernel->ort, ORT_FAIL, "AttentionQuantise: no memory for the packed keys and values");
   attention.tiles = kernel->tiles;
   if (attention.tiles) shape_tiles();
-  for (int64_t text = 0; text < attention.texts; text++)
-    for (int64_t head = 0; head < attention.heads; head++) attend_head(&attention, &scratch, text, head);
+  for (int64_t text = 0; text < attention.texts; text++) attend_text(&attention, &memory, text);
   if (attention.tiles) release_tiles();
-  free(memory);
   return NULL;
 }

@@ -12,7 +12,7 @@ typedef struct {
   uint32_t *shares; /* [MOST_ROWS][padded / 2]: bf16 of two neighbouring keys, their sum not yet 1 */
 } Workspace;
 
-/* The same for up to 16 rows, with AMX: `out` is [16][size]. The sums of products are rounded in another order. */
+/* Up to 16 rows, `stride` floats apart, with AMX. The sums of products are rounded in another order. */
 void attend_by_tiles(const PackedHead *head, const Workspace *work, const float *queries, int64_t stride, int64_t rows,
                      int size, float *out);
 

@@ -54,8 +54,8 @@ ALWAYS_INLINE float share_out(const float *scores, uint32_t *shares, Floats top,
 
 /* 32 channels of the values' sums, from channel `c`: 16 sums fill half of the registers, and all of a larger head's
  * would not fit. */
-ALWAYS_INLINE void add_values(const PackedHead *head, const Workspace *work, const float totals[], float *out, int c,
-                              const int size, const int rows) {
+ALWAYS_INLINE void add_values(const PackedHead *head, const Workspace *work, const float totals[], float *out,
+                              int64_t stride, int c, const int size, const int rows) {
   Floats sums[ROWS][2];
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = all(0);
   for (int64_t i = 0; i < (head->count + 1) / 2; i++) {
@@ -69,12 +69,12 @@ ALWAYS_INLINE void add_values(const PackedHead *head, const Workspace *work, con
   }
   for (int r = 0; r < rows; r++) {
     const Floats factor = all(1 / totals[r]);
-    _mm512_storeu_ps(out + r * size + c, _mm512_mul_ps(sums[r][0], factor));
-    _mm512_storeu_ps(out + r * size + c + LANES, _mm512_mul_ps(sums[r][1], factor));
+    _mm512_storeu_ps(out + r * stride + c, _mm512_mul_ps(sums[r][0], factor));
+    _mm512_storeu_ps(out + r * stride + c + LANES, _mm512_mul_ps(sums[r][1], factor));
   }
 }
 
-/* queries: `rows` rows, `stride` floats apart; out: [rows][size]. */
+/* queries and out: `rows` rows, `stride` floats apart. */
 ALWAYS_INLINE void attend(const PackedHead *head, const Workspace *work, const float *queries, int64_t stride,
                           float *out, const int size, const int rows) {
   const Floats factor = all(1.44269504f / (size == 32 ? 5.65685425f : 8.0f)); /* log2(e) / sqrt(size) */
@@ -93,5 +93,5 @@ ALWAYS_INLINE void attend(const PackedHead *head, const Workspace *work, const f
   for (int r = 0; r < rows; r++)
     totals[r] = share_out(work->scores + r * head->padded, work->shares + r * head->padded / 2,
                           all(_mm512_reduce_max_ps(top[r])), head->padded);
-  for (int c = 0; c < size; c += 2 * LANES) add_values(head, work, totals, out, c, size, rows);
+  for (int c = 0; c < size; c += 2 * LANES) add_values(head, work, totals, out, stride, c, size, rows);
 }

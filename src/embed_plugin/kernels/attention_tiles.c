@@ -110,8 +110,9 @@ void attend_by_tiles(const PackedHead *head, const Workspace *work, const float 
   _mm512_storeu_ps(numbers, find_tops(head, work));
   const Floats totals = share_out(head, work, numbers);
   _mm512_storeu_ps(numbers, _mm512_div_ps(all(1), totals));
-  for (int c = 0; c < size; c += STEP) add_values(head, work, c, size, out);
+  float sums[TILE_ROWS * LARGEST_HEAD];
+  for (int c = 0; c < size; c += STEP) add_values(head, work, c, size, sums);
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < size; c += LANES)
-      _mm512_storeu_ps(out + r * size + c, _mm512_mul_ps(_mm512_loadu_ps(out + r * size + c), all(numbers[r])));
+      _mm512_storeu_ps(out + r * stride + c, _mm512_mul_ps(_mm512_loadu_ps(sums + r * size + c), all(numbers[r])));
 }

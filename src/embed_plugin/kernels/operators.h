@@ -3,6 +3,7 @@
 
 #include "onnxruntime_abi.h"
 
+OrtStatus *quantise_rows(void *kernel, OrtKernelContext *context);
 OrtStatus *quantised_product(void *kernel, OrtKernelContext *context);
 OrtStatus *product_gelu_quantise(void *kernel, OrtKernelContext *context);
 OrtStatus *add_norm_quantise(void *kernel, OrtKernelContext *context);

@@ -1,19 +1,21 @@
-/* The parts of a product, and the steps that turn its sums into results. */
+/* The parts of a product, and the steps that turn its sums into results:
+ *
+ *     result = scale * (sum((q - 128) * weight) * multiplier) + sum of terms * term_weights + bias */
 #pragma once
 
-#include "gelu.h"
 #include "quantise.h"
 
 enum { GROUP = 4 }; /* rows of a weight that lie together: one instruction adds up four products */
+enum { MOST_ROWS = 6 }; /* rows whose sums are registers */
 
 typedef struct {
   const uint8_t *rows;
+  const float *terms; /* of each row: scale, middle, the kept channels */
   const int8_t *weights;
-  const int32_t *correction;
-  const float *multiplier, *bias;
-  int64_t row_count, depth, columns;
-  const Quantiser *to; /* null: the result is float */
-  void *result;
+  const int32_t *correction; /* -128 times the sum of a column's weights */
+  const float *multiplier, *term_weights, *bias; /* term_weights: a row for the middle, and one for each kept channel */
+  int64_t row_count, depth, columns, term_count;
+  float *result;
 } Product;
 
 /* How many parts of a size there are, the last of which may be smaller. */
@@ -25,31 +27,26 @@ static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 void multiply_by_vnni(const Product *p);
 int multiply_by_tiles(const Product *p);
 
-/* The constants that turn the sums of 16 columns into results. */
-typedef struct {
-  __m512i correction;
-  Floats multiplier, bias;
-  int64_t first, left; /* the first column, and how many there are from it to the last */
-} Columns;
-
-static inline Columns read_columns(const Product *p, int64_t first) {
-  const int64_t left = p->columns - first;
-  return (Columns){
-      .correction = _mm512_maskz_loadu_epi32(lanes(left), p->correction + first),
-      .multiplier = load(p->multiplier + first, left),
-      .bias = load(p->bias + first, left),
-      .first = first,
-      .left = left,
-  };
-}
-
-/* `to` is null, or what `p->to` points to. */
-static inline void store_result(const Product *p, const Quantiser *to, const Columns *columns, __m512i sum, int64_t row) {
-  const Floats exact = _mm512_cvtepi32_ps(_mm512_add_epi32(sum, columns->correction));
-  const Floats y = _mm512_fmadd_ps(exact, columns->multiplier, columns->bias);
-  const int64_t at = row * p->columns + columns->first;
-  if (to)
-    store_uint8((uint8_t *)p->result + at, to_uint8(gelu(y), to), columns->left);
-  else
-    store((float *)p->result + at, y, columns->left);
+/* The results of `rows` rows by 16 columns, the first at `row` and `first`, of which `left` are there. The sums include no
+ * correction. A result is rounded in the same steps, in the same order, whatever rows are beside it. */
+static inline __attribute__((always_inline)) void store_results(const Product *p, const __m512i sums[], int64_t row,
+                                                                int64_t first, int64_t left, const int rows) {
+  const int64_t count = p->term_count;
+  const float *terms = p->terms + row * count, *weights = p->term_weights + first;
+  const __m512i correction = _mm512_maskz_loadu_epi32(lanes(left), p->correction + first);
+  const Floats multiplier = load(p->multiplier + first, left), bias = load(p->bias + first, left);
+  Floats y[MOST_ROWS];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++) y[r] = bias;
+  for (int64_t i = MIDDLE; i < count; i++, weights += p->columns) {
+    const Floats weight = load(weights, left);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) y[r] = _mm512_fmadd_ps(all(terms[r * count + i]), weight, y[r]);
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++) {
+    const Floats exact = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sums[r], correction)), multiplier);
+    y[r] = _mm512_fmadd_ps(exact, all(terms[r * count + SCALE]), y[r]);
+    store(p->result + (row + r) * p->columns + first, y[r], left);
+  }
 }

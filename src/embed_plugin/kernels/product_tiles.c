@@ -3,13 +3,13 @@
  * A tile of weights is 16 groups of a panel, as they lie in the file. Two tiles of rows by two panels are multiplied at a
  * time: four tiles of sums, two of rows and two of weights are all there are. The sums of one block are made results while
  * the next block is multiplied, for tiles and vectors are different units. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "product.h"
+#include "scratch.h"
 #include "tiles.h"
 
-enum { BLOCK_ROWS = 2 * TILE_ROWS, BLOCK_COLUMNS = 2 * LANES, TILE_SIZE = TILE_ROWS * TILE_BYTES };
+enum { ROWS_AT_ONCE = 4, BLOCK_ROWS = 2 * TILE_ROWS, BLOCK_COLUMNS = 2 * LANES, TILE_SIZE = TILE_ROWS * TILE_BYTES };
 
 /* Rows of which each tile lies in one piece, filled up with zeros: rows of 388 bytes, as they are, would be read across the
  * cache's lines, at a sixth of the speed. */
@@ -22,14 +22,12 @@ typedef struct {
 typedef struct {
   const int8_t *panels[2], *next;
   int8_t last[2][TILE_SIZE] __attribute__((aligned(64)));
-  Columns columns[2];
 } Weights;
 
 /* The sums of one block, and where they belong. */
 typedef struct {
   int32_t sums[2][BLOCK_ROWS][LANES] __attribute__((aligned(64))); /* by panel */
-  Columns columns[2];
-  int64_t row, rows, finished;
+  int64_t row, rows, column, finished;
 } Block;
 
 static void pack_row(const Product *p, const Rows *rows, int64_t row) {
@@ -48,24 +46,27 @@ static void read_weights(const Product *p, int64_t column, Weights *weights) {
   weights->panels[1] = weights->panels[0] + (two ? panel : 0);
   weights->next = column + BLOCK_COLUMNS < p->columns ? weights->panels[1] + panel : weights->panels[0];
   for (int i = 0; i < 2; i++) memcpy(weights->last[i], weights->panels[i] + whole, (size_t)(panel - whole));
-  weights->columns[0] = read_columns(p, column);
-  weights->columns[1] = two ? read_columns(p, column + LANES) : (Columns){.left = 0};
 }
 
-static inline __attribute__((always_inline)) void finish(const Product *p, const Quantiser *to, Block *block,
-                                                         int64_t rows) {
+/* One row, or four, which share the loads of the columns' constants. */
+static inline __attribute__((always_inline)) void finish_rows(const Product *p, const Block *block, const int rows) {
+  const int64_t end = least(p->columns, block->column + BLOCK_COLUMNS), row = block->row + block->finished;
+  for (int64_t first = block->column, j = 0; first < end; first += LANES, j++) {
+    __m512i sums[ROWS_AT_ONCE];
+    for (int r = 0; r < rows; r++) sums[r] = _mm512_load_si512(block->sums[j][block->finished + r]);
+    store_results(p, sums, row, first, p->columns - first, rows);
+  }
+}
+
+static inline void finish(const Product *p, Block *block, int64_t rows) {
   const int64_t end = least(block->finished + rows, block->rows);
-  const int panels = block->columns[1].left ? 2 : 1;
-  for (int64_t r = block->finished; r < end; r++)
-    for (int j = 0; j < panels; j++)
-      store_result(p, to, &block->columns[j], _mm512_load_si512(block->sums[j][r]), block->row + r);
-  block->finished = end;
+  for (; block->finished + ROWS_AT_ONCE <= end; block->finished += ROWS_AT_ONCE) finish_rows(p, block, ROWS_AT_ONCE);
+  for (; block->finished < end; block->finished++) finish_rows(p, block, 1);
 }
 
 /* Multiply `block`, and finish the one before it. Meanwhile this block's part of the next panels is fetched: each of the
  * blocks of rows fetches `lines` lines of the cache for each tile of its depth. */
-static inline __attribute__((always_inline)) void multiply_block(const Product *p, const Quantiser *to, const Rows *rows,
-                                                                 const Weights *weights, Block *block, Block *before) {
+static void multiply_block(const Product *p, const Rows *rows, const Weights *weights, Block *block, Block *before) {
   const int64_t depth_tiles = rows->depth_tiles, whole = p->depth / TILE_BYTES;
   const uint8_t *upper = rows->bytes + block->row / TILE_ROWS * depth_tiles * TILE_SIZE;
   const uint8_t *lower = upper + (block->rows > TILE_ROWS ? depth_tiles * TILE_SIZE : 0);
@@ -86,7 +87,7 @@ static inline __attribute__((always_inline)) void multiply_block(const Product *
     TILE_LOAD(5, lower + i * TILE_SIZE, TILE_BYTES);
     TILE_ADD_INT8(2, 5, 6);
     TILE_ADD_INT8(3, 5, 7);
-    finish(p, to, before, rows_each);
+    finish(p, before, rows_each);
   }
   TILE_STORE(0, block->sums[0][0], TILE_BYTES);
   TILE_STORE(1, block->sums[1][0], TILE_BYTES);
@@ -94,7 +95,7 @@ static inline __attribute__((always_inline)) void multiply_block(const Product *
   TILE_STORE(3, block->sums[1][TILE_ROWS], TILE_BYTES);
 }
 
-static inline __attribute__((always_inline)) void multiply(const Product *p, const Quantiser *to, const Rows *rows) {
+static void multiply(const Product *p, const Rows *rows) {
   Weights weights = {.last = {{0}}};
   Block blocks[2] = {{.rows = 0}, {.rows = 0}};
   int now = 0;
@@ -102,28 +103,22 @@ static inline __attribute__((always_inline)) void multiply(const Product *p, con
     read_weights(p, column, &weights);
     for (int64_t row = 0; row < p->row_count; row += BLOCK_ROWS, now = !now) {
       Block *block = &blocks[now];
-      block->row = row, block->rows = least(p->row_count - row, BLOCK_ROWS), block->finished = 0;
-      block->columns[0] = weights.columns[0], block->columns[1] = weights.columns[1];
-      multiply_block(p, to, rows, &weights, block, &blocks[!now]);
+      block->row = row, block->rows = least(p->row_count - row, BLOCK_ROWS);
+      block->column = column, block->finished = 0;
+      multiply_block(p, rows, &weights, block, &blocks[!now]);
     }
   }
-  finish(p, to, &blocks[!now], BLOCK_ROWS);
+  finish(p, &blocks[!now], BLOCK_ROWS);
 }
 
 int multiply_by_tiles(const Product *p) {
   Rows rows = {.depth_tiles = parts(p->depth, TILE_BYTES)};
   const int64_t padded = parts(p->row_count, TILE_ROWS) * TILE_ROWS;
-  rows.bytes = aligned_alloc(64, (size_t)(padded * rows.depth_tiles * TILE_BYTES));
+  rows.bytes = scratch(SCRATCH_ROWS, (size_t)(padded * rows.depth_tiles * TILE_BYTES));
   if (!rows.bytes) return 0;
   for (int64_t row = 0; row < padded; row++) pack_row(p, &rows, row);
   shape_tiles();
-  if (p->to) {
-    const Quantiser to = *p->to; /* a copy that no store can alias, so that it stays in registers */
-    multiply(p, &to, &rows);
-  } else {
-    multiply(p, NULL, &rows);
-  }
+  multiply(p, &rows);
   release_tiles();
-  free(rows.bytes);
   return 1;
 }

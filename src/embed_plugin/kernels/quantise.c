@@ -1,28 +1,46 @@
+/* QuantiseRows, and what the operators that quantise share. */
 #include "quantise.h"
 
-OrtStatus *read_quantiser(const Kernel *kernel, OrtKernelContext *context, size_t first, Quantiser *quantiser) {
-  Tensor scale, zero;
-  TRY(read_input(kernel, context, first, &scale));
-  TRY(read_input(kernel, context, first + 1, &zero));
-  EXPECT(kernel, scale.count == 1 && zero.count == 1, "embed_plugin: the scale and the zero point must be one value each");
-  const uint8_t at = *(const uint8_t *)zero.data;
-  *quantiser = (Quantiser){
-      .inverse = all(1.0f / *(const float *)scale.data),
-      .lowest = all(0.0f - at),
-      .highest = all(255.0f - at),
-      .zero = _mm512_set1_epi32(at),
-  };
+#include "operators.h"
+
+OrtStatus *read_kept(const Kernel *kernel, OrtKernelContext *context, size_t index, int64_t width, Kept *kept) {
+  Tensor channels;
+  TRY(read_input(kernel, context, index, &channels));
+  EXPECT(kernel, width >= 1 && width <= WIDEST, "embed_plugin: a row must have 1 to 32768 values");
+  kept->channels = channels.data, kept->count = channels.count, kept->width = width;
+  for (int64_t i = 0; i < width; i += LANES) kept->quantised[i / LANES] = lanes(width - i);
+  for (int64_t i = 0; i < kept->count; i++) {
+    const int64_t channel = kept->channels[i];
+    EXPECT(kernel, channel >= 0 && channel < width, "embed_plugin: a kept channel is outside of its row");
+    kept->quantised[channel / LANES] &= (__mmask16) ~(1u << channel % LANES);
+  }
   return NULL;
 }
 
-OrtStatus *read_copies(const Kernel *kernel, OrtKernelContext *context, size_t first, int64_t width, Copies *copies) {
-  Tensor channels, offsets;
-  TRY(read_input(kernel, context, first, &channels));
-  TRY(read_input(kernel, context, first + 1, &offsets));
-  EXPECT(kernel, channels.count == offsets.count, "embed_plugin: each copied channel must have one offset");
-  *copies = (Copies){channels.data, offsets.data, channels.count};
-  for (int64_t i = 0; i < copies->count; i++)
-    EXPECT(kernel, copies->channels[i] >= 0 && copies->channels[i] < width,
-           "embed_plugin: a copied channel is outside of its row");
+OrtStatus *create_rows(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
+                       const Kept *kept, uint8_t **rows, float **terms) {
+  const int64_t width = like->dimensions[like->rank - 1];
+  void *bytes, *floats;
+  TRY(create_output(kernel, context, index, like, kept->width - width, &bytes));
+  TRY(create_output(kernel, context, index + 1, like, term_count(kept) - width, &floats));
+  *rows = bytes, *terms = floats;
+  return NULL;
+}
+
+OrtStatus *quantise_rows(void *instance, OrtKernelContext *context) {
+  const Kernel *kernel = instance;
+  Tensor x;
+  Kept kept;
+  uint8_t *rows;
+  float *terms;
+  TRY(read_input(kernel, context, 0, &x));
+  EXPECT(kernel, x.rank >= 1, "QuantiseRows: a row must have values");
+  TRY(read_kept(kernel, context, 1, x.dimensions[x.rank - 1], &kept));
+  TRY(create_rows(kernel, context, 0, &x, &kept, &rows, &terms));
+  const float *row = x.data;
+  for (int64_t left = x.count; left > 0; left -= kept.width) {
+    quantise_row(&kept, row, rows, terms);
+    row += kept.width, rows += kept.width, terms += term_count(&kept);
+  }
   return NULL;
 }

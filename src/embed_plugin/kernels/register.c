@@ -7,6 +7,8 @@
 #include "tensor.h"
 #include "tiles.h"
 
+enum { MOST_HEADS = 1024 };
+
 /* One letter an input or output: f is float, b uint8, s int8, n int32, i int64. */
 typedef struct {
   OrtCustomOp op; /* first, so that a pointer to it is one to this */
@@ -44,7 +46,7 @@ static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
   return NULL;
 }
 
-static OrtStatus *create_product(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+static OrtStatus *create_plain(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
   (void)op, (void)info;
   return new_kernel(ort, (Kernel){0}, kernel);
 }
@@ -60,7 +62,8 @@ static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtK
   (void)op;
   Kernel values = {0};
   TRY(ort_int_attribute(ort, info, "num_heads", &values.heads));
-  if (values.heads < 1) return ort_status(ort, ORT_INVALID_ARGUMENT, "AttentionQuantise: num_heads must be 1 or more");
+  if (values.heads < 1 || values.heads > MOST_HEADS)
+    return ort_status(ort, ORT_INVALID_ARGUMENT, "AttentionQuantise: num_heads must be 1 to 1024");
   return new_kernel(ort, values, kernel);
 }
 
@@ -87,14 +90,16 @@ static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtK
   }
 
 static const Operator operators[] = {
-    /* rows, weights, correction, multiplier, bias -> y */
-    OPERATOR("QuantisedProduct", create_product, quantised_product, "bsnff", "f"),
-    /* the same, scale, zero -> uint8 */
-    OPERATOR("ProductGeluQuantise", create_product, product_gelu_quantise, "bsnfffb", "b"),
-    /* a, b, gamma, beta, scale, zero, channels, offsets -> y, uint8 */
-    OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "fffffbif", "fb"),
-    /* q, k, v, scale, zero, channels, offsets -> uint8 */
-    OPERATOR("AttentionQuantise", create_attention, attention_quantise, "ffffbif", "b"),
+    /* x, kept -> rows, terms */
+    OPERATOR("QuantiseRows", create_plain, quantise_rows, "fi", "bf"),
+    /* rows, terms, weights, correction, multiplier, term_weights, bias -> y */
+    OPERATOR("QuantisedProduct", create_plain, quantised_product, "bfsnfff", "f"),
+    /* the same, kept -> rows, terms */
+    OPERATOR("ProductGeluQuantise", create_plain, product_gelu_quantise, "bfsnfffi", "bf"),
+    /* a, b, gamma, beta, kept -> y, rows, terms */
+    OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "ffffi", "fbf"),
+    /* q, k, v, kept -> rows, terms */
+    OPERATOR("AttentionQuantise", create_attention, attention_quantise, "fffi", "bf"),
 };
 
 static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {

@@ -1,9 +1,13 @@
 #define _GNU_SOURCE /* syscall */
 #include "tiles.h"
 
-#ifdef WITHOUT_TILES
+#if defined WITHOUT_TILES || defined SOFTWARE_TILES
 
+#ifdef SOFTWARE_TILES
+int may_use_tiles(void) { return 1; }
+#else
 int may_use_tiles(void) { return 0; }
+#endif
 void shape_tiles(void) {}
 void release_tiles(void) {}
 

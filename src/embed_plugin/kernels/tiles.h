@@ -18,6 +18,10 @@ int may_use_tiles(void);
 void shape_tiles(void);
 void release_tiles(void);
 
+#ifdef SOFTWARE_TILES /* a header with the macros below in plain C, for tests */
+#include SOFTWARE_TILES
+#else
+
 #ifdef WITHOUT_TILES /* for an assembler that does not know them */
 #define TILE(...) (void)0
 #else
@@ -30,3 +34,5 @@ void release_tiles(void);
   TILE("tilestored %%tmm" #tile ", (%0,%1)" : : "r"(to), "r"((int64_t)(stride)) : "memory")
 #define TILE_ADD_INT8(sums, bytes, weights) TILE("tdpbusd %%tmm" #weights ", %%tmm" #bytes ", %%tmm" #sums ::)
 #define TILE_ADD_BF16(sums, rows, columns) TILE("tdpbf16ps %%tmm" #columns ", %%tmm" #rows ", %%tmm" #sums ::)
+
+#endif

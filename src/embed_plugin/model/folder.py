@@ -1,7 +1,7 @@
 """Read, verify and write model folders and their manifest.
 
 The files of a folder are ``model.onnx``, its weights in ``model.onnx.data``, ``tokenizer.json``, and in INT8 also
-``model.kernels.onnx``, the same model with the operators of :mod:`embed_plugin.kernels` and the same weights. The
+``model.kernels-2.onnx``, the same model with the operators of :mod:`embed_plugin.kernels` and the same weights. The
 manifest, ``embed_plugin.json``, is ``{"schema_version": 2, <every field of ModelSpec>}``. Reading a folder checks every
 file's sha256 and the fingerprint, so that a changed byte is found before it changes a vector.
 """
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2
 MANIFEST = "embed_plugin.json"
 GRAPH = "model.onnx"
-KERNEL_GRAPH = "model.kernels.onnx"
+KERNEL_GRAPH = "model.kernels-2.onnx"
+"""Named after the version of the operators: a folder that was made for others is run by its plain graph."""
 TOKENIZER = "tokenizer.json"
 
 _TYPES: dict[str, type] = {

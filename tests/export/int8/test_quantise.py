@@ -7,9 +7,12 @@ import onnx
 import pytest
 
 from embed_plugin.encode.session import open_session
-from embed_plugin.export.int8.calibrate import ChannelRange
-from embed_plugin.export.int8.quantise import quantise, quantised_activations
+from embed_plugin.export.int8.calibrate import calibrate
+from embed_plugin.export.int8.quantise import Quantisation, quantise, weight_products
+from embed_plugin.export.int8.weights import Activation, quantise_weight
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
+from support.one_operator import dequantise
+from support.one_operator import quantise as quantise_by_hand
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,17 +51,8 @@ def run(model: onnx.ModelProto, output: str = "embedding", rows: range = range(5
     return np.asarray(session.run([output], {"input_ids": np.array([[row] for row in rows])})[0])
 
 
-def ranges_of(model: onnx.ModelProto) -> dict[str, ChannelRange]:
-    values = {name: run(model, name) for name in quantised_activations(model)}
-    return {name: ChannelRange(value.min(axis=0), value.max(axis=0), power=0.1) for name, value in values.items()}
-
-
-def one_range_for_all(ranges: dict[str, ChannelRange]) -> dict[str, ChannelRange]:
-    """The same without a view of the channels: min-max of the whole."""
-    return {
-        name: ChannelRange(np.full_like(each.low, each.low.min()), np.full_like(each.high, each.high.max()), each.power)
-        for name, each in ranges.items()
-    }
+def calibrated(model: onnx.ModelProto) -> Quantisation:
+    return calibrate(model, [np.array([[row]]) for row in range(50)], lambda *_: None)
 
 
 def operators(model: onnx.ModelProto) -> list[str]:
@@ -72,55 +66,68 @@ def error(model: onnx.ModelProto, exact: onnx.ModelProto) -> float:
 @pytest.mark.parametrize("outlier", [None, 6])
 def test_int8_is_near_fp32(outlier: int | None) -> None:
     model = feed_forward(outlier=outlier)
-    onnx.checker.check_model(quantise(model, ranges_of(model)))
-    assert error(quantise(model, ranges_of(model)), model) < 0.02 * float(run(model).std())
+    quantised = quantise(model, calibrated(model))
+    onnx.checker.check_model(quantised)
+    assert error(quantised, model) < 0.02 * float(run(model).std())
 
 
-def test_outlier_channels_are_copied_and_the_error_falls() -> None:
+def test_a_row_has_its_own_scale_and_depends_on_nothing_else() -> None:
     model = feed_forward(outlier=6)
-    ranges = ranges_of(model)
-    copied, plain = quantise(model, ranges), quantise(model, one_range_for_all(ranges))
-    assert "Concat" in operators(copied)
-    assert "Concat" not in operators(plain)
-    assert error(copied, model) < 0.75 * error(plain, model)
+    quantised = quantise(model, calibrated(model))
+    together = run(quantised)
+    for row in (0, 9, 10, 49):
+        np.testing.assert_array_equal(run(quantised, rows=range(row, row + 1))[0], together[row])
 
 
-def test_copies_behind_an_activation_cost_no_operator() -> None:
+def test_outlier_channels_are_kept_and_the_error_falls() -> None:
     model = feed_forward(outlier=6)
-    ranges = one_range_for_all(ranges_of(model))
-    ranges["activation"] = ranges_of(model)["activation"]
-    copied = quantise(model, ranges)
-    assert "Concat" not in operators(copied)
-    assert run(copied, "activation").shape[1] > HIDDEN
-    assert error(copied, model) < error(quantise(model, one_range_for_all(ranges)), model)
+    found = calibrated(model)
+    assert (6 in found.kept["pooled"], 3 in found.kept["activation"]) == (True, True)
+    weights = {product.output: product.weight for product in weight_products(model)}
+    none = {name: Activation((), np.eye(weight.shape[1])) for name, weight in weights.items()}
+    plain = {name: quantise_weight(weight, none[name]) for name, weight in weights.items()}
+    without = Quantisation(dict.fromkeys(found.kept, ()), plain)
+    assert error(quantise(model, found), model) < 0.75 * error(quantise(model, without), model)
 
 
-def test_an_activation_that_something_else_reads_keeps_its_width() -> None:
+def test_values_that_something_else_reads_stay_as_they_are() -> None:
     model = feed_forward(outlier=6)
+    quantised = quantise(model, calibrated(model))
     model.graph.node.append(onnx.helper.make_node("Identity", ["activation"], ["also_read"]))
-    copied = quantise(model, {"activation": ranges_of(model)["activation"]})
-    assert run(copied, "activation").shape[1] == HIDDEN
-    assert "Concat" in operators(copied)
-    assert error(copied, model) < 0.02 * float(run(model).std())
+    watched = quantise(model, calibrated(model))
+    np.testing.assert_array_equal(run(watched, "also_read"), run(quantised, "activation"))
 
 
-def test_a_product_without_a_range_stays_fp32() -> None:
+def test_a_product_without_a_quantised_weight_stays_fp32() -> None:
     model = feed_forward()
-    ranges = ranges_of(model)
-    del ranges["activation"]
-    assert operators(quantise(model, ranges)).count("MatMul") == 1
-    assert operators(quantise(model, ranges)).count("MatMulIntegerToFloat") == 1
+    found = calibrated(model)
+    first, second = (product.output for product in weight_products(model))
+    part = Quantisation(found.kept, {first: found.weights[first]})
+    assert operators(quantise(model, part)).count("MatMul") == 1
+    assert operators(quantise(model, part)).count("MatMulIntegerToFloat") == 1
+    assert second not in part.weights
 
 
-def test_without_ranges_every_run_finds_its_own() -> None:
-    model = feed_forward()
-    dynamic = quantise(model, None)
-    assert operators(dynamic).count("DynamicQuantizeLinear") == 2
-    assert error(dynamic, model) < 0.02 * float(run(model).std())
+def test_the_numbers_are_the_documented_ones() -> None:
+    """One product, its rows and weights rounded by hand."""
+    model = feed_forward(outlier=6)
+    found = calibrated(model)
+    product = weight_products(model)[1]
+    x = run(quantise(model, found), "activation")
+    rows, weight, kept = (
+        quantise_by_hand(x, found.kept["activation"]),
+        found.weights[product.output],
+        list(found.kept["activation"]),
+    )
+    by_hand = (dequantise(rows) * (np.arange(HIDDEN) != kept[0])) @ (
+        weight.rows * weight.scales[:, None].astype(float)
+    ).T
+    by_hand += x[:, kept] @ product.weight[:, kept].T
+    np.testing.assert_allclose(run(quantise(model, found)), by_hand, rtol=1e-4, atol=1e-4)
 
 
 def test_no_weight_is_kept_twice() -> None:
     model = feed_forward(outlier=6)
-    quantised = quantise(model, ranges_of(model))
+    quantised = quantise(model, calibrated(model))
     used: set[Any] = {name for node in quantised.graph.node for name in node.input}
     assert {tensor.name for tensor in quantised.graph.initializer} <= used

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ExportOptions(OptionGroup, panel="Model"):
     """The fields of ``ExportSettings``."""
 
-    precision: Annotated[Literal["int8", "int8-dynamic", "fp32"], typer.Option(help="Number format.")] = "int8"
+    precision: Annotated[Literal["int8", "fp32"], typer.Option(help="Number format.")] = "int8"
     exporter: Annotated[
         Literal["auto", "native", "optimum"],
         typer.Option(help="native: the BERT family and nomic; optimum: what it knows besides; auto: either."),

@@ -23,9 +23,15 @@ def machine_of(spec: ModelSpec) -> dict[str, str]:
     cpu = detect_class()
     own = kernels.choose(cpu)
     if KERNEL_GRAPH not in spec.files:
-        own = kernels.Kernels("onnxruntime", None, "this folder has no graph for own kernels")
+        own = kernels.Kernels("onnxruntime", None, _reason_for_no_graph(spec))
     asked = f"{INSTRUCTION_SET_VARIABLE} asks for {cpu}; " if os.environ.get(INSTRUCTION_SET_VARIABLE) else ""
     return {"class": cpu.name, "kernels": own.name, "reason": asked + own.reason}
+
+
+def _reason_for_no_graph(spec: ModelSpec) -> str:
+    if any(name.startswith("model.kernels") for name in spec.files):
+        return "its own kernels' graph is of an older version: export it again, as another vector space, to be faster"
+    return "this folder has no graph for own kernels"
 
 
 def _checked_on(there: Platform, machine: Mapping[str, str]) -> str:

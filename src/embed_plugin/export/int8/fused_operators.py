@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from embed_plugin.export.onnx_graph.edit import attribute, values_read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import onnx
 
     from embed_plugin.export.int8.quantise import Quantiser
@@ -28,7 +26,7 @@ class FusedOperator:
 
     Attributes:
         name: Of the operator.
-        inputs: Its inputs, up to the scale.
+        inputs: Its inputs, up to the kept channels.
         replaced: The nodes it replaces; the last gives the value that is quantised.
         gives_value: Whether it also gives the value as float32, first.
         attributes: Of the operator.
@@ -44,16 +42,11 @@ class FusedOperator:
 class FusedOperators:
     """Finds the fusable parts of a graph that will be quantised."""
 
-    def __init__(self, quantiser: Quantiser, channels: Mapping[str, int]) -> None:
-        """Index the graph.
-
-        Args:
-            quantiser: Has the graph and its weight products.
-            channels: Number of channels of each value that will be quantised.
-        """
+    def __init__(self, quantiser: Quantiser) -> None:
+        """Index the graph of a quantiser, which knows its weight products."""
         graph = quantiser.source.graph
-        self.quantiser = quantiser
-        self.channels = channels
+        weights = quantiser.quantisation.weights
+        self.channels = {node.input[0]: weights[node.output[0]].rows.shape[1] for node in quantiser.products}
         self.producers = {name: node for node in graph.node for name in node.output}
         self.readers = Counter(name for node in graph.node for name in values_read(node))
         self.multiplied = Counter(node.input[0] for node in quantiser.products)
@@ -75,11 +68,10 @@ class FusedOperators:
         return producer is not None and producer.op_type == operator and self.readers[value] == self.multiplied[value]
 
     def _can_do(self, gelu: onnx.NodeProto) -> bool:
-        """Tell if a product can compute this GELU: it is the exact form, and its copies are the product's columns."""
-        value, given = gelu.input[0], gelu.output[0]
+        """Tell if a product can compute this GELU: it is the exact form of the product alone."""
+        value = gelu.input[0]
         is_exact = attribute(gelu, "approximate", b"none") == b"none"
-        no_copies = not self.quantiser.range_of(given).copies or value in self.quantiser.copied_outputs
-        return is_exact and no_copies and value in self.products and self.readers[value] == 1
+        return is_exact and value in self.products and self.readers[value] == 1
 
     def _add_norm(self, value: str) -> FusedOperator | None:
         """``LayerNormalization(product + residual)``; another sum may broadcast, as words and positions do."""

@@ -1,8 +1,8 @@
 """Write the INT8 graph that :mod:`embed_plugin.kernels` runs, for the CPUs that they support.
 
-It has the integers and scales of the plain graph, other operators, and fewer passes over memory: adding a residual,
-normalising and quantising is one operator, attention and quantising another, and a product computes the GELU and the
-quantising behind it before it writes.
+It has the numbers of the plain graph, other operators, and fewer passes over memory: adding a residual, normalising
+and quantising is one operator, attention and quantising another, and a product computes the GELU and quantises it while
+it is in a cache.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from embed_plugin.export.int8.fused_operators import FusedOperator, FusedOperators
-from embed_plugin.export.int8.quantise import QuantisedWeight, Quantiser
+from embed_plugin.export.int8.fused_operators import FusedOperators
+from embed_plugin.export.int8.quantise import CENTRE, QuantisedValue, Quantiser
 from embed_plugin.kernels import DOMAIN
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import onnx
 
-    from embed_plugin.export.int8.calibrate import Ranges
+    from embed_plugin.export.int8.quantise import Quantisation
+    from embed_plugin.export.int8.weights import QuantisedWeight
 
 PANEL_COLUMNS = 16
 """Columns of a weight that are stored together: a vector register holds a sum for each."""
@@ -29,22 +30,22 @@ GROUP_ROWS = 4
 """Rows of a weight that are stored together: one instruction adds up four products."""
 
 
-def kernel_graph(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
-    """Quantise a graph, for the kernels.
+def kernel_graph(model: onnx.ModelProto, quantisation: Quantisation) -> onnx.ModelProto:
+    """Write the INT8 graph for the kernels.
 
     Args:
         model: The fp32 graph; it is not changed.
-        ranges: The ranges that the plain graph was quantised with.
+        quantisation: The numbers of the plain graph.
     """
-    return _KernelQuantiser(model, ranges).run()
+    return _KernelQuantiser(model, quantisation).run()
 
 
 class _KernelQuantiser(Quantiser):
     """Writes the kernels' operators where they fit, and onnxruntime's elsewhere."""
 
-    def __init__(self, model: onnx.ModelProto, ranges: Ranges) -> None:
-        super().__init__(model, ranges)
-        find = FusedOperators(self, {name: len(found.low) for name, found in ranges.items()})
+    def __init__(self, model: onnx.ModelProto, quantisation: Quantisation) -> None:
+        super().__init__(model, quantisation)
+        find = FusedOperators(self)
         self.activated = find.activated_products()
         self.fused = find.fused()
         self.replaced = {node.name for fused in self.fused.values() for node in fused.replaced}
@@ -58,35 +59,48 @@ class _KernelQuantiser(Quantiser):
     def other(self, node: onnx.NodeProto) -> None:
         """Write a node that is not a product: fused with others, or as it was."""
         if fused := self.fused.get(node.output[0]):
-            self.fused_operator(node.output[0], fused)
+            given = (node.output[0],) if fused.gives_value else ()
+            self.quantising_node(fused.name, node.output[0], fused.inputs, given, **fused.attributes)
         elif node.name not in self.replaced:
             super().other(node)
 
-    def fused_operator(self, value: str, fused: FusedOperator) -> None:
-        """Write an operator that gives a value as uint8."""
-        self.quantised[value] = self.scale_and_zero(value)
-        inputs = [*fused.inputs, *self.quantised[value], *self.channels_and_offsets(value)]
-        outputs = [*([value] if fused.gives_value else ()), f"{value}.uint8"]
+    def quantise_value(self, value: str, channels: int) -> QuantisedValue:
+        """A value that no other operator quantises."""
+        del channels
+        self.quantising_node("QuantiseRows", value, [value], ())
+        return self.quantised[value]
+
+    def quantising_node(
+        self, operator: str, value: str, inputs: list[str], given: tuple[str, ...], **attributes: float
+    ) -> None:
+        """Write an operator that gives a value as uint8, behind the outputs ``given``."""
+        kept = self.integers(f"{value}.kept.channels", list(self.quantisation.kept[value]))
+        self.quantised[value] = QuantisedValue(f"{value}.uint8", f"{value}.terms")
         self.nodes.append(
-            helper.make_node(fused.name, inputs, outputs, name=value, domain=DOMAIN, **fused.attributes)  # type: ignore[arg-type]
+            helper.make_node(
+                operator,
+                [*inputs, kept],
+                [*given, *self.quantised[value][:2]],
+                name=f"{value}.{operator}",
+                domain=DOMAIN,
+                **attributes,  # type: ignore[arg-type]
+            )
         )
 
-    def product_node(self, value: str, output: str, weight: QuantisedWeight) -> onnx.NodeProto:
+    def product_nodes(self, value: str, output: str, weight: QuantisedWeight, bias: npt.NDArray[np.float32]) -> None:
         """A product, with the GELU and the quantising behind it where they follow."""
-        read = self.range_of(value)
         inputs = [
-            f"{value}.uint8",
+            *self.quantised[value][:2],
             self.constant(f"{output}.weight.packed", packed(weight.rows)),
-            self.constant(f"{output}.correction", -read.zero * weight.rows.sum(axis=1, dtype=np.int32)),
-            self.constant(f"{output}.multiplier", (weight.scales.astype(np.float64) * read.scale).astype(np.float32)),
-            self.constant(f"{output}.bias.float", weight.bias),
+            self.constant(f"{output}.correction", -CENTRE * weight.rows.sum(axis=1, dtype=np.int32)),
+            self.constant(f"{output}.weight.scale", weight.scales),
+            self.constant(f"{output}.term_weights", weight.term_weights),
+            self.constant(f"{output}.bias.float", bias),
         ]
-        activated = self.activated.get(output)
-        if activated is None:
-            return helper.make_node("QuantisedProduct", inputs, [output], name=output, domain=DOMAIN)
-        self.quantised[activated] = self.scale_and_zero(activated)
-        inputs += self.quantised[activated]
-        return helper.make_node("ProductGeluQuantise", inputs, [f"{activated}.uint8"], name=output, domain=DOMAIN)
+        if output in self.activated:
+            self.quantising_node("ProductGeluQuantise", self.activated[output], inputs, ())
+        else:
+            self.node("QuantisedProduct", output, *inputs, domain=DOMAIN)
 
 
 def packed(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

@@ -1,96 +1,123 @@
-"""Rewrite an fp32 graph to INT8: int8 weights per output channel, uint8 activations, int8 word embeddings.
+"""Rewrite an fp32 graph to INT8: int8 weights per output channel, uint8 activations per row, int8 word embeddings.
 
-Every product with a constant weight becomes ``QuantizeLinear`` and ``MatMulIntegerToFloat``, which is int8 in and
-float out with scales and bias applied in one pass. Values read by several products (queries, keys and values of a
-layer) are quantised once. Everything else, attention included, stays fp32. Products of integers are exact, and with
-calibrated ranges the scales are constants: a text's vector does not depend on its batch.
+A row of an activation, which is one token's, has a scale and a zero point of its own, and a few of its channels are
+kept as they are, because they would widen the range of all others. So a row depends on itself alone, and a text's
+vector on that text. A product with a constant weight is then, with an exact sum of integers,
 
-onnxruntime's own ``quantize_static`` was tried first: its QDQ form also rounds the residual branches and leaves the
-bias outside. On the same calibration texts all-MiniLM-L6-v2 reached a mean cosine to fp32 of 0.9932 with it and
-0.9949 in this form, at 44.7 ms against 38.1 ms for 10 texts of 50 tokens (onnxruntime 1.32, Ice Lake; before outlier
-channels were copied: :mod:`embed_plugin.export.int8.uint8_range`).
+    y = scale * weight_scale * ((q - 128) @ int8) + middle * sums + kept @ weights + bias
+    middle = scale * (128 - zero)
+
+Here it is written with onnxruntime's own operators: ``QuantizeLinear``, ``MatMulIntegerToFloat``, and ``Gemm`` for the
+terms. :mod:`embed_plugin.export.int8.kernel_graph` writes the same in fewer. Values read by several products (queries,
+keys and values of a layer) are quantised once. Everything else, attention included, stays fp32.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from embed_plugin.export.int8.uint8_range import Uint8Range, choose_range
+from embed_plugin.export.int8.rounding import round_to_int8
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping, Sequence
 
     import numpy.typing as npt
+    import onnx
 
-    from embed_plugin.export.int8.calibrate import Ranges
+    from embed_plugin.export.int8.weights import QuantisedWeight
 
-LARGEST_INT8 = 127
-RECTIFIERS = ("Gelu", "Relu")
-"""Activations that keep large values and turn low ones into zero."""
+STEPS = 255
+CENTRE = 128
+"""The step that int8 weights see as 0, so that their products with the rows are small numbers."""
+
+SMALLEST_SCALE = 1e-30
+"""The scale of a row of zeros, so that its inverse is finite."""
 
 
-def quantised_activations(model: onnx.ModelProto) -> list[str]:
-    """Names of the values that are multiplied with a constant weight, each once."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    products = [node for node in model.graph.node if _is_weight_product(node, weights)]
-    return list(dict.fromkeys(node.input[0] for node in products))
+class WeightProduct(NamedTuple):
+    """A product of a value with a constant weight.
+
+    Attributes:
+        output: Name of the product.
+        value: Name of the value that is multiplied.
+        weight: float32 ``(out, in)``.
+    """
+
+    output: str
+    value: str
+    weight: npt.NDArray[np.float32]
+
+
+def weight_products(model: onnx.ModelProto) -> list[WeightProduct]:
+    """Return every product with a constant weight, in order."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    return [
+        WeightProduct(node.output[0], node.input[0], numpy_helper.to_array(tensors[node.input[1]]).T)
+        for node in model.graph.node
+        if _is_weight_product(node, tensors)
+    ]
 
 
 def _is_weight_product(node: onnx.NodeProto, weights: Container[str]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in weights
 
 
-def quantise(model: onnx.ModelProto, ranges: Ranges | None) -> onnx.ModelProto:
-    """Quantise a graph.
+@dataclass(frozen=True)
+class Quantisation:
+    """The numbers of an INT8 model, whichever operators compute with them.
+
+    Attributes:
+        kept: By the name of a value that is multiplied: the channels that are not quantised.
+        weights: By the name of a product.
+    """
+
+    kept: Mapping[str, Sequence[int]]
+    weights: Mapping[str, QuantisedWeight]
+
+
+def quantise(model: onnx.ModelProto, quantisation: Quantisation) -> onnx.ModelProto:
+    """Write the INT8 graph with onnxruntime's own operators.
 
     Args:
         model: The fp32 graph; it is not changed.
-        ranges: The range of every value :func:`quantised_activations` names; the products of a value without one stay
-            fp32. None: every run finds its own, and a text's vector is the same only where each text runs alone.
+        quantisation: Has every product that is to be INT8; the others stay fp32.
     """
-    return Quantiser(model, ranges).run()
+    return Quantiser(model, quantisation).run()
 
 
-@dataclass(frozen=True)
-class QuantisedWeight:
-    """A weight, ``rows * scales[:, None]``, and the bias behind it.
+class QuantisedValue(NamedTuple):
+    """Names of the parts of a quantised activation.
 
     Attributes:
-        rows: int8 ``(out, in)``, the copies of outlier channels included.
-        scales: float32 ``(out,)``.
-        bias: float32 ``(out,)``.
+        rows: uint8.
+        terms: What completes a product with the rows.
+        scale: The rows' scales; empty where they are the first of the terms.
     """
 
-    rows: npt.NDArray[np.int8]
-    scales: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.float32]
+    rows: str
+    terms: str
+    scale: str = ""
 
 
 class Quantiser:
     """Walks the nodes once, in order, and writes each quantised or as it was."""
 
-    def __init__(self, model: onnx.ModelProto, ranges: Ranges | None) -> None:
+    def __init__(self, model: onnx.ModelProto, quantisation: Quantisation) -> None:
         self.source = model
         self.tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         self.nodes: list[onnx.NodeProto] = []
         self.added: dict[str, onnx.TensorProto] = {}
-        self.quantised: dict[str, tuple[str, str]] = {}
+        self.quantised: dict[str, QuantisedValue] = {}
+        self.shapes: dict[tuple[str, int], str] = {}
         self.readers = Counter(name for node in model.graph.node for name in node.input)
-        self.ranges = None if ranges is None else {name: choose_range(channels) for name, channels in ranges.items()}
-        self.products = [node for node in model.graph.node if self._is_quantised(node)]
+        self.quantisation = quantisation
+        self.products = [node for node in model.graph.node if node.output and node.output[0] in quantisation.weights]
         self.bias_adds = self._find_bias_adds()
-        self.copied_outputs = self._find_copied_outputs()
-
-    def _is_quantised(self, node: onnx.NodeProto) -> bool:
-        if not _is_weight_product(node, self.tensors):
-            return False
-        return self.ranges is None or node.input[0] in self.ranges
 
     def _find_bias_adds(self) -> dict[str, onnx.NodeProto]:
         """The Add of a constant bias behind each weight product, by the product's output."""
@@ -103,24 +130,6 @@ class Quantiser:
             and node.input[1] in self.tensors
             and self.readers[node.input[0]] == 1
         }
-
-    def _find_copied_outputs(self) -> dict[str, str]:
-        """Values whose copies a product makes before the activation, at no cost; by the product's biased output."""
-        biased = {node.output[0] for node in self.bias_adds.values()}
-        multiplied = Counter(node.input[0] for node in self.products)
-        return {
-            node.input[0]: node.output[0]
-            for node in self.source.graph.node
-            if node.op_type in RECTIFIERS
-            and node.input[0] in biased
-            and self.readers[node.input[0]] == 1
-            and self.readers[node.output[0]] == multiplied[node.output[0]]
-            and all(nth > 0 for _, nth in self.range_of(node.output[0]).copies)
-        }
-
-    def range_of(self, value: str) -> Uint8Range:
-        """The calibrated range of a value; without copies where there is none."""
-        return (self.ranges or {}).get(value, Uint8Range(1.0, 0))
 
     def run(self) -> onnx.ModelProto:
         """Write the quantised graph."""
@@ -150,36 +159,37 @@ class Quantiser:
         )
 
     def product(self, node: onnx.NodeProto) -> None:
-        """Write one weight product with its bias, and with rows and columns for copied channels."""
-        value, weight = node.input
-        self.activation(value)
-        rows, scales = quantise_rows(numpy_helper.to_array(self.tensors[weight]).T)
-        output, bias = self.output_and_bias(node, len(rows))
-        read = self.range_of(value)
-        copied = rows[:, read.channels]
-        if value not in self.copied_outputs.values():
-            bias = bias - (copied * scales[:, None]) @ read.idle
-        rows = np.concatenate([rows, copied], axis=1)
-        if made := self.copied_outputs.get(output):
-            made_range = self.range_of(made)
-            every = [*range(len(rows)), *made_range.channels]
-            rows, scales, bias = rows[every], scales[every], bias[every]
-            bias[len(bias) - len(made_range.copies) :] -= made_range.offsets_before_rectifier
-        self.nodes.append(self.product_node(value, output, QuantisedWeight(rows, scales, bias.astype(np.float32))))
+        """Write one weight product with its bias."""
+        value = node.input[0]
+        weight = self.quantisation.weights[node.output[0]]
+        if value not in self.quantised:
+            self.quantised[value] = self.quantise_value(value, weight.rows.shape[1])
+        self.product_nodes(value, self.output_of(node), weight, self.bias_of(node, len(weight.rows)))
 
-    def product_node(self, value: str, output: str, weight: QuantisedWeight) -> onnx.NodeProto:
-        """The operator that multiplies a quantised value."""
-        scale, zero = self.quantised[value]
+    def product_nodes(self, value: str, output: str, weight: QuantisedWeight, bias: npt.NDArray[np.float32]) -> None:
+        """Write the operators that multiply a quantised value."""
+        rows, terms, scale = self.quantised[value]
         inputs = [
-            f"{value}.uint8",
+            rows,
             self.constant(f"{output}.weight.int8", np.ascontiguousarray(weight.rows.T)),
-            scale,
+            self.constant(f"{value}.one", np.float32(1)),
             self.constant(f"{output}.weight.scale", weight.scales),
-            zero,
-            self.constant(f"{output}.weight.zero", np.zeros(len(weight.scales), np.int8)),
-            self.constant(f"{output}.bias.float", weight.bias),
+            self.constant(f"{value}.centre", np.uint8(CENTRE)),
         ]
-        return helper.make_node("MatMulIntegerToFloat", inputs, [output], name=output, domain="com.microsoft")
+        self.node("MatMulIntegerToFloat", f"{output}.integers", *inputs, domain="com.microsoft")
+        exact = self.constant(f"{output}.term_weights", weight.term_weights)
+        self.node("Gemm", f"{output}.terms", terms, exact, self.constant(f"{output}.bias.float", bias))
+        scaled = self.node("Mul", f"{output}.scaled", f"{output}.integers", scale)
+        flat = self.node("Add", f"{output}.flat", scaled, f"{output}.terms")
+        self.node("Reshape", output, flat, self.shape_of_product(value, len(bias)))
+
+    def shape_of_product(self, value: str, columns: int) -> str:
+        """The shape of a value, with another number of columns."""
+        if (value, columns) not in self.shapes:
+            before = self.node("Shape", f"{value}.shape.{columns}.before", value, start=0, end=-1)
+            last = self.integers(f"{value}.shape.{columns}.last", [columns])
+            self.shapes[value, columns] = self.node("Concat", f"{value}.shape.{columns}", before, last, axis=0)
+        return self.shapes[value, columns]
 
     def other(self, node: onnx.NodeProto) -> None:
         """A node that stays as it is."""
@@ -189,79 +199,87 @@ class Quantiser:
         """Name of a product's value after its bias."""
         return str(self.bias_adds.get(product.output[0], product).output[0])
 
-    def output_and_bias(self, product: onnx.NodeProto, size: int) -> tuple[str, npt.NDArray[np.float64]]:
-        """Name of a product's value after its bias, and the bias; zeros when it has none."""
+    def bias_of(self, product: onnx.NodeProto, size: int) -> npt.NDArray[np.float32]:
+        """The bias of a product; zeros when it has none."""
         bias_add = self.bias_adds.get(product.output[0])
         if bias_add is None:
-            return self.output_of(product), np.zeros(size)
-        return self.output_of(product), numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float64)
+            return np.zeros(size, np.float32)
+        return np.broadcast_to(numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float32), (size,))
 
-    def activation(self, value: str) -> None:
-        """Quantise a value where it is first needed."""
-        if value not in self.quantised:
-            self.quantised[value] = self.quantise_activation(value, f"{value}.uint8")
+    def quantise_value(self, value: str, channels: int) -> QuantisedValue:
+        """Write the operators that quantise a value where it is first needed, row by row, ``(rows, channels)``."""
+        flat = self.node("Reshape", f"{value}.rows", value, self.integers(f"{value}.rows.shape", [-1, channels]))
+        ranged = self.without_kept(value, flat, channels)
+        axis = self.integers(f"{value}.axis", [1])
+        least, most = (
+            self.node(operator, f"{value}.{name}", ranged, axis, keepdims=0)
+            for operator, name in (("ReduceMin", "least"), ("ReduceMax", "most"))
+        )
+        if not self.quantisation.kept[value]:  # which count as 0, and the range must hold it
+            least, most = (
+                self.node(operator, f"{end}.or_zero", end, self.floats(f"{value}.zero", 0))
+                for operator, end in (("Min", least), ("Max", most))
+            )
+        width = self.node("Sub", f"{value}.width", most, least)
+        step = self.node("Div", f"{value}.step", width, self.floats(f"{value}.steps", STEPS))
+        scale = self.node("Max", f"{value}.scale", step, self.floats(f"{value}.smallest", SMALLEST_SCALE))
+        return self.steps(value, ranged, least, scale)
 
-    def quantise_activation(self, value: str, quantised: str) -> tuple[str, str]:
-        """Quantise a value; names of its scale and zero point."""
-        if self.ranges is None:
-            scale, zero = f"{value}.uint8.scale", f"{value}.uint8.zero"
-            self.nodes.append(helper.make_node("DynamicQuantizeLinear", [value], [quantised, scale, zero]))
-            return scale, zero
-        scale, zero = self.scale_and_zero(value)
-        if self.range_of(value).copies and value not in self.copied_outputs.values():
-            self.with_copies(value, scale, zero)
-        else:
-            self.nodes.append(helper.make_node("QuantizeLinear", [value, scale, zero], [quantised]))
-        return scale, zero
+    def without_kept(self, value: str, flat: str, channels: int) -> str:
+        """A value whose kept channels are 0."""
+        kept = list(self.quantisation.kept[value])
+        if not kept:
+            return flat
+        mask = np.ones(channels, np.float32)
+        mask[kept] = 0
+        return self.node("Mul", f"{value}.ranged", flat, self.constant(f"{value}.mask", mask))
 
-    def scale_and_zero(self, value: str) -> tuple[str, str]:
-        """The calibrated scale and zero point of a value, as constants."""
-        found = self.range_of(value)
-        scale = self.constant(f"{value}.uint8.scale", np.array(found.scale, np.float32))
-        return scale, self.constant(f"{value}.uint8.zero", np.array(found.zero, np.uint8))
-
-    def channels_and_offsets(self, value: str) -> tuple[str, str]:
-        """The copied channels of a value and the offsets subtracted from them, as constants."""
-        found = self.range_of(value)
-        channels = self.constant(f"{value}.copied", np.array(found.channels, np.int64))
-        return channels, self.constant(f"{value}.offsets", found.offsets)
-
-    def with_copies(self, value: str, scale: str, zero: str) -> None:
-        """Quantise a value, with the copies of some channels appended."""
-        channels, offsets = self.channels_and_offsets(value)
-        self.nodes += [
-            helper.make_node("QuantizeLinear", [value, scale, zero], [f"{value}.first"]),
-            helper.make_node("Gather", [value, channels], [f"{value}.outliers"], axis=-1),
-            helper.make_node("Sub", [f"{value}.outliers", offsets], [f"{value}.beyond"]),
-            helper.make_node("QuantizeLinear", [f"{value}.beyond", scale, zero], [f"{value}.copies"]),
-            helper.make_node("Concat", [f"{value}.first", f"{value}.copies"], [f"{value}.uint8"], axis=-1),
-        ]
+    def steps(self, value: str, ranged: str, least: str, scale: str) -> QuantisedValue:
+        """Write what a value is in steps of its scale, and the terms."""
+        below = self.node("Round", f"{value}.below", self.node("Div", f"{value}.lowest", least, scale))
+        zero = self.node("Cast", f"{value}.at", self.node("Neg", f"{value}.above", below), to=TensorProto.UINT8)
+        rows = self.node("QuantizeLinear", f"{value}.uint8", ranged, scale, zero, axis=0)
+        centre = self.node("Add", f"{value}.off", below, self.floats(f"{value}.half", CENTRE))
+        middle = self.node("Mul", f"{value}.middle", scale, centre)
+        axis = self.integers(f"{value}.axis", [1])
+        terms = self.node("Unsqueeze", f"{value}.middles", middle, axis)
+        if kept := list(self.quantisation.kept[value]):
+            channels = self.integers(f"{value}.kept.channels", kept)
+            exact = self.node("Gather", f"{value}.kept", f"{value}.rows", channels, axis=1)
+            terms = self.node("Concat", f"{value}.terms", terms, exact, axis=1)
+        return QuantisedValue(rows, terms, self.node("Unsqueeze", f"{value}.scales", scale, axis))
 
     def embedding(self, node: onnx.NodeProto) -> None:
         """A looked-up table, int8 with one scale per row."""
         table, ids = node.input
         output = node.output[0]
-        rows, scales = quantise_rows(numpy_helper.to_array(self.tensors[table]))
+        rows, scales = round_to_int8(numpy_helper.to_array(self.tensors[table]))
         names = self.constant(f"{table}.int8", rows), self.constant(f"{table}.scale", scales[:, None])
-        self.nodes += [
-            helper.make_node("Gather", [names[0], ids], [f"{output}.int8"]),
-            helper.make_node("Gather", [names[1], ids], [f"{output}.scale"]),
-            helper.make_node("Cast", [f"{output}.int8"], [f"{output}.float"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [f"{output}.float", f"{output}.scale"], [output], name=output),
-        ]
+        self.node("Gather", f"{output}.int8", names[0], ids)
+        self.node("Gather", f"{output}.scale", names[1], ids)
+        self.node("Cast", f"{output}.float", f"{output}.int8", to=TensorProto.FLOAT)
+        self.node("Mul", output, f"{output}.float", f"{output}.scale")
 
-    def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
+    def node(self, operator: str, name: str, *inputs: str, domain: str = "", **attributes: object) -> str:
+        """Add one operator with one output, which carries the node's name."""
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes)  # type: ignore[arg-type]
+        )
+        return name
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add int64 constants."""
+        return self.constant(name, np.array(values, np.int64))
+
+    def floats(self, name: str, value: float) -> str:
+        """Add a float32 constant."""
+        return self.constant(name, np.float32(value))
+
+    def constant(self, name: str, values: npt.NDArray[np.generic] | np.generic) -> str:
         """Add a constant.
 
         No product shares one with another, though ALBERT's layers share their weights: where onnxruntime turns int8
         weights into uint8 (see :mod:`embed_plugin.encode.session`) it takes each for one product's own.
         """
-        self.added[name] = numpy_helper.from_array(values, name)
+        self.added[name] = numpy_helper.from_array(np.asarray(values), name)
         return name
-
-
-def quantise_rows(rows: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Symmetric int8 ``(n, k)`` and one float32 scale per row ``(n,)``: ``row ~ int8 * scale``."""
-    scales = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny) / LARGEST_INT8
-    quantised = np.clip(np.rint(rows / scales[:, None]), -LARGEST_INT8, LARGEST_INT8)
-    return quantised.astype(np.int8), scales.astype(np.float32)
