@@ -18,8 +18,9 @@ import onnx
 
 from embed_plugin import Encoder
 from embed_plugin.export.int8 import calibrate
-from embed_plugin.export.int8.calibrate import ChannelRange, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.calibrate import ChannelRange, measure_ranges
 from embed_plugin.export.int8.quantise import quantised_activations
+from embed_plugin.export.int8.texts import read_calibration_texts
 from embed_plugin.export.int8.uint8_range import choose_range
 from embed_plugin.model.folder import GRAPH
 
@@ -38,7 +39,7 @@ TRIALS = 600
 def record(folder: Path, out: Path) -> None:
     """Write the unrounded ranges of an fp32 model folder on the built-in texts: (low, high, power) by activation."""
     calibrate.RANGE_BITS = EXACT_BITS
-    ids = Encoder.load(folder).runtime.tokenise(read_calibration_texts(None).calibration).ids
+    ids = Encoder.load(folder).runtime.tokenise(read_calibration_texts(None).calibrated_on).ids
     inputs = [np.array([tokens], dtype=np.int64) for tokens in ids]
     names = quantised_activations(onnx.load(folder / GRAPH))
     ranges = measure_ranges(folder / GRAPH, names, inputs, lambda _: None)
