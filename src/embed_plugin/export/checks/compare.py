@@ -90,11 +90,13 @@ def compare(reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays
     vectors, expected = encode_all(candidate, ids), encode_all(reference, ids)
     cosines = np.sum(vectors.astype(np.float64) * expected, axis=1)
     ends = np.cumsum([len(each) for each in inputs.values()])
-    kinds = [
-        KindComparison(kind, len(part), *_figures(part))
-        for kind, part in zip(inputs, np.split(cosines, ends[:-1]), strict=True)
-    ]
-    return Comparison(len(cosines), *_figures(cosines), kinds)
+    parts = zip(inputs, np.split(cosines, ends[:-1]), strict=True)
+    return Comparison(len(cosines), *_figures(cosines), [compare_kind(kind, part) for kind, part in parts])
+
+
+def compare_kind(kind: str, cosines: npt.NDArray[np.float64]) -> KindComparison:
+    """Return the figures of one kind, of which ``cosines`` ``(n,)`` has each text's."""
+    return KindComparison(kind, len(cosines), *_figures(cosines))
 
 
 def _figures(cosines: npt.NDArray[np.float64]) -> tuple[float, float, float]:
