@@ -2,9 +2,10 @@
 
 Run:  .venv/bin/python benchmarks/run/calibration_texts.py [--shared ../shared/data]
 
-A user's texts are SciFact's abstracts, then STS-B's sentences: 256 of each, of which 64 are calibrated on. Every way is
-compared with fp32 on the same texts: those 64, the 192 that are held out, and the built-in texts that are held out. If
-the quantisation fitted the texts that it was calibrated on, the first row would be better than the second.
+A user's texts are functions of the standard library, SciFact's abstracts and STS-B's sentences, each for itself: 256 of
+them, of which 64 are calibrated on. Every way is compared with fp32 on the same texts: those 64, the 192 that are held
+out, and the built-in texts that are held out. If the quantisation fitted the texts that it was calibrated on, the first
+row would be better than the second.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.int8.texts import MOST_READ, YOURS, CalibrationTexts, read_calibration_texts
 from lib.checkpoints import SOURCE
 from lib.tables import table
+from lib.text_pools import standard_library_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +36,24 @@ READ = "embed_plugin.export.run.read_calibration_texts"
 
 def own_texts(shared: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield a user's texts by name, in a seeded order."""
+    found = {"functions": standard_library_functions(), **_shared_texts(shared)}
+    for name, texts in found.items():
+        yield name, random.Random(3).sample(texts, MOST_READ)  # noqa: S311 - a seeded order, no secret
+
+
+def _shared_texts(shared: Path) -> dict[str, list[str]]:
+    """SciFact's abstracts and STS-B's sentences; without them, none."""
+    if not shared.is_dir():
+        say(f"skipped abstracts, sentences: {shared} is not there (BEIR's SciFact, STS-B)")
+        return {}
     abstracts = [document.text for document in read_retrieval_dataset(shared / "scifact").documents()]
     pairs = read_sentence_pairs(shared / "stsb" / "sts-test.csv")
-    sentences = list(dict.fromkeys(pair.first for pair in pairs))
-    for name, texts in (("abstracts", abstracts), ("sentences", sentences)):
-        yield name, random.Random(3).sample(texts, MOST_READ)  # noqa: S311 - a seeded order, no secret
+    return {"abstracts": abstracts, "sentences": list(dict.fromkeys(pair.first for pair in pairs))}
+
+
+def say(line: str) -> None:
+    """Write a line about the progress."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def ways(path: Path) -> dict[str, CalibrationTexts]:
@@ -71,7 +86,7 @@ def main() -> None:
             path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
             columns = {}
             for way, split in ways(path).items():
-                print(f"{name}: {way}", file=sys.stderr, flush=True)
+                say(f"{name}: {way}")
                 columns[way] = compare(split, Path(work, "model"))
             kinds = [kind for kind, _ in columns["yours"]]
             cells = zip(*([cell for _, cell in column] for column in columns.values()), strict=True)
