@@ -22,7 +22,6 @@ import numpy as np
 
 import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import EmbedPluginError, Encoder
-from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export.checks.compare import KindComparison, compare_kind
 from embed_plugin.export.int8.texts import MOST_UNKNOWN
 from lib.fp32_baseline import fp32_baseline
@@ -148,7 +147,7 @@ def main() -> None:
         platform, errors = run(arguments.folders, arguments.baseline, arguments.shared, arguments.texts)
     except EmbedPluginError as error:
         raise SystemExit(f"int8_error.py: {error}") from error
-    print(f"{platform}, onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"{platform}, {datetime.now(UTC):%Y-%m-%d}\n")
     print(markdown(errors))
     if arguments.json:
         content = {"platform": platform, "folders": [asdict(error) for error in errors]}

@@ -24,7 +24,6 @@ import numpy as np
 
 import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import EmbedPluginError, Encoder
-from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.export.int8.texts import MOST_UNKNOWN
 from lib.cosine_counts import CosineCounts
 from lib.fp32_baseline import fp32_baseline
@@ -166,7 +165,7 @@ def main() -> None:
     except EmbedPluginError as error:
         raise SystemExit(f"int8_worst_texts.py: {error}") from error
     platform = encoder.runtime.session.platform
-    print(f"{platform}, onnxruntime {ONNXRUNTIME_VERSION}, seed {arguments.seed}, {datetime.now(UTC):%Y-%m-%d}\n")
+    print(f"{platform}, seed {arguments.seed}, {datetime.now(UTC):%Y-%m-%d}\n")
     print(report(search))
     if arguments.json:
         arguments.json.write_text(json.dumps(facts(search), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -83,6 +83,22 @@ def test_own_text_calibrates(tiny_checkpoint: Path, tmp_path: Path) -> None:
     assert (comparison["kinds"][0]["kind"], comparison["kinds"][0]["texts"]) == ("yours", 4)
 
 
+def test_a_tokenizer_that_knows_no_built_in_text_needs_own_ones_for_int8_alone(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    tokenizer = json.loads((checkpoint / "tokenizer.json").read_text())
+    vocabulary = {token: number for token, number in tokenizer["model"]["vocab"].items() if token[0] == "["}
+    tokenizer["model"]["vocab"] = {**vocabulary, "ภ": len(vocabulary)}
+    (checkpoint / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (tmp_path / "thai.txt").write_text("".join(f"{'ภ ' * n}\n" for n in range(1, 30)))
+    with pytest.raises(InvalidInputError, match=r"knows none of the built-in texts: .* \(--calibration\)"):
+        export(str(checkpoint), tmp_path / "model")
+    assert export(str(checkpoint), tmp_path / "fp32", FP32).precision == "fp32"
+    spec = export(str(checkpoint), tmp_path / "int8", ExportSettings(min_cosine=0.9, calibration=tmp_path / "thai.txt"))
+    comparison = spec.provenance["comparison"]
+    assert isinstance(comparison, dict)
+    assert [each["kind"] for each in comparison["kinds"]] == ["yours"]
+
+
 def test_too_few_calibration_texts_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "few.txt").write_text("one\ntwo\ntwo\n\n")
     with pytest.raises(InvalidInputError, match=r"holds 2 different texts; calibration needs at least 10"):

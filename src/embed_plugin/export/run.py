@@ -116,7 +116,8 @@ class _Export:
         self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
-        texts = leave_out_unknown(texts, self.tokenizer)
+        if self.settings.precision != "fp32":
+            texts = leave_out_unknown(texts, self.tokenizer)
         held_out = self.token_ids(texts.held_out | self.gate_texts(gate, texts))
         dimension = self.build()
         done: dict[str, object] = {}

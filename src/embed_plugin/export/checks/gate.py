@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from embed_plugin.evaluate import compare_retrieval, evaluate_retrieval, require_max_drop
+from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def gate_texts(dataset: RetrievalDataset, calibrated_on: Sequence[str]) -> dict[
     chosen = set(_sample(dataset.count_documents()))
     documents = [each.text for index, each in enumerate(dataset.documents()) if index in chosen]
     return {
-        "gate queries": [queries[index] for index in _sample(len(queries))],
+        GATE_QUERIES: [queries[index] for index in _sample(len(queries))],
         "gate documents": [text for text in dict.fromkeys(documents) if text not in seen],
     }
 

@@ -24,7 +24,8 @@ YOURS = "yours"
 """The kind of a user's own texts."""
 
 QUERIES = "queries"
-QUERY_KINDS = (QUERIES, "gate queries")
+GATE_QUERIES = "gate queries"
+QUERY_KINDS = (QUERIES, GATE_QUERIES)
 """Kinds that are encoded with the query prefix, as users' queries are; the others are documents."""
 
 MOST_TEXTS = 128
