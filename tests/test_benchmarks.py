@@ -209,7 +209,9 @@ def test_the_worst_texts_are_found_and_shown(tiny_model: Callable[..., Path], tm
     found = json.loads((tmp_path / "worst.json").read_text())
     assert found["texts"] + found["unknown"] == 200
     assert found["worst"][0]["cosine"] == min(each["least_cosine"] for each in found["kinds"])
-    assert f"| {found['worst'][9]['cosine']:.4f} | {found['worst'][9]['kind']} |" in done.stdout
+    last = found["worst"][9]
+    assert f"| {last['kind']} | {last['tokens']} | {last['cosine']:.4f} |" in done.stdout
+    assert len({each["text"] for each in found["worst"]}) == 10
 
 
 @pytest.fixture

@@ -77,7 +77,8 @@ class Search:
             Found(float(cosine), each.kind, min(count, encoder.max_tokens), each.text)
             for cosine, (each, count) in zip(cosines, kept, strict=True)
         ]
-        self.worst = nsmallest(KEPT, [*self.worst, *found], key=lambda one: one.cosine)
+        different = {one.text: one for one in (*self.worst, *found)}.values()
+        self.worst = nsmallest(KEPT, different, key=lambda one: one.cosine)
         for kind, counts in self.kinds.items():
             counts.add(np.array([one.cosine for one in found if one.kind == kind], np.float64))
 
@@ -91,7 +92,7 @@ def windows(made: Iterator[VariedText], count: int) -> Iterator[list[VariedText]
 
 def report(search: Search) -> str:
     """The worst texts, and the cosines of each kind."""
-    worst = [[f"{one.cosine:.4f}", one.kind, str(one.tokens), _shown(one.text)] for one in search.worst]
+    worst = [[_shown(one.text), one.kind, str(one.tokens), f"{one.cosine:.4f}"] for one in search.worst]
     kinds = [
         [kind, f"{each.count:,}", f"{each.mean:.4f}", f"{each.quantile(0.01):.4f}", f"{each.least:.4f}"]
         for kind, each in search.kinds.items()
@@ -101,7 +102,7 @@ def report(search: Search) -> str:
     return "\n".join(
         [
             head,
-            table(("cosine", "kind", "tokens", "text"), worst),
+            table(("text", "kind", "tokens", "cosine"), worst),
             table(("kind", "texts", "mean", "1 % quantile", "least"), kinds),
         ]
     )
