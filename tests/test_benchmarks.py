@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -29,10 +30,12 @@ from lib.text_pools import Pools, read_vocabulary, standard_library_functions
 from lib.varied_texts import MAKERS, varied_texts
 from lib.workloads import TextCutter, mixed_lengths, short_lengths
 from sections.throughput import cosines
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+RUN = Path(__file__).parents[1] / "benchmarks" / "run"
 WORDS = "the cat sat on a mat . how to open and close red houses fast ? unreadable, watered fires !"
 
 
@@ -181,8 +184,7 @@ def test_counted_cosines_have_the_figures_of_the_cosines() -> None:
 
 
 def run_benchmark(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    script = Path(__file__).parents[1] / "benchmarks" / "run" / name
-    command = [sys.executable, str(script), *map(str, arguments)]
+    command = [sys.executable, str(RUN / name), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -212,6 +214,20 @@ def test_the_worst_texts_are_found_and_shown(tiny_model: Callable[..., Path], tm
     last = found["worst"][9]
     assert f"| {last['kind']} | {last['tokens']} | {last['cosine']:.4f} |" in done.stdout
     assert len({each["text"] for each in found["worst"]}) == 10
+
+
+def test_a_search_that_is_stopped_shows_what_it_found(tiny_model: Callable[..., Path]) -> None:
+    int8, fp32 = (tiny_model(precision=precision) for precision in ("int8", "fp32"))
+    command = [sys.executable, str(RUN / "int8_worst_texts.py"), str(int8), "--baseline", str(fp32)]
+    pipes = subprocess.PIPE
+    with killed_on_failure(subprocess.Popen(command, stdout=pipes, stderr=pipes, text=True)) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("500 of 100,000 texts")
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate()
+    assert process.returncode == 130
+    assert "texts compared" in shown
+    assert shown.count("| one word |") > 0
 
 
 @pytest.fixture
