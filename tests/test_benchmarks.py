@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import signal
+import subprocess
 import sys
+from collections import Counter
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +21,21 @@ from contenders.lineup import Lineup
 from contenders.process import ContenderError, ContenderProcess, Place
 from lib.checkpoints import Shape, random_weights
 from lib.comparison import compare
+from lib.cosine_counts import CosineCounts
 from lib.report import report
 from lib.silicon import Silicon, ceiling, seconds_at_ceiling
 from lib.stream_texts import stream
 from lib.tables import figure, rate, spread, table
+from lib.text_pools import Pools, read_vocabulary, standard_library_functions
+from lib.varied_texts import MAKERS, varied_texts
 from lib.workloads import TextCutter, mixed_lengths, short_lengths
 from sections.throughput import cosines
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+RUN = Path(__file__).parents[1] / "benchmarks" / "run"
 WORDS = "the cat sat on a mat . how to open and close red houses fast ? unreadable, watered fires !"
 
 
@@ -127,6 +137,97 @@ def test_a_slowdown_is_told_from_noise() -> None:
     assert slower.is_slower_than(1.05)
     noise = compare([1.0, 2.0, 1.0, 2.0, 1.0], [2.0, 1.0, 1.1, 1.9, 1.2])
     assert not noise.is_slower_than(1.05)
+
+
+POOLS = Pools(["cat", "sat", "mat"], ["ing", "ed", "s"], ["The cat sat on the mat."], ["def f(x):\n    return x + 1"])
+
+
+def test_varied_texts_are_the_same_for_one_seed_and_of_every_kind_and_length() -> None:
+    made = list(islice(varied_texts(7, POOLS), 3000))
+    assert made == list(islice(varied_texts(7, POOLS), 3000))
+    assert made != list(islice(varied_texts(8, POOLS), 3000))
+    assert Counter(each.kind for each in made).keys() == MAKERS.keys()
+    assert all(each.text.strip() for each in made)
+    lengths = [len(each.text.split()) for each in made if each.kind == "words"]
+    assert min(lengths) == 1
+    assert max(lengths) > 300
+    assert np.median(lengths) < 15
+    assert len({each.text for each in made}) > 2000
+
+
+def test_a_vocabulary_has_words_and_pieces(tmp_path: Path) -> None:
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    words, fragments = read_vocabulary(tmp_path / "tokenizer.json")
+    assert {"cat", "passage"} <= set(words)
+    assert fragments == list("abcdefghijklmnopqrstuvwxyz")
+    (tmp_path / "unigram.json").write_text(json.dumps({"model": {"vocab": [["\u2581cat", -1], ["s", -2], ["<s>", 0]]}}))
+    assert read_vocabulary(tmp_path / "unigram.json") == (["cat"], ["s"])
+
+
+def test_functions_of_the_standard_library_are_whole() -> None:
+    functions = standard_library_functions()
+    assert len(functions) > 300
+    for source in functions[::50]:
+        assert isinstance(ast.parse(source).body[0], ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def test_counted_cosines_have_the_figures_of_the_cosines() -> None:
+    cosines = 1 - np.random.default_rng(3).lognormal(-6, 1, 5000)
+    counts = CosineCounts()
+    for part in np.array_split(cosines, 7):
+        counts.add(part)
+    counts.add(np.empty(0))
+    assert (counts.count, counts.least) == (5000, cosines.min())
+    assert counts.mean == pytest.approx(cosines.mean())
+    assert 1 - counts.quantile(0.01) == pytest.approx(1 - np.quantile(cosines, 0.01), rel=0.03)
+    assert counts.quantile(1e-9) == pytest.approx(counts.least, abs=0.012 * (1 - counts.least))
+
+
+def run_benchmark(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(RUN / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_error_of_int8_is_measured_by_kind(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    int8, fp32 = (tiny_model(precision=precision) for precision in ("int8", "fp32"))
+    options = ("--baseline", fp32, "--shared", tmp_path, "--texts", "20")
+    done = run_benchmark("int8_error.py", int8, *options, "--json", tmp_path / "error.json")
+    assert done.returncode == 0, done.stderr
+    assert "skipped abstracts, claims: " in done.stderr
+    found = json.loads((tmp_path / "error.json").read_text())["folders"][0]
+    assert found["agreement_at_10"] is None
+    assert {"docstrings", "code", "single words"} <= {each["kind"] for each in found["kinds"]}
+    assert all(0.9 < each["least_cosine"] <= each["mean_cosine"] < 1 for each in found["kinds"])
+    refused = run_benchmark("int8_error.py", int8, "--baseline", int8)
+    assert "precision would have to change; give the folder of  export --precision fp32" in refused.stderr
+    assert refused.returncode == 1
+
+
+def test_the_worst_texts_are_found_and_shown(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    int8, fp32 = (tiny_model(precision=precision) for precision in ("int8", "fp32"))
+    options = ("--texts", "200", "--baseline", fp32)
+    done = run_benchmark("int8_worst_texts.py", int8, *options, "--json", tmp_path / "worst.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "worst.json").read_text())
+    assert found["texts"] + found["unknown"] == 200
+    assert found["worst"][0]["cosine"] == min(each["least_cosine"] for each in found["kinds"])
+    last = found["worst"][9]
+    assert f"| {last['kind']} | {last['tokens']} | {last['cosine']:.4f} |" in done.stdout
+    assert len({each["text"] for each in found["worst"]}) == 10
+
+
+def test_a_search_that_is_stopped_shows_what_it_found(tiny_model: Callable[..., Path]) -> None:
+    int8, fp32 = (tiny_model(precision=precision) for precision in ("int8", "fp32"))
+    command = [sys.executable, str(RUN / "int8_worst_texts.py"), str(int8), "--baseline", str(fp32)]
+    pipes = subprocess.PIPE
+    with killed_on_failure(subprocess.Popen(command, stdout=pipes, stderr=pipes, text=True)) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("500 of 100,000 texts")
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate()
+    assert process.returncode == 130
+    assert "texts compared" in shown
+    assert shown.count("| one word |") > 0
 
 
 @pytest.fixture

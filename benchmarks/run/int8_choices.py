@@ -30,8 +30,9 @@ from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.int8.calibrate import Ranges, measure_ranges, read_calibration_texts
+from embed_plugin.export.int8.calibrate import Ranges, measure_ranges
 from embed_plugin.export.int8.quantise import quantise, quantised_activations
+from embed_plugin.export.int8.texts import read_calibration_texts
 from embed_plugin.model.folder import write_manifest
 from lib.checkpoints import SOURCE
 from lib.int8_variants import FLAT_METHODS, flat, ranges_by, smoothed, with_hidden_words, with_int8_weights
@@ -70,7 +71,7 @@ class Variants:
 
     def all(self) -> Iterator[tuple[str, onnx.ModelProto]]:
         """Yield a name and a graph for each row of the table."""
-        built_in = read_calibration_texts(None).calibration
+        built_in = read_calibration_texts(None).calibrated_on
         ranges = self.ranges(built_in)
         yield "min-max", quantise(self.model, flat(ranges))
         yield "**min-max, outlier channels copied (default)**", quantise(self.model, ranges)
@@ -103,7 +104,10 @@ class Variants:
         documents = [document.text for document in self.dataset.documents()]
         sentences = [pair.first for pair in self.pairs]
         for count in (1, 4, 16):
-            yield f"default, {count} built-in texts", quantise(self.model, self.ranges(built_in[:count]))
+            yield (
+                f"default, {count} built-in texts",
+                quantise(self.model, self.ranges(built_in[:: len(built_in) // count][:count])),
+            )
         for name, texts in (("SciFact documents", documents), ("STS-B sentences", sentences)):
             for count in (62, 512):
                 spread = texts[:: len(texts) // count][:count]

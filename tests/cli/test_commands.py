@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     )
     assert (exported.returncode, exported.stderr) == (0, "")
     assert "calibration" in exported.stdout
+    assert all(re.search(rf"^  {kind} .* texts$", exported.stdout, re.MULTILINE) for kind in ("queries", "long"))
     shown = run_process("info", model)
     assert "query prefix" in shown.stdout
     assert Encoder.load(model).fingerprint in shown.stdout
@@ -45,6 +47,30 @@ def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> 
     rows = np.array([json.loads(line) for line in encoded.stdout.splitlines()], dtype=np.float32)
     np.testing.assert_array_equal(rows, Encoder.load(model).encode_queries(["the cat", "a dog"]))
     assert [line[:11] for line in encoded.stderr.splitlines()][-1] == "2 texts in "
+
+
+def test_export_writes_json(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model: list[str | Path] = ["export", tiny_checkpoint, "--out", tmp_path / "model"]
+    options = [*model, "--min-cosine", "0.9", "--quiet", "--json"]
+    assert "the folder of " in run(*options, tmp_path / "nowhere" / "facts.json").stderr
+    facts = json.loads(run(*options, "-").stdout)
+    assert facts == {
+        "folder": str(tmp_path / "model"),
+        **json.loads(run("info", tmp_path / "model", "--json", "-").stdout),
+    }
+    assert facts["provenance"]["comparison"]["kinds"][0]["kind"] == "queries"
+
+
+def test_a_folder_that_was_compared_without_kinds_is_shown(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model(), tmp_path / "model")
+    manifest = json.loads((folder / "embed_plugin.json").read_text())
+    manifest["provenance"]["comparison"] = {"texts": 16, "mean_cosine": 0.9981, "least_cosine": 0.9948}
+    manifest["provenance"]["calibration"] = {"origin": "built-in", "texts": 62, "method": "min-max"}
+    (folder / "embed_plugin.json").write_text(json.dumps(manifest))
+    shown = run("info", folder).stdout
+    assert "mean 0.9981, least 0.9948, on 16 texts not calibrated on" in shown
+    assert "queries " not in shown
+    assert len(Encoder.load(folder).encode_queries(["the cat"])) == 1
 
 
 def test_info_says_when_this_machine_is_of_another_class(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

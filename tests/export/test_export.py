@@ -63,7 +63,10 @@ def test_int8_stays_near_fp32_and_is_smaller(tiny_model: Callable[..., Path]) ->
 def test_the_manifest_says_what_was_done(tiny_model: Callable[..., Path]) -> None:
     manifest = json.loads((tiny_model() / "embed_plugin.json").read_text())
     assert manifest["provenance"]["calibration"]["origin"] == "built-in"
-    assert manifest["provenance"]["comparison"]["texts"] > 10
+    comparison = manifest["provenance"]["comparison"]
+    assert comparison["texts"] == sum(each["texts"] for each in comparison["kinds"]) > 10
+    assert {"queries", "short", "long", "words"} <= {each["kind"] for each in comparison["kinds"]}
+    assert comparison["kinds"][0].keys() == {"kind", "texts", "mean_cosine", "quantile_1", "least_cosine"}
     assert manifest["query_prefix"] == "query: "
     assert set(manifest["files"]) == {"model.onnx", "model.onnx.data", "model.kernels-2.onnx", "tokenizer.json"}
 
@@ -72,7 +75,30 @@ def test_own_text_calibrates(tiny_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": f"the cat {n}"}) + "\n" for n in range(20)))
     settings = ExportSettings(calibration=tmp_path / "texts.jsonl", min_cosine=0.9)
     spec = export(str(tiny_checkpoint), tmp_path / "model", settings)
-    assert spec.provenance["calibration"] == {"origin": "texts.jsonl", "texts": 16, "method": "gptq"}
+    calibration = spec.provenance["calibration"]
+    assert isinstance(calibration, dict)
+    assert calibration["origin"] == "texts.jsonl"
+    assert calibration["kinds"].items() > {"yours": 16, "queries": 8}.items()
+    assert calibration["texts"] == sum(calibration["kinds"].values())
+    comparison = spec.provenance["comparison"]
+    assert isinstance(comparison, dict)
+    assert (comparison["kinds"][0]["kind"], comparison["kinds"][0]["texts"]) == ("yours", 4)
+
+
+def test_a_tokenizer_that_knows_no_built_in_text_needs_own_ones_for_int8_alone(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    tokenizer = json.loads((checkpoint / "tokenizer.json").read_text())
+    vocabulary = {token: number for token, number in tokenizer["model"]["vocab"].items() if token[0] == "["}
+    tokenizer["model"]["vocab"] = {**vocabulary, "ภ": len(vocabulary)}
+    (checkpoint / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (tmp_path / "thai.txt").write_text("".join(f"{'ภ ' * n}\n" for n in range(1, 30)))
+    with pytest.raises(InvalidInputError, match=r"knows none of the built-in texts: .* \(--calibration\)"):
+        export(str(checkpoint), tmp_path / "model")
+    assert export(str(checkpoint), tmp_path / "fp32", FP32).precision == "fp32"
+    spec = export(str(checkpoint), tmp_path / "int8", ExportSettings(min_cosine=0.9, calibration=tmp_path / "thai.txt"))
+    comparison = spec.provenance["comparison"]
+    assert isinstance(comparison, dict)
+    assert [each["kind"] for each in comparison["kinds"]] == ["yours"]
 
 
 def test_too_few_calibration_texts_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -96,6 +122,10 @@ def test_the_gate_puts_its_figures_into_the_manifest(tiny_checkpoint: Path, tmp_
     assert (figures["dataset"], figures["documents"], figures["queries"]) == ("cats", 6, 2)
     assert figures["metrics"]["ndcg@10"].keys() == {"fp32", "quantised", "drop_percent", "low", "high"}
     assert steps[-1] == ("gate", 12, 12)
+    comparison = spec.provenance["comparison"]
+    assert isinstance(comparison, dict)
+    gate_kinds = [(each["kind"], each["texts"]) for each in comparison["kinds"][-2:]]
+    assert gate_kinds == [("gate queries", 2), ("gate documents", 6)]
     assert Encoder.load(tmp_path / "model").spec == spec
     assert "nDCG@10 on cats (2 queries)" in str(facts_of(spec)["gate"])
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"embed_plugin.json", *spec.files}

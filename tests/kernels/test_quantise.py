@@ -33,7 +33,7 @@ def numbers(*shape: int) -> Array:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kept", [[], [0], [-1, 0]])
 def test_rows_of_any_width(width: int, kept: list[int]) -> None:
-    x = numbers(7, width) * np.float32([[1e-4], [1], [3], [1e6], [1], [0], [-1]])
+    x = numbers(7, width) * np.array([[1e-4], [1], [3], [1e6], [1], [0], [-1]], np.float32)
     kept = sorted({channel % width for channel in kept})
     found, expected = quantised(x, kept), quantise(x, kept)
     assert found.terms.tobytes() == expected.terms.tobytes()

@@ -6,6 +6,7 @@ import platform
 import shutil
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,19 @@ from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
-from embed_plugin.export.checks.gate import pass_gate
+from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter
-from embed_plugin.export.int8.calibrate import CalibrationTexts, calibrate, read_calibration_texts
+from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import kernel_graph
 from embed_plugin.export.int8.quantise import quantise, weight_products
+from embed_plugin.export.int8.texts import (
+    QUERY_KINDS,
+    CalibrationTexts,
+    known_by_kind,
+    leave_out_unknown,
+    read_calibration_texts,
+)
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import save_graph, save_with_weights_of
 from embed_plugin.export.settings import ExportSettings
@@ -49,9 +57,6 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
-
-QUERY_EVERY = 4
-"""Every fourth calibration text is also read as a query, where queries have a prefix of their own."""
 
 
 def _no_progress(step: str, done: int, total: int) -> None:
@@ -111,15 +116,18 @@ class _Export:
         self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
-        calibration, held_out = (self.token_ids(part) for part in (texts.calibration, texts.held_out))
+        if self.settings.precision != "fp32":
+            texts = leave_out_unknown(texts, self.tokenizer)
+        held_out = self.token_ids(texts.held_out | self.gate_texts(gate, texts))
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, held_out)
+            encode_all(self.exact, chain.from_iterable(held_out.values()))
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
-            comparison = self.quantise(calibration, held_out)
+            calibration = chain.from_iterable(self.token_ids(texts.calibration).values())
+            comparison = self.quantise(list(calibration), held_out)
             shutil.copy(self.exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
         checked_on = check_here(self.tokenizer, OnnxSession.of(self.folder), prefix=self.prefixes.document)
@@ -145,12 +153,18 @@ class _Export:
             path = self.checkpoint.folder / TOKENIZER
             raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
 
-    def token_ids(self, texts: list[str]) -> TokenIdArrays:
-        """Token ids of the texts as documents, and of every fourth as a query where queries have another prefix."""
-        ids = self.tokenizer.tokenise(texts, prefix=self.prefixes.document, first_index=0).ids
-        if self.prefixes.query != self.prefixes.document:
-            ids += self.tokenizer.tokenise(texts[::QUERY_EVERY], prefix=self.prefixes.query, first_index=0).ids
-        return [np.array([tokens], dtype=np.int64) for tokens in ids]
+    def gate_texts(self, gate: RetrievalDataset | None, texts: CalibrationTexts) -> dict[str, list[str]]:
+        """The gate's own texts by kind, as far as the tokenizer knows them."""
+        return known_by_kind(gate_texts(gate, texts.calibrated_on), self.tokenizer) if gate else {}
+
+    def token_ids(self, texts: Mapping[str, Sequence[str]]) -> dict[str, TokenIdArrays]:
+        """Token ids of the texts by kind, one ``(1, length)`` array a text: kinds of queries with their prefix."""
+        found: dict[str, TokenIdArrays] = {}
+        for kind, each in texts.items():
+            prefix = self.prefixes.query if kind in QUERY_KINDS else self.prefixes.document
+            ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
+            found[kind] = [np.array([tokens], dtype=np.int64) for tokens in ids]
+        return found
 
     def build(self) -> int:
         """Make the folder of the fp32 model and return the length of its vectors."""
@@ -163,7 +177,7 @@ class _Export:
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
         return dimension
 
-    def quantise(self, calibration: TokenIdArrays, held_out: TokenIdArrays) -> Comparison:
+    def quantise(self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]) -> Comparison:
         """Quantise, compare with fp32, and refuse a model that lost too much."""
         exact = onnx.load(self.exact / GRAPH)
         if not weight_products(exact):
@@ -179,7 +193,10 @@ class _Export:
 
     def calibration(self, texts: CalibrationTexts) -> dict[str, object]:
         """The texts by which weights were rounded, for the manifest."""
-        return {"origin": texts.origin, "texts": len(texts.calibration), "method": "gptq"}
+        return {"origin": texts.origin, "texts": len(texts.calibrated_on), "method": "gptq"} | {
+            "kinds": {kind: len(each) for kind, each in texts.calibration.items()},
+            "unknown_texts": texts.unknown,
+        }
 
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""

@@ -22,12 +22,12 @@ class ExportSettings:
         precision: ``int8`` or ``fp32``.
         exporter: ``native`` needs no more than the extra ``export``, ``optimum`` covers more architectures; ``auto`` is
             native where that covers the checkpoint.
-        calibration: A file of lines, a ``.jsonl`` file or a folder; None: the built-in texts.
+        calibration: A file of lines, a ``.jsonl`` file or a folder, read beside the built-in texts; None: those alone.
         query_prefix: Overrides the checkpoint's prefix and the known one; None: keeps them.
         document_prefix: The same for documents.
         max_tokens: Token limit of one text; None: the checkpoint's.
         dimension: Length of a vector, for Matryoshka models; None: the checkpoint's.
-        min_cosine: Mean cosine of INT8 to fp32 below which the export is refused.
+        min_cosine: Mean cosine of INT8 to fp32 on one kind of text below which the export is refused.
         gate: A BEIR folder; both models are evaluated on it before the folder is made; None: no gate.
         max_drop: Largest loss of nDCG@10 there, in per cent of the fp32 model's.
         weights_sha256: Required hash of ``model.safetensors``; None: any.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +10,7 @@ import typer
 
 from embed_plugin.cli.options.groups import OptionGroup, with_option_groups
 from embed_plugin.cli.options.progress import Quiet
-from embed_plugin.cli.reports.output import print_facts
+from embed_plugin.cli.reports.output import print_facts, write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
@@ -40,7 +40,9 @@ class ExportOptions(OptionGroup, panel="Model"):
     ] = None
     min_cosine: Annotated[
         float | None,
-        typer.Option(help="Refuse INT8 whose mean cosine to fp32 is lower.", rich_help_panel="INT8"),
+        typer.Option(
+            help="Refuse INT8 whose mean cosine to fp32 is lower on any kind of text.", rich_help_panel="INT8"
+        ),
     ] = None
     gate: Annotated[
         Path | None,
@@ -75,6 +77,9 @@ def export(
     ] = None,
     *,
     options: ExportOptions,
+    json_target: Annotated[
+        str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Export a checkpoint to a model folder: graph, calibration, INT8, comparison with fp32.
@@ -90,15 +95,21 @@ def export(
         raise typer.BadParameter(
             "say where to make the model folder; only of a hub id is that known", param_hint="--out"
         )
+    if json_target and not Path(json_target).parent.is_dir():  # before minutes of work, not after
+        raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
     folder = out or prepared_folder(source)
     part = import_part("embed_plugin.export", extra="export")
-    from embed_plugin.cli.reports.model import facts_of  # noqa: PLC0415 - loads the engine
+    from embed_plugin.cli.reports.model import facts_of, machine_of  # noqa: PLC0415 - loads the engine
 
     with stoppable("Stopping"), shown_progress("export", quiet=quiet) as show:
         spec = part.export(source, folder, options.settings(), on_progress=lambda *step: show(_amount(*step)))
-    print_facts({"folder": folder, **facts_of(spec)})
+    if json_target != "-":
+        print_facts({"folder": folder, **facts_of(spec)})
+    if json_target:
+        write_json({"folder": str(folder), **asdict(spec), "machine": machine_of(spec)}, json_target)
 
 
 def _amount(step: str, done: int, total: int) -> Amount:
     """The amount of a step; a step that is one call has no count."""
-    return Amount(step=step) if total == 1 else Amount(done, total, "text", step)
+    unit = "activation" if step == "calibrate" else "text"
+    return Amount(step=step) if total == 1 else Amount(done, total, unit, step)

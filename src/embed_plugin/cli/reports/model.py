@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
@@ -61,16 +61,26 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
     return facts | _figures_of(spec)
 
 
+def _figures_of_kind(each: Mapping[str, Any]) -> str:
+    """Return the figures of one kind of text, as wide as those of the others, so that they read as a table."""
+    return "mean {mean_cosine:.4f}, 1 % quantile {quantile_1:.4f}, least {least_cosine:.4f}, {texts:>4} texts".format(
+        **each
+    )
+
+
 def _figures_of(spec: ModelSpec) -> dict[str, object]:
     """Return the calibration, comparison and gate of an INT8 model, as far as it has them."""
     calibration, comparison, gate = (spec.provenance.get(name) for name in ("calibration", "comparison", "gate"))
     figures: dict[str, object] = {}
     if isinstance(calibration, dict):
-        figures["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration)
+        unknown = calibration.get("unknown_texts")
+        left_out = f"; {unknown} texts left out, which the tokenizer does not know" if unknown else ""
+        figures["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration) + left_out
     if isinstance(comparison, dict):
         figures["cosine to fp32"] = (
             "mean {mean_cosine:.4f}, least {least_cosine:.4f}, on {texts} texts not calibrated on".format(**comparison)
         )
+        figures |= {f"  {each['kind']}": _figures_of_kind(each) for each in comparison.get("kinds", [])}
     if isinstance(gate, dict):
         ndcg = gate["metrics"]["ndcg@10"]
         change = f"{100 * ndcg['fp32']:.2f} in fp32, {100 * ndcg['quantised']:.2f} here"

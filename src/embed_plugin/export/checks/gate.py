@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from embed_plugin.evaluate import compare_retrieval, evaluate_retrieval, require_max_drop
+from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.protocols import TextEncoder
+
+
+MOST_GATE_TEXTS = 300
+"""Most queries, and most documents, of the dataset whose vectors are compared with fp32's one by one."""
+
+
+def gate_texts(dataset: RetrievalDataset, calibrated_on: Sequence[str]) -> dict[str, list[str]]:
+    """Sample the dataset's queries and documents as two kinds of text to compare the models on.
+
+    The sample is the same every time. Texts that were calibrated on are left out.
+
+    Raises:
+        RecordError: a line of the corpus is not a document.
+    """
+    seen = set(calibrated_on)
+    queries = [text for text in dict.fromkeys(dataset.queries.values()) if text not in seen]
+    chosen = set(_sample(dataset.count_documents()))
+    documents = [each.text for index, each in enumerate(dataset.documents()) if index in chosen]
+    return {
+        GATE_QUERIES: [queries[index] for index in _sample(len(queries))],
+        "gate documents": [text for text in dict.fromkeys(documents) if text not in seen],
+    }
+
+
+def _sample(count: int) -> list[int]:
+    """Draw at most :data:`MOST_GATE_TEXTS` different numbers below ``count``, in order."""
+    return sorted(random.Random(0).sample(range(count), min(count, MOST_GATE_TEXTS)))  # noqa: S311 - no secret
 
 
 def pass_gate(
