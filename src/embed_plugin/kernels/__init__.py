@@ -4,16 +4,19 @@ They are built with the package if there is a C compiler (``hatch_build.py``). T
 steps are onnxruntime's own operators. A session loads them with ``SessionOptions.register_custom_ops_library``. Their
 domain is :data:`DOMAIN`, version 1:
 
-- ``QuantisedProduct(rows, weights, correction, multiplier, bias)``: ``(rows @ weights + correction) * multiplier +
-  bias`` of uint8 rows and int8 weights, which are packed as :mod:`embed_plugin.export.int8.kernel_graph` does it.
-- ``ProductGeluQuantise(rows, weights, correction, multiplier, bias, scale, zero)``: the exact GELU of that, as uint8.
-- ``AddNormQuantise(a, b, gamma, beta, scale, zero, channels, offsets)``, attribute ``epsilon``: the layer norm of
-  ``a + b``, as float32 and as uint8.
-- ``AttentionQuantise(q, k, v, scale, zero, channels, offsets)``, attribute ``num_heads``, heads of 32 or 64 channels:
-  ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as uint8.
+- ``QuantiseRows(x, kept)``: uint8 rows of the shape of ``x``, and float32 terms ``(..., 2 + kept)`` of each row: scale,
+  middle, and the values of the kept channels (int64, may be empty). ``x`` is nearly ``scale * (rows - 128) + middle``,
+  in a range of the row's own that holds 0 and leaves the kept channels out.
+- ``QuantisedProduct(rows, terms, weights, correction, multiplier, term_weights, bias)``: ``scale * multiplier * (rows @
+  weights + correction) + terms[1:] @ term_weights + bias``, with int8 weights that are packed as
+  :mod:`embed_plugin.export.int8.kernel_graph` does it, and a correction of -128 times the sum of a column's weights.
+- ``ProductGeluQuantise(..., kept)``: the GELU of that, as rows and terms.
+- ``AddNormQuantise(a, b, gamma, beta, kept)``, attribute ``epsilon``: the layer norm of ``a + b``, as float32, and as
+  rows and terms.
+- ``AttentionQuantise(q, k, v, kept)``, attribute ``num_heads``, heads of 32 or 64 channels: ``softmax(q k^T / sqrt(d))
+  v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms.
 
-``channels`` (int64) and ``offsets`` (float32) name values of a row that are quantised once more, less an offset, and
-appended to the row; both may be empty. A row's result does not depend on the other rows in the call.
+A row's result does not depend on the other rows in the call.
 """
 
 from __future__ import annotations
