@@ -61,6 +61,19 @@ def test_two_models_side_by_side_and_as_json(tiny_model: Callable[..., Path], be
     facts = json.loads((tmp_path / "result.json").read_text())
     assert facts["baseline"]["folder"] == str(fp32)
     assert facts["model"]["metrics"].keys() == facts["differences"].keys() == {"ndcg@10", "recall@100", "mrr@10"}
+    change = facts["differences"]["ndcg@10"]
+    assert change["interval"] == {"low": change["low"], "high": change["high"]}
+    assert facts["agreement_at_10"] == {"value": 1, "interval": {"low": 1, "high": 1}}  # five documents: all are found
+    assert facts["first_agreement"].keys() == {"value", "interval"}
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["agreement@10", "100.00", "100.00", "to", "100.00"] in rows
+    assert ["same", "first"] in [row[:2] for row in rows]
+
+
+def test_one_model_has_nothing_to_agree_with(tiny_model: Callable[..., Path], beir: Path) -> None:
+    facts = json.loads(run(tiny_model(), "--dataset", beir, "--json", "-").stdout)
+    assert (facts["baseline"], facts["differences"]) == (None, {})
+    assert not {"agreement_at_10", "first_agreement"} & facts.keys()
 
 
 def test_a_similarity_file_and_json_alone_on_stdout(tiny_model: Callable[..., Path], sts: Path) -> None:
@@ -68,7 +81,9 @@ def test_a_similarity_file_and_json_alone_on_stdout(tiny_model: Callable[..., Pa
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
     assert facts["pairs"] == 3
-    assert facts["differences"]["spearman"] == {"difference": 0, "drop_percent": 0, "low": 0, "high": 0}
+    interval = {"low": 0, "high": 0}
+    assert facts["differences"]["spearman"] == {"difference": 0, "drop_percent": 0, "interval": interval, **interval}
+    assert not {"agreement_at_10", "first_agreement"} & facts.keys()
 
 
 def test_too_large_a_drop_is_an_error_after_the_table(tiny_model: Callable[..., Path], sts: Path) -> None:
