@@ -18,6 +18,7 @@ from embed_plugin.evaluate.comparison import Difference, compare_retrieval, comp
 from embed_plugin.evaluate.datasets import Document, RetrievalDataset, read_retrieval_dataset
 from embed_plugin.evaluate.first_answers import Agreement, agreement
 from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
+from embed_plugin.evaluate.read.layout import holds_retrieval
 from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
@@ -41,6 +42,7 @@ __all__ = [
     "compare_similarity",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "holds_retrieval",
     "ndcg",
     "rank_documents",
     "read_retrieval_dataset",

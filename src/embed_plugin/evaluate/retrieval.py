@@ -72,7 +72,7 @@ def evaluate_retrieval(
 
     run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
     if not seen:
-        raise RecordError(f"{dataset.corpus} has no documents: expected one JSON object a line")
+        raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
     per_query = score_run(run, dataset.qrels)
     names = next(iter(per_query.values()))
     means = {name: float(np.mean([metrics[name] for metrics in per_query.values()])) for name in names}

@@ -18,14 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embed_plugin import Encoder
+    from embed_plugin.evaluate import RetrievalDataset, SentencePair
 
 
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
     *,
     dataset: Annotated[
-        Path, typer.Option(help="A BEIR folder, or an STS file (score, sentence1, sentence2).", show_default=False)
+        Path,
+        typer.Option(
+            help="A BEIR folder, a dataset of MTEB (.parquet, .jsonl), or an STS file (score, sentence1, sentence2).",
+            show_default=False,
+        ),
     ],
+    split: Annotated[
+        str | None, typer.Option(help="The split of a folder to take.", show_default="test, or the only one")
+    ] = None,
+    subset: Annotated[
+        str | None,
+        typer.Option(help="The subset of a folder to take, such as de of de-corpus.", show_default="the only one"),
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A model folder to compare with.")] = None,
     max_drop: Annotated[
         float | None,
@@ -47,10 +59,11 @@ def evaluate(
         raise typer.BadParameter("--max-drop says how far below the baseline: give --baseline as well")
     if json_target and not Path(json_target).parent.is_dir():  # before minutes of encoding, not after
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
-    measure = _measure_retrieval if dataset.is_dir() else _measure_similarity
+    if (split or subset) and dataset.is_file():
+        raise typer.BadParameter(f"--split and --subset choose files of a folder, and {dataset} is a file")
     encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
-        outcome = measure(dataset, encoders, show)
+        outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
         print_outcome(outcome)
     if json_target:
@@ -61,10 +74,26 @@ def evaluate(
         require_max_drop(outcome.differences[0], max_drop)
 
 
-def _measure_retrieval(path: Path, encoders: Sequence[Encoder], show: Callable[[Amount], None]) -> Outcome:
+def _measure(
+    path: Path,
+    encoders: Sequence[Encoder],
+    show: Callable[[Amount], None],
+    *,
+    split: str | None,
+    subset: str | None,
+) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
-    dataset = evaluation.read_retrieval_dataset(path)
+    if path.is_dir() and evaluation.holds_retrieval(path):
+        return _measure_retrieval(evaluation.read_retrieval_dataset(path, split=split, subset=subset), encoders, show)
+    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), encoders, show)
+
+
+def _measure_retrieval(
+    dataset: RetrievalDataset, encoders: Sequence[Encoder], show: Callable[[Amount], None]
+) -> Outcome:
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
     results = []
     for encoder in encoders:
         on_progress = _shown(encoder, dataset.count_documents(), show)
@@ -76,13 +105,14 @@ def _measure_retrieval(path: Path, encoders: Sequence[Encoder], show: Callable[[
         "documents": results[0].documents,
         "missing_documents": results[0].missing_documents,
     }
-    return Outcome([result.means for result in results], differences, agreements, sizes)
+    return Outcome([result.means for result in results], differences, agreements, sizes, dataset.split)
 
 
-def _measure_similarity(path: Path, encoders: Sequence[Encoder], show: Callable[[Amount], None]) -> Outcome:
+def _measure_similarity(
+    pairs: Sequence[SentencePair], encoders: Sequence[Encoder], show: Callable[[Amount], None]
+) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
-    pairs = evaluation.read_sentence_pairs(path)
     results = []
     for encoder in encoders:
         on_progress = _shown(encoder, 2 * len(pairs), show)

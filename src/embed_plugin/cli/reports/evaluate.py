@@ -32,12 +32,14 @@ class Outcome:
         differences: Each metric of both models; empty without a baseline.
         agreements: The shares of answers in common; empty without a baseline, and where nothing is searched.
         sizes: Counts of what was measured on.
+        split: The name of the judgements, where they have one.
     """
 
     values: Sequence[Mapping[str, float]]
     differences: Sequence[Difference]
     agreements: Sequence[Agreement]
     sizes: Mapping[str, int]
+    split: str = ""
 
 
 def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder]) -> dict[str, object]:
@@ -46,7 +48,8 @@ def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder]) -> dict[str, 
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}
         for encoder, metrics in zip(encoders, outcome.values, strict=True)
     ]
-    facts = {**outcome.sizes, "model": models[-1], "baseline": models[0] if outcome.differences else None}
+    split = {"split": outcome.split} if outcome.split else {}
+    facts = {**split, **outcome.sizes, "model": models[-1], "baseline": models[0] if outcome.differences else None}
     shares = {each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in outcome.agreements}
     return {**facts, "differences": {each.metric: _difference(each) for each in outcome.differences}, **shares}
 
@@ -67,7 +70,8 @@ def print_outcome(outcome: Outcome) -> None:
         rows = [(SHOWN_NAMES[name], f"{100 * value:.2f}") for name, value in outcome.values[-1].items()]
     for row in rows:
         typer.echo(f"{row[0]:<12}" + "".join(f"{cell:>12}" for cell in row[1:4]) + "".join(f"{x:>18}" for x in row[4:]))
-    typer.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.sizes.items() if count))
+    counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.sizes.items() if count]
+    typer.echo(", ".join([*counts, *([f"split {outcome.split}"] if outcome.split not in {"", "test"} else [])]))
 
 
 def _row_of_difference(each: Difference) -> tuple[str, ...]:

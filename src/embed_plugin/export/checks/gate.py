@@ -54,7 +54,7 @@ def pass_gate(
         for each in differences
     }
     return {
-        "dataset": dataset.corpus.parent.name,
+        "dataset": dataset.name,
         "documents": documents,
         "queries": len(dataset.queries),
         "max_drop_percent": max_drop_percent,
