@@ -92,6 +92,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_sentence_pairs(tmp_path / "nowhere.csv")
 
 
+def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sts-test.csv").write_text("score,sentence1,sentence2\n1,a,b\n")
+    with pytest.raises(RecordError, match="has no .parquet, .jsonl or .jsonl.gz of sentence pairs: give a folder"):
+        read_sentence_pairs(tmp_path)
+
+
 def test_the_sts_benchmark_is_read_whole(shared_data: Path) -> None:
     pairs = read_sentence_pairs(shared_data / "stsb" / "sts-test.csv")
     assert len(pairs) == 1379

@@ -114,12 +114,16 @@ def find_pairs(folder: Path, *, split: str | None, subset: str | None) -> tuple[
     """Find the files of sentence pairs in a folder, shards in order.
 
     Raises:
-        RecordError: a shard is not there, or there are several splits or subsets to choose from.
+        RecordError: no file or not every shard is there, or there are several splits or subsets to choose from.
     """
     named = []
     for file in _data_files(folder):
         *folders, name = (each for each in file.names if each not in _UNNAMED or each == file.names[-1])
         named.append(_Named(file, "/".join(folders), "", name))
+    if not named:
+        raise RecordError(
+            f"{folder} has no .parquet, .jsonl or .jsonl.gz of sentence pairs: give a folder of them, or a file"
+        )
     chosen = _choose("subset", subset, {each.subset for each in named}, folder)
     files = [each for each in named if each.subset == chosen]
     split = _choose("split", split, {each.split for each in files}, folder)
