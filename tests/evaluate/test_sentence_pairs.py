@@ -94,7 +94,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
     (tmp_path / "sts-test.csv").write_text("score,sentence1,sentence2\n1,a,b\n")
-    with pytest.raises(RecordError, match="has no .parquet, .jsonl or .jsonl.gz of sentence pairs: give a folder"):
+    with pytest.raises(RecordError, match=r"has no .parquet, .jsonl or .jsonl.gz of sentence pairs: give a folder"):
         read_sentence_pairs(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_a_split_of_mtebs_parquet(tiny_model: Callable[..., Path], tmp_path: Pat
     assert json.loads((tmp_path / "a.json").read_text())["split"] == "dev"
     undecided = run(tiny_model(), "--dataset", tmp_path)
     assert undecided.exit_code == 1
-    assert "several splits, but dev, train: choose one with --split" in str(undecided.exception)
+    assert "several splits, dev, train: choose one with --split" in str(undecided.exception)
 
 
 def test_a_folder_of_sentence_pairs(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

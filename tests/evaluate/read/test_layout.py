@@ -92,9 +92,14 @@ def test_the_split_is_test_or_the_one_that_is_asked_for(folder: Path) -> None:
         parts(folder, split="train")
 
 
+def test_a_split_may_be_a_year(folder: Path) -> None:
+    fill(folder, "corpus.jsonl", "queries.jsonl", "qrels/2020.jsonl", "qrels/20260101120000.tsv")
+    assert parts(folder, split="2020")[2] == ["qrels/2020.jsonl"]
+
+
 def test_several_splits_without_test_are_named(folder: Path) -> None:
     fill(folder, "corpus.jsonl", "queries.jsonl", "qrels/dev.jsonl", "qrels/train.jsonl")
-    with pytest.raises(RecordError, match="has several splits, but dev, train: choose one with --split"):
+    with pytest.raises(RecordError, match="has several splits, dev, train: choose one with --split"):
         parts(folder)
     assert parts(folder, split="train")[2] == ["qrels/train.jsonl"]
 
@@ -111,7 +116,7 @@ def test_one_of_several_subsets_is_chosen(folder: Path) -> None:
         *(f"{language}-{part}/test{WHOLE}" for language in ("de", "fr") for part in ("corpus", "queries", "qrels")),
     )
     assert parts(folder, subset="fr") == [[f"fr-{part}/test{WHOLE}"] for part in ("corpus", "queries", "qrels")]
-    with pytest.raises(RecordError, match="has several subsets, but de, fr: choose one with --subset"):
+    with pytest.raises(RecordError, match="has several subsets, de, fr: choose one with --subset"):
         parts(folder)
     (folder / f"fr-corpus/test{WHOLE}").unlink()
     with pytest.raises(RecordError, match="subset 'fr', has no corpus"):
@@ -141,5 +146,5 @@ def test_the_file_of_sentence_pairs(folder: Path, files: list[str], subset: str 
 
 def test_several_files_of_pairs_are_named(folder: Path) -> None:
     fill(folder, "dev.parquet", "train.parquet")
-    with pytest.raises(RecordError, match="has several splits, but dev, train: choose one with --split"):
+    with pytest.raises(RecordError, match="has several splits, dev, train: choose one with --split"):
         find_pairs(folder, split=None, subset=None)

@@ -35,6 +35,8 @@ _UNNAMED = ("default", "data")
 
 _PART = re.compile(r"(?:(.+)-)?(corpus|queries|query|qrels)")
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?")
+_NUMBER = re.compile(r"\d{4}\.parquet")
+"""The name of a shard where the hub converted a data set to Parquet itself."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _data_files(folder: Path) -> list[_File]:
         names, shard, shards = [*relative.parts[:-1], name], 0, 0
         if match := _SHARD.fullmatch(name):
             names[-1], shard, shards = match[1], int(match[2]), int(match[3])
-        elif name.isdecimal() and len(names) > 1:  # 0000.parquet, 0001.parquet, as the hub converts
+        elif _NUMBER.fullmatch(path.name) and len(names) > 1:
             names, shard = names[:-1], int(name)
         found.append(_File(path, tuple(names), shard, shards, suffix))
     return found
@@ -173,9 +175,9 @@ def _choose(kind: str, asked: str | None, found: Iterable[str], folder: Path) ->
     usual = [name for name in (USUAL_SPLIT, "") if name in names] or names
     if asked in names or (asked is None and (usual != names or len(names) == 1)):
         return usual[0] if asked is None else asked
-    missing = f"no {kind} {asked!r}" if asked is not None else f"several {kind}s"
     shown = ", ".join(name or "one without a name" for name in names)
-    raise RecordError(f"{folder} has {missing}, but {shown}: choose one with --{kind}")
+    found_instead = f"no {kind} {asked!r}, but {shown}" if asked is not None else f"several {kind}s, {shown}"
+    raise RecordError(f"{folder} has {found_instead}: choose one with --{kind}")
 
 
 def _of_split(files: Sequence[_Named], split: str, place: str) -> list[_Named]:
