@@ -38,7 +38,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "orjson": "serve",
     "pathspec": "ingest/read",
     "prometheus_client": "serve",
-    "pyarrow": "ingest/read/formats",
+    "pyarrow": ("evaluate/read", "ingest/read/formats"),  # neither of these two parts imports the other
     "qdrant_client": "ingest/stores/qdrant",
     "qdrant_edge": "ingest/stores/qdrant/edge",
     "ray": "ingest/ray",
