@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embed_plugin
+from embed_plugin.cli.known_items import evaluate_own_records
+from embed_plugin.cli.options.groups import with_option_groups
+from embed_plugin.cli.options.own_records import OwnRecords
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
@@ -25,32 +28,46 @@ if TYPE_CHECKING:
 SHOWN_NAMES = {"ndcg@10": "nDCG@10", "recall@100": "recall@100", "mrr@10": "MRR@10", "spearman": "Spearman"}
 
 
+@with_option_groups
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
     *,
     dataset: Annotated[
-        Path, typer.Option(help="A BEIR folder, or an STS file (score, sentence1, sentence2).", show_default=False)
-    ],
+        Path | None,
+        typer.Option(help="A BEIR folder, or an STS file (score, sentence1, sentence2).", show_default=False),
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A model folder to compare with.")] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(help="Fail when nDCG@10 or Spearman is lower by more than this per cent of the baseline's."),
+        typer.Option(
+            help="Fail when nDCG@10, Spearman or (with --from) MRR@10 is lower by more than this per cent of the "
+            "baseline's."
+        ),
     ] = None,
     json_target: Annotated[
         str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
     ] = None,
     quiet: Quiet = False,
+    own_records: OwnRecords,
 ) -> None:
     """Measure retrieval (nDCG@10, recall@100, MRR@10) or similarity (Spearman), with exact search.
 
     With --baseline, both models are measured and the difference has a 95 % interval (paired bootstrap).
 
+    With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
+
     Example:  embed-plugin evaluate models/minilm-int8 --dataset scifact --baseline models/minilm-fp32 --max-drop 1
     """
-    if max_drop is not None and baseline is None:
+    own_records.check(dataset=dataset, baseline=baseline)
+    if max_drop is not None and baseline is None and not own_records.is_compared:
         raise typer.BadParameter("--max-drop says how far below the baseline: give --baseline as well")
     if json_target and not Path(json_target).parent.is_dir():  # before minutes of encoding, not after
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
+    if dataset is None:
+        evaluate_own_records(
+            folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
+        )
+        return
     measure = _measure_retrieval if dataset.is_dir() else _measure_similarity
     encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:

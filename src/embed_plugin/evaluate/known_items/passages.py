@@ -1,0 +1,245 @@
+"""Sample passages of a collection's texts, and count over all texts what questions about them need to know.
+
+A collection is read twice, and memory does not grow with it: the first time passages of some records are drawn, the
+second time their words are counted and passages that stand in another record too are found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LEAST_WORDS = 8
+"""Words of the shortest text that a question is made from: of a shorter one it would be a copy."""
+
+MOST_WORDS = 30
+"""Words of a passage: a sentence or two, for a question is about one place."""
+
+_RUN_WORDS = 5
+_COPIED_SHARE = 1 / 3
+"""Share of a passage's runs of five words that one text of another record may not have: a copy of a passage that goes
+over the end of a chunk has nearly half of them in each of two."""
+
+_ASCII_WORD = re.compile(r"\w+(?:'\w+)*")
+_UNSPACED = "\u3041-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MARKS = (  # accents and vowel signs, which are no letters to Python
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0971-\u0dff\u0e31-\u0e4e\u0eb1-\u0ecd"
+    "\u0f71-\u0fbc\u102b-\u103e\u17b4-\u17d3"
+)
+_OF_WORD = rf"(?:(?![{_UNSPACED}])[\w{_MARKS}])+"
+_ANY_WORD = re.compile(rf"[{_UNSPACED}]{{1,2}}|{_OF_WORD}(?:['\u2019]{_OF_WORD})*")
+
+
+class Word(NamedTuple):
+    """A word of a text.
+
+    Attributes:
+        folded: Without regard to case, for comparing.
+        start: Position of its first character.
+        end: Position after its last one.
+    """
+
+    folded: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class StoredText:
+    """One text of a collection: a record, or a chunk of one.
+
+    Attributes:
+        id: Its own id.
+        record: The key of its record.
+        index: Its position among the record's texts.
+        text: The text.
+        title: The record's title; empty if there is none.
+    """
+
+    id: str
+    record: str
+    index: int
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a record.
+
+    Attributes:
+        source: The stored text in which it begins.
+        text: The piece.
+        sources: The ids of the stored texts that it is of: one, or two that follow each other.
+    """
+
+    source: StoredText
+    text: str
+    sources: tuple[str, ...]
+
+
+def words_of(text: str) -> list[Word]:
+    """Split a text into words; of scripts without spaces, two characters are a word."""
+    return [Word(found[0].casefold(), *found.span()) for found in _pattern(text).finditer(text)]
+
+
+def folded_words(text: str) -> list[str]:
+    """The words of a text without regard to case."""
+    return [word.casefold() for word in _pattern(text).findall(text)]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _ASCII_WORD if text.isascii() else _ANY_WORD
+
+
+def random_of(seed: int, *names: object) -> random.Random:
+    """Random numbers that follow from a seed and names alone, on every machine."""
+    return random.Random("\0".join(map(str, (seed, *names))))  # noqa: S311 - a sample, no secret
+
+
+class RecordSample:
+    """An even sample of a collection's records, with a text of each; the order of reading does not matter.
+
+    The records with the smallest hashes are kept (a bottom-k sketch: Cohen and Kaplan, "Summarizing data using bottom-k
+    sketches", 2007), and of each the text with the smallest hash, so that two collections of the same records give the
+    same records.
+
+    Args:
+        size: Records to keep.
+        seed: Another seed gives other records.
+    """
+
+    def __init__(self, size: int, *, seed: int) -> None:
+        self._size = size
+        self._seed = seed
+        self._kept: dict[str, tuple[int, StoredText]] = {}
+        self._largest: list[tuple[int, str]] = []  # a heap of negated hashes and records
+
+    def add(self, text: StoredText) -> None:
+        """Keep a text, perhaps in place of another one, or drop it."""
+        kept = self._kept.get(text.record)
+        place = self._hash(text.record)
+        if kept is None and len(self._kept) == self._size and place >= -self._largest[0][0]:
+            return
+        own = self._hash(text.record, text.index)
+        if (kept and kept[0] <= own) or len(folded_words(text.text)) < LEAST_WORDS:
+            return
+        self._kept[text.record] = own, text
+        if kept is None:
+            heappush(self._largest, (-place, text.record))
+            if len(self._kept) > self._size:
+                del self._kept[heappop(self._largest)[1]]
+
+    def texts(self) -> list[StoredText]:
+        """A text of each record that was kept, in an order that the seed decides."""
+        return [self._kept[record][1] for _, record in sorted(self._largest, reverse=True)]
+
+    def _hash(self, *names: object) -> int:
+        content = "\0".join(map(str, (self._seed, *names))).encode()
+        return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
+
+
+def passage_of(text: StoredText, following: StoredText | None, *, seed: int) -> Passage:
+    """Take a passage that begins anywhere in a text, and may end in the one that follows it in the record.
+
+    So it does not heed where chunks end, as a user's question does not: of passages inside chunks, those of the
+    collection that they are taken from would be found more easily than another one's of the same records.
+    """
+    words = words_of(text.text)
+    rest = _new_part(words, following.text) if following else ""
+    whole = f"{text.text}\n{rest}" if rest else text.text
+    all_words = words_of(whole)
+    last_start = max(0, len(all_words) - MOST_WORDS)
+    start = random_of(seed, text.record, "passage").randrange(min(len(words), last_start + 1))
+    chosen = all_words[start : start + MOST_WORDS]
+    sources = (text.id, following.id) if following and chosen[-1].end > len(text.text) else (text.id,)
+    return Passage(text, whole[chosen[0].start : chosen[-1].end], sources)
+
+
+def _new_part(words: Sequence[Word], following: str) -> str:
+    """A text without the words at its start that the one before it ends with: chunks may overlap."""
+    before, after = [word.folded for word in words], words_of(following)
+    folded = [word.folded for word in after]
+    most = min(len(before), len(folded) - 1)
+    repeated = next((count for count in range(most, 0, -1) if before[-count:] == folded[:count]), 0)
+    return following[after[repeated].start :] if after else ""
+
+
+class Survey:
+    """Counts over all texts of a collection, of what occurs in some passages.
+
+    Args:
+        passages: The passages.
+
+    Attributes:
+        texts: Texts that were added and are not blank.
+        blank: Texts that are.
+        short: Texts that are too short for a question.
+        records: Records of all these.
+        repeated: Keys of records whose passage stands in another record too, or half of it.
+    """
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.texts = self.blank = self.short = self.records = 0
+        self.repeated: set[str] = set()
+        self._counts: dict[str, int] = {}
+        self._of_run: dict[tuple[str, ...], list[int]] = {}
+        self._records = [passage.source.record for passage in passages]
+        self._most_runs: list[float] = []
+        self._of_title: dict[str, set[str]] = {_folded(each.source.title): set() for each in passages}
+        for number, passage in enumerate(passages):
+            words = folded_words(passage.text)
+            self._counts.update(dict.fromkeys(words, 0))
+            runs = _runs(words)
+            self._most_runs.append(_COPIED_SHARE * len(runs))
+            for run in runs:
+                self._of_run.setdefault(run, []).append(number)
+
+    def add(self, text: StoredText) -> None:
+        """Count a text."""
+        self.records += text.index == 0
+        words = folded_words(text.text)
+        if not words:
+            self.blank += 1
+            return
+        self.texts += 1
+        self.short += len(words) < LEAST_WORDS
+        for word in self._counts.keys() & set(words):
+            self._counts[word] += 1
+        self._note_copies(text.record, words)
+        if (title := _folded(text.title)) in self._of_title:
+            self._of_title[title].add(text.record)
+
+    def weight(self, word: str) -> float:
+        """The inverse document frequency of a word of the passages: 0 for one that is in every text."""
+        return math.log(max(1, self.texts) / max(1, self._counts[word]))
+
+    def is_only_title(self, title: str) -> bool:
+        """Return whether no two records have this title of a passage's record."""
+        return len(self._of_title[_folded(title)]) <= 1
+
+    def _note_copies(self, record: str, words: Sequence[str]) -> None:
+        common = self._of_run.keys() & _runs(words)
+        copied = Counter(number for run in common for number in self._of_run[run])
+        for number, runs in copied.items():
+            if self._records[number] != record and runs >= self._most_runs[number]:
+                self.repeated.add(self._records[number])
+
+
+def _runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+    """All runs of five words that a text has."""
+    shifted: Iterable[Sequence[str]] = (words[start:] for start in range(_RUN_WORDS))
+    return set(zip(*shifted, strict=False))
+
+
+def _folded(title: str) -> str:
+    return " ".join(folded_words(title))
