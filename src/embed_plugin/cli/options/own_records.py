@@ -45,7 +45,8 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
         bool, typer.Option("--baseline-hybrid", help="Compare with a hybrid search (of the same collection).")
     ] = False
     questions: Annotated[
-        int | None, typer.Option(help="Questions to make, of a record each.", min=10, show_default=str(_QUESTIONS))
+        int | None,
+        typer.Option(help="Questions to make, of a record each.", min=10, max=10_000, show_default=str(_QUESTIONS)),
     ] = None
     seed: Annotated[int | None, typer.Option(help="Another seed, other questions.", show_default=str(_SEED))] = None
     save_questions: Annotated[

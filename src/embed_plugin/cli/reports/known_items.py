@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from embed_plugin.cli.known_items import Answers, Side
-    from embed_plugin.evaluate import Difference
+    from embed_plugin.evaluate import Difference, Interval
     from embed_plugin.evaluate.known_items import KnownItemResult
 
 _SHOWN = {"mrr@10": "MRR@10", "success@1": "success@1", "success@10": "success@10"}
@@ -84,16 +84,17 @@ def print_known_items(answers: Answers, differences: Sequence[Difference]) -> No
 
 def _rows(result: KnownItemResult) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("", "questions", "value", "95 % interval")]
-    for metric, value in result.means().items():
-        interval = result.intervals()[metric]
-        shown = f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
-        rows.append((_SHOWN[metric], f"{len(result.questions):,}", f"{100 * value:.2f}", shown))
+    intervals = result.intervals()
+    rows += [_measured_row(_SHOWN[name], result, value, intervals[name]) for name, value in result.means().items()]
     for kind in result.kinds:
         part = result.of_kind(kind)
-        interval = part.intervals()["mrr@10"]
-        shown = f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
-        rows.append((f"MRR@10, {kind}", f"{len(part.questions):,}", f"{100 * part.means()['mrr@10']:.2f}", shown))
+        rows.append(_measured_row(f"MRR@10, {kind}", part, part.means()["mrr@10"], part.intervals()["mrr@10"]))
     return rows
+
+
+def _measured_row(name: str, result: KnownItemResult, value: float, interval: Interval) -> tuple[str, ...]:
+    shown = f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+    return (name, f"{len(result.questions):,}", f"{100 * value:.2f}", shown)
 
 
 def _compared_rows(results: Sequence[KnownItemResult], differences: Sequence[Difference]) -> list[tuple[str, ...]]:

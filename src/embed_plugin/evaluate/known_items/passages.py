@@ -169,9 +169,9 @@ def _new_part(words: Sequence[Word], following: str) -> str:
     """A text without the words at its start that the one before it ends with: chunks may overlap."""
     before, after = [word.folded for word in words], words_of(following)
     folded = [word.folded for word in after]
-    most = min(len(before), len(folded) - 1)
+    most = min(len(before), len(folded))
     repeated = next((count for count in range(most, 0, -1) if before[-count:] == folded[:count]), 0)
-    return following[after[repeated].start :] if after else ""
+    return following[after[repeated].start :] if repeated < len(after) else ""
 
 
 class Survey:
