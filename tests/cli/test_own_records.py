@@ -16,7 +16,7 @@ from support.command_line import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODULES = ("_pydecimal", "argparse", "logging/__init__", "shutil", "subprocess", "tarfile", "threading", "typing")
+MODULES = ("argparse", "shutil", "subprocess", "tarfile", "threading")
 
 
 def docstrings() -> list[dict[str, str]]:

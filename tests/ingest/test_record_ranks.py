@@ -2,17 +2,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from qdrant_client import models
 
-from embed_plugin.ingest import IngestSettings, QdrantSink, Record, ingest, open_sink
+from embed_plugin.ingest import CollectionSettings, IngestSettings, QdrantSink, Record, ingest, open_sink
 from embed_plugin.ingest.ids import record_key
-from embed_plugin.ingest.record_ranks import find_ranks, held_records, next_chunks, record_of
+from embed_plugin.ingest.record_ranks import find_ranks, held_records, record_chunks, record_of
 from embed_plugin.testing import FakeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from embed_plugin.types import Vectors
     from support.targets import Place
 
 ENCODER = FakeEncoder()
@@ -39,13 +41,14 @@ def test_a_record_is_found_by_any_of_its_chunks(sink: QdrantSink) -> None:
 
 
 def test_the_rank_counts_records_and_not_their_chunks(sink: QdrantSink) -> None:
-    """All vectors are alike but for their order, which the length of a record does not change."""
-
     class Ordered(FakeEncoder):
-        def _vectors(self, texts: list[str]) -> models.Vectors:  # type: ignore[name-defined]
+        """Texts are the nearer to a question the longer they are, and the long record's are the nearest."""
+
+        def _vectors(self, texts: list[str]) -> Vectors:
             vectors = super()._vectors(["x"] * len(texts))
             vectors[:, 0] = [3 if "paragraph" in text or text == "asked" else len(text) / 50 for text in texts]
-            return vectors / (vectors**2).sum(axis=1, keepdims=True) ** 0.5  # type: ignore[no-any-return]
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            return vectors
 
     texts = [Record(f"r{number}", "y" * (100 - number)) for number in range(20)]
     encoder = Ordered()
@@ -55,8 +58,6 @@ def test_the_rank_counts_records_and_not_their_chunks(sink: QdrantSink) -> None:
 
 
 def test_words_find_a_record_in_a_hybrid_search() -> None:
-    from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415
-
     with open_sink(":memory:", "notes", settings=CollectionSettings(sparse="bm25")) as sink:
         ingest([Record(f"r{number}", f"common words and word{number}") for number in range(300)], ENCODER, sink)
         asked = [(f"which word{number}", key(f"r{number}")) for number in range(20)]
@@ -65,16 +66,16 @@ def test_words_find_a_record_in_a_hybrid_search() -> None:
     assert set(hybrid) <= {1, 2}
 
 
-def test_records_are_held_and_go_on_on_every_target(any_place: Place) -> None:
+def test_records_are_held_and_their_chunks_read_on_every_target(any_place: Place) -> None:
     settings = IngestSettings(chunk_tokens=20)
     with any_place.opened("one") as sink:
         ingest([Record("long", LONG), *RECORDS], ENCODER, sink, settings=settings)
         other = sink.beside("two")
         ingest([Record("long", LONG), *RECORDS[:5]], ENCODER, other)
         assert held_records(other, [key("long"), key("r4"), key("r5"), "point 7"]) == {key("long"), key("r4")}
-        first, second = next_chunks(sink, [(key("long"), 0), (key("long"), 1), (key("r4"), 0), ("point 7", 0)])
-        assert (first.index, second.index) == (1, 2)
-        assert first.text in LONG
+        found = record_chunks(sink, {key("long"): range(3, 5), key("r4"): range(2), key("absent"): range(1)})
+        assert sorted(chunk.index for chunk in found) == [0, 3, 4]
+        assert all(chunk.text and (chunk.text in LONG or chunk.text == "text 4") for chunk in found)
         assert sum(len(page) for page in sink.scan()) > sum(len(page) for page in other.scan())
 
 
@@ -83,9 +84,8 @@ def test_a_point_of_another_program_is_its_own_record(any_place: Place) -> None:
         size = models.VectorParams(size=ENCODER.dimension, distance=models.Distance.COSINE)
         client.create_collection("docs", vectors_config=size)
         vectors = ENCODER.encode_documents([f"text {number}" for number in range(12)]).tolist()
-        payload = {"metadata": {}}
         points = [
-            models.PointStruct(id=number, vector=vector, payload={"page_content": f"text {number}", **payload})
+            models.PointStruct(id=number, vector=vector, payload={"page_content": f"text {number}"})
             for number, vector in enumerate(vectors)
         ]
         client.upsert("docs", points)

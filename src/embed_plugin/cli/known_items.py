@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import embed_plugin
-from embed_plugin.cli.reports.known_items import known_item_facts, print_known_items
+from embed_plugin.cli.reports.known_items import Answers, Side, known_item_facts, print_known_items
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
@@ -25,29 +24,6 @@ if TYPE_CHECKING:
     Show = Callable[[Amount], None]
 
 _TITLE_KEYS = ("title", "heading", "headline", "subject")
-
-
-@dataclass(frozen=True)
-class Side:
-    """One way to search: a model, the collection with its vectors, and whether the words count too."""
-
-    encoder: Encoder
-    sink: QdrantSink
-    hybrid: bool
-
-    @property
-    def name(self) -> str:
-        """The collection and the kind of search."""
-        return f"{self.sink.collection}, {'hybrid' if self.hybrid else 'dense'}"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What was asked and answered; the baseline's side is the first, if there is one."""
-
-    asked: QuestionSet
-    sides: Sequence[Side]
-    results: Sequence[KnownItemResult]
 
 
 def evaluate_own_records(
@@ -120,21 +96,15 @@ def _require_searchable(side: Side) -> None:
 
 def _questions(sides: Sequence[Side], options: OwnRecords, show: Show) -> QuestionSet:
     from embed_plugin.evaluate.known_items import make_questions  # noqa: PLC0415 - loads numpy
-    from embed_plugin.ingest.record_ranks import held_records, next_chunks  # noqa: PLC0415 - needs the extra
+    from embed_plugin.ingest.record_ranks import held_records, record_chunks  # noqa: PLC0415 - needs the extra
 
     sink, other = sides[-1].sink, sides[0].sink
-
-    def following(texts: Sequence[StoredText]) -> dict[str, StoredText]:
-        found = map(_stored_text, next_chunks(sink, [(text.record, text.index) for text in texts]))
-        places = {(text.record, text.index - 1): text for text in found}
-        return {text.id: places[text.record, text.index] for text in texts if (text.record, text.index) in places}
-
     steps = iter(("records are drawn", "words are counted"))
     return make_questions(
         lambda: _texts(sink, next(steps), show),
         count=options.count,
         seed=options.seed_number,
-        following=following,
+        read_parts=lambda wanted: map(_stored_text, record_chunks(sink, wanted)),
         held=None if other is sink else lambda records: held_records(other, records),
     )
 
@@ -168,4 +138,6 @@ def _stored_text(chunk: StoredChunk) -> StoredText:
     title = next((title for title in titles if isinstance(title, str) and title.strip()), "")
     if title == PurePosixPath(chunk.file).name:  # ingest's own, for citations
         title = ""
-    return StoredText(chunk.id, record_of(chunk), 0 if chunk.is_foreign else chunk.index, chunk.text, title)
+    if chunk.is_foreign:
+        return StoredText(chunk.id, record_of(chunk), 0, chunk.text, title)
+    return StoredText(chunk.id, record_of(chunk), chunk.index, chunk.text, title, max(1, chunk.stored.chunk_count))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from embed_plugin.ingest.ids import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -37,14 +37,15 @@ def held_records(sink: Sink, records: Sequence[str]) -> set[str]:
     return {points[chunk.id] for chunk in sink.retrieve(list(points))}
 
 
-def next_chunks(sink: QdrantSink, chunks: Sequence[tuple[str, int]]) -> list[StoredChunk]:
-    """Return the chunk after each of some, if there is one, with its text and without metadata.
+def record_chunks(sink: QdrantSink, wanted: Mapping[str, range]) -> list[StoredChunk]:
+    """Return some chunks of records with their texts, in no order; those that are not stored are left out.
 
     Args:
         sink: The collection; it must have been checked.
-        chunks: Each the name of a record, by :func:`record_of`, and a position. A foreign point has none after it.
+        wanted: Positions of the chunks, by the name of the record as :func:`record_of` has it. Only records of ingest
+            have more chunks than one.
     """
-    ids = [sink.id_of(record, index + 1) for record, index in chunks if "\0" in record]
+    ids = [sink.id_of(record, index) for record, indexes in wanted.items() for index in indexes]
     return sink.retrieve_texts(ids)
 
 

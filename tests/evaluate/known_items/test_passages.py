@@ -7,11 +7,13 @@ import pytest
 
 from embed_plugin.evaluate.known_items.passages import (
     MOST_WORDS,
+    Passage,
     RecordSample,
     StoredText,
     Survey,
     folded_words,
     passage_of,
+    texts_to_read,
     words_of,
 )
 
@@ -20,9 +22,15 @@ def text_of(record: str, text: str, index: int = 0, title: str = "") -> StoredTe
     return StoredText(f"{record}-{index}", record, index, text, title)
 
 
-def numbered(record: str, first: int, last: int, index: int = 0) -> StoredText:
+def numbered(record: str, first: int, last: int, index: int = 0, *, count: int = 1) -> StoredText:
     """A text of the words w1, w2, ..."""
-    return text_of(record, " ".join(f"w{number}" for number in range(first, last + 1)), index)
+    words = " ".join(f"w{number}" for number in range(first, last + 1))
+    return StoredText(f"{record}-{index}", record, index, words, count=count)
+
+
+def passages_of(*texts: StoredText) -> list[Passage]:
+    """A passage of each text."""
+    return [passage for text in texts if (passage := passage_of([text], seed=1, title=text.title))]
 
 
 @pytest.mark.parametrize(
@@ -41,61 +49,81 @@ def test_words_of_many_scripts(text: str, words: list[str]) -> None:
     assert [word.folded for word in words_of(text)] == folded_words(text) == words
 
 
-def test_a_sample_does_not_depend_on_the_order_of_reading() -> None:
-    texts = [numbered(f"r{number}", 1, 9, index) for number in range(50) for index in range(3)]
-    samples = [RecordSample(8, seed=1) for _ in range(3)]
-    for sample, read in zip(samples, (texts, texts[::-1], texts[75:] + texts[:75]), strict=True):
+def test_a_sample_does_not_depend_on_the_order_of_reading_or_the_number_of_texts() -> None:
+    texts = [numbered(f"r{number}", 1, 9, index) for number in range(50) for index in range(1 + number % 5)]
+    reads = (texts, texts[::-1], texts[75:] + texts[:75], [text for text in texts if text.index == 0])
+    samples = []
+    for read in reads:
+        sample = RecordSample(8, seed=1)
         for text in read:
             sample.add(text)
-    assert len({text.record for text in samples[0].texts()}) == 8
-    assert samples[0].texts() == samples[1].texts() == samples[2].texts()
+        samples.append(sample.texts())
+    assert len({text.record for text in samples[0]}) == 8
+    assert all(sample == samples[0] for sample in samples)
 
 
-def test_a_record_with_more_texts_is_not_drawn_more_often() -> None:
-    texts = [numbered(f"r{number}", 1, 9, index) for number in range(20) for index in range(1 + 9 * (number % 2))]
+def test_records_are_drawn_evenly() -> None:
     drawn: Counter[str] = Counter()
     for seed in range(400):
         sample = RecordSample(5, seed=seed)
-        for text in texts:
-            sample.add(text)
-        drawn.update("long" if text.record[-1] in "13579" else "short" for text in sample.texts())
-    assert abs(drawn["long"] - 1000) < 4 * math.sqrt(2000 / 4)
+        for number in range(20):
+            sample.add(numbered(f"r{number}", 1, 9))
+        drawn.update(text.record for text in sample.texts())
+    assert len(drawn) == 20
+    assert max(abs(times - 100) for times in drawn.values()) < 4 * math.sqrt(100 * 0.75)
 
 
-def test_a_text_that_is_too_short_is_not_drawn() -> None:
+def test_a_record_that_is_too_short_is_not_drawn() -> None:
     sample = RecordSample(5, seed=1)
-    for text in (numbered("a", 1, 7), numbered("b", 1, 7), numbered("b", 1, 8, index=1)):
+    for text in (numbered("a", 1, 7), numbered("b", 1, 7, count=2), numbered("c", 1, 8)):
         sample.add(text)
-    assert [(text.record, text.index) for text in sample.texts()] == [("b", 1)]
+    assert {text.record for text in sample.texts()} == {"b", "c"}
+    assert passage_of([numbered("b", 1, 4), numbered("b", 3, 7, 1)], seed=1) is None
 
 
-def test_a_passage_begins_anywhere_and_goes_over_the_end_of_a_chunk() -> None:
-    starts, both = set(), 0
-    for number in range(200):
-        first, second = numbered(f"r{number}", 1, 40), numbered(f"r{number}", 36, 80, index=1)
-        passage = passage_of(first, second, seed=3)
-        words = passage.text.split()
-        start = int(words[0][1:])
-        assert words == [f"w{word}" for word in range(start, start + MOST_WORDS)]
-        assert passage.sources == ((first.id, second.id) if start > 40 - MOST_WORDS + 1 else (first.id,))
-        starts.add(start)
-        both += len(passage.sources) == 2
-    assert (min(starts), max(starts)) == (1, 40)
-    assert 100 < both < 190  # 29 of 40 places
+@pytest.mark.parametrize("overlap", [0, 7])
+@pytest.mark.parametrize("size", [10, 31, 80])
+def test_a_passage_does_not_depend_on_where_texts_end(size: int, overlap: int) -> None:
+    for number in range(30):
+        record = f"r{number}"
+        whole = passage_of([numbered(record, 1, 80)], seed=3)
+        starts = range(1, 81, size)
+        parts = [
+            numbered(record, max(1, start - overlap), min(80, start + size - 1), i) for i, start in enumerate(starts)
+        ]
+        found = passage_of(parts, seed=3)
+        assert whole
+        assert found
+        words = found.text.split()
+        assert words == whole.text.split()
+        assert len(words) == MOST_WORDS
+        own = [
+            part.id
+            for part in parts
+            if any(word in part.text.split()[overlap if part.index else 0 :] for word in words)
+        ]
+        assert list(found.sources) == own
 
 
-def test_the_last_chunk_of_a_record_gives_a_whole_passage() -> None:
-    last = numbered("r", 1, MOST_WORDS + 1)
-    passages = [passage_of(last, None, seed=seed).text for seed in range(20)]
-    assert {len(passage.split()) for passage in passages} == {MOST_WORDS}
-    assert len(set(passages)) == 2
+def test_every_place_of_a_record_may_begin_a_passage() -> None:
+    text = " ".join(f"w{number}" for number in range(1, 41))
+    passages = [passage_of([text_of(f"r{number}", text)], seed=3) for number in range(300)]
+    assert {passage.text.split()[0] for passage in passages if passage} == {f"w{number}" for number in range(1, 12)}
     short = numbered("r", 1, 9)
-    assert passage_of(short, numbered("r", 5, 9, index=1), seed=1).text == short.text
+    repeated = passage_of([short, numbered("r", 5, 9, 1)], seed=1)
+    assert repeated
+    assert (repeated.text, repeated.sources) == (short.text, (short.id,))
+
+
+def test_sixteen_texts_of_a_long_record_are_read() -> None:
+    assert texts_to_read(numbered("r", 1, 9, count=16), seed=1) == range(16)
+    found = [texts_to_read(numbered(f"r{number}", 1, 9, count=20), seed=1) for number in range(99)]
+    assert {(part.start, part.stop) for part in found} == {(start, start + 16) for start in range(5)}
 
 
 def test_a_copy_in_another_record_is_found_and_one_in_the_same_is_not() -> None:
     own, other = numbered("own", 1, 25), numbered("other", 101, 125)
-    survey = Survey([passage_of(text, None, seed=1) for text in (own, other)])
+    survey = Survey(passages_of(own, other))
     for text in (own, other, numbered("own", 1, 25, index=1), text_of("copy", f"Before. {other.text.upper()}! After")):
         survey.add(text)
     assert survey.repeated == {"other"}
@@ -103,7 +131,7 @@ def test_a_copy_in_another_record_is_found_and_one_in_the_same_is_not() -> None:
 
 def test_a_copy_that_is_cut_in_two_is_found() -> None:
     own = numbered("own", 1, MOST_WORDS)
-    survey = Survey([passage_of(own, None, seed=1)])
+    survey = Survey(passages_of(own))
     survey.add(numbered("copy", 1, MOST_WORDS // 2))
     assert survey.repeated == {"own"}
 
@@ -111,7 +139,7 @@ def test_a_copy_that_is_cut_in_two_is_found() -> None:
 def test_words_records_and_titles_are_counted() -> None:
     texts = [text_of("a", "one two three " * 4, title="The Title"), text_of("b", "two", title="the title.")]
     texts += [text_of("b", "two two", 1), text_of("c", " \n"), text_of("d", "three")]
-    survey = Survey([passage_of(texts[0], None, seed=1)])
+    survey = Survey(passages_of(texts[0]))
     for text in texts:
         survey.add(text)
     assert (survey.records, survey.texts, survey.blank, survey.short) == (4, 4, 1, 3)

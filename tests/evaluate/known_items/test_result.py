@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.evaluate.known_items import KnownItemResult, Question, compare_known_items
 
-QUESTIONS = [
-    Question(kind, f"question {number}", f"r{number}", (str(number),))
-    for number, kind in enumerate(("terms", "title", "terms", "terms"))
-]
+if TYPE_CHECKING:
+    from embed_plugin.evaluate.known_items.questions import Kind
+
+ASKED: tuple[Kind, ...] = ("terms", "title", "terms", "terms")
+QUESTIONS = [Question(kind, f"question {number}", f"r{number}", (str(number),)) for number, kind in enumerate(ASKED)]
 
 
 def test_metrics_follow_from_the_ranks() -> None:
@@ -33,7 +36,8 @@ def test_a_difference_is_paired() -> None:
         KnownItemResult(QUESTIONS * 50, [1, 0, 0, 1] * 50),
     )
     first, one, ten = compare_known_items(baseline, model)
-    assert (first.metric, first.difference) == ("mrr@10", pytest.approx(0.125))
+    assert first.metric == "mrr@10"
+    assert first.difference == pytest.approx(0.125)
     assert 0 < first.interval.low < 0.125 < first.interval.high
     assert (one.difference, ten.difference, ten.interval.low, ten.interval.high) == (0.25, 0, 0, 0)
     assert np.array_equal(model.values()["success@1"][:4], [1, 0, 0, 1])

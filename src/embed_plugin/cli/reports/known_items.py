@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,13 +12,37 @@ from embed_plugin.cli.printable import count_of, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin.cli.known_items import Answers, Side
+    from embed_plugin import Encoder
     from embed_plugin.evaluate import Difference, Interval
-    from embed_plugin.evaluate.known_items import KnownItemResult
+    from embed_plugin.evaluate.known_items import KnownItemResult, QuestionSet
+    from embed_plugin.ingest import QdrantSink
 
 _SHOWN = {"mrr@10": "MRR@10", "success@1": "success@1", "success@10": "success@10"}
 _EXAMPLES = 3
 """Questions of each kind in the JSON, by which a user sees what was asked."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to search: a model, the collection with its vectors, and whether the words count too."""
+
+    encoder: Encoder
+    sink: QdrantSink
+    hybrid: bool
+
+    @property
+    def name(self) -> str:
+        """The collection and the kind of search."""
+        return f"{self.sink.collection}, {'hybrid' if self.hybrid else 'dense'}"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was asked and answered; the baseline's side is the first, if there is one."""
+
+    asked: QuestionSet
+    sides: Sequence[Side]
+    results: Sequence[KnownItemResult]
 
 
 def known_item_facts(answers: Answers, differences: Sequence[Difference]) -> dict[str, object]:

@@ -24,6 +24,9 @@ LEAST_WORDS = 8
 MOST_WORDS = 30
 """Words of a passage: a sentence or two, for a question is about one place."""
 
+MOST_TEXTS = 16
+"""Texts of a long record that a passage is taken from."""
+
 _RUN_WORDS = 5
 _COPIED_SHARE = 1 / 3
 """Share of a passage's runs of five words that one text of another record may not have: a copy of a passage that goes
@@ -63,6 +66,7 @@ class StoredText:
         index: Its position among the record's texts.
         text: The text.
         title: The record's title; empty if there is none.
+        count: The number of the record's texts.
     """
 
     id: str
@@ -70,6 +74,7 @@ class StoredText:
     index: int
     text: str
     title: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,14 @@ class Passage:
     """A piece of a record.
 
     Attributes:
-        source: The stored text in which it begins.
+        record: The key of the record.
+        title: The record's title; empty if there is none.
         text: The piece.
-        sources: The ids of the stored texts that it is of: one, or two that follow each other.
+        sources: The ids of the stored texts that it is of: one, or several that follow each other.
     """
 
-    source: StoredText
+    record: str
+    title: str
     text: str
     sources: tuple[str, ...]
 
@@ -107,11 +114,10 @@ def random_of(seed: int, *names: object) -> random.Random:
 
 
 class RecordSample:
-    """An even sample of a collection's records, with a text of each; the order of reading does not matter.
+    """An even sample of a collection's records, by their first texts; the order of reading does not matter.
 
     The records with the smallest hashes are kept (a bottom-k sketch: Cohen and Kaplan, "Summarizing data using bottom-k
-    sketches", 2007), and of each the text with the smallest hash, so that two collections of the same records give the
-    same records.
+    sketches", 2007), so two collections of the same records give the same ones.
 
     Args:
         size: Records to keep.
@@ -121,48 +127,64 @@ class RecordSample:
     def __init__(self, size: int, *, seed: int) -> None:
         self._size = size
         self._seed = seed
-        self._kept: dict[str, tuple[int, StoredText]] = {}
+        self._kept: dict[str, StoredText] = {}
         self._largest: list[tuple[int, str]] = []  # a heap of negated hashes and records
 
     def add(self, text: StoredText) -> None:
-        """Keep a text, perhaps in place of another one, or drop it."""
-        kept = self._kept.get(text.record)
+        """Keep a record's first text, perhaps in place of another one's, or drop it; drop any other text."""
+        if text.index or text.record in self._kept:
+            return
         place = self._hash(text.record)
-        if kept is None and len(self._kept) == self._size and place >= -self._largest[0][0]:
+        if len(self._kept) == self._size and place >= -self._largest[0][0]:
             return
-        own = self._hash(text.record, text.index)
-        if (kept and kept[0] <= own) or len(folded_words(text.text)) < LEAST_WORDS:
-            return
-        self._kept[text.record] = own, text
-        if kept is None:
+        if text.count > 1 or len(folded_words(text.text)) >= LEAST_WORDS:
+            self._kept[text.record] = text
             heappush(self._largest, (-place, text.record))
             if len(self._kept) > self._size:
                 del self._kept[heappop(self._largest)[1]]
 
     def texts(self) -> list[StoredText]:
-        """A text of each record that was kept, in an order that the seed decides."""
-        return [self._kept[record][1] for _, record in sorted(self._largest, reverse=True)]
+        """The first text of each record that was kept, in an order that the seed decides."""
+        return [self._kept[record] for _, record in sorted(self._largest, reverse=True)]
 
-    def _hash(self, *names: object) -> int:
-        content = "\0".join(map(str, (self._seed, *names))).encode()
+    def _hash(self, record: str) -> int:
+        content = f"{self._seed}\0{record}".encode()
         return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest())
 
 
-def passage_of(text: StoredText, following: StoredText | None, *, seed: int) -> Passage:
-    """Take a passage that begins anywhere in a text, and may end in the one that follows it in the record.
+def texts_to_read(first: StoredText, *, seed: int) -> range:
+    """Return which texts of a record a passage is taken from: all, or 16 that follow each other in a long record."""
+    start = random_of(seed, first.record, "texts").randrange(max(1, first.count - MOST_TEXTS + 1))
+    return range(start, min(first.count, start + MOST_TEXTS))
 
-    So it does not heed where chunks end, as a user's question does not: of passages inside chunks, those of the
-    collection that they are taken from would be found more easily than another one's of the same records.
+
+def passage_of(texts: Sequence[StoredText], *, seed: int, title: str = "") -> Passage | None:
+    """Take a passage that begins anywhere in the texts of a record; None if they are too short.
+
+    It does not heed where a text ends, as a user's question does not. Taken from within chunks, passages would be found
+    more easily in the collection that they are from than in another one of the same records.
     """
-    words = words_of(text.text)
-    rest = _new_part(words, following.text) if following else ""
-    whole = f"{text.text}\n{rest}" if rest else text.text
-    all_words = words_of(whole)
-    last_start = max(0, len(all_words) - MOST_WORDS)
-    start = random_of(seed, text.record, "passage").randrange(min(len(words), last_start + 1))
-    chosen = all_words[start : start + MOST_WORDS]
-    sources = (text.id, following.id) if following and chosen[-1].end > len(text.text) else (text.id,)
-    return Passage(text, whole[chosen[0].start : chosen[-1].end], sources)
+    whole, ends = _joined(texts)
+    words = words_of(whole)
+    if len(words) < LEAST_WORDS:
+        return None
+    start = random_of(seed, texts[0].record, "passage").randrange(max(1, len(words) - MOST_WORDS + 1))
+    chosen = words[start : start + MOST_WORDS]
+    begin, end = chosen[0].start, chosen[-1].end
+    spans = zip(texts, [0, *ends], ends, strict=False)
+    sources = tuple(text.id for text, first, last in spans if first < end and begin < last)
+    return Passage(texts[0].record, title, whole[begin:end], sources)
+
+
+def _joined(texts: Sequence[StoredText]) -> tuple[str, list[int]]:
+    """The texts as one, each without what the one before it has already, and the end of each."""
+    whole, ends, before = "", list[int](), list[Word]()
+    for text in texts:
+        rest = _new_part(before, text.text)
+        whole += f"\n{rest}" if whole and rest else rest
+        ends.append(len(whole))
+        before = words_of(text.text)
+    return whole, ends
 
 
 def _new_part(words: Sequence[Word], following: str) -> str:
@@ -193,9 +215,9 @@ class Survey:
         self.repeated: set[str] = set()
         self._counts: dict[str, int] = {}
         self._of_run: dict[tuple[str, ...], list[int]] = {}
-        self._records = [passage.source.record for passage in passages]
+        self._records = [passage.record for passage in passages]
         self._most_runs: list[float] = []
-        self._of_title: dict[str, set[str]] = {_folded(each.source.title): set() for each in passages}
+        self._of_title: dict[str, set[str]] = {_folded(each.title): set() for each in passages}
         for number, passage in enumerate(passages):
             words = folded_words(passage.text)
             self._counts.update(dict.fromkeys(words, 0))

@@ -12,13 +12,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from embed_plugin.errors import InvalidInputError, RecordError
-from embed_plugin.evaluate.known_items.passages import Passage, RecordSample, Survey, passage_of, random_of, words_of
+from embed_plugin.evaluate.known_items.passages import (
+    Passage,
+    RecordSample,
+    StoredText,
+    Survey,
+    passage_of,
+    random_of,
+    texts_to_read,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from random import Random
 
-    from embed_plugin.evaluate.known_items.passages import StoredText, Word
+    from embed_plugin.evaluate.known_items.passages import Word
 
 Kind: TypeAlias = Literal["terms", "fragment", "title"]
 KINDS: tuple[Kind, ...] = ("terms", "fragment", "title")
@@ -33,6 +42,7 @@ _FRAGMENT = (4, 8)
 _STARTS = 4
 _TITLE = (2, 15)
 _MANY_WORDS = 6
+_RECORDS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,7 @@ class Question:
         kind: How it was made.
         text: The question.
         record: The key of the record.
-        sources: The ids of the stored texts that it was made from: one, or two that follow each other.
+        sources: The ids of the stored texts that it was made from: one, or several that follow each other.
     """
 
     kind: Kind
@@ -76,7 +86,7 @@ def make_questions(
     *,
     count: int = QUESTIONS,
     seed: int = SEED,
-    following: Callable[[Sequence[StoredText]], Mapping[str, StoredText]] | None = None,
+    read_parts: Callable[[Mapping[str, range]], Iterable[StoredText]] | None = None,
     held: Callable[[Sequence[str]], Collection[str]] | None = None,
 ) -> QuestionSet:
     """Make questions from the texts of a collection: the same ones for the same texts and seed, in whatever order.
@@ -85,7 +95,8 @@ def make_questions(
         read: Yields all texts of the collection; it is called twice.
         count: Questions to make; there are fewer if not enough records are fit for one.
         seed: Another seed gives other questions.
-        following: Returns, by the id of each of some texts, the one that comes next in its record, if there is one.
+        read_parts: Yields some texts of records, named by the record's key and their positions; needed if records have
+            more than one.
         held: Returns which of some records another collection has too: only those are asked for.
 
     Raises:
@@ -97,9 +108,7 @@ def make_questions(
     sample = RecordSample(2 * count + 100, seed=seed)
     for text in read():
         sample.add(text)
-    texts = sample.texts()
-    after = following(texts) if following else {}
-    passages = [passage_of(text, after.get(text.id), seed=seed) for text in texts]
+    passages = _passages(sample.texts(), read_parts, seed)
     survey = Survey(passages)
     for text in read():
         survey.add(text)
@@ -111,6 +120,25 @@ def make_questions(
     if len(questions) < LEAST_QUESTIONS:
         raise RecordError(_too_few(len(questions), survey, made))
     return QuestionSet(questions, survey.records, survey.texts, made.repeated, made.not_in_both)
+
+
+def _passages(
+    firsts: Sequence[StoredText],
+    read_parts: Callable[[Mapping[str, range]], Iterable[StoredText]] | None,
+    seed: int,
+) -> list[Passage]:
+    """A passage of each record that is long enough; few records are held at a time."""
+    found: list[Passage | None] = []
+    for start in range(0, len(firsts), _RECORDS_AT_A_TIME):
+        some = firsts[start : start + _RECORDS_AT_A_TIME]
+        wanted = {first.record: texts_to_read(first, seed=seed) for first in some if first.count > 1}
+        parts: dict[str, list[StoredText]] = {}
+        for part in read_parts(wanted) if read_parts and wanted else ():
+            parts.setdefault(part.record, []).append(part)
+        for first in some:
+            texts = sorted(parts.get(first.record, [first]), key=lambda text: text.index)
+            found.append(passage_of(texts, seed=seed, title=first.title))
+    return [passage for passage in found if passage]
 
 
 @dataclass(frozen=True)
@@ -127,16 +155,16 @@ def _chosen(
     held: Callable[[Sequence[str]], Collection[str]] | None,
 ) -> _Chosen:
     """The first passages that identify their record, and how many were passed over."""
-    records = [passage.source.record for passage in passages]
+    records = [passage.record for passage in passages]
     there = set(records if held is None else held(records))
     chosen: list[Passage] = []
     repeated = not_in_both = 0
     for passage in passages:
         if len(chosen) == count:
             break
-        if passage.source.record not in there:
+        if passage.record not in there:
             not_in_both += 1
-        elif passage.source.record in survey.repeated:
+        elif passage.record in survey.repeated:
             repeated += 1
         else:
             chosen.append(passage)
@@ -174,15 +202,15 @@ class _Writer:
         title = self._title(passage) if kind == "title" else ""
         if kind == "title" and not title:
             kind = KINDS[number // len(kinds) % 2]
-        chance = random_of(self._seed, passage.source.record, kind)
+        chance = random_of(self._seed, passage.record, kind)
         text = title or (self._terms(passage.text, words, chance) if kind == "terms" else "")
         if not text:
             kind, text = "fragment", self._fragment(passage.text, words, chance)
-        return Question(kind, text, passage.source.record, passage.sources)
+        return Question(kind, text, passage.record, passage.sources)
 
     def _title(self, passage: Passage) -> str:
         """The title of the passage's record, if it tells the record from others."""
-        title = " ".join(passage.source.title.split())
+        title = " ".join(passage.title.split())
         fits = _TITLE[0] <= len(words_of(title)) <= _TITLE[1]
         return title if fits and self._survey.is_only_title(title) else ""
 
