@@ -207,7 +207,7 @@ class Survey:
         blank: Texts that are.
         short: Texts that are too short for a question.
         records: Records of all these.
-        repeated: Keys of records whose passage stands in another record too, or half of it.
+        repeated: Keys of records of whose passage a third or more stands in a text of another record.
     """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
@@ -217,7 +217,7 @@ class Survey:
         self._of_run: dict[tuple[str, ...], list[int]] = {}
         self._records = [passage.record for passage in passages]
         self._most_runs: list[float] = []
-        self._of_title: dict[str, set[str]] = {_folded(each.title): set() for each in passages}
+        self._of_title: dict[str, set[str]] = {_folded(each.title): set() for each in passages if each.title}
         for number, passage in enumerate(passages):
             words = folded_words(passage.text)
             self._counts.update(dict.fromkeys(words, 0))
@@ -238,8 +238,9 @@ class Survey:
         for word in self._counts.keys() & set(words):
             self._counts[word] += 1
         self._note_copies(text.record, words)
-        if (title := _folded(text.title)) in self._of_title:
-            self._of_title[title].add(text.record)
+        with_title = self._of_title.get(_folded(text.title))
+        if with_title is not None and len(with_title) <= 1:  # two are enough to know
+            with_title.add(text.record)
 
     def weight(self, word: str) -> float:
         """The inverse document frequency of a word of the passages: 0 for one that is in every text."""
