@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import signal
+import subprocess
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cli.test_ingest_and_search import command
+from conftest import HANG_SECONDS
 from support.command_line import run
+from support.processes import killed_on_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +132,18 @@ def test_nothing_is_written_to_the_collection(evaluated: Callable[..., dict[str,
     before = content()
     evaluated("--from", "docs", "--hybrid", "--baseline-from", "small")
     assert content() == before
+
+
+def test_a_signal_stops_it_and_says_how_far_it_was(tiny_model: Callable[..., Path], target: str) -> None:
+    arguments = command("evaluate", tiny_model(), "--to", target, "--from", "docs", "--hybrid")
+    with killed_on_failure(subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)) as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("evaluate: records are drawn, ")
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == 143
+    assert stderr.splitlines()[-2] == "Stopping. Once more: at once."
+    assert stderr.splitlines()[-1].startswith("Stopped: ")
 
 
 def test_a_drop_beyond_the_limit_fails(tiny_model: Callable[..., Path], target: str) -> None:
