@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embed_plugin
+from embed_plugin.cli.known_items import evaluate_own_records
+from embed_plugin.cli.options.groups import with_option_groups
+from embed_plugin.cli.options.own_records import OwnRecords
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.evaluate import Outcome, outcome_as_json, print_outcome
 from embed_plugin.cli.reports.output import write_json
@@ -21,46 +24,60 @@ if TYPE_CHECKING:
     from embed_plugin.evaluate import RetrievalDataset, SentencePair
 
 
+@with_option_groups
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
     *,
     dataset: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="A BEIR folder, a dataset of MTEB (.parquet, .jsonl), or an STS file (score, sentence1, sentence2).",
             show_default=False,
         ),
-    ],
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="The split of a folder to take.", show_default="test, or the only one")
+        str | None, typer.Option(help="Split to take of a --dataset folder.", show_default="test, or the only one")
     ] = None,
     subset: Annotated[
         str | None,
-        typer.Option(help="The subset of a folder to take, such as de of de-corpus.", show_default="the only one"),
+        typer.Option(
+            help="Subset to take of a --dataset folder, such as de of de-corpus.", show_default="the only one"
+        ),
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="A model folder to compare with.")] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(help="Fail when nDCG@10 or Spearman is lower by more than this per cent of the baseline's."),
+        typer.Option(
+            help="Fail when nDCG@10, Spearman or (with --from) MRR@10 is lower by more than this per cent of the "
+            "baseline's."
+        ),
     ] = None,
     json_target: Annotated[
         str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
     ] = None,
     quiet: Quiet = False,
+    own_records: OwnRecords,
 ) -> None:
     """Measure retrieval (nDCG@10, recall@100, MRR@10) or similarity (Spearman), with exact search.
 
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
 
+    With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
+
     Example:  embed-plugin evaluate models/minilm-int8 --dataset scifact --baseline models/minilm-fp32 --max-drop 1
     """
-    if max_drop is not None and baseline is None:
+    own_records.check(dataset=dataset, baseline=baseline)
+    _check_split(dataset, split, subset)
+    if max_drop is not None and baseline is None and not own_records.is_compared:
         raise typer.BadParameter("--max-drop says how far below the baseline: give --baseline as well")
     if json_target and not Path(json_target).parent.is_dir():  # before minutes of encoding, not after
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
-    if (split or subset) and dataset.is_file():
-        raise typer.BadParameter(f"--split and --subset choose files of a folder, and {dataset} is a file")
+    if dataset is None:
+        evaluate_own_records(
+            folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
+        )
+        return
     encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
         outcome = _measure(dataset, encoders, show, split=split, subset=subset)
@@ -72,6 +89,16 @@ def evaluate(
         from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
 
         require_max_drop(outcome.differences[0], max_drop)
+
+
+def _check_split(dataset: Path | None, split: str | None, subset: str | None) -> None:
+    """Refuse a split or a subset of what has none."""
+    if split is None and subset is None:
+        return
+    if dataset is None:
+        raise typer.BadParameter("--split and --subset choose files of --dataset: leave them out with --from")
+    if dataset.is_file():
+        raise typer.BadParameter(f"--split and --subset choose files of a folder, and {dataset} is a file")
 
 
 def _measure(

@@ -51,11 +51,15 @@ def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder]) -> dict[str, 
     split = {"split": outcome.split} if outcome.split else {}
     facts = {**split, **outcome.sizes, "model": models[-1], "baseline": models[0] if outcome.differences else None}
     shares = {each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in outcome.agreements}
-    return {**facts, "differences": {each.metric: _difference(each) for each in outcome.differences}, **shares}
+    return {**facts, "differences": differences_as_json(outcome.differences), **shares}
 
 
-def _difference(each: Difference) -> dict[str, object]:
-    """``low`` and ``high`` stand beside ``interval`` for readers of earlier versions."""
+def differences_as_json(differences: Sequence[Difference]) -> dict[str, dict[str, object]]:
+    """Return each metric's difference for JSON; ``low`` and ``high`` stay beside ``interval`` for earlier readers."""
+    return {each.metric: _difference_as_json(each) for each in differences}
+
+
+def _difference_as_json(each: Difference) -> dict[str, object]:
     interval = asdict(each.interval)
     return {"difference": each.difference, "drop_percent": each.drop_percent, "interval": interval, **interval}
 
@@ -75,14 +79,20 @@ def print_outcome(outcome: Outcome) -> None:
 
 
 def _row_of_difference(each: Difference) -> tuple[str, ...]:
-    figures = (f"{100 * each.baseline:.2f}", f"{100 * each.model:.2f}", f"{100 * each.difference:+.2f}")
-    return (SHOWN_NAMES[each.metric], *figures, _shown_interval(each.interval, sign="+"))
+    return (SHOWN_NAMES[each.metric], *cells_of_difference(each))
 
 
 def _row_of_agreement(each: Agreement) -> tuple[str, ...]:
     """The share stands in the column of the model; the baseline agrees with itself."""
-    return (SHOWN_NAMES[each.measure], "", f"{100 * each.value:.2f}", "", _shown_interval(each.interval, sign="-"))
+    return (SHOWN_NAMES[each.measure], "", f"{100 * each.value:.2f}", "", shown_interval(each.interval))
 
 
-def _shown_interval(interval: Interval, *, sign: str) -> str:
+def cells_of_difference(each: Difference) -> tuple[str, str, str, str]:
+    """Return both values, their difference and its interval, in points."""
+    figures = (f"{100 * each.baseline:.2f}", f"{100 * each.model:.2f}", f"{100 * each.difference:+.2f}")
+    return (*figures, shown_interval(each.interval, sign="+"))
+
+
+def shown_interval(interval: Interval, *, sign: str = "-") -> str:
+    """Return both ends in points; the sign ``+`` shows it on numbers above 0 too."""
     return f"{100 * interval.low:{sign}.2f} to {100 * interval.high:{sign}.2f}"
