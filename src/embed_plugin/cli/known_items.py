@@ -1,4 +1,4 @@
-"""Ask a collection for its own records: the work of ``embed-plugin evaluate --from``."""
+"""``embed-plugin evaluate --from``: make questions from a collection's records, and ask them."""
 
 from __future__ import annotations
 

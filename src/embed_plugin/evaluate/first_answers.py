@@ -1,4 +1,4 @@
-"""Measure how far a model finds what a baseline finds, judged or not."""
+"""Measure how many of a baseline's first answers a model finds too, judged or not."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def agreement(baseline: RetrievalResult, model: RetrievalResult) -> tuple[Agreem
     order; of a corpus with fewer documents, the share of those. ``first_agreement`` is the share of queries whose
     first document is the same. A query for which nothing can be found (the corpus holds its own document alone) agrees.
 
-    Documents of equal score go by their ids in both results, the larger first, as in
-    :class:`~embed_plugin.evaluate.top_k.TopK`. So copies of one text at the tenth place count as agreement: both
-    models keep the same copies, in whatever order the corpus has them.
+    In both results, documents of equal score are ordered by id, the larger first, as in
+    :class:`~embed_plugin.evaluate.top_k.TopK`. So copies of one text at the tenth place agree: both models keep the
+    same copies, whatever their order in the corpus.
 
     Raises:
         InvalidInputError: the results are about different queries.

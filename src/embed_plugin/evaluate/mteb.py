@@ -39,8 +39,8 @@ class MtebEncoder:
 
     Retrieval and reranking tasks say what a text is: queries get the query prefix and documents the document prefix,
     once, as everywhere in this package. Symmetric tasks (STS, classification, clustering, pairs, bitext) do not, and
-    all their texts are encoded as documents. The prompts that mteb has for its own models are not used; for a symmetric
-    task it adds none unless one is named for it, so there a document prefix makes a difference to published figures.
+    all their texts are encoded as documents. mteb's own prompts are not used. For a symmetric task mteb uses a prompt
+    only if one is named for it, so a model with a document prefix may differ from published figures there.
 
     Args:
         model: A model folder, the hub id of a prepared model, or any encoder: an :class:`~embed_plugin.Encoder` that
@@ -135,7 +135,7 @@ def _checked_name(encoder: TextEncoder, name: str | None) -> str:
 
 
 def _model_meta(encoder: TextEncoder, name: str) -> ModelMeta:
-    """The facts that mteb stores beside results; None is its word for what a model folder does not know."""
+    """The facts that mteb stores beside results; None stands for what a model folder does not know."""
     from mteb.models import ModelMeta  # noqa: PLC0415 - optional
     from mteb.models.model_meta import ScoringFunction  # noqa: PLC0415 - optional
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
 
 RECORDS = 10
-"""Records among which a record is looked for."""
+"""Records at the top among which the right one is looked for."""
 
 _CHUNKS = 100  # a hybrid search looks at as many, whatever its limit
 _MOST_CHUNKS = 800
@@ -76,7 +76,7 @@ def find_ranks(
 
 
 def _rank(sink: Sink, vector: npt.NDArray[np.float32], record: str, text: str | None) -> int:
-    """The rank of a record, from more chunks while those found are of fewer than ten records."""
+    """The rank of a record; more chunks are searched for while those found are of fewer than ten records."""
     limit = _CHUNKS
     while True:
         found = sink.search(vector, limit=limit, text=text)

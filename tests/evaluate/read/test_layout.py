@@ -1,4 +1,4 @@
-"""The layouts of real data sets, each named beside its files."""
+"""The layouts of real datasets, each named beside its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of ``evaluate`` that make questions from the records of a collection, and say what is compared."""
+"""The options of ``evaluate`` for questions made from the records of a collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
     """A collection that questions are made from and asked of, and another way to search it."""
 
     collection: Annotated[
-        str | None, typer.Option("--from", help="Collection whose records are asked for, instead of --dataset.")
+        str | None, typer.Option("--from", help="Collection to make questions from, instead of --dataset.")
     ] = None
     to: Annotated[
         str | None, typer.Option(help="Where it is: folder of embedded Qdrant, edge:FOLDER, or URL of a server.")
@@ -46,9 +46,13 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
     ] = False
     questions: Annotated[
         int | None,
-        typer.Option(help="Questions to make, of a record each.", min=10, max=10_000, show_default=str(_QUESTIONS)),
+        typer.Option(
+            help="Number of questions, each about one record.", min=10, max=10_000, show_default=str(_QUESTIONS)
+        ),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="Another seed, other questions.", show_default=str(_SEED))] = None
+    seed: Annotated[int | None, typer.Option(help="Another seed gives other questions.", show_default=str(_SEED))] = (
+        None
+    )
     save_questions: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write questions and texts as a BEIR folder, for --dataset and --gate."),
@@ -56,7 +60,7 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
 
     @property
     def is_compared(self) -> bool:
-        """Whether there is another way to search."""
+        """True if another way to search is compared with."""
         return self.baseline_from is not None or self.baseline_hybrid
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = {"mrr@10": "MRR@10", "success@1": "success@1", "success@10": "success@10"}
 _EXAMPLES = 3
-"""Questions of each kind in the JSON, by which a user sees what was asked."""
+"""Questions of each kind in the JSON, to show what was asked."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Answers:
-    """What was asked and answered; the baseline's side is the first, if there is one."""
+    """The questions and what each side answered; the baseline's side is the first, if there is one."""
 
     asked: QuestionSet
     sides: Sequence[Side]

@@ -1,7 +1,7 @@
-"""Sample passages of a collection's texts, and count over all texts what questions about them need to know.
+"""Sample passages from a collection's texts, and count their words over all texts.
 
-A collection is read twice, and memory does not grow with it: the first time passages of some records are drawn, the
-second time their words are counted and passages that stand in another record too are found.
+A collection is read twice, and memory does not grow with it. The first time, passages of some records are drawn; the
+second time, their words are counted, and passages that are in another record too are found.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LEAST_WORDS = 8
-"""Words of the shortest text that a question is made from: of a shorter one it would be a copy."""
+"""Words of the shortest text that a question is made from; from a shorter one, it would be a copy of the text."""
 
 MOST_WORDS = 30
-"""Words of a passage: a sentence or two, for a question is about one place."""
+"""Words of a passage: one or two sentences, because a question is about one place in the record."""
 
 MOST_TEXTS = 16
 """Texts of a long record that a passage is taken from."""
 
 _RUN_WORDS = 5
 _COPIED_SHARE = 1 / 3
-"""Share of a passage's runs of five words that one text of another record may not have: a copy of a passage that goes
-over the end of a chunk has nearly half of them in each of two."""
+"""Share of a passage's runs of five words from which on a text of another record is a copy. It is below a half, for a
+copy may be split between two chunks."""
 
 _ASCII_WORD = re.compile(r"\w+(?:'\w+)*")
 _UNSPACED = "\u3041-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -46,7 +46,7 @@ class Word(NamedTuple):
     """A word of a text.
 
     Attributes:
-        folded: Without regard to case, for comparing.
+        folded: Casefolded, for comparing.
         start: Position of its first character.
         end: Position after its last one.
     """
@@ -95,12 +95,12 @@ class Passage:
 
 
 def words_of(text: str) -> list[Word]:
-    """Split a text into words; of scripts without spaces, two characters are a word."""
+    """Split a text into words; in scripts without spaces, two characters are a word."""
     return [Word(found[0].casefold(), *found.span()) for found in _pattern(text).finditer(text)]
 
 
 def folded_words(text: str) -> list[str]:
-    """The words of a text without regard to case."""
+    """The casefolded words of a text."""
     return [word.casefold() for word in _pattern(text).findall(text)]
 
 
@@ -109,7 +109,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def random_of(seed: int, *names: object) -> random.Random:
-    """Random numbers that follow from a seed and names alone, on every machine."""
+    """Random numbers that depend on a seed and names alone, and are the same on every machine."""
     return random.Random("\0".join(map(str, (seed, *names))))  # noqa: S311 - a sample, no secret
 
 
@@ -131,7 +131,7 @@ class RecordSample:
         self._largest: list[tuple[int, str]] = []  # a heap of negated hashes and records
 
     def add(self, text: StoredText) -> None:
-        """Keep a record's first text, perhaps in place of another one's, or drop it; drop any other text."""
+        """Keep the text if it is the first of its record and the record belongs to the sample so far."""
         if text.index or text.record in self._kept:
             return
         place = self._hash(text.record)
@@ -161,8 +161,8 @@ def texts_to_read(first: StoredText, *, seed: int) -> range:
 def passage_of(texts: Sequence[StoredText], *, seed: int, title: str = "") -> Passage | None:
     """Take a passage that begins anywhere in the texts of a record; None if they are too short.
 
-    It does not heed where a text ends, as a user's question does not. Taken from within chunks, passages would be found
-    more easily in the collection that they are from than in another one of the same records.
+    It may go across the end of a text. Passages from within chunks would be found more easily in the collection that
+    they are from than in another collection of the same records.
     """
     whole, ends = _joined(texts)
     words = words_of(whole)
@@ -177,7 +177,7 @@ def passage_of(texts: Sequence[StoredText], *, seed: int, title: str = "") -> Pa
 
 
 def _joined(texts: Sequence[StoredText]) -> tuple[str, list[int]]:
-    """The texts as one, each without what the one before it has already, and the end of each."""
+    """Join the texts, each without what the one before it ends with; return the whole, and the end of each."""
     whole, ends, before = "", list[int](), list[Word]()
     for text in texts:
         rest = _new_part(before, text.text)
@@ -188,7 +188,7 @@ def _joined(texts: Sequence[StoredText]) -> tuple[str, list[int]]:
 
 
 def _new_part(words: Sequence[Word], following: str) -> str:
-    """A text without the words at its start that the one before it ends with: chunks may overlap."""
+    """Return a text without its first words if the text before ends with them: chunks may overlap."""
     before, after = [word.folded for word in words], words_of(following)
     folded = [word.folded for word in after]
     most = min(len(before), len(folded))
@@ -197,7 +197,7 @@ def _new_part(words: Sequence[Word], following: str) -> str:
 
 
 class Survey:
-    """Counts over all texts of a collection, of what occurs in some passages.
+    """Counts over all texts of a collection: how many have each word of some passages, and which repeat a passage.
 
     Args:
         passages: The passages.
@@ -207,7 +207,7 @@ class Survey:
         blank: Texts that are.
         short: Texts that are too short for a question.
         records: Records of all these.
-        repeated: Keys of records of whose passage a third or more stands in a text of another record.
+        repeated: Keys of the records whose passage is, a third of it or more, in a text of another record too.
     """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
@@ -247,7 +247,7 @@ class Survey:
         return math.log(max(1, self.texts) / max(1, self._counts[word]))
 
     def is_only_title(self, title: str) -> bool:
-        """Return whether no two records have this title of a passage's record."""
+        """True if no other record has this title, which must be a passage's."""
         return len(self._of_title[_folded(title)]) <= 1
 
     def _note_copies(self, record: str, words: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 No judgements are needed, for the right answer is the record that a question was made from (Azzopardi, de Rijke and
 Balog, "Building simulated queries for known-item topics", SIGIR 2007). Such questions are easier than people's, who
-choose other words than the text: what they compare well is how two ways to search the same records differ.
+choose other words than the text. They are good for comparing two ways to search the same records.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["terms", "fragment", "title"]
 KINDS: tuple[Kind, ...] = ("terms", "fragment", "title")
-"""terms: 3 to 6 telling words. fragment: 4 to 8 words in a row without one or two of them. title: the record's."""
+"""terms: 3 to 6 words that few texts have. fragment: 4 to 8 words in a row without one or two. title: the record's."""
 
 QUESTIONS, SEED = 200, 7
 LEAST_QUESTIONS = 10
-"""Of fewer, an interval says nothing."""
+"""With fewer, an interval says nothing."""
 
 _TERMS = (3, 6)
 _FRAGMENT = (4, 8)
@@ -127,7 +127,7 @@ def _passages(
     read_parts: Callable[[Mapping[str, range]], Iterable[StoredText]] | None,
     seed: int,
 ) -> list[Passage]:
-    """A passage of each record that is long enough; few records are held at a time."""
+    """A passage of each record that is long enough; the texts of 64 records at most are held at a time."""
     found: list[Passage | None] = []
     for start in range(0, len(firsts), _RECORDS_AT_A_TIME):
         some = firsts[start : start + _RECORDS_AT_A_TIME]
@@ -154,7 +154,7 @@ def _chosen(
     count: int,
     held: Callable[[Sequence[str]], Collection[str]] | None,
 ) -> _Chosen:
-    """The first passages that identify their record, and how many were passed over."""
+    """The first passages that are in one record alone, and how many others were left out before them."""
     records = [passage.record for passage in passages]
     there = set(records if held is None else held(records))
     chosen: list[Passage] = []
@@ -186,7 +186,7 @@ def _too_few(questions: int, survey: Survey, made: _Chosen) -> str:
 
 
 class _Writer:
-    """Writes a question about each passage, by turns of every kind."""
+    """Writes a question about each passage; the kinds take turns."""
 
     def __init__(self, survey: Survey, seed: int) -> None:
         self._survey = survey
@@ -209,15 +209,15 @@ class _Writer:
         return Question(kind, text, passage.record, passage.sources)
 
     def _title(self, passage: Passage) -> str:
-        """The title of the passage's record, if it tells the record from others."""
+        """The title of the passage's record, if no other record has it and it is neither too short nor too long."""
         title = " ".join(passage.title.split())
         fits = _TITLE[0] <= len(words_of(title)) <= _TITLE[1]
         return title if fits and self._survey.is_only_title(title) else ""
 
     def _terms(self, text: str, words: Sequence[Word], chance: Random) -> str:
-        """Draw some of the passage's more telling words, the more likely the more telling; "" if it has too few.
+        """Draw some of the words with the highest tf-idf in the passage; "" if it has too few.
 
-        Drawn by weight without replacement as by Efraimidis and Spirakis (2006), the weight being tf-idf.
+        Words are drawn without replacement and weighted by tf-idf, by the method of Efraimidis and Spirakis (2006).
         """
         counts = Counter(word.folded for word in words if any(map(str.isalpha, word.folded)))
         weights = {word: number * self._survey.weight(word) for word, number in counts.items()}
@@ -230,7 +230,7 @@ class _Writer:
         return " ".join(written[word] for word in drawn[: chance.randint(*_TERMS)])
 
     def _fragment(self, text: str, words: Sequence[Word], chance: Random) -> str:
-        """Take the most telling of a few runs of the passage's words, without one or two of the words inside it."""
+        """Draw four runs of the passage's words, take the one with the rarest words, and drop one or two inside it."""
         length = min(chance.randint(*_FRAGMENT), max(_FRAGMENT[0], len(words) // 2))
         starts = [chance.randrange(len(words) - length + 1) for _ in range(_STARTS)]
         runs = [words[start : start + length] for start in starts]

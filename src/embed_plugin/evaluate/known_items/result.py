@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embed_plugin.evaluate.known_items.questions import Kind, Question
 
 DEPTH = 10
-"""Records that an answer is looked for among."""
+"""Records at the top among which the right one is looked for."""
 
 METRICS = ("mrr@10", "success@1", "success@10")
 
@@ -40,7 +40,7 @@ class KnownItemResult:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of question there are."""
+        """The kinds of question in the result."""
         there = {question.kind for question in self.questions}
         return tuple(kind for kind in KINDS if kind in there)
 

@@ -31,8 +31,8 @@ def require_new_folder(folder: str | os.PathLike[str]) -> Path:
 def save_questions(folder: str | os.PathLike[str], questions: Sequence[Question], texts: Iterable[StoredText]) -> None:
     """Write ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
 
-    A document is a stored text, and those that a question was made from are the relevant ones. The judgements are
-    written last, so that a folder that was left half written is refused by those who read it.
+    A document is a stored text, and those that a question was made from are relevant to it. The judgements are written
+    last, so that an incomplete folder is refused when it is read.
 
     Raises:
         OutputError: the folder is not empty, or cannot be written.

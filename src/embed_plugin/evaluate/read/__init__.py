@@ -1,1 +1,1 @@
-"""Find the files of a data set, and read their rows: JSON Lines and Parquet."""
+"""Find the files of a dataset, and read their rows: JSON Lines and Parquet."""

@@ -1,4 +1,4 @@
-"""The columns of a data set, and the values of a row in them."""
+"""The columns of a dataset, and the values of a row in them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class Columns:
     """The columns to read.
 
     Attributes:
-        needed: Each as the names that it may have; the first that a file has counts.
-        optional: Read where they are there.
-        exact: Refuse a file that lacks the optional ones and has others: they may be the same by another name.
+        needed: The names that each may have; of these, the first one in the file is read.
+        optional: Read if present.
+        exact: Refuse a file with none of the optional columns but with unknown ones, which may be the same column under
+            another name.
     """
 
     needed: tuple[tuple[str, ...], ...]

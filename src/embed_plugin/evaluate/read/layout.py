@@ -1,9 +1,9 @@
-"""Find the files of a data set in a folder: BEIR's layout, and those in which MTEB's data sets come from their hub.
+"""Find the files of a dataset in a folder: BEIR's layout, and those of MTEB's datasets on their hub.
 
-A retrieval data set has three parts. Their files are named by folder or by file, with the split behind it:
+A retrieval dataset has three parts. Their files are named by folder or by file, with the split behind it:
 ``corpus.jsonl``, ``qrels/test.tsv``, ``corpus/corpus-00000-of-00002.parquet``, ``queries/test-00000-of-00001.parquet``,
-``data/test-00000-of-00001.parquet`` and ``default/test/0000.parquet`` (the judgements), ``data/queries.jsonl``. Before
-the part may stand the name of a subset, such as a language: ``de-corpus/test-00000-of-00001.parquet``.
+``data/test-00000-of-00001.parquet`` and ``default/test/0000.parquet`` (the judgements), ``data/queries.jsonl``. The
+name of a subset, such as a language, may come before the part: ``de-corpus/test-00000-of-00001.parquet``.
 
 Sentence pairs are of one part: ``test.jsonl.gz``, ``data/test-00000-of-00001.parquet``, ``en-de/test.parquet``.
 """
@@ -28,20 +28,20 @@ LAYOUT = (
 )
 
 _SUFFIXES = (".tsv", ".jsonl", ".jsonl.gz", ".parquet")
-"""The formats, the first one preferred where a split is there in several."""
+"""The formats; if a split is present in several, the first of these is read."""
 
 _UNNAMED = ("default", "data")
-"""Folders that are named by no part: judgements beside a corpus, else sentence pairs."""
+"""Folders that are not named after a part: judgements if there is a corpus, else sentence pairs."""
 
 _PART = re.compile(r"(?:(.+)-)?(corpus|queries|query|qrels)")
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)?")
 _NUMBER = re.compile(r"\d{4}\.parquet")
-"""The name of a shard where the hub converted a data set to Parquet itself."""
+"""The name of a shard in the hub's own conversions to Parquet."""
 
 
 @dataclass(frozen=True)
 class RetrievalFiles:
-    """The files of a retrieval data set, each part's in order.
+    """The files of a retrieval dataset, each part's in order.
 
     Attributes:
         split: The name of the judgements; empty where they have none.
@@ -55,14 +55,14 @@ class RetrievalFiles:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a data set, or one shard of it.
+    """A file of a dataset, or one shard of it.
 
     Attributes:
         path: Where it is.
-        names: Its folders below the data set's, and its own name without shard and suffix.
+        names: Its folders below the dataset's, and its own name without shard and suffix.
         shard: Its number; 0 where it is whole.
         shards: The number of shards; 0 where no name says it.
-        suffix: Of :data:`_SUFFIXES`.
+        suffix: One of :data:`_SUFFIXES`.
     """
 
     path: Path
@@ -133,7 +133,7 @@ def find_pairs(folder: Path, *, split: str | None, subset: str | None) -> tuple[
 
 
 def _data_files(folder: Path) -> list[_File]:
-    """The files in the known formats, but for those in hidden folders."""
+    """The files in the known formats, without hidden ones."""
     found = []
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
@@ -151,7 +151,7 @@ def _data_files(folder: Path) -> list[_File]:
 
 
 def _name(file: _File) -> _Named:
-    """Say which part of a retrieval data set a file is, by the first name that says it."""
+    """Say which part of a retrieval dataset a file is, by the first name that says it."""
     first, *others = file.names
     if first in _UNNAMED and others and _PART.fullmatch(others[0]):
         first, *others = others
@@ -195,7 +195,7 @@ def _in_order(files: Sequence[_Named]) -> tuple[Path, ...]:
     """The shards of one file, in order; where a split is there more than once, the preferred one.
 
     Raises:
-        RecordError: a shard is not there, for figures on a part of the documents are other figures.
+        RecordError: a shard is not there; figures on a part of the documents would be different.
     """
     best = min(files, key=lambda each: (each.file.names[0] in _UNNAMED, _SUFFIXES.index(each.file.suffix)))
     shards = [each.file for each in files if (each.file.names, each.file.suffix) == (best.file.names, best.file.suffix)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from embed_plugin.evaluate.read.columns import Columns
 
 ROWS_AT_ONCE = 64
-"""Few, for a document of a data set of long ones has hundreds of kilobytes."""
+"""Few, because a long document has hundreds of kilobytes."""
 
 _BUFFER_BYTES = 2**20
 """Read at a time from a column. By default pyarrow reads the columns of all row groups before the first row."""

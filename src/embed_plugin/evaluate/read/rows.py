@@ -1,4 +1,4 @@
-"""Read the rows of a file, whichever of the known formats its name says."""
+"""Read the rows of a file in the format that its name says: Parquet or JSON Lines."""
 
 from __future__ import annotations
 
