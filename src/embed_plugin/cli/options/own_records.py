@@ -46,13 +46,9 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
     ] = False
     questions: Annotated[
         int | None,
-        typer.Option(
-            help="Number of questions, each about one record.", min=10, max=10_000, show_default=str(_QUESTIONS)
-        ),
+        typer.Option(help="Number of questions.", min=10, max=10_000, show_default=str(_QUESTIONS)),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="Another seed gives other questions.", show_default=str(_SEED))] = (
-        None
-    )
+    seed: Annotated[int | None, typer.Option(help="Seed of the questions.", show_default=str(_SEED))] = None
     save_questions: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write questions and texts as a BEIR folder, for --dataset and --gate."),
