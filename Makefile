@@ -13,7 +13,8 @@ SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection
 LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 
-.PHONY: demo test test-server test-oldest test-optimum test-cluster test-cluster-oldest lint types bench clean
+.PHONY: demo test test-server test-oldest test-optimum test-mteb test-mteb-oldest test-cluster test-cluster-oldest
+.PHONY: lint types bench clean
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
@@ -40,6 +41,16 @@ test-oldest:
 
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
+
+# mypy reads the two files that use mteb, whose types the other environments do not have.
+test-mteb: .venv-mteb/dev
+	HF_HUB_OFFLINE=1 .venv-mteb/bin/python -m pytest -n 0 -m mteb tests/evaluate/test_mteb.py
+	.venv-mteb/bin/mypy src/embed_plugin/evaluate/mteb.py tests/evaluate/test_mteb.py
+
+test-mteb-oldest:
+	$(PYTHON) -m venv .venv-mteb-oldest
+	.venv-mteb-oldest/bin/python -m pip install -q -e '.[dev-mteb]' -c tests/evaluate/mteb-oldest.txt
+	HF_HUB_OFFLINE=1 .venv-mteb-oldest/bin/python -m pytest -n 0 -m mteb tests/evaluate/test_mteb.py
 
 test-cluster: .venv-cluster/dev
 	.venv-cluster/bin/python -m pytest -n 0 -m cluster tests/cluster
@@ -97,6 +108,11 @@ $(VENV)/dev: pyproject.toml
 .venv-optimum/dev: pyproject.toml
 	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
 	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
+	touch $@
+
+.venv-mteb/dev: pyproject.toml
+	test -x .venv-mteb/bin/python || $(PYTHON) -m venv .venv-mteb
+	.venv-mteb/bin/python -m pip install -q -e '.[dev-mteb]'
 	touch $@
 
 .venv-cluster/dev: pyproject.toml

@@ -26,6 +26,9 @@ def workplace(tmp_path: Path, tiny_checkpoint: Path) -> Path:
     (tmp_path / "BAAI" / "bge-small-en-v1.5").symlink_to(tiny_checkpoint)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "cats.md").write_text("# Cats\n\nthe cat sat on the mat\n")
+    for number in range(12):  # enough to ask for
+        words = " ".join(f"word{number}{letter}" for letter in "abcdefgh")
+        (tmp_path / "docs" / f"{number}.txt").write_text(f"the {words}\n")
     (tmp_path / "scifact" / "qrels").mkdir(parents=True)
     (tmp_path / "scifact" / "corpus.jsonl").write_text('{"_id": "d", "title": "Cats", "text": "the cat"}\n')
     (tmp_path / "scifact" / "queries.jsonl").write_text('{"_id": "q", "text": "the cat"}\n')

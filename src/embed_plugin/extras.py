@@ -30,6 +30,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     "edge": ("qdrant_edge",),
     "parquet": ("pyarrow",),
     "ray": ("ray", "pandas", "pyarrow"),
+    "mteb": ("mteb",),
     "picture": ("matplotlib",),
     "client": ("httpx", "tenacity"),
     "serve": ("fastapi", "httptools", "orjson", "prometheus_client", "pydantic", "structlog", "uvicorn"),

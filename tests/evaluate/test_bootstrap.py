@@ -7,6 +7,7 @@ from embed_plugin import InvalidInputError
 from embed_plugin.evaluate import (
     Interval,
     bootstrap,
+    bootstrap_mean,
     bootstrap_mean_difference,
     bootstrap_spearman_difference,
     spearman,
@@ -27,6 +28,13 @@ def test_the_interval_is_that_of_the_normal_approximation() -> None:
     half = 1.96 * changes.std() / np.sqrt(400)
     assert interval.low == pytest.approx(changes.mean() - half, abs=0.003)
     assert interval.high == pytest.approx(changes.mean() + half, abs=0.003)
+
+
+def test_the_interval_of_a_mean_is_that_of_a_difference_to_zero() -> None:
+    assert bootstrap_mean(VALUES) == bootstrap_mean_difference(np.zeros(60), VALUES)
+    assert bootstrap_mean(VALUES).low < VALUES.mean() < bootstrap_mean(VALUES).high
+    with pytest.raises(InvalidInputError, match=r"found shape \(0,\): evaluate a query or more"):
+        bootstrap_mean(np.zeros(0))
 
 
 def test_neither_the_seed_nor_the_chunks_are_left_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:

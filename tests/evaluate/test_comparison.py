@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def result(*values: float) -> RetrievalResult:
     per_query = {f"q{n}": {"ndcg@10": value} for n, value in enumerate(values)}
-    return RetrievalResult(per_query, {"ndcg@10": sum(values) / len(values)}, documents=5, missing_documents=0)
+    return RetrievalResult(
+        per_query, {"ndcg@10": sum(values) / len(values)}, documents=5, missing_documents=0, first_ten={}
+    )
 
 
 def drop(baseline: float, model: float) -> Difference:
@@ -32,7 +34,7 @@ def drop(baseline: float, model: float) -> Difference:
 
 def test_queries_are_paired_by_id_not_by_order() -> None:
     baseline = result(0.2, 0.6)
-    model = RetrievalResult(dict(reversed([*baseline.per_query.items()])), baseline.means, 5, 0)
+    model = RetrievalResult(dict(reversed([*baseline.per_query.items()])), baseline.means, 5, 0, {})
     (difference,) = compare_retrieval(baseline, model)
     assert (difference.difference, difference.interval) == (0, Interval(0, 0))
 

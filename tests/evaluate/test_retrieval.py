@@ -21,6 +21,8 @@ def test_each_query_and_the_means_are_scored(beir: Path) -> None:
     assert set(result.per_query["q3"].values()) == {0.0}
     assert result.means == pytest.approx({"ndcg@10": 2 / 3, "recall@100": 2 / 3, "mrr@10": 2 / 3})
     assert (result.documents, result.missing_documents) == (12, 1)
+    assert [len(first) for first in result.first_ten.values()] == [10, 10, 10]
+    assert (result.first_ten["q1"][0], result.first_ten["q2"][0]) == ("d1", "d2")
     assert progress == list(range(1, 13))
 
 

@@ -121,6 +121,8 @@ def test_the_gate_puts_its_figures_into_the_manifest(tiny_checkpoint: Path, tmp_
     assert isinstance(figures, dict)
     assert (figures["dataset"], figures["documents"], figures["queries"]) == ("cats", 6, 2)
     assert figures["metrics"]["ndcg@10"].keys() == {"fp32", "quantised", "drop_percent", "low", "high"}
+    assert figures["agreement_at_10"] == {"value": 1, "interval": {"low": 1, "high": 1}}  # six documents: all are found
+    assert 0 <= figures["first_agreement"]["interval"]["low"] <= figures["first_agreement"]["value"] <= 1
     assert steps[-1] == ("gate", 12, 12)
     comparison = spec.provenance["comparison"]
     assert isinstance(comparison, dict)

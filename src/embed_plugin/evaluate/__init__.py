@@ -8,15 +8,23 @@ Example:
     0.6451
 """
 
-from embed_plugin.evaluate.bootstrap import Interval, bootstrap_mean_difference, bootstrap_spearman_difference
+from embed_plugin.evaluate.bootstrap import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_mean_difference,
+    bootstrap_spearman_difference,
+)
 from embed_plugin.evaluate.comparison import Difference, compare_retrieval, compare_similarity, require_max_drop
 from embed_plugin.evaluate.datasets import Document, RetrievalDataset, read_retrieval_dataset
+from embed_plugin.evaluate.first_answers import Agreement, agreement
 from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
+from embed_plugin.evaluate.read.layout import holds_retrieval
 from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
 
 __all__ = [
+    "Agreement",
     "Difference",
     "Document",
     "Interval",
@@ -26,12 +34,15 @@ __all__ = [
     "Run",
     "SentencePair",
     "SimilarityResult",
+    "agreement",
+    "bootstrap_mean",
     "bootstrap_mean_difference",
     "bootstrap_spearman_difference",
     "compare_retrieval",
     "compare_similarity",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "holds_retrieval",
     "ndcg",
     "rank_documents",
     "read_retrieval_dataset",

@@ -1,7 +1,8 @@
-"""Paired bootstrap: the confidence interval of a difference between two models over other queries of the same kind.
+"""Bootstrap: the confidence interval of a mean, or of a difference between two models, over other queries of the kind.
 
-Both models are measured on the same resample each time, so a query that is hard for both cancels out. The
-interval is the percentile interval (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+A difference is paired: both models are measured on the same resample each time, so a query that is hard for both
+cancels out. The interval is the percentile interval (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
+chapter 13).
 """
 
 from __future__ import annotations
@@ -28,10 +29,27 @@ CHUNK_VALUES = 1_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """The 95 % interval of a difference."""
+    """The 95 % interval of a mean or of a difference."""
 
     low: float
     high: float
+
+
+def bootstrap_mean(values: npt.NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Compute the 95 % interval of ``mean(values)``.
+
+    Args:
+        values: ``(n,)``, one for each query.
+        resamples: Number of draws of ``n`` queries with replacement.
+        seed: Seed of the draws; equal arguments give equal intervals.
+
+    Raises:
+        InvalidInputError: nothing to resample.
+    """
+    if values.ndim != 1 or not len(values):
+        raise InvalidInputError(f"expected one value per query, found shape {values.shape}: evaluate a query or more")
+    draws = _draw(len(values), resamples, seed)
+    return _interval(np.concatenate([values[indices].mean(axis=1) for indices in draws]))
 
 
 def bootstrap_mean_difference(
@@ -49,9 +67,7 @@ def bootstrap_mean_difference(
         InvalidInputError: nothing to resample, or the two lengths differ.
     """
     _require_same_length(baseline, model)
-    differences = model - baseline
-    draws = _draw(len(differences), resamples, seed)
-    return _interval(np.concatenate([differences[indices].mean(axis=1) for indices in draws]))
+    return bootstrap_mean(model - baseline, resamples=resamples, seed=seed)
 
 
 def bootstrap_spearman_difference(

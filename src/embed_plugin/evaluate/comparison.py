@@ -50,8 +50,7 @@ def compare_retrieval(baseline: RetrievalResult, model: RetrievalResult) -> tupl
     Raises:
         InvalidInputError: the results are about different queries.
     """
-    if baseline.per_query.keys() != model.per_query.keys():
-        raise InvalidInputError("the two results are about different queries: evaluate both models on one dataset")
+    require_same_queries(baseline, model)
     differences = []
     for metric in baseline.means:
         values = [
@@ -60,6 +59,16 @@ def compare_retrieval(baseline: RetrievalResult, model: RetrievalResult) -> tupl
         interval = bootstrap_mean_difference(values[0], values[1])
         differences.append(Difference(metric, baseline.means[metric], model.means[metric], interval))
     return tuple(differences)
+
+
+def require_same_queries(baseline: RetrievalResult, model: RetrievalResult) -> None:
+    """Refuse two results that cannot be compared query by query.
+
+    Raises:
+        InvalidInputError: they are about different queries.
+    """
+    if baseline.per_query.keys() != model.per_query.keys():
+        raise InvalidInputError("the two results are about different queries: evaluate both models on one dataset")
 
 
 def compare_similarity(baseline: SimilarityResult, model: SimilarityResult) -> tuple[Difference, ...]:

@@ -37,12 +37,14 @@ class RetrievalResult:
         means: The mean of each metric over the judged queries.
         documents: Documents in the corpus.
         missing_documents: Relevant documents that the corpus lacks; each counts as not found.
+        first_ten: Query id to the ids of the first ten documents, best first; fewer where the corpus has fewer.
     """
 
     per_query: Mapping[str, Mapping[str, float]]
     means: Mapping[str, float]
     documents: int
     missing_documents: int
+    first_ten: Mapping[str, tuple[str, ...]]
 
 
 def evaluate_retrieval(
@@ -70,11 +72,12 @@ def evaluate_retrieval(
 
     run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
     if not seen:
-        raise RecordError(f"{dataset.corpus} has no documents: expected one JSON object a line")
+        raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
     per_query = score_run(run, dataset.qrels)
     names = next(iter(per_query.values()))
     means = {name: float(np.mean([metrics[name] for metrics in per_query.values()])) for name in names}
-    return RetrievalResult(per_query, means, seen, len(missing))
+    first_ten = {query: tuple(document for document, _ in run[query][:10]) for query in per_query}
+    return RetrievalResult(per_query, means, seen, len(missing), first_ten)
 
 
 def search_corpus(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 import typer
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from embed_plugin import EmbedPluginError
@@ -61,6 +63,19 @@ def test_two_models_side_by_side_and_as_json(tiny_model: Callable[..., Path], be
     facts = json.loads((tmp_path / "result.json").read_text())
     assert facts["baseline"]["folder"] == str(fp32)
     assert facts["model"]["metrics"].keys() == facts["differences"].keys() == {"ndcg@10", "recall@100", "mrr@10"}
+    change = facts["differences"]["ndcg@10"]
+    assert change["interval"] == {"low": change["low"], "high": change["high"]}
+    assert facts["agreement_at_10"] == {"value": 1, "interval": {"low": 1, "high": 1}}  # five documents: all are found
+    assert facts["first_agreement"].keys() == {"value", "interval"}
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["agreement@10", "100.00", "100.00", "to", "100.00"] in rows
+    assert ["same", "first"] in [row[:2] for row in rows]
+
+
+def test_one_model_has_nothing_to_agree_with(tiny_model: Callable[..., Path], beir: Path) -> None:
+    facts = json.loads(run(tiny_model(), "--dataset", beir, "--json", "-").stdout)
+    assert (facts["baseline"], facts["differences"]) == (None, {})
+    assert not {"agreement_at_10", "first_agreement"} & facts.keys()
 
 
 def test_a_similarity_file_and_json_alone_on_stdout(tiny_model: Callable[..., Path], sts: Path) -> None:
@@ -68,7 +83,36 @@ def test_a_similarity_file_and_json_alone_on_stdout(tiny_model: Callable[..., Pa
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
     assert facts["pairs"] == 3
-    assert facts["differences"]["spearman"] == {"difference": 0, "drop_percent": 0, "low": 0, "high": 0}
+    interval = {"low": 0, "high": 0}
+    assert facts["differences"]["spearman"] == {"difference": 0, "drop_percent": 0, "interval": interval, **interval}
+    assert not {"agreement_at_10", "first_agreement"} & facts.keys()
+
+
+def test_a_split_of_mtebs_parquet(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    texts = ["the cat sat on the mat", "a dog ran fast"]
+    tables = {
+        "en-corpus/test": {"id": ["d0", "d1"], "text": texts},
+        "en-queries/test": {"id": ["q0", "q1"], "text": texts},
+        "en-qrels/dev": {"query-id": ["q0"], "corpus-id": ["d0"], "score": [1]},
+        "en-qrels/train": {"query-id": ["q1"], "corpus-id": ["d1"], "score": [1]},
+    }
+    for name, columns in tables.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        parquet.write_table(pa.table(columns), tmp_path / f"{name}-00000-of-00001.parquet")
+    done = run(tiny_model(), "--dataset", tmp_path, "--split", "dev", "--subset", "en", "--json", tmp_path / "a.json")
+    assert done.stdout.splitlines()[-1] == "1 queries, 2 documents, split dev"
+    assert json.loads((tmp_path / "a.json").read_text())["split"] == "dev"
+    undecided = run(tiny_model(), "--dataset", tmp_path)
+    assert undecided.exit_code == 1
+    assert "several splits, dev, train: choose one with --split" in str(undecided.exception)
+
+
+def test_a_folder_of_sentence_pairs(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    pairs = {"sentence1": ["the cat", "water"], "sentence2": ["the cat", "a red file"], "score": [5.0, 0.0]}
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table(pairs), tmp_path / "data" / "test-00000-of-00001.parquet")
+    done = run(tiny_model(), "--dataset", tmp_path)
+    assert done.stdout.splitlines() == ["Spearman          100.00", "2 pairs"]
 
 
 def test_too_large_a_drop_is_an_error_after_the_table(tiny_model: Callable[..., Path], sts: Path) -> None:
@@ -79,7 +123,7 @@ def test_too_large_a_drop_is_an_error_after_the_table(tiny_model: Callable[..., 
     assert "Spearman" in done.stdout
 
 
-@pytest.mark.parametrize("options", [("--max-drop", "1"), ("--json", "nowhere/result.json")])
+@pytest.mark.parametrize("options", [("--max-drop", "1"), ("--json", "nowhere/result.json"), ("--split", "test")])
 def test_wrong_usage_is_refused_before_the_work(
     tiny_model: Callable[..., Path], sts: Path, options: tuple[str, str]
 ) -> None:

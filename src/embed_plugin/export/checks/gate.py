@@ -6,7 +6,7 @@ import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from embed_plugin.evaluate import compare_retrieval, evaluate_retrieval, require_max_drop
+from embed_plugin.evaluate import agreement, compare_retrieval, evaluate_retrieval, require_max_drop
 from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def pass_gate(
 
     Returns:
         The figures, for the manifest: each metric of both models from 0 to 1, the drop in per cent, and the 95 %
-        interval of the difference.
+        interval of the difference; the shares of answers that both models have in common, with theirs.
 
     Raises:
         QualityFloorError: nDCG@10 is lower by more than that; the message has the figures.
@@ -83,9 +83,10 @@ def pass_gate(
         for each in differences
     }
     return {
-        "dataset": dataset.corpus.parent.name,
+        "dataset": dataset.name,
         "documents": documents,
         "queries": len(dataset.queries),
         "max_drop_percent": max_drop_percent,
         "metrics": metrics,
+        **{each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in agreement(before, after)},
     }

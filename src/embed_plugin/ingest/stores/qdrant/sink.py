@@ -15,7 +15,7 @@ from embed_plugin.ingest.ids import point_id
 from embed_plugin.ingest.records import Rejected, escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity
-from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
+from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
@@ -156,6 +156,10 @@ class QdrantSink:
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
+    def beside(self, collection: str) -> QdrantSink:
+        """Another collection of the same Qdrant, which is closed with this one and not by the other."""
+        return QdrantSink(self._backend, collection)
+
     def drop(self, *, dry_run: bool = False) -> None:
         """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done.
 
@@ -207,11 +211,18 @@ class QdrantSink:
 
     def retrieve(self, ids: Sequence[str], *, with_vectors: bool = False) -> list[StoredChunk]:
         """The points with these ids, without texts and metadata; ids that are not stored are left out."""
-        layout, vector = self._layout(), self._vector() if with_vectors else None
+        return self._retrieved(ids, LEDGER_KEYS, self._vector() if with_vectors else None)
+
+    def retrieve_texts(self, ids: Sequence[str]) -> list[StoredChunk]:
+        """The points with these ids, with their texts and without metadata; ids that are not stored are left out."""
+        return self._retrieved(ids, (*LEDGER_KEYS, *LAYOUT_KEYS), None)
+
+    def _retrieved(self, ids: Sequence[str], keys: Sequence[str], vector: str | None) -> list[StoredChunk]:
+        layout = self._layout()
         found: list[StoredChunk] = []
         for start in range(0, len(ids), LOOKUP_POINTS):
             some = ids[start : start + LOOKUP_POINTS]
-            points = self._backend.retrieve(self.collection, some, LEDGER_KEYS, vector=vector)
+            points = self._backend.retrieve(self.collection, some, keys, vector=vector)
             found += [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
         return found
 

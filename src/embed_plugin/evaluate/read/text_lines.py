@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gzip
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from embed_plugin.errors import RecordError
 from embed_plugin.lines import read_text_lines
@@ -15,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def read_lines(path: Path) -> Iterator[TextLine]:
-    """Yield every line that is not blank, without its line break.
+    """Yield every line that is not blank, without its line break; a name that ends in ``.gz`` is unpacked.
 
     Raises:
-        RecordError: the file cannot be opened, or a line is not UTF-8 or what the byte order mark says.
+        RecordError: the file cannot be opened or unpacked, or a line is not UTF-8 or what the byte order mark says.
     """
     try:
-        with path.open("rb") as file:
+        with _open(path) as file:
             yield from (line for line in read_text_lines(file, str(path)) if line.text and not line.text.isspace())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RecordError(f"{path} cannot be unpacked ({error}): download it again") from error
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error}): check the path and its permissions") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")

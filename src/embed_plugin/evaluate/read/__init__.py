@@ -1,0 +1,1 @@
+"""Find the files of a dataset, and read their rows: JSON Lines and Parquet."""
