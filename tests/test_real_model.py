@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -9,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed_plugin import Encoder
+from conftest import MINILM
+from embed_plugin import Encoder, read_model_folder
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.evaluate import evaluate_retrieval, evaluate_similarity, read_retrieval_dataset, read_sentence_pairs
 from embed_plugin.export.int8.texts import CALIBRATED
@@ -37,7 +41,8 @@ def test_limit_and_prefixes_are_the_models_own(minilm: Callable[[Any], Path]) ->
     comparison = spec.provenance["comparison"]
     assert isinstance(comparison, dict)
     assert {each["kind"] for each in comparison["kinds"]} == set(CALIBRATED)
-    assert min(each["mean_cosine"] for each in comparison["kinds"]) > 0.9965
+    assert min(each["mean_cosine"] for each in comparison["kinds"]) > 0.9995
+    assert min(each["least_cosine"] for each in comparison["kinds"]) > 0.998
 
 
 @given(
@@ -55,6 +60,16 @@ def test_a_long_text_is_cut_where_the_whole_text_would_be(
     whole = tokenizer._encode([text], "")[0]
     expected = whole if len(whole) <= 64 else whole[:63] + whole[-1:]
     assert tokenizer.tokenise([text], prefix="", first_index=0).ids[0] == expected
+
+
+def test_an_export_is_the_same_where_numpy_and_its_products_take_another_way(
+    minilm: Callable[[Any], Path], tmp_path: Path
+) -> None:
+    """On a CPU without AVX-512, say: OpenBLAS and numpy choose their loops by these variables."""
+    other = {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX"}
+    command = [sys.executable, "-W", "ignore", "-m", "embed_plugin.cli", "export", MINILM, "--quiet", "--out"]
+    subprocess.run([*command, tmp_path / "model"], env={**os.environ, **other}, check=True, capture_output=True)
+    assert read_model_folder(tmp_path / "model").fingerprint == read_model_folder(minilm("int8")).fingerprint
 
 
 def test_texts_of_another_script_are_unknown(minilm: Callable[[Any], Path]) -> None:
@@ -80,7 +95,8 @@ def test_int8_loses_nothing_on_text_of_another_domain(minilm: Callable[[Any], Pa
         Encoder.load(minilm(precision)).encode_documents([document.text for document in corpus])
         for precision in ("fp32", "int8")
     )
-    assert np.sum(exact * quantised, axis=1, dtype=np.float64).mean() > 0.998
+    cosines = np.sum(exact * quantised, axis=1, dtype=np.float64)
+    assert (cosines.mean() > 0.9995, cosines.min() > 0.998) == (True, True)
 
 
 def test_int8_finds_what_fp32_finds(minilm: Callable[[Any], Path], shared_data: Path) -> None:
@@ -88,7 +104,7 @@ def test_int8_finds_what_fp32_finds(minilm: Callable[[Any], Path], shared_data: 
     assert 100 * result.means["ndcg@10"] >= 64.51 * 0.995
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.01), ("int8", 0.2)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 0.01), ("int8", 0.1)])
 def test_stsb_spearman(minilm: Callable[[Any], Path], shared_data: Path, precision: str, tolerance: float) -> None:
     pairs = read_sentence_pairs(shared_data / "stsb" / "sts-test.csv")
     result = evaluate_similarity(Encoder.load(minilm(precision)), pairs)

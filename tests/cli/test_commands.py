@@ -30,6 +30,13 @@ def run_process(*arguments: str | Path, stdin: str = "") -> subprocess.Completed
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
 
+def test_a_precision_that_went_is_wrong_usage_and_the_choices_are_named(tmp_path: Path) -> None:
+    done = run_process("export", tmp_path, "--out", tmp_path / "model", "--precision", "int8-dynamic")
+    assert done.returncode == 2
+    said = " ".join(done.stderr.replace("│", "").split())
+    assert "'int8-dynamic' is not one of 'int8', 'fp32'" in said
+
+
 def test_export_then_info_then_encode(tiny_checkpoint: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     exported = run_process(

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embed_plugin import Encoder, ModelFolderError, read_model_folder
+from embed_plugin import Encoder, EncoderSettings, ModelFolderError, read_model_folder
+from embed_plugin.cli.reports.model import machine_of
 from embed_plugin.model.canaries import CheckedOn, Platform
 from embed_plugin.model.folder import write_manifest
 from embed_plugin.model.identity import fingerprint_of
@@ -214,3 +215,20 @@ def test_a_folder_without_the_graph_for_own_kernels_is_the_same_model(folder: Pa
     (folder / "README.md").write_text("our model")
     assert write_manifest(folder, spec).fingerprint == spec.fingerprint
     assert Encoder.load(folder).fingerprint == spec.fingerprint
+
+
+def test_a_folder_made_for_earlier_kernels_is_run_by_its_plain_graph(folder: Path) -> None:
+    spec = read_model_folder(folder)
+    (folder / "model.kernels-2.onnx").rename(folder / "model.kernels.onnx")
+    older = write_manifest(folder, spec)
+    assert Encoder.load(folder, EncoderSettings(on_other_cpu="error")).fingerprint == spec.fingerprint
+    assert machine_of(older)["kernels"] == "onnxruntime"
+    assert "of an older version: export it again" in machine_of(older)["reason"]
+
+
+def test_a_precision_that_is_no_longer_made_is_refused_with_the_remedy(folder: Path) -> None:
+    write_manifest(folder, replace(read_model_folder(folder), precision="int8-dynamic"))  # type: ignore[arg-type]
+    with pytest.raises(
+        ModelFolderError, match=r"precision is 'int8-dynamic', .*make it again with  embed-plugin export"
+    ):
+        Encoder.load(folder)

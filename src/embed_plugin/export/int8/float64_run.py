@@ -50,7 +50,8 @@ def run_in_float64(
     for node in model.graph.node:
         fixed = {name: _widened(constants[name]) for name in values_read(node) if name in constants}
         try:
-            _run_all(texts, node, fixed, model.opset_import)
+            with np.errstate(all="ignore"):  # a logarithm of 0 is as good here as it is in fp32
+                _run_all(texts, node, fixed, model.opset_import)
         except Exception as error:
             problem = f"operator {node.op_type} ({node.name}) cannot be run in float64, by which INT8 rounds weights"
             raise ExportError(f"{problem} ({error}): use --precision fp32") from error
@@ -74,7 +75,7 @@ def _run_all(
     texts: Sequence[dict[str, Array]], node: onnx.NodeProto, fixed: Values, opsets: Sequence[onnx.OperatorSetIdProto]
 ) -> None:
     """Add a node's outputs to the values of each text; ``fixed`` has the constants that it reads."""
-    if node.op_type == "MatMul" and node.input[1] in fixed:
+    if node.op_type == "MatMul" and node.input[1] in fixed and node.input[0] not in fixed:
         _multiply_all(texts, node, fixed[node.input[1]])
         return
     step = _step(node, opsets)
