@@ -158,12 +158,19 @@ def _rotate(node: onnx.NodeProto, x: Array, positions: Array, cosines: Array, si
     return np.asarray(turned.reshape(x.shape))
 
 
+def _gather_elements(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
+    axis = attribute(node, "axis", 0) % data.ndim
+    part = tuple(slice(None if i == axis else size) for i, size in enumerate(indices.shape))
+    return np.take_along_axis(data[part], indices, axis)
+
+
 _OPERATORS: dict[str, Callable[..., Array]] = {
     "MatMul": lambda _, a, b: a @ b,
     "Erf": lambda _, x: _erf(x),
     "Gelu": _gelu,
+    "GatherElements": _gather_elements,
     "Attention": _attention,
     "MultiHeadAttention": _attention,
     "RotaryEmbedding": _rotate,
 }
-"""Operators that onnx's own evaluator does not have, or computes value by value in Python."""
+"""Operators that onnx's own evaluator does not have, refuses for some shapes, or computes value by value in Python."""
