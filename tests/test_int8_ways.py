@@ -12,7 +12,7 @@ from embed_plugin import Encoder
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
 from lib.bert_numpy import EXACT, Bert, attend_bf16, attend_exactly
-from lib.int8_rounding import by_descent, by_gptq, nearest, per_token
+from lib.int8_rounding import by_descent, by_gptq, clipped_scales, nearest, per_token, per_token_in_groups
 from lib.int8_ways import DEFAULT, Columns, Kitchen, Recipe, choose_columns, measure, rotations, turned
 
 if TYPE_CHECKING:
@@ -48,7 +48,16 @@ def test_rounding_a_row_errs_by_half_a_step_at_most() -> None:
     assert (np.abs(rounded + middle - rows).mean(axis=1) <= step * 0.3).all()
 
 
-@pytest.mark.parametrize("rounding", [by_gptq(), by_gptq(ordered=False), by_gptq(clipped=True), by_descent(nearest, 2)])
+def test_more_ranges_a_row_err_less() -> None:
+    rows = np.random.default_rng(3).normal(0, [1] * 48 + [30] * 48, (50, 96)).astype(np.float32)
+    whole, middle = per_token(rows)
+    parts, _ = per_token_in_groups(np.arange(96), 2)(rows)
+    assert np.abs(parts - rows)[:, :48].mean() < 0.1 * np.abs(whole + middle - rows)[:, :48].mean()
+
+
+@pytest.mark.parametrize(
+    "rounding", [by_gptq(), by_gptq(ordered=False), by_gptq(scales_of=clipped_scales), by_descent(nearest, 2)]
+)
 def test_weights_rounded_together_lose_less_of_the_product_than_each_alone(rounding: WeightRounding) -> None:
     rng = np.random.default_rng(1)
     rows = rng.standard_normal((400, 12)) @ rng.standard_normal((12, 96)) + rng.normal(0, 0.1, (400, 96))

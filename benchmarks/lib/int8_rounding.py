@@ -48,6 +48,20 @@ def _rounded(rows: Array, part: float) -> tuple[Array, Array]:
     return steps, scale * (128 - zero)
 
 
+def per_token_in_groups(inputs: Array, groups: int) -> Rounding:
+    """Round each row in as many ranges as there are groups of neighbouring inputs."""
+    parts = np.array_split(inputs, groups)
+
+    def rounded(rows: Array) -> tuple[Array, None]:
+        result = np.zeros_like(rows)
+        for part in parts:
+            steps, middle = per_token(rows[:, part])
+            result[:, part] = steps + middle
+        return result, None
+
+    return rounded
+
+
 def per_token_symmetric(rows: Array) -> tuple[Array, None]:
     """Round each row to int8 on both sides of zero."""
     scale = np.maximum(np.abs(rows).max(axis=1, keepdims=True), TINY) / LARGEST_INT8
@@ -80,6 +94,16 @@ def clipped_scales(weight: Array, moments: Array) -> Array:
     return np.asarray(np.take_along_axis(np.array(tried), best[None], axis=0)[0])
 
 
+def scales_in_groups(groups: int) -> Callable[[Array, Array], Array]:
+    """Scales ``(in, out)``: one of each output for each group of neighbouring inputs."""
+
+    def scales(weight: Array, _moments: Array) -> Array:
+        parts = np.array_split(weight, groups)
+        return np.concatenate([np.broadcast_to(largest_scales(part), part.shape) for part in parts])
+
+    return scales
+
+
 def to_integers(weight: Array, scales: Array) -> Array:
     """The nearest integers."""
     return np.clip(np.rint(weight / scales), -LARGEST_INT8, LARGEST_INT8)
@@ -97,28 +121,31 @@ def nearest_clipped(weight: Array, moments: Array) -> tuple[Array, Array]:
     return to_integers(weight, scales), scales
 
 
-def by_gptq(*, damping: float = 0.05, ordered: bool = True, clipped: bool = False) -> WeightRounding:
+def by_gptq(
+    *, damping: float = 0.05, ordered: bool = True, scales_of: Callable[[Array, Array], Array] | None = None
+) -> WeightRounding:
     """Round input by input, each error made up for by the inputs that follow (Frantar et al., "GPTQ", 2022).
 
     Args:
         damping: Part of the mean of the moments' diagonal that is added to it.
         ordered: Begin with the inputs that are largest in the mean.
-        clipped: Take clipped scales.
+        scales_of: Chooses the scales from the weight and its moments; None: from the largest weights.
     """
 
     def rounded(weight: Array, moments: Array) -> tuple[Array, Array]:
-        scales = clipped_scales(weight, moments) if clipped else largest_scales(weight)
+        scales = largest_scales(weight) if scales_of is None else scales_of(weight, moments)
         power = np.diag(moments)
         order = np.argsort(-power, kind="stable") if ordered else np.arange(len(power))
         damped = moments[np.ix_(order, order)] + np.eye(len(power)) * (damping * power.mean())
         result = np.empty(weight.shape)
-        result[order] = _spread_errors((weight / scales)[order].astype(np.float64), damped)
+        steps = np.broadcast_to(scales, weight.shape)[order].astype(np.float64)
+        result[order] = _spread_errors(weight[order].astype(np.float64), steps, damped)
         return result, scales
 
     return rounded
 
 
-def _spread_errors(work: Array, moments: Array) -> Array:
+def _spread_errors(work: Array, steps: Array, moments: Array) -> Array:
     """Round the rows of ``work``, which is changed, one after the other; a block's errors reach the rest at once."""
     factor = np.linalg.cholesky(np.linalg.inv(moments)).T
     result = np.empty_like(work)
@@ -126,8 +153,8 @@ def _spread_errors(work: Array, moments: Array) -> Array:
         stop = min(start + BLOCK, len(work))
         errors = np.empty((stop - start, work.shape[1]))
         for i in range(start, stop):
-            result[i] = np.clip(np.rint(work[i]), -LARGEST_INT8, LARGEST_INT8)
-            errors[i - start] = (work[i] - result[i]) / factor[i, i]
+            result[i] = to_integers(work[i], steps[i])
+            errors[i - start] = (work[i] - result[i] * steps[i]) / factor[i, i]
             work[i + 1 : stop] -= np.outer(factor[i, i + 1 : stop], errors[i - start])
         work[stop:] -= factor[start:stop, stop:].T @ errors
     return result

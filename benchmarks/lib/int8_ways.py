@@ -11,12 +11,15 @@ from lib.bert_numpy import PLACES, Product, Way, attend_bf16, attend_exactly
 from lib.int8_rounding import (
     by_descent,
     by_gptq,
+    clipped_scales,
     nearest,
     nearest_clipped,
     per_tensor,
     per_token,
     per_token_clipped,
+    per_token_in_groups,
     per_token_symmetric,
+    scales_in_groups,
 )
 
 LAYERS, HEADS = 6, 12
@@ -110,6 +113,7 @@ class Recipe:
         bias: The mean error of each output is taken off the bias.
         middle_sums: ``rounded`` or ``exact`` weights are summed for the rows' middles.
         moments: ``full``, or ``means``: of the moments only diagonal and means are known.
+        groups: Ranges of each row, each of some neighbouring inputs, with ``token``.
         fp32: Tells the places that are left alone.
         attention: Computes attention.
         words: Word embeddings are int8.
@@ -122,6 +126,7 @@ class Recipe:
     bias: bool = False
     middle_sums: str = "rounded"
     moments: str = "full"
+    groups: int = 1
     fp32: Callable[[str], bool] = lambda _: False
     attention: Attention = attend_bf16
     words: bool = True
@@ -164,7 +169,10 @@ class Kitchen:
         if recipe.activations == "centred":
             mean[rest] = seen.mean[rest]
             bias = bias + mean @ lost
-        rounding = choose_rounding(seen, kept, mean, weight, recipe.activations)
+        if recipe.groups > 1:
+            rounding: Rounding | None = per_token_in_groups(rest, recipe.groups)
+        else:
+            rounding = choose_rounding(seen, kept, mean, weight, recipe.activations)
         sums = lost.sum(axis=0) if recipe.middle_sums == "exact" else None
         return Product(weight, bias, rounding, kept, exact.weight[kept], sums)
 
@@ -347,7 +355,7 @@ def _weights(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     yield "nearest, bias corrected", replace(recipe, weights=nearest, bias=True)
     yield "nearest, the middle times sums of exact weights", replace(recipe, weights=nearest, middle_sums="exact")
     yield "nearest, clipped by squared error", replace(recipe, weights=nearest_clipped)
-    yield "GPTQ, clipped by squared error", replace(recipe, weights=by_gptq(clipped=True))
+    yield "GPTQ, clipped by squared error", replace(recipe, weights=by_gptq(scales_of=clipped_scales))
     yield "GPTQ, bias corrected", replace(recipe, bias=True)
     for damping in (0.01, 0.1):
         yield f"GPTQ, damping {damping} in place of 0.05", replace(recipe, weights=by_gptq(damping=damping))
@@ -361,6 +369,11 @@ def _activations(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     yield "activations per token, symmetric", replace(recipe, activations="symmetric")
     yield "activations per token, clipped by the error of the output", replace(recipe, activations="clipped")
     yield "activations per token, means subtracted", replace(recipe, activations="centred")
+    for groups in (2, 4):
+        inside = by_gptq(scales_of=scales_in_groups(groups))
+        yield f"activations and weights with {groups} scales a row", replace(recipe, groups=groups, weights=inside)
+        name = f"the same without exact columns, {groups} scales a row"
+        yield name, replace(recipe, groups=groups, weights=inside, columns=everywhere(0))
     yield "activations per tensor, calibrated", replace(recipe, activations="tensor")
     yield "attention fp32", replace(recipe, attention=attend_exactly)
     yield "attention int8, a scale per row and channel", replace(recipe, attention=attend_int8_rows)
