@@ -20,7 +20,7 @@ import numpy as np
 import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export.checkpoint.source import resolve
-from lib.bert_numpy import EXACT, Bert, Way
+from lib.bert_numpy import EXACT, Bert
 from lib.checkpoints import SOURCE
 from lib.int8_texts import read_kinds
 from lib.int8_ways import DEFAULT, HEADS, LAYERS, Kitchen, calibrated_on, kitchens, measure, recipes
@@ -48,31 +48,37 @@ def read_texts(folder: Path, scifact: Path, stsb: Path, part: float) -> tuple[Te
     return measured, calibrated
 
 
-def cells(bert: Bert, way: Way, texts: Texts) -> str:
-    """Mean, 1 % quantile and least cosine to fp32 of each kind."""
-    found = []
-    for ids in texts.values():
-        exact = bert.encode(ids, EXACT).astype(np.float64)
-        cosines = np.sum(bert.encode(ids, way) * exact, axis=1)
-        found.append(f"{cosines.mean():.5f} {np.quantile(cosines, 0.01):.4f} {cosines.min():.4f}")
-    return " | ".join(found)
+class Measured:
+    """Texts of each kind, and their exact vectors."""
+
+    def __init__(self, bert: Bert, texts: Texts) -> None:
+        self.texts = texts
+        self.exact = {kind: bert.encode(ids, EXACT).astype(np.float64) for kind, ids in texts.items()}
+
+    def cells(self, kitchen: Kitchen, recipe: Recipe) -> str:
+        """Mean, 1 % quantile and least cosine to fp32 of each kind."""
+        way, found = kitchen.way(recipe), []
+        for kind, ids in self.texts.items():
+            cosines = np.sum(kitchen.bert.encode(ids, way) * self.exact[kind], axis=1)
+            found.append(f"{cosines.mean():.5f} {np.quantile(cosines, 0.01):.4f} {cosines.min():.4f}")
+        return " | ".join(found)
 
 
-def rows(bert: Bert, measured: Texts, calibrated: Texts) -> Iterator[tuple[str, Callable[[], str]]]:
+def rows(bert: Bert, texts: Texts, calibrated: Texts) -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield the name of each row, and what makes its cells."""
-    kitchen = Kitchen(bert, measure(bert, [ids for texts in calibrated.values() for ids in texts]))
+    kitchen = Kitchen(bert, measure(bert, [ids for each in calibrated.values() for ids in each]))
+    measured = Measured(bert, texts)
     for name, recipe in recipes():
-        yield name, partial(_row, kitchen, recipe, measured)
-    yield "the first row, on the texts it is calibrated on", partial(_row, kitchen, DEFAULT, calibrated)
+        yield name, partial(measured.cells, kitchen, recipe)
+    yield "the first row, on the texts it is calibrated on", lambda: Measured(bert, calibrated).cells(kitchen, DEFAULT)
     for name, changed in kitchens(kitchen):
-        yield name, partial(_row, changed, DEFAULT, measured)
-    for kind, texts in calibrated.items():
-        alone = calibrated_on(kitchen, measure(bert, texts))
-        yield f"GPTQ on {kind} alone", partial(_row, alone, DEFAULT, measured)
+        yield name, partial(measured.cells, changed, DEFAULT)
+    for kind, alone in calibrated.items():
+        yield f"GPTQ on {kind} alone", partial(_calibrated_alone, kitchen, alone, measured)
 
 
-def _row(kitchen: Kitchen, recipe: Recipe, texts: Texts) -> str:
-    return cells(kitchen.bert, kitchen.way(recipe), texts)
+def _calibrated_alone(kitchen: Kitchen, texts: list[list[int]], measured: Measured) -> str:
+    return measured.cells(calibrated_on(kitchen, measure(kitchen.bert, texts)), DEFAULT)
 
 
 def main() -> None:
