@@ -48,9 +48,19 @@ def checked_out(revision: str, work: Path) -> Iterator[Path]:
     git = ["git", "-C", str(ROOT), "worktree"]
     subprocess.run([*git, "add", "--quiet", "--detach", str(folder), revision], check=True)  # noqa: S603 - git, no shell
     try:
+        build_kernels(folder)
         yield folder
     finally:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
+
+
+def build_kernels(tree: Path) -> None:
+    """Compile the revision's kernels, if it has any: what is compared is what an installation of it runs."""
+    build = "from hatch_build import *; print(compile_library(SOURCES, LIBRARY))"
+    if (tree / "hatch_build.py").is_file():
+        done = subprocess.run([sys.executable, "-c", build], cwd=tree, check=False, capture_output=True, text=True)  # noqa: S603
+        if problem := (done.stderr or done.stdout).strip():
+            print(f"the kernels of {tree.name} were not built: {problem}", file=sys.stderr)
 
 
 def prepare(tree: Path, place: Place, texts: Path) -> Place:
