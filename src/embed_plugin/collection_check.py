@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SAMPLE_POINTS = 16
 LEAST_COSINE = 0.999
 """Minimum cosine of each sampled vector to its text's. The same folder gives 1 on one class of CPU, 0.9992 or more on
-another, and float16 takes 0.00001; int8 all-MiniLM-L6-v2 is at 0.9987 to the fp32 model in the mean, at 0.9974 for the
-least of 500 texts, so a sample of some dozen tells the two apart."""
+another, and float16 takes 0.00001. Another precision of the same checkpoint may pass: int8 all-MiniLM-L6-v2 is at
+0.9997 to the fp32 model, too near for a search to tell them apart."""
 
 
 class CollectionClient(Protocol):

@@ -59,7 +59,7 @@ def test_what_the_store_wrote_is_searched_with_equal_ranking(minilm: Callable[[s
     )
     theirs = {question: retriever.retrieve(question) for question in QUESTIONS}
     with pytest.raises(SpaceMismatchError, match="cosine to this model's"):
-        check_collection(client, "docs", EmbedPluginEmbedding(model=minilm("fp32")))
+        check_collection(client, "docs", EmbedPluginEmbedding(model=minilm("int8"), text_instruction="passage: "))
     check_collection(client, "docs", embed_model)
     client.close()
     encoder = Encoder.load(minilm("int8"))

@@ -52,7 +52,7 @@ def test_what_the_store_wrote_is_searched_with_equal_ranking(minilm: Callable[[s
     store = QdrantVectorStore.from_texts(list(TEXTS.values()), embeddings, path=target, collection_name="docs")
     theirs = {question: store.similarity_search_with_score(question, k=6) for question in QUESTIONS}
     with pytest.raises(SpaceMismatchError, match="cosine to this model's"):
-        check_collection(store.client, "docs", EmbedPluginEmbeddings(model=minilm("fp32")))
+        check_collection(store.client, "docs", EmbedPluginEmbeddings(model=minilm("int8"), document_prefix="passage: "))
     check_collection(store.client, "docs", embeddings)
     store.client.close()
     encoder = Encoder.load(minilm("int8"))
