@@ -81,15 +81,3 @@ def test_an_int8_export_has_the_same_fingerprint(
     there, here = (read_model_folder(folder) for folder in (tmp_path / "model", tiny_model()))
     assert there.checked_on.platform.cpu == "avx2"
     assert there.fingerprint == here.fingerprint
-
-
-def test_an_export_there_is_the_same_model(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """numpy, OpenBLAS and onnxruntime choose AVX2 by the emulated cpuid."""
-    fingerprints = []
-    for name, before in (("here", []), ("there", [str(QEMU), "-cpu", "Haswell"])):
-        arguments = ["export", str(tiny_checkpoint), "--out", str(tmp_path / name), "--min-cosine", "0.9", "--quiet"]
-        command = [*before, sys.executable, "-m", "embed_plugin.cli", *arguments]
-        environment = {**os.environ, "EMBED_PLUGIN_INSTRUCTION_SET": "avx2"}
-        subprocess.run(command, capture_output=True, check=True, env=environment)
-        fingerprints.append(read_model_folder(tmp_path / name).fingerprint)
-    assert fingerprints[0] == fingerprints[1]
