@@ -16,7 +16,7 @@ from embed_plugin.encode import Encoder
 from embed_plugin.encode.canary_check import check_here
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
+from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.output import read_output
@@ -29,7 +29,7 @@ from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import kernel_graph
-from embed_plugin.export.int8.quantise import quantise, weight_products
+from embed_plugin.export.int8.quantise import quantise
 from embed_plugin.export.int8.texts import (
     QUERY_KINDS,
     CalibrationTexts,
@@ -180,8 +180,6 @@ class _Export:
     def quantise(self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]) -> Comparison:
         """Quantise, compare with fp32, and refuse a model that lost too much."""
         exact = onnx.load(self.exact / GRAPH)
-        if not weight_products(exact):
-            raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
         found = calibrate(exact, calibration, lambda done, total: self.on_progress("calibrate", done, total))
         self.on_progress("quantise", 0, 1)
         save_graph(quantise(exact, found), self.folder / GRAPH)

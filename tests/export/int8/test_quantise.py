@@ -9,7 +9,7 @@ import pytest
 from embed_plugin.encode.session import open_session
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.quantise import Quantisation, quantise, weight_products
-from embed_plugin.export.int8.weights import Activation, quantise_weight
+from embed_plugin.export.int8.weights import Activation, quantise_weights
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
 from support.one_operator import dequantise
 from support.one_operator import quantise as quantise_by_hand
@@ -84,8 +84,10 @@ def test_outlier_channels_are_kept_and_the_error_falls() -> None:
     found = calibrated(model)
     assert (6 in found.kept["pooled"], 3 in found.kept["activation"]) == (True, True)
     weights = {product.output: product.weight for product in weight_products(model)}
-    none = {name: Activation((), np.eye(weight.shape[1])) for name, weight in weights.items()}
-    plain = {name: quantise_weight(weight, none[name]) for name, weight in weights.items()}
+    plain = {
+        name: next(quantise_weights([weight], Activation((), np.eye(weight.shape[1]))))
+        for name, weight in weights.items()
+    }
     without = Quantisation(dict.fromkeys(found.kept, ()), plain)
     assert error(quantise(model, found), model) < 0.75 * error(quantise(model, without), model)
 

@@ -11,7 +11,6 @@ from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export.int8.number_texts import number_texts
 from embed_plugin.export.int8.texts import (
     CALIBRATED,
-    MOST_TEXTS,
     CalibrationTexts,
     leave_out_unknown,
     read_calibration_texts,
@@ -37,11 +36,11 @@ def yours(texts: CalibrationTexts) -> list[str]:
 def test_every_built_in_kind_is_calibrated_on_and_held_out() -> None:
     found = read_calibration_texts(None)
     assert {kind: len(texts) for kind, texts in found.calibration.items()} == CALIBRATED
-    assert sum(CALIBRATED.values()) == MOST_TEXTS
+    assert sum(CALIBRATED.values()) == 128
     assert found.held_out.keys() == found.calibration.keys()
     assert all(len(texts) >= 20 for texts in found.held_out.values())
     held_out = [text for texts in found.held_out.values() for text in texts]
-    assert len({*held_out, *found.calibrated_on}) == len(held_out) + MOST_TEXTS
+    assert len({*held_out, *found.calibrated_on}) == len(held_out) + 128
 
 
 def test_numbers_are_the_same_on_every_machine() -> None:
@@ -55,7 +54,7 @@ def test_own_texts_are_a_kind_beside_the_built_in_ones(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("".join(f"cat {n}\n" for n in range(1000)))
     found = read_calibration_texts(tmp_path / "a.txt")
     assert found.origin == "a.txt"
-    assert len(found.calibrated_on) == MOST_TEXTS
+    assert len(found.calibrated_on) == 128
     assert {kind: len(texts) for kind, texts in found.calibration.items()} == {
         "yours": 64,
         **{kind: count // 2 for kind, count in CALIBRATED.items()},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embed_plugin.export.int8.weights import MOST_KEPT, Activation, describe, quantise_weight
+from embed_plugin.export.int8.weights import MOST_KEPT, Activation, describe, quantise_weights
 
 RNG = np.random.default_rng(4)
 
@@ -41,12 +41,23 @@ def test_not_every_channel_is_kept(channels: int) -> None:
 def test_kept_channels_have_exact_weights_and_no_int8() -> None:
     weight = RNG.standard_normal((6, 20)).astype(np.float32)
     weight[:, 4] = 1e3
-    found = quantise_weight(weight, Activation((4, 11), np.eye(20)))
+    (found,) = quantise_weights([weight], Activation((4, 11), np.eye(20)))
     assert found.term_weights[1:].tobytes() == np.ascontiguousarray(weight[:, [4, 11]].T).tobytes()
     assert not found.rows[:, [4, 11]].any()
     assert found.scales.max() < 0.1
 
 
 def test_the_first_term_is_the_sum_of_the_rounded_weights() -> None:
-    found = quantise_weight(RNG.standard_normal((6, 20)).astype(np.float32), Activation((), np.eye(20)))
+    (found,) = quantise_weights([RNG.standard_normal((6, 20)).astype(np.float32)], Activation((), np.eye(20)))
     np.testing.assert_allclose(found.term_weights[0], (found.rows * found.scales[:, None]).sum(axis=1), rtol=1e-5)
+
+
+def test_weights_of_one_activation_are_as_they_would_be_alone() -> None:
+    x = RNG.standard_normal((300, 20)) @ RNG.standard_normal((20, 20))
+    weights = [RNG.standard_normal((size, 20)).astype(np.float32) for size in (6, 1, 9)]
+    activation = Activation((4, 11), x.T @ x)
+    for found, weight in zip(quantise_weights(weights, activation), weights, strict=True):
+        (alone,) = quantise_weights([weight], activation)
+        assert (found.rows == alone.rows).all()
+        assert (found.scales == alone.scales).all()
+        assert (found.term_weights == alone.term_weights).all()

@@ -20,6 +20,17 @@ JsonFile: TypeAlias = Annotated[
 ]
 
 
+ApiKey: TypeAlias = Annotated[
+    str | None, typer.Option(envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True)
+]
+CaFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Certificate (PEM) of the CA that signed an https:// server's.", show_default=False
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CollectionOptions(OptionGroup, panel="Collection"):
     """Options that name a collection."""
@@ -29,15 +40,8 @@ class CollectionOptions(OptionGroup, panel="Collection"):
         typer.Option(help="Folder of embedded Qdrant, edge:FOLDER, URL of a server, or :memory:.", show_default=False),
     ]
     collection: Annotated[str, typer.Option(help="Name of the collection.", show_default=False)]
-    api_key: Annotated[
-        str | None, typer.Option(envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True)
-    ] = field(default=None, repr=False)
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Certificate (PEM) of the CA that signed an https:// server's.", show_default=False
-        ),
-    ] = None
+    api_key: ApiKey = field(default=None, repr=False)
+    ca_file: CaFile = None
 
     def opened(
         self, *, create: bool = False, settings: CollectionSettings | None = None

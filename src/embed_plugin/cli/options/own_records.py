@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embed_plugin.cli.options.collection import ApiKey, CaFile
 from embed_plugin.cli.options.groups import OptionGroup
 
 if TYPE_CHECKING:
@@ -28,15 +29,8 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
     to: Annotated[
         str | None, typer.Option(help="Where it is: folder of embedded Qdrant, edge:FOLDER, or URL of a server.")
     ] = None
-    api_key: Annotated[
-        str | None, typer.Option(envvar="QDRANT_API_KEY", help="Key of the server.", show_envvar=True)
-    ] = field(default=None, repr=False)
-    ca_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Certificate (PEM) of the CA that signed an https:// server's.", show_default=False
-        ),
-    ] = None
+    api_key: ApiKey = field(default=None, repr=False)
+    ca_file: CaFile = None
     hybrid: Annotated[bool, typer.Option("--hybrid", help="Rank by the words too, as search --hybrid does.")] = False
     baseline_from: Annotated[
         str | None, typer.Option(help="Compare with this collection: other chunks, or --baseline's vectors.")

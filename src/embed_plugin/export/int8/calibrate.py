@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.errors import ExportError
 from embed_plugin.export.int8.float64_run import run_in_float64
 from embed_plugin.export.int8.quantise import Quantisation, WeightProduct, weight_products
-from embed_plugin.export.int8.weights import describe, quantise_weight
+from embed_plugin.export.int8.weights import describe, quantise_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     import onnx
+
+    from embed_plugin.export.int8.weights import QuantisedWeight
 
 
 def calibrate(
@@ -28,15 +31,19 @@ def calibrate(
         on_progress: Called as ``(done, total)`` after each activation.
 
     Raises:
-        ExportError: the graph cannot be run in float64.
+        ExportError: the graph has no such product, or cannot be run in float64.
     """
     readers: dict[str, list[WeightProduct]] = {}
     for product in weight_products(model):
         readers.setdefault(product.value, []).append(product)
-    kept, weights = {}, {}
+    if not readers:
+        raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
+    kept: dict[str, Sequence[int]] = {}
+    weights: dict[str, QuantisedWeight] = {}
     for done, (value, texts) in enumerate(run_in_float64(model, readers, inputs), 1):
         activation = describe(np.concatenate([each.reshape(-1, each.shape[-1]) for each in texts]))
         kept[value] = activation.kept
-        weights.update({each.output: quantise_weight(each.weight, activation) for each in readers[value]})
+        rounded = quantise_weights([each.weight for each in readers[value]], activation)
+        weights.update(zip((each.output for each in readers[value]), rounded, strict=True))
         on_progress(done, len(readers))
     return Quantisation(kept, weights)

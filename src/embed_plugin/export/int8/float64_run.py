@@ -48,8 +48,9 @@ def run_in_float64(
     unread = Counter(name for node in model.graph.node for name in values_read(node))
     missing = set(wanted)
     for node in model.graph.node:
-        widen = _as_it_is if node.op_type == "Gather" else _widened  # a table of 250,000 words would take gigabytes
-        fixed = {name: widen(constants[name]) for name in values_read(node) if name in constants}
+        fixed = {name: constants[name] for name in values_read(node) if name in constants}
+        if node.op_type != "Gather":  # a table of 250,000 words would take gigabytes
+            fixed = {name: _widened(value) for name, value in fixed.items()}
         try:
             with np.errstate(all="ignore"):  # a logarithm of 0 is as good here as it is in fp32
                 _run_all(texts, node, fixed, model.opset_import)
@@ -66,10 +67,6 @@ def run_in_float64(
         for values in texts:
             for name in dropped:
                 values.pop(name, None)
-
-
-def _as_it_is(value: Array) -> Array:
-    return value
 
 
 def _widened(value: Array) -> Array:

@@ -45,8 +45,7 @@ class FusedOperators:
     def __init__(self, quantiser: Quantiser) -> None:
         """Index the graph of a quantiser, which knows its weight products."""
         graph = quantiser.source.graph
-        weights = quantiser.quantisation.weights
-        self.channels = {node.input[0]: weights[node.output[0]].rows.shape[1] for node in quantiser.products}
+        self.channels = quantiser.channels
         self.producers = {name: node for node in graph.node for name in node.output}
         self.readers = Counter(name for node in graph.node for name in values_read(node))
         self.multiplied = Counter(node.input[0] for node in quantiser.products)

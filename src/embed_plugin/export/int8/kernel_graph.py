@@ -64,9 +64,8 @@ class _KernelQuantiser(Quantiser):
         elif node.name not in self.replaced:
             super().other(node)
 
-    def quantise_value(self, value: str, channels: int) -> QuantisedValue:
+    def quantise_value(self, value: str) -> QuantisedValue:
         """A value that no other operator quantises."""
-        del channels
         self.quantising_node("QuantiseRows", value, [value], ())
         return self.quantised[value]
 

@@ -117,6 +117,7 @@ class Quantiser:
         self.readers = Counter(name for node in model.graph.node for name in node.input)
         self.quantisation = quantisation
         self.products = [node for node in model.graph.node if node.output and node.output[0] in quantisation.weights]
+        self.channels = {node.input[0]: quantisation.weights[node.output[0]].rows.shape[1] for node in self.products}
         self.bias_adds = self._find_bias_adds()
 
     def _find_bias_adds(self) -> dict[str, onnx.NodeProto]:
@@ -163,7 +164,7 @@ class Quantiser:
         value = node.input[0]
         weight = self.quantisation.weights[node.output[0]]
         if value not in self.quantised:
-            self.quantised[value] = self.quantise_value(value, weight.rows.shape[1])
+            self.quantised[value] = self.quantise_value(value)
         self.product_nodes(value, self.output_of(node), weight, self.bias_of(node, len(weight.rows)))
 
     def product_nodes(self, value: str, output: str, weight: QuantisedWeight, bias: npt.NDArray[np.float32]) -> None:
@@ -208,10 +209,11 @@ class Quantiser:
             return np.zeros(size, np.float32)
         return np.broadcast_to(numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float32), (size,))
 
-    def quantise_value(self, value: str, channels: int) -> QuantisedValue:
+    def quantise_value(self, value: str) -> QuantisedValue:
         """Write the operators that quantise a value where it is first needed, row by row, ``(rows, channels)``."""
-        flat = self.node("Reshape", f"{value}.rows", value, self.integers(f"{value}.rows.shape", [-1, channels]))
-        ranged = self.without_kept(value, flat, channels)
+        shape = self.integers(f"{value}.rows.shape", [-1, self.channels[value]])
+        flat = self.node("Reshape", f"{value}.rows", value, shape)
+        ranged = self.without_kept(value, flat)
         axis = self.integers(f"{value}.axis", [1])
         least, most = (
             self.node(operator, f"{value}.{name}", ranged, axis, keepdims=0)
@@ -227,12 +229,12 @@ class Quantiser:
         scale = self.node("Max", f"{value}.scale", step, self.floats(f"{value}.smallest", SMALLEST_SCALE))
         return self.steps(value, ranged, least, scale)
 
-    def without_kept(self, value: str, flat: str, channels: int) -> str:
+    def without_kept(self, value: str, flat: str) -> str:
         """A value whose kept channels are 0."""
         kept = list(self.quantisation.kept[value])
         if not kept:
             return flat
-        mask = np.ones(channels, np.float32)
+        mask = np.ones(self.channels[value], np.float32)
         mask[kept] = 0
         return self.node("Mul", f"{value}.ranged", flat, self.constant(f"{value}.mask", mask))
 

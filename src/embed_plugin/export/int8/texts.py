@@ -28,9 +28,6 @@ GATE_QUERIES = "gate queries"
 QUERY_KINDS = (QUERIES, GATE_QUERIES)
 """Kinds that are encoded with the query prefix, as users' queries are; the others are documents."""
 
-MOST_TEXTS = 128
-"""Most texts that are calibrated on: 16 are enough, and 512 only widen the ranges (docs/design/quality.md)."""
-
 CALIBRATED = {QUERIES: 16, "short": 16, "long": 28, "code": 16, "numbers": 16, "words": 20, "scripts": 16}
 """Built-in texts of each kind that are calibrated on, 128 in all; beside a user's own texts half as many."""
 
@@ -55,7 +52,7 @@ class CalibrationTexts:
 
     Attributes:
         origin: ``built-in``, or the name of the file or folder that a user's texts came from.
-        calibration: Texts whose activations set the quantisation, by kind.
+        calibration: Texts by which channels are kept and weights rounded, by kind.
         held_out: Texts that are not used for calibration, by kind.
         unknown: Number of texts left out because the tokenizer does not know them.
     """

@@ -10,6 +10,8 @@ import numpy as np
 from embed_plugin.export.int8.rounding import round_with_moments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy.typing as npt
 
 MOST_KEPT = 4
@@ -82,12 +84,17 @@ def _range_power(rows: npt.NDArray[np.float64]) -> float:
     return float(np.square(ends).mean())
 
 
-def quantise_weight(weight: npt.NDArray[np.float32], activation: Activation) -> QuantisedWeight:
-    """Quantise a weight ``(out, in)`` that an activation is multiplied with."""
+def quantise_weights(weights: Sequence[npt.NDArray[np.float32]], activation: Activation) -> Iterator[QuantisedWeight]:
+    """Quantise the weights ``(out, in)`` that an activation is multiplied with; its moments are inverted once."""
     kept = list(activation.kept)
-    rest = np.setdiff1d(np.arange(weight.shape[1]), kept)
-    rounded, scales = round_with_moments(weight[:, rest].astype(np.float64), activation.moments[np.ix_(rest, rest)])
-    rows = np.zeros(weight.shape, np.int8)
-    rows[:, rest] = rounded
+    rest = np.setdiff1d(np.arange(len(activation.moments)), kept)
+    together = np.concatenate(weights)
+    rows = np.zeros(together.shape, np.int8)
+    rows[:, rest], scales = round_with_moments(
+        together[:, rest].astype(np.float64), activation.moments[np.ix_(rest, rest)]
+    )
     sums = rows.sum(axis=1, dtype=np.int64) * scales.astype(np.float64)
-    return QuantisedWeight(rows, scales, np.concatenate([sums[None].astype(np.float32), weight[:, kept].T]))
+    terms = np.concatenate([sums[None].astype(np.float32), together[:, kept].T])
+    ends = np.cumsum([len(weight) for weight in weights])[:-1]
+    parts = (np.split(rows, ends), np.split(scales, ends), np.split(terms, ends, axis=1))
+    return map(QuantisedWeight, *parts)
