@@ -18,7 +18,7 @@ def rows(
     return found
 
 
-@pytest.mark.parametrize("outliers", [{}, {7: 60.0}, {59: -40.0, 3: 90.0}, {3: 90.0, 4: 89.0, 5: -70.0}])
+@pytest.mark.parametrize("outliers", [{}, {7: 60.0}, {59: -40.0, 3: 90.0}, {3: 90.0, 4: 89.0, 5: -70.0, 30: 65.0}])
 def test_channels_that_widen_the_range_are_kept(outliers: dict[int, float]) -> None:
     assert describe(rows(outliers)).kept == tuple(sorted(outliers))
 

@@ -177,7 +177,7 @@ class Quantiser:
             self.constant(f"{output}.weight.scale", weight.scales),
             self.constant(f"{value}.centre", np.uint8(CENTRE)),
             # onnxruntime 1.24 looks for it where it turns weights into uint8, and ends the process if it is not there
-            self.constant(f"{output}.weight.zero", np.zeros(len(weight.scales), np.int8)),
+            self.constant(f"{output}.weight.zero", np.int8(0)),
         ]
         self.node("MatMulIntegerToFloat", f"{output}.integers", *inputs, domain="com.microsoft")
         exact = self.constant(f"{output}.term_weights", weight.term_weights)

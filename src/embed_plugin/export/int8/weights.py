@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MOST_KEPT = 4
 """Most channels of an activation that are kept."""
 
-WORTH_KEEPING = 0.05
-"""Part of the mean square of the rows' ranges, and so of the power of their rounding, that each kept channel must take
-away. It costs an instruction where 384 channels cost 96."""
+WORTH_KEEPING = 0.15
+"""Part of the square of the largest magnitude left, and so of the worst row's rounding, that each kept channel must
+take away. It costs an instruction where 384 channels cost 96. 0.05 and 0.1 give the same cosines."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +58,15 @@ def describe(rows: npt.NDArray[np.float64]) -> Activation:
 
 
 def _outliers(rows: npt.NDArray[np.float64]) -> tuple[int, ...]:
-    """Choose the channels that widen the ranges of rows most, as many as are worth their cost."""
-    rest, kept = rows.copy(), list[int]()
-    costs = [_range_power(rest)]
-    for count in range(1, min(MOST_KEPT, rows.shape[1] - 1) + 1):
-        kept.append(_widest(rest))
-        rest[:, kept[-1]] = 0
-        costs.append(_range_power(rest) * (1 - WORTH_KEEPING) ** -count)
-    return tuple(sorted(kept[: int(np.argmin(costs))]))
+    """Choose the channels of the largest magnitudes, as many as are worth their cost.
 
-
-def _widest(rows: npt.NDArray[np.float64]) -> int:
-    """The channel without which the mean square of the rows' ranges falls most."""
-    gains = np.zeros(rows.shape[1])
-    for upwards in (rows, -rows):
-        first, below = upwards.argmax(axis=1), np.maximum(-upwards.min(axis=1), 0)
-        second, most = np.maximum(np.partition(upwards, -2, axis=1)[:, -2:].T, 0)
-        gains += np.bincount(first, (most + below) ** 2 - (second + below) ** 2, len(gains))
-    return int(gains.argmax())
-
-
-def _range_power(rows: npt.NDArray[np.float64]) -> float:
-    """The mean square of the rows' ranges, which hold 0."""
-    ends = np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)
-    return float(np.square(ends).mean())
+    Magnitudes and not mean squares or ranges, for some outliers are those of a few tokens of a text, which weigh little
+    in any mean and much in the text's vector.
+    """
+    largest = np.abs(rows).max(axis=0)
+    order = np.argsort(-largest, kind="stable")[: MOST_KEPT + 1]
+    costs = np.square(largest[order]) * (1 - WORTH_KEEPING) ** -np.arange(len(order))
+    return tuple(sorted(int(channel) for channel in order[: int(np.argmin(costs))]))
 
 
 def quantise_weights(weights: Sequence[npt.NDArray[np.float32]], activation: Activation) -> Iterator[QuantisedWeight]:
