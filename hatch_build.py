@@ -21,26 +21,29 @@ SOURCES = Path("src/embed_plugin/kernels")
 LIBRARY = SOURCES / "kernels.so"
 SKIP = "EMBED_PLUGIN_NO_KERNELS"
 
-INSTRUCTIONS = ["avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512bf16"]
-"""The flags of the class ``avx512-bf16`` in ``cpu/classes.py``, by the compiler's names; a test compares the two. Not
--march=native: the package checks the CPU before it loads the library."""
+AVX2 = ["-mavx2", "-mfma"]
+AVX512_VNNI = [*AVX2, *(f"-mavx512{name}" for name in ("f", "bw", "dq", "vl", "vnni"))]
+SETS = {"x86_64": {"avx2": AVX2, "avx_vnni": AVX2, "avx512_vnni": AVX512_VNNI, "amx": AVX512_VNNI}}
+"""The instruction sets that each architecture may have, as sources in ``isa`` and the flags they are compiled with. Nothing
+else is compiled with flags: ``dispatch.c`` checks the CPU before it calls a set. A set that the compiler does not know is
+left out."""
 FLAGS = [
     "-std=c11",
     "-O3",
-    *(f"-m{name}" for name in INSTRUCTIONS),
     "-ffp-contract=off",  # a product and a sum are one operation where the source says so: results are the source's
     "-fno-math-errno",
     "-fPIC",
-    "-shared",
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    "-pthread",
+]
+LINK = [
+    "-shared",
     "-Wl,-z,nodelete",  # sessions may refer to its functions until the process ends
     "-Wl,-z,defs",
     "-pthread",
 ]
-WITHOUT_TILES = "-DWITHOUT_TILES"
-"""Leaves AMX out, for assemblers that do not know it (binutils 2.35)."""
 
 
 class KernelsHook(BuildHookInterface[Any]):
@@ -65,17 +68,26 @@ def compile_library(sources: Path, library: Path) -> str:
     """Compile the sources; returns an empty string, or the reason why there is no library."""
     if os.environ.get(SKIP):
         return f"{SKIP} is set"
-    if sys.platform != "linux" or platform.machine() != "x86_64":
+    sets = SETS.get(platform.machine())
+    if sys.platform != "linux" or sets is None:
         return "they are for Linux on x86-64"
-    command = [*shlex.split(os.environ.get("CC", "cc")), *FLAGS, *map(str, sorted(sources.glob("*.c")))]
+    compiler = shlex.split(os.environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory(dir=sources) as folder:
-        built = Path(folder, library.name)  # renamed when complete: a process may have loaded the old one
-        reason = _run([*command, "-o", str(built)])
-        if reason and not _run([*command, WITHOUT_TILES, "-o", str(built)]):
-            reason = ""
-        if not reason:
-            built.replace(library)
-    return reason
+        objects = Path(folder)
+        known = [name for name, flags in sets.items() if not _compile(compiler, sources / f"isa/{name}.c", objects, flags)]
+        macros = [f"-DHAS_{name.upper()}" for name in known]
+        for source in [*sorted(sources.glob("*.c")), sources / "isa/scalar.c"]:
+            if reason := _compile(compiler, source, objects, macros):
+                return reason
+        built = objects / library.name  # renamed when complete: a process may have loaded the old one
+        if reason := _run([*compiler, *LINK, *map(str, sorted(objects.glob("*.o"))), "-lm", "-o", str(built)]):
+            return reason
+        built.replace(library)
+    return ""
+
+
+def _compile(compiler: list[str], source: Path, objects: Path, flags: list[str]) -> str:
+    return _run([*compiler, *FLAGS, *flags, "-c", str(source), "-o", str(objects / f"{source.stem}.o")])
 
 
 def _run(command: list[str]) -> str:

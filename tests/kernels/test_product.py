@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.export.int8.kernel_graph import packed
-from support.one_operator import CENTRE, Rows, assert_quantised, gelu, needs_library, quantise, ranged, run, session
+from support.one_operator import CENTRE, Rows, assert_quantised, gelu, on_each_set, quantise, ranged, run, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-pytestmark = needs_library
+pytestmark = on_each_set
 
 SHAPES = [(1, 1, 1), (1, 4, 16), (2, 5, 17), (6, 384, 64), (7, 388, 33), (13, 32, 130), (50, 1540, 384), (3, 2, 1540)]
 """Rows, depth, columns: whole blocks of 6 rows and 64 columns, and all sorts of rests."""

@@ -5,7 +5,6 @@
 
 #include "operators.h"
 #include "tensor.h"
-#include "tiles.h"
 
 enum { MOST_HEADS = 1024 };
 
@@ -39,7 +38,7 @@ static void destroy(void *kernel) { free(kernel); }
 
 static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
   values.ort = ort;
-  values.tiles = may_use_tiles();
+  values.arithmetic = choose_arithmetic();
   *kernel = malloc(sizeof values);
   if (!*kernel) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for an operator");
   memcpy(*kernel, &values, sizeof values);
