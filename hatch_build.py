@@ -24,9 +24,9 @@ SKIP = "EMBED_PLUGIN_NO_KERNELS"
 AVX2 = ["-mavx2", "-mfma"]
 AVX512_VNNI = [*AVX2, *(f"-mavx512{name}" for name in ("f", "bw", "dq", "vl", "vnni"))]
 SETS = {"x86_64": {"avx2": AVX2, "avx_vnni": AVX2, "avx512_vnni": AVX512_VNNI, "amx": AVX512_VNNI}}
-"""The instruction sets that each architecture may have, as sources in ``isa`` and the flags they are compiled with. Nothing
-else is compiled with flags: ``dispatch.c`` checks the CPU before it calls a set. A set that the compiler does not know is
-left out."""
+"""The instruction sets that each architecture may have: sources in ``isa``, and the flags that they are compiled with.
+Nothing else is compiled with them: ``dispatch.c`` checks the CPU before it calls a set. A set that the compiler does
+not know is left out."""
 FLAGS = [
     "-std=c11",
     "-O3",
@@ -74,7 +74,8 @@ def compile_library(sources: Path, library: Path) -> str:
     compiler = shlex.split(os.environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory(dir=sources) as folder:
         objects = Path(folder)
-        known = [name for name, flags in sets.items() if not _compile(compiler, sources / f"isa/{name}.c", objects, flags)]
+        compiled = {name: _compile(compiler, sources / f"isa/{name}.c", objects, flags) for name, flags in sets.items()}
+        known = [name for name, reason in compiled.items() if not reason]
         macros = [f"-DHAS_{name.upper()}" for name in known]
         for source in [*sorted(sources.glob("*.c")), sources / "isa/scalar.c"]:
             if reason := _compile(compiler, source, objects, macros):

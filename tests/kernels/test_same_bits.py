@@ -24,7 +24,9 @@ pytestmark = needs_library
 OTHERS = pytest.mark.parametrize("name", [name for name in instruction_sets() if name != LEAST])
 
 
-def results(name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None) -> list[Array]:
+def results(
+    name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None
+) -> list[Array]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(INSTRUCTION_SET_VARIABLE, name)
         found = run(session(operator, *(attribute or ())), operator, *inputs)
@@ -59,6 +61,14 @@ def test_rows(name: str, rows: int, width: int, seed: int) -> None:
 def test_norms(name: str, rows: int, width: int, seed: int) -> None:
     a, b, gamma, beta = (drawn(seed + i, *shape) for i, shape in enumerate([(rows, width)] * 2 + [(width,)] * 2))
     assert_same(name, "AddNormQuantise", [a, b, gamma, beta, kept_of(width)], ("epsilon", 1e-12))
+    assert_same(name, "NormRows", [a, gamma, beta], ("epsilon", 1e-12))
+
+
+@OTHERS
+@given(st.integers(1, 40), st.integers(1, 200), st.integers(0, 2**32))
+def test_vectors_of_texts(name: str, tokens: int, width: int, seed: int) -> None:
+    assert_same(name, "SumTokens", [drawn(seed, 3, tokens, width)])
+    assert_same(name, "UnitRows", [drawn(seed, 3, width)], ("epsilon", 1e-12))
 
 
 @OTHERS

@@ -52,6 +52,9 @@ INPUTS = {
     "ProductGeluQuantise": {**PRODUCT, "kept": "i"},
     "AddNormQuantise": {"a": "f", "b": "f", "gamma": "f", "beta": "f", "kept": "i"},
     "AttentionQuantise": {"q": "f", "k": "f", "v": "f", "kept": "i"},
+    "NormRows": {"x": "f", "gamma": "f", "beta": "f"},
+    "SumTokens": {"x": "f"},
+    "UnitRows": {"x": "f"},
 }
 OUTPUTS = {
     "QuantiseRows": {"u": "b", "t": "f"},
@@ -59,6 +62,9 @@ OUTPUTS = {
     "ProductGeluQuantise": {"u": "b", "t": "f"},
     "AddNormQuantise": {"y": "f", "u": "b", "t": "f"},
     "AttentionQuantise": {"u": "b", "t": "f"},
+    "NormRows": {"y": "f"},
+    "SumTokens": {"y": "f"},
+    "UnitRows": {"y": "f"},
 }
 TYPES = {
     "f": (TensorProto.FLOAT, np.float32),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The operators that a session on this machine can have.

@@ -1,30 +1,50 @@
-/* AddNormQuantise: y = LayerNorm(a + b), and y as uint8 for the product that follows. */
+/* AddNormQuantise: y = LayerNorm(a + b), and y as uint8 for the product that follows. NormRows: y = LayerNorm(a). */
 #include "operators.h"
 #include "quantise.h"
 
+/* Read gamma and beta, inputs `index` and the one behind it, and create y, output 0. */
+static OrtStatus *read_norm(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *a, Norm *norm) {
+  Tensor gamma, beta;
+  void *y;
+  TRY(read_input(kernel, context, index, &gamma));
+  TRY(read_input(kernel, context, index + 1, &beta));
+  EXPECT(kernel, a->rank >= 1 && a->dimensions[a->rank - 1] >= 1, "embed_plugin: a row that is normed must have values");
+  const int64_t width = a->dimensions[a->rank - 1];
+  EXPECT(kernel, gamma.count == width && beta.count == width, "embed_plugin: gamma and beta must be (h,)");
+  TRY(create_output(kernel, context, 0, a, 0, &y));
+  *norm = (Norm){.a = a->data,
+                 .gamma = gamma.data,
+                 .beta = beta.data,
+                 .y = y,
+                 .count = a->count / width,
+                 .width = width,
+                 .epsilon = kernel->epsilon};
+  return NULL;
+}
+
+OrtStatus *norm_rows(void *instance, OrtKernelContext *context) {
+  const Kernel *kernel = instance;
+  Tensor a;
+  Norm norm;
+  TRY(read_input(kernel, context, 0, &a));
+  TRY(read_norm(kernel, context, 1, &a, &norm));
+  kernel->arithmetic->norm(&norm);
+  return NULL;
+}
+
 OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
-  Tensor a, b, gamma, beta;
-  TRY(read_input(kernel, context, 0, &a));
-  TRY(read_input(kernel, context, 1, &b));
-  TRY(read_input(kernel, context, 2, &gamma));
-  TRY(read_input(kernel, context, 3, &beta));
-  EXPECT(kernel, a.rank >= 1 && same_shape(&a, &b), "AddNormQuantise: both summands must be of one shape, (..., h)");
-  const int64_t width = a.dimensions[a.rank - 1];
-  EXPECT(kernel, gamma.count == width && beta.count == width, "AddNormQuantise: gamma and beta must be (h,)");
+  Tensor a, b;
+  Norm norm;
   Kept kept;
   Rows rows;
-  void *y;
-  TRY(read_kept(kernel, context, 4, width, &kept));
-  TRY(create_output(kernel, context, 0, &a, 0, &y));
+  TRY(read_input(kernel, context, 0, &a));
+  TRY(read_input(kernel, context, 1, &b));
+  EXPECT(kernel, a.rank >= 1 && same_shape(&a, &b), "AddNormQuantise: both summands must be of one shape, (..., h)");
+  TRY(read_norm(kernel, context, 2, &a, &norm));
+  TRY(read_kept(kernel, context, 4, norm.width, &kept));
   TRY(create_rows(kernel, context, 1, &a, &kept, &rows));
-  const AddNorm call = {.a = a.data,
-                        .b = b.data,
-                        .gamma = gamma.data,
-                        .beta = beta.data,
-                        .y = y,
-                        .count = a.count / width,
-                        .epsilon = kernel->epsilon};
-  kernel->arithmetic->add_norm(&call, &kept, rows);
+  norm.b = b.data;
+  kernel->arithmetic->norm_and_quantise(&norm, &kept, rows);
   return NULL;
 }

@@ -52,13 +52,13 @@ typedef struct {
   float *result;
 } Product;
 
-/* y = LayerNorm(a + b), and y as rows. */
+/* y = LayerNorm(a + b) of `count` rows; b may be null, for LayerNorm(a). */
 typedef struct {
   const float *a, *b, *gamma, *beta;
   float *y;
-  int64_t count;
+  int64_t count, width;
   float epsilon;
-} AddNorm;
+} Norm;
 
 /* softmax(q k^T / sqrt(size)) v of every head: q is (texts, rows, heads * size), k and v are (texts, keys, heads * size). */
 typedef struct {
@@ -72,8 +72,11 @@ typedef struct {
   void (*quantise)(const Kept *kept, const float *x, int64_t count, Rows out);
   int (*multiply)(const Product *product);
   void (*activate)(const Kept *kept, float *x, int64_t count, Rows out); /* x becomes its GELU */
-  void (*add_norm)(const AddNorm *call, const Kept *kept, Rows out);
+  void (*norm)(const Norm *call);
+  void (*norm_and_quantise)(const Norm *call, const Kept *kept, Rows out); /* y, and y as rows */
   int (*attend)(const Attention *call, const Kept *kept, Rows out);
+  void (*sum_rows)(const float *x, int64_t count, int64_t width, float *y); /* one row of `width` sums */
+  void (*scale_to_unit)(const float *x, int64_t width, float epsilon, float *y); /* x / sqrt(sum(x ** 2) + epsilon) */
 } Arithmetic;
 
 /* The best table that this CPU can run, or the one that the environment variable of embed_plugin/cpu/classes.py names. */

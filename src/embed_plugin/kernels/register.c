@@ -50,7 +50,7 @@ static OrtStatus *create_plain(const OrtCustomOp *op, OrtApi ort, const OrtKerne
   return new_kernel(ort, (Kernel){0}, kernel);
 }
 
-static OrtStatus *create_add_norm(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+static OrtStatus *create_with_epsilon(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
   (void)op;
   Kernel values = {0};
   TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
@@ -96,9 +96,14 @@ static const Operator operators[] = {
     /* the same, kept -> rows, terms */
     OPERATOR("ProductGeluQuantise", create_plain, product_gelu_quantise, "bfsnfffi", "bf"),
     /* a, b, gamma, beta, kept -> y, rows, terms */
-    OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "ffffi", "fbf"),
+    OPERATOR("AddNormQuantise", create_with_epsilon, add_norm_quantise, "ffffi", "fbf"),
     /* q, k, v, kept -> rows, terms */
     OPERATOR("AttentionQuantise", create_attention, attention_quantise, "fffi", "bf"),
+    /* x, gamma, beta -> y */
+    OPERATOR("NormRows", create_with_epsilon, norm_rows, "fff", "f"),
+    /* x -> y */
+    OPERATOR("SumTokens", create_plain, sum_tokens, "f", "f"),
+    OPERATOR("UnitRows", create_with_epsilon, unit_rows, "f", "f"),
 };
 
 static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {

@@ -13,7 +13,9 @@ import numpy as np
 from onnx import helper
 
 from embed_plugin.export.int8.fused_operators import FusedOperators
+from embed_plugin.export.int8.ordered_sums import ordered_sums
 from embed_plugin.export.int8.quantise import CENTRE, QuantisedValue, Quantiser
+from embed_plugin.export.onnx_graph.edit import remove_unused
 from embed_plugin.kernels import DOMAIN
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ class _KernelQuantiser(Quantiser):
         find = FusedOperators(self)
         self.activated = find.activated_products()
         self.fused = find.fused()
+        self.ordered = ordered_sums(model.graph)
         self.replaced = {node.name for fused in self.fused.values() for node in fused.replaced}
         self.replaced.update(self.activated.values())
 
     def run(self) -> onnx.ModelProto:
         model = super().run()
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+        remove_unused(model.graph)
         return model
 
     def other(self, node: onnx.NodeProto) -> None:
@@ -61,6 +65,8 @@ class _KernelQuantiser(Quantiser):
         if fused := self.fused.get(node.output[0]):
             given = (node.output[0],) if fused.gives_value else ()
             self.quantising_node(fused.name, node.output[0], fused.inputs, given, **fused.attributes)
+        elif ordered := self.ordered.get(node.output[0]):
+            self.node(ordered.operator, node.output[0], *ordered.inputs, domain=DOMAIN, **ordered.attributes)
         elif node.name not in self.replaced:
             super().other(node)
 
