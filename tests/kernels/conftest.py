@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from embed_plugin import kernels
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
-from support.one_operator import instruction_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(params=instruction_sets(), scope="module")
+@pytest.fixture(params=kernels.here(), scope="module")
 def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     """Sessions that are made in the test use this set, which must not be another in silence."""
     name: str = request.param

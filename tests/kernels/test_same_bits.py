@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embed_plugin import kernels
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST
 from kernels.test_product import numbers
-from support.one_operator import INPUTS, instruction_sets, needs_library, ranged, run, session
+from support.one_operator import INPUTS, needs_library, ranged, run, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 pytestmark = needs_library
-OTHERS = pytest.mark.parametrize("name", [name for name in instruction_sets() if name != LEAST])
+OTHERS = pytest.mark.parametrize("name", [name for name in kernels.here() if name != LEAST])
 
 
 def results(

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from embed_plugin.cpu.classes import LEAST, classes_of
-from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.session import open_session
 from embed_plugin.kernels import DOMAIN, LIBRARY
 
@@ -25,16 +23,6 @@ if TYPE_CHECKING:
 
 needs_library = pytest.mark.skipif(not LIBRARY.is_file(), reason="the kernels were not built")
 on_each_set = [needs_library, pytest.mark.usefixtures("instruction_set")]
-SETS = ("avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm")
-"""The instruction sets that the kernels are written for, beside C alone."""
-
-
-def instruction_sets() -> list[str]:
-    """Name the instruction sets that this CPU can run, from the least to the best."""
-    here = [each.name for each in classes_of(cpu_family(), cpu_flags())]
-    return [LEAST, *(name for name in SETS if name in here)]
-
-
 CENTRE = 128
 SMALLEST_SCALE = 1e-30
 PRODUCT = {

@@ -26,11 +26,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embed_plugin.cpu.classes import LEAST, classes_of
+from embed_plugin.cpu.features import cpu_family, cpu_flags
+
 if TYPE_CHECKING:
     from embed_plugin.cpu import CpuClass
 
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
+INSTRUCTION_SETS = (LEAST, "avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm")
+"""What the operators are written for, in each family of CPU from C alone to the best; all give the same bits."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ def choose(cpu: CpuClass) -> Kernels:
         return Kernels("onnxruntime", None, "this installation has no own kernels: it was made without a C compiler")
     name = arithmetic_of(LIBRARY)
     return Kernels(name, LIBRARY, f"the own kernels for {name}, on {cpu}")
+
+
+def here() -> list[str]:
+    """Name the instruction sets that this CPU can run, from the least to the best."""
+    names = [LEAST, *(each.name for each in classes_of(cpu_family(), cpu_flags()))]
+    return [name for name in INSTRUCTION_SETS if name in names]
 
 
 def arithmetic_of(library: Path) -> str:
