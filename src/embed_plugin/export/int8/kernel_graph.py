@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 from onnx import helper
 
 from embed_plugin.export.int8.fused_operators import FusedOperators
@@ -19,8 +20,9 @@ from embed_plugin.export.onnx_graph.edit import remove_unused
 from embed_plugin.kernels import DOMAIN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
-    import onnx
 
     from embed_plugin.export.int8.quantise import Quantisation
     from embed_plugin.export.int8.weights import QuantisedWeight
@@ -30,6 +32,24 @@ PANEL_COLUMNS = 16
 
 GROUP_ROWS = 4
 """Rows of a weight that are stored together: one instruction adds up four products."""
+
+
+EXACT = frozenset(
+    {"Add", "Cast", "Concat", "Div", "Gather", "Mul", "Range", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"}
+)
+"""onnxruntime's operators that move numbers, or round each once: they give the same bits on every CPU."""
+
+
+def gives_same_bits(graph: Path) -> bool:
+    """Tell if every CPU computes the same bits with a graph: with own kernels, and what cannot be otherwise.
+
+    Args:
+        graph: The file; False if there is none.
+    """
+    if not graph.is_file():
+        return False
+    nodes = onnx.load(graph, load_external_data=False).graph.node
+    return all(node.domain == DOMAIN or node.op_type in EXACT for node in nodes)
 
 
 def kernel_graph(model: onnx.ModelProto, quantisation: Quantisation) -> onnx.ModelProto:
