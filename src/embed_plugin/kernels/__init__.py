@@ -22,11 +22,12 @@ A row's result does not depend on the other rows in the call.
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embed_plugin.cpu.classes import LEAST, classes_of
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST, classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ class Kernels:
 
 
 def choose(cpu: CpuClass) -> Kernels:
-    """Choose the operators for a class of CPU: this package's, if they were built."""
+    """Choose the operators for a class of CPU: this package's, if they were built and it has instructions for them."""
     if not LIBRARY.is_file():
         return Kernels("onnxruntime", None, "this installation has no own kernels: it was made without a C compiler")
     name = arithmetic_of(LIBRARY)
+    if name == LEAST and os.environ.get(INSTRUCTION_SET_VARIABLE) != LEAST:
+        slow = f"C alone is slower than its operators, and own kernels know no instructions of {cpu}"
+        return Kernels("onnxruntime", None, f"{slow}; {INSTRUCTION_SET_VARIABLE}={LEAST} gives their bits all the same")
     return Kernels(name, LIBRARY, f"the own kernels for {name}, on {cpu}")
 
 
