@@ -74,6 +74,34 @@ static int has_amx(void) {
 #endif
 #endif
 
+#if defined __aarch64__ && defined __linux__
+#include <sys/auxv.h>
+
+static int has_dotprod(void) {
+  enum { ASIMDDP = 1 << 20 };
+  return (getauxval(AT_HWCAP) & ASIMDDP) != 0;
+}
+
+static int has_i8mm(void) {
+  enum { I8MM = 1 << 13 };
+  return has_dotprod() && (getauxval(AT_HWCAP2) & I8MM) != 0;
+}
+#elif defined __aarch64__ && defined __APPLE__
+#include <sys/sysctl.h>
+
+static int has(const char *feature) {
+  int there = 0;
+  size_t size = sizeof there;
+  return sysctlbyname(feature, &there, &size, NULL, 0) == 0 && there;
+}
+
+static int has_dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
+static int has_i8mm(void) { return has_dotprod() && has("hw.optional.arm.FEAT_I8MM"); }
+#endif
+#ifdef __aarch64__
+extern const Arithmetic dotprod_arithmetic, i8mm_arithmetic;
+#endif
+
 /* The classes of embed_plugin/cpu/classes.py, from the least to the best, and what each runs. */
 static const struct {
   const char *class_name;
@@ -96,6 +124,12 @@ static const struct {
     {"amx", &amx_arithmetic, has_avx512_vnni},
 #elif defined HAS_AMX && defined __linux__
     {"amx", &amx_arithmetic, has_amx},
+#endif
+#ifdef HAS_DOTPROD
+    {"dotprod", &dotprod_arithmetic, has_dotprod},
+#endif
+#ifdef HAS_I8MM
+    {"i8mm", &i8mm_arithmetic, has_i8mm},
 #endif
 };
 

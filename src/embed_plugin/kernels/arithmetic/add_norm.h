@@ -14,7 +14,7 @@ INLINE float add_row(const float *a, const float *b, float *y, int64_t width) {
   Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
   int64_t i = 0;
   for (; i + SUMS * LANES <= width; i += SUMS * LANES)
-#pragma GCC unroll 4
+UNROLL
     for (int k = 0; k < SUMS; k++) {
       const Floats x = add(load(a + i + k * LANES), load(b + i + k * LANES));
       store(y + i + k * LANES, x);
@@ -35,7 +35,7 @@ INLINE float variance(const float *y, float mean, int64_t width) {
   Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
   int64_t i = 0;
   for (; i + SUMS * LANES <= width; i += SUMS * LANES)
-#pragma GCC unroll 4
+UNROLL
     for (int k = 0; k < SUMS; k++) {
       const Floats x = subtract(load(y + i + k * LANES), centre);
       sums[k] = multiply_add(x, x, sums[k]);
