@@ -1,4 +1,4 @@
-"""The arithmetic gives the same bits on ARM as on x86, and by whatever compiler: a program prints a hash of all results."""
+"""The arithmetic gives the same bits on ARM as on x86, by any compiler: a program prints a hash of all its results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embed_plugin.cpu.classes import LEAST
-from support.one_operator import instruction_sets
+from embed_plugin.cpu.classes import CLASSES, LEAST
+from support.one_operator import SETS, instruction_sets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def compile_program(folder: Path, compiler: str, sets: Mapping[str, list[str]], 
 
 def hashes(*command: str | Path) -> dict[str, str]:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return dict(line.split() for line in printed.splitlines())  # type: ignore[misc]  # two words a line
+    return dict(line.split() for line in printed.splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +84,33 @@ def test_clang_gives_the_same_bits_as_the_systems_compiler(tmp_path: Path, nativ
 )
 def test_arm_gives_the_same_bits(native: dict[str, str], arm: Path, cpu: str, sets: list[str]) -> None:
     assert hashes(EMULATOR, "-cpu", cpu, arm) == dict.fromkeys(sets, native[LEAST])
+
+
+@needs(CROSS)
+def test_the_library_is_built_where_linux_is_on_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setenv("CC", CROSS)
+    monkeypatch.delenv(BUILD["SKIP"], raising=False)
+    sources = shutil.copytree(KERNELS, tmp_path / "kernels")
+    assert BUILD["compile_library"](sources, tmp_path / "built.so") == ""
+    assert (tmp_path / "built.so").read_bytes()[18:20] == b"\xb7\0"  # the machine in an ELF file's header: aarch64
+
+
+@pytest.mark.parametrize(("system", "machine"), [("linux", "riscv64"), ("win32", "AMD64"), ("win32", "x86_64")])
+def test_elsewhere_the_reason_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.delenv(BUILD["SKIP"], raising=False)
+    reason = BUILD["compile_library"](KERNELS, tmp_path / "built.so")
+    assert reason == "they are for Linux and macOS on x86-64 and ARM64"
+
+
+@pytest.mark.parametrize("machine", sorted(BUILD["SETS"]))
+def test_each_set_is_a_class_of_its_family(machine: str) -> None:
+    family = "x86-64" if machine == "x86_64" else "arm64"
+    sets = [name.replace("_", "-") for name in BUILD["SETS"][machine]]
+    assert [CLASSES[name].family for name in sets] == [family] * len(sets)
+    assert set(sets) == {name for name in SETS if CLASSES[name].family == family}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arithmetic.h"
+#include "exported.h"
 
 extern const Arithmetic scalar_arithmetic;
 static int always(void) { return 1; }
@@ -143,4 +144,4 @@ const Arithmetic *choose_arithmetic(void) {
 }
 
 /* For Python, which records what computed the vectors. */
-__attribute__((visibility("default"))) const char *embed_plugin_arithmetic(void) { return choose_arithmetic()->name; }
+EXPORTED const char *embed_plugin_arithmetic(void) { return choose_arithmetic()->name; }
