@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arithmetic.h"
+#include "exported.h"
 
 extern const Arithmetic scalar_arithmetic;
 static int always(void) { return 1; }
@@ -74,6 +75,34 @@ static int has_amx(void) {
 #endif
 #endif
 
+#if defined __aarch64__ && defined __linux__
+#include <sys/auxv.h>
+
+static int has_dotprod(void) {
+  enum { ASIMDDP = 1 << 20 };
+  return (getauxval(AT_HWCAP) & ASIMDDP) != 0;
+}
+
+static int has_i8mm(void) {
+  enum { I8MM = 1 << 13 };
+  return has_dotprod() && (getauxval(AT_HWCAP2) & I8MM) != 0;
+}
+#elif defined __aarch64__ && defined __APPLE__
+#include <sys/sysctl.h>
+
+static int has(const char *feature) {
+  int there = 0;
+  size_t size = sizeof there;
+  return sysctlbyname(feature, &there, &size, NULL, 0) == 0 && there;
+}
+
+static int has_dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
+static int has_i8mm(void) { return has_dotprod() && has("hw.optional.arm.FEAT_I8MM"); }
+#endif
+#ifdef __aarch64__
+extern const Arithmetic dotprod_arithmetic, i8mm_arithmetic;
+#endif
+
 /* The classes of embed_plugin/cpu/classes.py, from the least to the best, and what each runs. */
 static const struct {
   const char *class_name;
@@ -97,6 +126,12 @@ static const struct {
 #elif defined HAS_AMX && defined __linux__
     {"amx", &amx_arithmetic, has_amx},
 #endif
+#ifdef HAS_DOTPROD
+    {"dotprod", &dotprod_arithmetic, has_dotprod},
+#endif
+#ifdef HAS_I8MM
+    {"i8mm", &i8mm_arithmetic, has_i8mm},
+#endif
 };
 
 const Arithmetic *choose_arithmetic(void) {
@@ -109,4 +144,4 @@ const Arithmetic *choose_arithmetic(void) {
 }
 
 /* For Python, which records what computed the vectors. */
-__attribute__((visibility("default"))) const char *embed_plugin_arithmetic(void) { return choose_arithmetic()->name; }
+EXPORTED const char *embed_plugin_arithmetic(void) { return choose_arithmetic()->name; }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exported.h"
 #include "operators.h"
 #include "tensor.h"
 
@@ -113,7 +114,7 @@ static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
 }
 
 /* Sessions refer to the domain and do not own it, so that there is one for all of them; it lives as long as the
- * process, as this library does (it is linked with -z nodelete), and is never taken away from a session at exit. */
+ * process, as this library does (hatch_build.py says why), and is never taken away from a session at exit. */
 static pthread_mutex_t domain_lock = PTHREAD_MUTEX_INITIALIZER;
 static OrtCustomOpDomain *shared_domain;
 
@@ -129,8 +130,7 @@ static OrtStatus *find_domain(OrtApi ort) {
   return status;
 }
 
-__attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(OrtSessionOptions *options,
-                                                                     const OrtApiBase *base) {
+EXPORTED OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
   OrtApi ort = base->api(ORT_TABLE_VERSION);
   if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.16");
   pthread_mutex_lock(&domain_lock);

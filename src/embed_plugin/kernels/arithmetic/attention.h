@@ -98,24 +98,24 @@ typedef uint32_t Shares[KEYS / PAIR];
 INLINE void score_keys(const Head *head, const uint32_t *queries, int64_t j, float *scores, const int rows,
                        const int vectors) {
   Ints sums[ATTENDED_ROWS][ATTENDED_VECTORS];
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) sums[r][i] = all_ints(0);
   const int64_t pairs = head->size / PAIR;
   const uint32_t *from = keys_at(head, j);
   for (int64_t c = 0; c < pairs; c++) {
     Ints keys[ATTENDED_VECTORS];
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) keys[i] = load_ints(from + c * STEP + i * LANES);
-#pragma GCC unroll 8
+    UNROLL
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+      UNROLL
       for (int i = 0; i < vectors; i++) sums[r][i] = add_pairs(sums[r][i], keys[i], queries[r * pairs + c]);
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) store(scores + r * KEYS + i * LANES, to_floats(sums[r][i]));
 }
 
@@ -175,24 +175,24 @@ INLINE void share_block(Running *run, Scores *scores, Shares *shares, int64_t le
 INLINE void add_values(const Head *head, const Shares *shares, const Running *run, int64_t j, int64_t c,
                        float *totals, const int rows, const int vectors) {
   Ints sums[ATTENDED_ROWS][ATTENDED_VECTORS];
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) sums[r][i] = all_ints(0);
   const int64_t pairs = parts(least(head->count - j, KEYS), PAIR);
   const uint32_t *from = head->values + j / PAIR * head->size + c;
   for (int64_t pair = 0; pair < pairs; pair++, from += head->size) {
     Ints values[ATTENDED_VECTORS];
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) values[i] = load_ints(from + i * LANES);
-#pragma GCC unroll 8
+    UNROLL
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+      UNROLL
       for (int i = 0; i < vectors; i++) sums[r][i] = add_pairs(sums[r][i], values[i], shares[r][pair]);
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < vectors; i++) {
       float *at = totals + r * head->size + c + i * LANES;
       const Floats sum = to_floats(sums[r][i]);

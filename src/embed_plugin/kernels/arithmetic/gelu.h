@@ -16,7 +16,7 @@ INLINE Floats gelu(Floats x) {
   const Floats c = minimum(maximum(x, all(-END)), all(END));
   const Floats t = multiply_add(multiply(c, c), all(2 / (END * END)), all(-1));
   Floats p = all(coefficients[0]);
-#pragma GCC unroll 8
+  UNROLL
   for (size_t i = 1; i < sizeof coefficients / sizeof *coefficients; i++) p = multiply_add(p, t, all(coefficients[i]));
   return where_at_least(x, all(-END), multiply(x, multiply_add(p, c, all(0.5f))));
 }

@@ -9,6 +9,13 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Of a loop over registers, so that none of them is memory. Its count is a constant of at most 16 where it is inlined. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 enum { PARTS = LANES / PART };
 
 typedef struct {
@@ -19,7 +26,7 @@ typedef struct {
   IntPart part[PARTS];
 } Ints;
 
-#define EACH_PART _Pragma("GCC unroll 16") for (int i_ = 0; i_ < PARTS; i_++)
+#define EACH_PART UNROLL for (int i_ = 0; i_ < PARTS; i_++)
 #define OF_PARTS(type, result)               \
   type y_;                                   \
   EACH_PART y_.part[i_] = result;            \
@@ -66,8 +73,8 @@ INLINE Floats scale_by_power(Floats x, Floats whole) {
 /* One number of 16: lanes 8 apart first, then 4, 2 and 1. */
 #define REDUCE(name, operation, last)                                                               \
   INLINE float name(Floats x) {                                                                     \
-    _Pragma("GCC unroll 4") for (int half = PARTS / 2; half; half /= 2)                             \
-      _Pragma("GCC unroll 8") for (int i = 0; i < half; i++)                                        \
+    UNROLL for (int half = PARTS / 2; half; half /= 2)                             \
+      UNROLL for (int i = 0; i < half; i++)                                        \
         x.part[i] = operation(x.part[i], x.part[i + half]);                                         \
     return last(x.part[0]);                                                                         \
   }
@@ -76,8 +83,8 @@ REDUCE(least_of, part_minimum, part_least)
 REDUCE(most_of, part_maximum, part_most)
 
 INLINE int32_t sum_of_ints(Ints x) {
-  _Pragma("GCC unroll 4") for (int half = PARTS / 2; half; half /= 2)
-    _Pragma("GCC unroll 8") for (int i = 0; i < half; i++)
+  UNROLL for (int half = PARTS / 2; half; half /= 2)
+    UNROLL for (int i = 0; i < half; i++)
       x.part[i] = part_add_ints(x.part[i], x.part[i + half]);
   return part_sum_ints(x.part[0]);
 }

@@ -9,7 +9,7 @@ INLINE float add_row(const float *a, const float *b, float *y, int64_t width) {
   Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
   int64_t i = 0;
   for (; i + SUMS * LANES <= width; i += SUMS * LANES)
-#pragma GCC unroll 4
+    UNROLL
     for (int k = 0; k < SUMS; k++) {
       const Floats of_a = load(a + i + k * LANES), x = b ? add(of_a, load(b + i + k * LANES)) : of_a;
       store(y + i + k * LANES, x);

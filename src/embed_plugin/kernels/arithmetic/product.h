@@ -14,14 +14,14 @@ INLINE void store_results(const Product *p, const Ints sums[], int64_t row, int6
   const Ints correction = load_first_ints(p->correction + column, left);
   const Floats multiplier = load_first(p->multiplier + column, left), bias = load_first(p->bias + column, left);
   Floats y[MOST_ROWS];
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++) y[r] = bias;
   for (int64_t i = MIDDLE; i < count; i++, weights += p->columns) {
     const Floats weight = load_first(weights, left);
-#pragma GCC unroll 8
+    UNROLL
     for (int r = 0; r < rows; r++) y[r] = multiply_add(all(terms[r * count + i]), weight, y[r]);
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < rows; r++) {
     const Floats exact = multiply(to_floats(add_ints(sums[r], correction)), multiplier);
     y[r] = multiply_add(exact, all(terms[r * count + SCALE]), y[r]);
@@ -34,7 +34,7 @@ INLINE void store_results(const Product *p, const Ints sums[], int64_t row, int6
 INLINE void multiply_block(const Product *p, int64_t row, int64_t column, int64_t left, const int rows, const int panels) {
   Sums sums;
   sum_block(p, row, column, sums, rows, panels);
-#pragma GCC unroll 4
+  UNROLL
   for (int j = 0; j < panels; j++) store_results(p, sums[j], row, column + j * LANES, left, rows);
 }
 

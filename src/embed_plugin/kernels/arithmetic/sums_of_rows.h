@@ -14,7 +14,7 @@ INLINE float sum_of_squares(const float *x, float centre, int64_t width) {
   Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
   int64_t i = 0;
   for (; i + SUMS * LANES <= width; i += SUMS * LANES)
-#pragma GCC unroll 4
+    UNROLL
     for (int k = 0; k < SUMS; k++) {
       const Floats off = subtract(load(x + i + k * LANES), all(centre));
       sums[k] = multiply_add(off, off, sums[k]);

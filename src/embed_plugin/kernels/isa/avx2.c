@@ -27,12 +27,12 @@ INLINE __m256i four_weights(const int8_t *from) { return _mm256_cvtepi8_epi16(_m
 /* Half a panel: eight columns, of which a register has four, each as the sums of its even and its odd pairs. */
 INLINE void sum_half(const int16_t *a, int64_t depth, const int8_t *b, Sums sums, const int half, const int rows) {
   __m256i sum[MOST_ROWS][2];
-#pragma GCC unroll 6
+  UNROLL
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   b += half * LANES * GROUP / 2;
   for (int64_t at = 0; at < depth; at += GROUP, b += LANES * GROUP) {
     const __m256i low = four_weights(b), high = four_weights(b + LANES);
-#pragma GCC unroll 6
+    UNROLL
     for (int r = 0; r < rows; r++) {
       int64_t four;
       memcpy(&four, a + r * depth + at, sizeof four);
@@ -41,7 +41,7 @@ INLINE void sum_half(const int16_t *a, int64_t depth, const int8_t *b, Sums sums
       sum[r][1] = add_words(sum[r][1], high, words);
     }
   }
-#pragma GCC unroll 6
+  UNROLL
   for (int r = 0; r < rows; r++)
     sums[0][r].part[half] = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum[r][0], sum[r][1]), 0xd8);
 }

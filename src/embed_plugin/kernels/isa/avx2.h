@@ -87,19 +87,19 @@ enum { TRANSPOSED = 8 };
 /* Eight rows of eight, `stride` apart, as columns. */
 INLINE void transpose(uint32_t *to, int64_t stride, const __m256i rows[TRANSPOSED]) {
   __m256i t[TRANSPOSED], u[TRANSPOSED];
-#pragma GCC unroll 4
+  UNROLL
   for (int i = 0; i < 4; i++) {
     t[2 * i] = _mm256_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
     t[2 * i + 1] = _mm256_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
   }
-#pragma GCC unroll 2
+  UNROLL
   for (int i = 0; i < 2; i++) {
     u[4 * i] = _mm256_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
     u[4 * i + 1] = _mm256_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
     u[4 * i + 2] = _mm256_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
     u[4 * i + 3] = _mm256_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
   }
-#pragma GCC unroll 4
+  UNROLL
   for (int i = 0; i < 4; i++) {
     _mm256_storeu_si256((__m256i *)(to + i * stride), _mm256_permute2x128_si256(u[i], u[i + 4], 0x20));
     _mm256_storeu_si256((__m256i *)(to + (i + 4) * stride), _mm256_permute2x128_si256(u[i], u[i + 4], 0x31));

@@ -63,23 +63,23 @@ INLINE Ints pairs_of(Ints first, Ints second) {
 /* 16 keys of 16 int16 each, `size` apart, as 8 rows of pairs, `stride` apart. */
 INLINE void store_columns(uint32_t *to, int64_t stride, const int16_t *keys, int64_t size) {
   __m512i rows[8], t[8];
-#pragma GCC unroll 8
+  UNROLL
   for (int i = 0; i < 8; i++)
     rows[i] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(keys + i * size))),
                                  _mm256_loadu_si256((const __m256i *)(keys + (i + 8) * size)), 1);
-#pragma GCC unroll 4
+  UNROLL
   for (int i = 0; i < 4; i++) {
     t[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
     t[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
   }
-#pragma GCC unroll 2
+  UNROLL
   for (int i = 0; i < 2; i++) {
     rows[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
     rows[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
     rows[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
     rows[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
   }
-#pragma GCC unroll 4
+  UNROLL
   for (int i = 0; i < 4; i++) {
     const __m512i even = _mm512_permutex2var_epi64(rows[i], _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), rows[i + 4]);
     const __m512i odd = _mm512_permutex2var_epi64(rows[i], _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15), rows[i + 4]);

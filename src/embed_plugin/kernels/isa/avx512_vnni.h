@@ -28,10 +28,10 @@ INLINE Ints add_pairs(Ints sums, Ints pairs, uint32_t pair) {
 /* Four products of each row and column. */
 #define ADD_GROUP(bytes_of_row)                                                                                      \
   do {                                                                                                               \
-    _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++) w[j] = load_ints(b + j * panel);                        \
-    _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++) {                                                         \
+    UNROLL for (int j = 0; j < panels; j++) w[j] = load_ints(b + j * panel);                        \
+    UNROLL for (int r = 0; r < rows; r++) {                                                         \
       const __m512i bytes = _mm512_set1_epi32((int)(bytes_of_row));                                                  \
-      _Pragma("GCC unroll 4") for (int j = 0; j < panels; j++)                                                       \
+      UNROLL for (int j = 0; j < panels; j++)                                                       \
         sums[j][r].part[0] = add_bytes(sums[j][r].part[0], bytes, w[j].part[0]);                                     \
     }                                                                                                                \
   } while (0)
@@ -41,9 +41,9 @@ INLINE void sum_block(const Product *p, int64_t row, int64_t column, Sums sums, 
   const uint8_t *a = p->rows + row * depth;
   const int8_t *b = panel_at(p, column);
   Ints w[MOST_PANELS];
-#pragma GCC unroll 4
+  UNROLL
   for (int j = 0; j < panels; j++)
-#pragma GCC unroll 6
+    UNROLL
     for (int r = 0; r < rows; r++) sums[j][r] = all_ints(0);
   int64_t at = 0;
   for (; at + GROUP <= depth; at += GROUP, b += LANES * GROUP) ADD_GROUP(bytes_at(a + r * depth + at, GROUP));

@@ -26,7 +26,7 @@ INLINE Ints add_pairs(Ints sums, Ints pairs, uint32_t pair) {
 #define ADD_GROUP(bytes_of_row)                                             \
   do {                                                                      \
     const Ints w = load_ints(b);                                            \
-    _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++) {                \
+    UNROLL for (int r = 0; r < rows; r++) {                \
       const __m256i bytes = _mm256_set1_epi32((int)(bytes_of_row));         \
       sums[0][r].part[0] = add_bytes(sums[0][r].part[0], bytes, w.part[0]); \
       sums[0][r].part[1] = add_bytes(sums[0][r].part[1], bytes, w.part[1]); \
@@ -38,7 +38,7 @@ INLINE void sum_block(const Product *p, int64_t row, int64_t column, Sums sums, 
   const int64_t depth = p->depth;
   const uint8_t *a = p->rows + row * depth;
   const int8_t *b = panel_at(p, column);
-#pragma GCC unroll 6
+  UNROLL
   for (int r = 0; r < rows; r++) sums[0][r] = all_ints(0);
   int64_t at = 0;
   for (; at + GROUP <= depth; at += GROUP, b += LANES * GROUP) ADD_GROUP(bytes_at(a + r * depth + at, GROUP));
