@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from embed_plugin import kernels
 from embed_plugin.cpu.classes import CLASSES, LEAST
-from support.one_operator import SETS, instruction_sets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @natively
 @needs("cc")
 def test_all_sets_of_this_cpu_give_the_same_bits(native: dict[str, str]) -> None:
-    assert list(native) == instruction_sets()
+    assert list(native) == kernels.here()
     assert set(native.values()) == {native[LEAST]}
 
 
@@ -113,4 +113,6 @@ def test_each_set_is_a_class_of_its_family(machine: str) -> None:
     family = "x86-64" if machine == "x86_64" else "arm64"
     sets = [name.replace("_", "-") for name in BUILD["SETS"][machine]]
     assert [CLASSES[name].family for name in sets] == [family] * len(sets)
-    assert set(sets) == {name for name in SETS if CLASSES[name].family == family}
+    assert set(sets) == {
+        name for name in kernels.INSTRUCTION_SETS if name in CLASSES and CLASSES[name].family == family
+    }
