@@ -1,4 +1,7 @@
-"""Vectors on a CPU with AVX2 and no VNNI, emulated by QEMU: exact if its class is known, else the canaries differ."""
+"""Vectors on a CPU with AVX2 and no VNNI, emulated by QEMU.
+
+Own kernels find out what the CPU has, and are exact. onnxruntime's are if the class is known, else the canaries differ.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,18 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from embed_plugin import Encoder, read_model_folder
+from embed_plugin import Encoder, kernels, read_model_folder
 from embed_plugin.cpu.features import cpu_family
+from support.one_operator import needs_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from embed_plugin import Vectors
 
@@ -26,13 +30,16 @@ pytestmark = [
     pytest.mark.skipif(QEMU is None, reason="needs qemu-x86_64 (Debian: qemu-user)"),
     pytest.mark.skipif(cpu_family() != "x86-64", reason="QEMU would need a Python for x86-64"),
 ]
+NO_LIBRARY = Path("none")
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "open 3 lines of text, close 4"]
 
 # QEMU shows the host's /proc/cpuinfo, so the class is stated: the CPU's own, or one it only claims to be.
 SCRIPT = """
 import sys
-from embed_plugin import Encoder, read_model_folder
-sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[2:]).tobytes())
+from pathlib import Path
+from embed_plugin import Encoder, kernels
+kernels.LIBRARY = Path(sys.argv[1])
+sys.stdout.buffer.write(Encoder.load(sys.argv[2]).encode_documents(sys.argv[3:]).tobytes())
 """
 
 
@@ -45,8 +52,8 @@ def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
     return folder
 
 
-def encode_on_haswell(folder: Path, name: str) -> tuple[Vectors, str]:
-    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", SCRIPT, str(folder), *TEXTS]
+def encode_on_haswell(folder: Path, name: str, library: Path = NO_LIBRARY) -> tuple[Vectors, str]:
+    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", SCRIPT, str(library), str(folder), *TEXTS]
     environment = {**os.environ, "EMBED_PLUGIN_INSTRUCTION_SET": name}
     done = subprocess.run(command, capture_output=True, check=True, env=environment)
     return np.frombuffer(done.stdout, np.float32).reshape(len(TEXTS), -1), done.stderr.decode()
@@ -56,6 +63,7 @@ def encode_on_haswell(folder: Path, name: str) -> tuple[Vectors, str]:
 def expected(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Vectors:
     """Vectors of this CPU with the graph that the emulated one runs."""
     monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx2")
+    monkeypatch.setattr(kernels, "LIBRARY", NO_LIBRARY)
     return Encoder.load(tiny_model()).encode_documents(TEXTS)
 
 
@@ -69,6 +77,17 @@ def test_a_class_mistaken_for_vnni_is_noticed(moved: Path, expected: Vectors) ->
     vectors, messages = encode_on_haswell(moved, "avx512-vnni")
     assert np.sum(vectors * expected, axis=1).mean() < 0.998
     assert "OtherCpuWarning: this folder was checked on another CPU" in messages
+
+
+@needs_library
+@pytest.mark.parametrize("name", ["avx2", "avx512-vnni"])
+def test_own_kernels_are_exact_whatever_the_class_is_taken_for(
+    moved: Path, tiny_model: Callable[..., Path], name: str
+) -> None:
+    vectors, messages = encode_on_haswell(moved, name, kernels.LIBRARY)
+    here = Encoder.load(tiny_model()).encode_documents(TEXTS)
+    assert np.sum(vectors * here, axis=1).min() > 0.99999
+    assert "OtherCpuWarning" not in messages
 
 
 def test_an_int8_export_has_the_same_fingerprint(

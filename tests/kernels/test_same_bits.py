@@ -24,7 +24,9 @@ pytestmark = needs_library
 OTHERS = pytest.mark.parametrize("name", [name for name in instruction_sets() if name != LEAST])
 
 
-def results(name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None) -> list[Array]:
+def results(
+    name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None
+) -> list[Array]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(INSTRUCTION_SET_VARIABLE, name)
         found = run(session(operator, *(attribute or ())), operator, *inputs)
