@@ -19,7 +19,11 @@ FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"
 LIBRARIES = ["libasan.so", "libubsan.so", "libstdc++.so.6"]
 """Loaded before Python. The last, because the first looks for the throwing of exceptions when it is loaded."""
 TESTS = ["quantise", "add_norm", "product", "attention", "same_bits", "tiles", "hostile", "library"]
-BUILD = "import sys; from hatch_build import *; sys.exit(compile_library(Path(sys.argv[1]), Path(sys.argv[2])) or 0)"
+BUILD = """
+import sys, hatch_build as build
+build.FLAGS.append("-O0")  # optimised, an instruction set with its checks takes a minute to compile
+sys.exit(build.compile_library(build.Path(sys.argv[1]), build.Path(sys.argv[2])) or 0)
+"""
 
 
 def main() -> int:
@@ -73,18 +77,9 @@ def _test(compiler: list[str], folder: Path) -> int:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     tests = [f"tests/kernels/test_{name}.py" for name in TESTS]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        "--hypothesis-profile=few",
-        *tests,
-    ]
+    options = "-q -n 0 -p no:cacheprovider --hypothesis-profile=few"
+    capture = "--capture=sys"  # else the report is lost with the process
+    command = [sys.executable, "-m", "pytest", *options.split(), capture, *tests]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
