@@ -11,7 +11,12 @@ from pathlib import Path
 from embed_plugin.kernels import LIBRARY
 
 ROOT = Path(__file__).parents[2]
-BUILD = "import sys; from hatch_build import *; sys.exit(compile_library(Path(sys.argv[1]), Path(sys.argv[2])) or 0)"
+BUILD = """
+import os, sys, hatch_build as build
+build.FLAGS += os.environ.get("KERNELS_FLAGS", "").split()
+sys.exit(build.compile_library(build.Path(sys.argv[1]), build.Path(sys.argv[2])) or 0)
+"""
+"""KERNELS_FLAGS holds flags that come after all others."""
 
 
 def build(folder: Path, *, compiler: str = "", flags: tuple[str, ...] = ()) -> Path:
