@@ -11,7 +11,7 @@ enum { LANES = 16 };               /* floats that go through the same steps toge
 enum { GROUP = 4 };                /* rows of a weight that lie together: one instruction adds up four products */
 enum { STEPS = 255, CENTRE = 128 };
 enum { SCALE, MIDDLE, FIRST_KEPT }; /* a row's terms, in order */
-enum { WIDEST = 1 << 15, LARGEST_HEAD = 256, MOST_KEYS = 1 << 17 };
+enum { WIDEST = 1 << 15, LARGEST_HEAD = 256, MOST_KEYS = 1 << 17 }; /* WIDEST * 255 * 128 < 2 ** 31: sums fit */
 
 /* How many parts of a size there are, the last of which may be smaller. */
 static inline int64_t parts(int64_t count, int64_t size) { return (count + size - 1) / size; }

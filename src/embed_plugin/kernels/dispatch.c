@@ -8,6 +8,7 @@
 
 extern const Arithmetic scalar_arithmetic;
 static int always(void) { return 1; }
+static int never(void) { return 0; }
 
 #if defined __x86_64__ || defined _M_X64
 #include <cpuid.h>
@@ -103,7 +104,8 @@ static int has_i8mm(void) { return has_dotprod() && has("hw.optional.arm.FEAT_I8
 extern const Arithmetic dotprod_arithmetic, i8mm_arithmetic;
 #endif
 
-/* The classes of embed_plugin/cpu/classes.py, from the least to the best, and what each runs. */
+/* The classes of embed_plugin/cpu/classes.py, from the least to the best, and what each runs. One whose set was not built
+ * keeps its place, so that the next lesser one runs in its stead. */
 static const struct {
   const char *class_name;
   const Arithmetic *arithmetic;
@@ -113,24 +115,38 @@ static const struct {
 #ifdef HAS_AVX2
     {"avx2", &avx2_arithmetic, has_avx2},
     {"avx512", &avx2_arithmetic, has_avx2},
+#else
+    {"avx2", NULL, never},
+    {"avx512", NULL, never},
 #endif
 #ifdef HAS_AVX_VNNI
     {"avx-vnni", &avx_vnni_arithmetic, has_avx_vnni},
+#else
+    {"avx-vnni", NULL, never},
 #endif
 #ifdef HAS_AVX512_VNNI
     {"avx512-vnni", &avx512_vnni_arithmetic, has_avx512_vnni},
     {"avx512-bf16", &avx512_vnni_arithmetic, has_avx512_vnni},
+#else
+    {"avx512-vnni", NULL, never},
+    {"avx512-bf16", NULL, never},
 #endif
 #ifdef SOFTWARE_TILES
     {"amx", &amx_arithmetic, has_avx512_vnni},
 #elif defined HAS_AMX && defined __linux__
     {"amx", &amx_arithmetic, has_amx},
+#else
+    {"amx", NULL, never},
 #endif
 #ifdef HAS_DOTPROD
     {"dotprod", &dotprod_arithmetic, has_dotprod},
+#else
+    {"dotprod", NULL, never},
 #endif
 #ifdef HAS_I8MM
     {"i8mm", &i8mm_arithmetic, has_i8mm},
+#else
+    {"i8mm", NULL, never},
 #endif
 };
 

@@ -15,14 +15,16 @@ static OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, 
   TRY(read_input(kernel, context, 4, &multiplier));
   TRY(read_input(kernel, context, 5, &term_weights));
   TRY(read_input(kernel, context, 6, &bias));
-  EXPECT(kernel, rows->rank >= 1 && rows->dimensions[rows->rank - 1] >= 1, "QuantisedProduct: a row must have values");
-  const int64_t depth = rows->dimensions[rows->rank - 1], columns = bias.count, row_count = rows->count / depth;
+  const int64_t depth = rows->rank ? rows->dimensions[rows->rank - 1] : 0, columns = bias.count;
+  EXPECT(kernel, depth >= 1 && depth <= WIDEST, "QuantisedProduct: a row must have 1 to 32768 values");
+  const int64_t row_count = rows->count / depth;
   EXPECT(kernel, columns >= 1 && correction.count == columns && multiplier.count == columns,
          "QuantisedProduct: correction, multiplier and bias must have a value for each column");
   EXPECT(kernel, weights.count == parts(columns, LANES) * parts(depth, GROUP) * LANES * GROUP,
          "QuantisedProduct: the weights do not fit the rows and the bias");
   const int64_t term_count = 1 + term_weights.count / columns;
-  EXPECT(kernel, term_count > MIDDLE && term_weights.count % columns == 0 && terms.count == row_count * term_count,
+  EXPECT(kernel, term_count > MIDDLE && term_weights.count % columns == 0 && terms.count % term_count == 0 &&
+                     terms.count / term_count == row_count,
          "QuantisedProduct: each row must have a scale and a term for each row of term_weights");
   *p = (Product){
       .rows = rows->data,

@@ -29,10 +29,10 @@ INLINE void quantise_within(const Kept *kept, const Range *range, const float *x
   const float lowest = least_of(range->least), highest = most_of(range->most);
   const float steps = (highest - lowest) / STEPS, scale = steps > SMALLEST_SCALE ? steps : SMALLEST_SCALE;
   const Floats inverse = all(1 / scale);
-  const int zero = (int)lrintf(-lowest * (1 / scale));
-  const Ints zeros = all_ints(zero);
+  const float zero = rintf(-lowest * (1 / scale)); /* no int, which has no place for NaN */
+  const Ints zeros = to_ints(all(zero));
   out.terms[SCALE] = scale;
-  out.terms[MIDDLE] = scale * (float)(CENTRE - zero);
+  out.terms[MIDDLE] = scale * (CENTRE - zero);
   for (int64_t i = 0; i < kept->count; i++) out.terms[FIRST_KEPT + i] = x[kept->channels[i]];
   int64_t i = 0;
   for (; i + LANES <= width; i += LANES) store_bytes(out.bytes + i, to_steps(load(x + i), inverse, zeros));
