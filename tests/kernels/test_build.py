@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST
+from embed_plugin import kernels
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from support.kernels_build import ROOT
 from support.kernels_build import build as build_kernels
-from support.one_operator import SETS, instruction_sets
 
 LIBRARY = "embed_plugin/kernels/kernels.so"
 INSTRUCTION_SETS = sorted(runpy.run_path(str(ROOT / "hatch_build.py"))["SETS"]["x86_64"])
@@ -103,8 +103,8 @@ def chosen(library: Path, name: str) -> str:
 @pytest.mark.parametrize("refused", INSTRUCTION_SETS)
 def test_a_compiler_that_does_not_know_one_set_builds_the_others(tmp_path: Path, refused: str) -> None:
     library = build_kernels(tmp_path, compiler=recorder(tmp_path, f"/isa/{refused}.c", "-O1"))
-    name, order = refused.replace("_", "-"), [LEAST, *SETS]
-    here = [each for each in instruction_sets() if each != name]
+    name, order = refused.replace("_", "-"), kernels.INSTRUCTION_SETS
+    here = [each for each in kernels.here() if each != name]
     assert [chosen(library, each) for each in here] == here
     assert chosen(library, name) == [each for each in here if order.index(each) < order.index(name)][-1]
 

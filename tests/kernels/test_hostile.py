@@ -27,6 +27,8 @@ pytestmark = on_each_set
 ATTRIBUTES: dict[str, tuple[str, float]] = {
     "AddNormQuantise": ("epsilon", 1e-12),
     "AttentionQuantise": ("num_heads", 2),
+    "NormRows": ("epsilon", 1e-12),
+    "UnitRows": ("epsilon", 1e-12),
 }
 NOT_NUMBERS = [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45]
 
@@ -44,6 +46,9 @@ def fitting(operator: str) -> list[object]:
         "AttentionQuantise": [x[None], x[None], x[None], [1]],
         "QuantisedProduct": list(numbers(3, 32, 20)),
         "ProductGeluQuantise": [*numbers(3, 32, 20), [1]],
+        "NormRows": [x, x[0], x[0]],
+        "SumTokens": [x[None]],
+        "UnitRows": [x],
     }
     return fitting[operator]
 

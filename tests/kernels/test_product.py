@@ -168,8 +168,8 @@ def test_the_quantised_curve_is_that_of_its_values() -> None:
     ("changed", "value", "message"),
     [
         (0, np.zeros((2, 9)), "the weights do not fit"),
-        (0, np.zeros((2, 0)), "a row must have values"),
-        (0, np.uint8(1), "a row must have values"),
+        (0, np.zeros((2, 0)), "a row must have 1 to 32768 values"),
+        (0, np.uint8(1), "a row must have 1 to 32768 values"),
         (1, np.zeros((2, 3)), "a scale and a term"),
         (1, np.zeros((3, 4)), "a scale and a term"),
         (3, np.zeros(19), "a value for each column"),

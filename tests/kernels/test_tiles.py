@@ -18,15 +18,15 @@ from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST
 from kernels.test_attention import inputs
 from kernels.test_product import numbers
 from support.kernels_build import build
-from support.one_operator import instruction_sets, needs_library, ranged, run, session
+from support.one_operator import needs_library, ranged, run, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-HAS_AMX = "amx" in instruction_sets()
+HAS_AMX = "amx" in kernels.here()
 pytestmark = [
     needs_library,
-    pytest.mark.skipif("avx512-vnni" not in instruction_sets(), reason="tiles in software need AVX-512 VNNI"),
+    pytest.mark.skipif("avx512-vnni" not in kernels.here(), reason="tiles in software need AVX-512 VNNI"),
 ]
 KEPT: dict[str, list[int]] = {"QuantisedProduct": [], "ProductGeluQuantise": [0]}
 
