@@ -14,7 +14,7 @@ LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 
 .PHONY: demo test test-server test-oldest test-optimum test-mteb test-mteb-oldest test-cluster test-cluster-oldest
-.PHONY: lint types bench clean
+.PHONY: lint types bench clean test-sanitizers
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
@@ -38,6 +38,10 @@ test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install -q -e '.[test]' -c tests/oldest.txt
 	.venv-oldest/bin/python -m pytest -n auto
+
+# The kernels' tests with GCC's address and undefined behaviour sanitizers, for every instruction set of this CPU.
+test-sanitizers: $(VENV)/dev
+	$(BIN)/python tests/kernels/run_sanitized.py
 
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export

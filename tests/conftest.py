@@ -27,6 +27,7 @@ if find_spec("hypothesis"):  # the environments of the adapters and of Ray have 
     from hypothesis import HealthCheck, settings
 
     settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("few", settings.get_profile("no-clock"), max_examples=5)  # make test-sanitizers
     settings.load_profile("no-clock")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does so in the background; some tests raise it
@@ -131,7 +132,9 @@ def make_checkpoint(folder: Path, *, pooling: str = "mean", model_type: str = "b
     (folder / "config.json").write_text(json.dumps(facts))
     (folder / "1_Pooling").mkdir()
     modes = {f"pooling_mode_{name}": name.startswith(pooling) for name in ("cls_token", "mean_tokens", "max_tokens")}
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"word_embedding_dimension": 32, **modes}))
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": facts["hidden_size"], **modes})
+    )
     save_file(_random_weights(facts), folder / "model.safetensors")
     tiny_tokenizer().save(str(folder / "tokenizer.json"))
     return folder

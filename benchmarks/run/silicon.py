@@ -1,4 +1,4 @@
-"""Print the most that one core of this machine can multiply: int8, fp32, and int8 with AMX where the CPU has it.
+"""Print the most that one core of this machine can multiply, by instruction set: exact int8, and fp32.
 
 Run:  .venv/bin/python benchmarks/run/silicon.py
 """
@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import _path  # noqa: F401 - puts benchmarks/ on the path
 from lib.silicon import cpu_name, measure_silicon
+from lib.tables import table
 
 
 def main() -> None:
-    """Print the two rates."""
+    """Print a line for each instruction set."""
     silicon = measure_silicon()
-    if silicon.int8_rate is None or silicon.fp32_rate is None:
-        print(f"not measured: {silicon.reason}")
-    else:
-        amx = f", int8 with AMX {silicon.amx_rate / 1e9:.0f} GOPS" if silicon.amx_rate else ""
-        rates = f"int8 {silicon.int8_rate / 1e9:.0f} GOPS, fp32 {silicon.fp32_rate / 1e9:.0f} GFLOPS"
-        print(f"{cpu_name()}: {rates} a core{amx}")
+    print(f"{cpu_name()}\n" if silicon.by_set else f"not measured: {silicon.reason}")
+    rates = [[name, *(f"{rate / 1e9:.0f}" for rate in pair)] for name, pair in silicon.by_set.items()]
+    if rates:
+        print(table(["billions of operations a second, one core", "int8, exact", "fp32"], rates))
 
 
 if __name__ == "__main__":

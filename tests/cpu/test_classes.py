@@ -61,3 +61,10 @@ def test_a_class_that_the_cpu_lacks_is_refused(zen5: pytest.MonkeyPatch, name: s
 def test_an_empty_variable_asks_for_nothing(zen5: pytest.MonkeyPatch) -> None:
     zen5.setenv(INSTRUCTION_SET_VARIABLE, "")
     assert detect_class().name == "avx512-bf16"
+
+
+@pytest.mark.parametrize("family", ["x86-64", "arm64", "riscv64"])
+def test_scalar_is_the_least_class_of_any_family(zen5: pytest.MonkeyPatch, family: str) -> None:
+    zen5.setattr(classes, "cpu_family", lambda: family)
+    zen5.setenv(INSTRUCTION_SET_VARIABLE, "scalar")
+    assert (detect_class().name, detect_class().flags) == (family, frozenset())

@@ -16,6 +16,7 @@ from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.model.canaries import CheckedOn, Platform
 from embed_plugin.model.folder import write_manifest
+from support.one_operator import needs_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +30,13 @@ ANOTHER = Platform("another CPU", "onnxruntime", ONNXRUNTIME_VERSION)
 def moved(tiny_model: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """Make a folder that was checked on another platform, with canary vectors at this distance from those here."""
 
-    def make(*, noise: float, platform: Platform = ANOTHER) -> Path:
+    def make(*, noise: float, platform: Platform = ANOTHER, exact: bool = False) -> Path:
         folder = shutil.copytree(tiny_model(), tmp_path / "model")
         spec = read_model_folder(folder)
         vectors = spec.checked_on.vectors(spec.dimension)
         vectors = vectors + noise * np.random.default_rng(1).standard_normal(vectors.shape, dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        checked_on = CheckedOn.of(platform, list(spec.checked_on.canaries), vectors)
+        checked_on = CheckedOn.of(platform, list(spec.checked_on.canaries), vectors, exact=exact)
         write_manifest(folder, type(spec)(**{**spec.__dict__, "checked_on": checked_on}))
         return folder
 
@@ -53,6 +54,22 @@ def test_a_folder_carries_the_vectors_its_encoder_gives(tiny_encoder: Encoder) -
 
 def test_the_same_vectors_on_another_cpu_are_silent(moved: Callable[..., Path]) -> None:
     assert Encoder.load(moved(noise=0.001), EncoderSettings(on_other_cpu="error")).encode_documents(["a"]).any()
+
+
+def test_own_kernels_must_give_the_same_bits_on_another_cpu(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model(), tmp_path / "model")
+    spec = read_model_folder(folder)
+    assert spec.checked_on.exact == spec.checked_on.platform.has_own_kernels
+    there = replace(spec.checked_on.platform, cpu="another CPU")
+    write_manifest(folder, replace(spec, checked_on=replace(spec.checked_on, platform=there)))
+    Encoder.load(folder, EncoderSettings(on_other_cpu="error"))
+
+
+@needs_library
+def test_own_kernels_with_other_bits_on_another_cpu_are_refused(moved: Callable[..., Path]) -> None:
+    folder = moved(noise=1e-6, exact=True, platform=Platform("another CPU", "dotprod", ONNXRUNTIME_VERSION))
+    with pytest.raises(ModelFolderError, match="expected the same bits, which own kernels give on every CPU"):
+        Encoder.load(folder, EncoderSettings(on_other_cpu="error"))
 
 
 def test_other_vectors_on_another_cpu_warn(moved: Callable[..., Path]) -> None:

@@ -1,4 +1,6 @@
-"""Vectors on a CPU with AVX2 and no VNNI, emulated by QEMU: exact if its class is known, else the canaries differ."""
+"""Vectors on a CPU with AVX2 and no VNNI, emulated by QEMU.
+
+Own kernels give the same bits. onnxruntime's operators are exact if the class is known, else the canaries differ."""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ import pytest
 
 from embed_plugin import Encoder, read_model_folder
 from embed_plugin.cpu.features import cpu_family
+from support.one_operator import needs_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,21 +56,41 @@ def encode_on_haswell(folder: Path, name: str) -> tuple[Vectors, str]:
 
 
 @pytest.fixture
-def expected(tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Vectors:
-    """Vectors of this CPU with the graph that the emulated one runs."""
+def without_kernels(moved: Path) -> Path:
+    """The folder with onnxruntime's operators alone."""
+    manifest = json.loads((moved / "embed_plugin.json").read_text())
+    for name in [name for name in manifest["files"] if name.startswith("model.kernels")]:
+        del manifest["files"][name]
+        (moved / name).unlink()
+    (moved / "embed_plugin.json").write_text(json.dumps(manifest))
+    return moved
+
+
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Vectors:
+    """Vectors of this CPU with the form of the weights that the emulated one runs."""
     monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx2")
-    return Encoder.load(tiny_model()).encode_documents(TEXTS)
+    return Encoder.load(folder).encode_documents(TEXTS)
 
 
-def test_a_known_class_is_exact(moved: Path, expected: Vectors) -> None:
-    vectors, messages = encode_on_haswell(moved, "avx2")
-    assert np.sum(vectors * expected, axis=1).mean() > 0.9999
+@needs_library
+@pytest.mark.parametrize("name", ["scalar", "avx2", "avx512-vnni"])
+def test_own_kernels_give_the_same_bits_and_check_the_cpu_themselves(
+    moved: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    vectors, messages = encode_on_haswell(moved, name)
+    assert vectors.tobytes() == here(moved, monkeypatch).tobytes()
     assert "OtherCpuWarning" not in messages
 
 
-def test_a_class_mistaken_for_vnni_is_noticed(moved: Path, expected: Vectors) -> None:
-    vectors, messages = encode_on_haswell(moved, "avx512-vnni")
-    assert np.sum(vectors * expected, axis=1).mean() < 0.998
+def test_a_known_class_is_exact(without_kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, messages = encode_on_haswell(without_kernels, "avx2")
+    assert np.sum(vectors * here(without_kernels, monkeypatch), axis=1).mean() > 0.9999
+    assert "OtherCpuWarning" not in messages
+
+
+def test_a_class_mistaken_for_vnni_is_noticed(without_kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, messages = encode_on_haswell(without_kernels, "avx512-vnni")
+    assert np.sum(vectors * here(without_kernels, monkeypatch), axis=1).mean() < 0.998
     assert "OtherCpuWarning: this folder was checked on another CPU" in messages
 
 

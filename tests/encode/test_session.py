@@ -14,6 +14,7 @@ from embed_plugin.cpu.classes import CLASSES, classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION, OnnxSession, open_session
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
+from support.one_operator import needs_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,17 @@ def test_the_class_is_read_when_a_session_is_made(
         monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", cpu.name)
         platform = OnnxSession.of(tiny_model()).platform
         assert (platform.cpu, platform.kernels) == (cpu.name, kernels.choose(cpu).name)
+
+
+@needs_library
+def test_every_set_of_own_kernels_gives_the_same_vectors(
+    tiny_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, found = np.array([[2, 4, 5, 6, 3], [2, 7, 8, 9, 3]]), set()
+    for name in kernels.here():
+        monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", name)
+        found.add(OnnxSession.of(tiny_model()).run(ids).tobytes())
+    assert len(found) == 1
 
 
 def test_a_class_that_this_cpu_is_not_stops_loading(

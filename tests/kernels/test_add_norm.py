@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.one_operator import Rows, assert_quantised, layer_norm, needs_library, quantise, ranged, run, session
+from support.one_operator import Rows, assert_quantised, layer_norm, on_each_set, quantise, ranged, run, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-pytestmark = needs_library
+pytestmark = on_each_set
 WIDTHS = [1, 2, 15, 16, 17, 63, 64, 65, 384, 1540]
 
 

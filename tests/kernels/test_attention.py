@@ -13,7 +13,7 @@ from support.one_operator import (
     assert_quantised,
     attention,
     dequantise,
-    needs_library,
+    on_each_set,
     quantise,
     ranged,
     run,
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-pytestmark = needs_library
+pytestmark = on_each_set
 OPERATOR = "AttentionQuantise"
-BF16 = 2**-8
-"""The largest error of one rounding to bf16, as a part of the value."""
+ERROR = 4e-4
+"""The largest error of values of -1 to 1: half a step of 2047, and of shares of 2 ** -13."""
 
 
 def inputs(texts: int, rows: int, length: int, width: int, seed: int = 0) -> list[Array]:
@@ -43,37 +43,38 @@ def attended(values: list[Array], heads: int, kept: Sequence[int] = ()) -> Rows:
     return Rows(*run(session(OPERATOR, "num_heads", heads), OPERATOR, *values, kept))
 
 
-@pytest.mark.parametrize("size", [32, 64])
-@pytest.mark.parametrize("length", [1, 2, 15, 16, 31, 32, 33, 100, 513])
+@pytest.mark.parametrize("size", [16, 32, 48, 64, 128, 256])
+@pytest.mark.parametrize("length", [1, 2, 15, 16, 17, 33, 100, 129, 513])
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, None])
 def test_attention_of_any_length(size: int, length: int, rows: int | None) -> None:
     values = inputs(2, rows or length, length, 2 * size)
-    assert_quantised(attended(values, 2), attention(values, heads=2), 3 * BF16)
+    assert_quantised(attended(values, 2), attention(values, heads=2), 2 * ERROR)
 
 
-def test_the_rounding_of_products_cancels_in_the_mean() -> None:
+def test_it_adds_nothing_to_the_rounding_of_its_rows() -> None:
     values = inputs(4, 50, 50, 384)
     found = attended(values, 12)
-    assert np.abs(dequantise(found) - attention(values, heads=12)).mean() < found.terms[..., 0].mean()
+    error = np.abs(dequantise(found) - attention(values, heads=12)) / found.terms[..., :1]
+    assert 0.24 < error.mean() < 0.26  # that of numbers anywhere between two steps is 0.25
 
 
 def test_one_key_far_above_the_others() -> None:
     q, k, v = inputs(1, 3, 40, 64)
     k[0, 17], q[...] = 1e4, 1e4
-    assert_quantised(attended([q, k, v], 1), np.repeat(v[:, 17:18], 3, axis=1), BF16)
+    assert_quantised(attended([q, k, v], 1), np.repeat(v[:, 17:18], 3, axis=1), ERROR)
 
 
 @pytest.mark.parametrize("factor", [0, 1e-30, 1e-4])
 def test_tiny_scores_are_the_mean(factor: float) -> None:
     q, k, v = inputs(1, 3, 40, 64)
     found = attended([q * np.float32(factor), k, v], 2)
-    assert_quantised(found, np.repeat(v.mean(1, keepdims=True), 3, axis=1), BF16)
+    assert_quantised(found, np.repeat(v.mean(1, keepdims=True), 3, axis=1), ERROR)
 
 
 def test_scores_far_below_zero() -> None:
     q, k, v = inputs(1, 2, 33, 32)
     q[...], k[...] = -1e15, 1e15
-    assert_quantised(attended([q, k, v], 1), np.repeat(v.mean(1, keepdims=True), 2, axis=1), BF16)
+    assert_quantised(attended([q, k, v], 1), np.repeat(v.mean(1, keepdims=True), 2, axis=1), ERROR)
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -82,7 +83,7 @@ def test_its_rows_are_those_of_its_values(size: int, rows: int) -> None:
     """Whatever channels are kept, all of them here, the others are quantised as they are known to be."""
     values = inputs(2, rows, 13, 3 * size)
     exact = attended(values, 3, range(3 * size)).terms[..., 2:]
-    np.testing.assert_allclose(exact, attention(values, heads=3), atol=3 * BF16)
+    np.testing.assert_allclose(exact, attention(values, heads=3), atol=2 * ERROR)
     for kept in ([], [0, size, 3 * size - 1]):
         found, same = attended(values, 3, kept), quantise(exact, kept)
         assert found.terms.tobytes() == same.terms.tobytes()
@@ -96,7 +97,7 @@ def test_no_rows(texts: int) -> None:
     assert found.terms.shape == (texts, 0, 2)
 
 
-@given(st.integers(1, 70), st.integers(1, 20), st.integers(0, 5), st.integers(1, 5), st.sampled_from([32, 64]))
+@given(st.integers(1, 70), st.integers(1, 20), st.integers(0, 5), st.integers(1, 5), st.sampled_from([16, 32, 64]))
 def test_a_text_and_a_row_do_not_depend_on_the_others(
     length: int, rows: int, first: int, count: int, size: int
 ) -> None:
@@ -126,7 +127,7 @@ def test_threads_on_one_session_get_the_same_bits() -> None:
         ({0: np.zeros((1, 3, 64))}, "queries must be"),
         ({0: np.zeros((3, 64))}, "queries must be"),
         ({2: np.zeros((2, 6, 64))}, "queries must be"),
-        ({1: np.zeros((2, 0, 64)), 2: np.zeros((2, 0, 64))}, "one key or more"),
+        ({1: np.zeros((2, 0, 64)), 2: np.zeros((2, 0, 64))}, "1 to 131072 keys"),
         ({3: [64]}, "outside of its row"),
     ],
 )
@@ -138,10 +139,15 @@ def test_inputs_that_do_not_fit_are_refused(change: dict[int, object], message: 
         run(session(OPERATOR, "num_heads", 2), OPERATOR, *given)
 
 
-@pytest.mark.parametrize("width", [16, 33, 48, 96, 128])
+@pytest.mark.parametrize("width", [1, 8, 33, 40, 272, 512])
 def test_heads_of_another_size_are_refused(width: int) -> None:
-    with pytest.raises(Exception, match="32 or 64 channels"):
+    with pytest.raises(Exception, match="16 to 256 channels, a multiple of 16"):
         attended(inputs(1, 2, 2, width), 1)
+
+
+def test_heads_must_share_the_channels() -> None:
+    with pytest.raises(Exception, match="16 to 256 channels, a multiple of 16"):
+        attended(inputs(1, 2, 2, 100), 3)
 
 
 @pytest.mark.parametrize("heads", [0, -1, 1025, 2**59])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import runpy
 import shutil
 import subprocess
@@ -12,10 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from embed_plugin.cpu.classes import CLASSES
+from embed_plugin import kernels
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
+from support.kernels_build import ROOT
+from support.kernels_build import build as build_kernels
 
-ROOT = Path(__file__).parents[2]
 LIBRARY = "embed_plugin/kernels/kernels.so"
+INSTRUCTION_SETS = sorted(runpy.run_path(str(ROOT / "hatch_build.py"))["SETS"]["x86_64"])
+OPERATORS = {each.stem for each in (ROOT / "src/embed_plugin/kernels").glob("*.c")}
 compiles = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64" or shutil.which("cc") is None,
     reason="the kernels are built on Linux x86-64 with a C compiler",
@@ -49,11 +54,6 @@ def build(project: Path, target: str = "wheel", **environment: str) -> tuple[Pat
     return built, done.stdout + done.stderr
 
 
-def test_it_is_compiled_for_the_flags_of_the_least_class_that_loads_it() -> None:
-    instructions = runpy.run_path(str(ROOT / "hatch_build.py"))["INSTRUCTIONS"]
-    assert set(instructions) == {flag.replace("_", "") for flag in CLASSES["avx512-bf16"].flags}
-
-
 @compiles
 def test_a_wheel_brings_the_library(project: Path) -> None:
     wheel, _ = build(project)
@@ -75,16 +75,76 @@ def test_a_wheel_from_the_sdist_brings_it_too(project: Path) -> None:
     assert LIBRARY in zipfile.ZipFile(wheel).namelist()
 
 
-@compiles
-def test_an_assembler_that_does_not_know_amx_builds_the_rest(project: Path) -> None:
-    compiler = project / "old-cc"
+def recorder(folder: Path, refused: str = "no source", last: str = "") -> str:
+    """Make a compiler that does not know one source, takes a last flag, and keeps its commands and the objects."""
+    compiler, objects = folder / "recording-cc", folder / "objects"
+    objects.mkdir()
     compiler.write_text(
-        '#!/bin/sh\ncase "$*" in *-DWITHOUT_TILES*) exec cc "$@" ;; esac\necho no such instruction >&2; exit 1\n'
+        f"""#!/bin/sh
+echo "$*" >> {folder}/commands
+case "$*" in *"{refused}"*) echo no such instruction >&2; exit 1 ;; esac
+cc "$@" {last} || exit
+for word; do case "$word" in *.o) cp "$word" {objects} ;; esac; done
+"""
     )
     compiler.chmod(0o755)
-    wheel, printed = build(project, CC=str(compiler))
-    assert LIBRARY in zipfile.ZipFile(wheel).namelist()
-    assert "without its own CPU kernels" not in printed
+    return str(compiler)
+
+
+def chosen(library: Path, name: str) -> str:
+    """The set that a library runs where a class is named, in a process of its own."""
+    script = "import sys; from embed_plugin.kernels import *; print(arithmetic_of(Path(sys.argv[1])))"
+    environment = {**os.environ, INSTRUCTION_SET_VARIABLE: name}
+    command = [sys.executable, "-c", script, str(library)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@compiles
+@pytest.mark.parametrize("refused", INSTRUCTION_SETS)
+def test_a_compiler_that_does_not_know_one_set_builds_the_others(tmp_path: Path, refused: str) -> None:
+    library = build_kernels(tmp_path, compiler=recorder(tmp_path, f"/isa/{refused}.c", "-O1"))
+    name, order = refused.replace("_", "-"), kernels.INSTRUCTION_SETS
+    here = [each for each in kernels.here() if each != name]
+    assert [chosen(library, each) for each in here] == here
+    assert chosen(library, name) == [each for each in here if order.index(each) < order.index(name)][-1]
+
+
+@compiles
+def test_a_compiler_that_fails_at_the_reference_builds_nothing(project: Path) -> None:
+    wheel, printed = build(project, CC=recorder(project, "/isa/scalar.c"))
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert "no such instruction" in printed
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    build_kernels(folder, compiler=recorder(folder))
+    return folder
+
+
+@compiles
+def test_only_the_sources_of_a_set_are_compiled_for_it(recorded: Path) -> None:
+    commands = [line.split() for line in (recorded / "commands").read_text().splitlines()]
+    compiled = {Path(words[words.index("-c") + 1]): words for words in commands if "-c" in words}
+    flagged = {path.stem for path, words in compiled.items() if any(word.startswith("-m") for word in words)}
+    assert flagged == set(INSTRUCTION_SETS)
+    assert OPERATORS | {"scalar"} | flagged == {path.stem for path in compiled}
+
+
+@compiles
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="objdump is not installed")
+def test_what_runs_on_every_cpu_has_no_avx(recorded: Path) -> None:
+    uses = {each.stem for each in (recorded / "objects").iterdir() if uses_avx(each)}
+    assert uses == set(INSTRUCTION_SETS)
+
+
+def uses_avx(compiled: Path) -> bool:
+    """Tell if an object has an instruction that AVX brought: their names begin with v."""
+    command = ["objdump", "-d", "--no-show-raw-insn", str(compiled)]
+    code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "ret" in code
+    return re.search(r"\tv\w+ .*%[xyz]mm", code) is not None
 
 
 @pytest.mark.parametrize(

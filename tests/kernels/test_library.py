@@ -1,69 +1,78 @@
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from embed_plugin import kernels
 from embed_plugin.cpu import detect_class
-from embed_plugin.cpu.classes import CLASSES
-from support.one_operator import needs_library, session
+from embed_plugin.cpu.classes import CLASSES, INSTRUCTION_SET_VARIABLE, LEAST, classes_of
+from embed_plugin.cpu.features import cpu_family, cpu_flags
+from kernels.test_product import numbers
+from support.one_operator import needs_library, run, session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+HERE = classes_of(cpu_family(), cpu_flags())
+OTHERS = {"avx512": "avx2", "avx512-bf16": "avx512-vnni"}
+"""Classes that have no arithmetic of their own, and the best they can run."""
 
-@pytest.fixture
-def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Simulate a machine that has everything."""
-    (tmp_path / "kernels.so").touch()
+
+def test_none_without_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "kernels.so")
-    monkeypatch.setattr(kernels, "uses_amx", lambda _: True)
-    monkeypatch.setattr(sys, "platform", "linux")
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", ["avx512-bf16", "amx"])
-def test_it_is_found_where_everything_is_there(able: Path, name: str) -> None:
-    found = kernels.choose(CLASSES[name])
-    assert (found.name, found.library) == (name, able / "kernels.so")
-
-
-@pytest.mark.parametrize("name", sorted(CLASSES.keys() - {"avx512-bf16", "amx"}))
-@pytest.mark.usefixtures("able")
-def test_none_for_another_class(name: str) -> None:
-    found = kernels.choose(CLASSES[name])
-    assert (found.name, found.library) == ("onnxruntime", None)
-    assert found.reason == f"own kernels need Linux and one of avx512-bf16, amx, this is {name}"
-
-
-def test_none_without_the_file(able: Path) -> None:
-    (able / "kernels.so").unlink()
     found = kernels.choose(CLASSES["amx"])
     assert (found.name, found.library) == ("onnxruntime", None)
     assert "without a C compiler" in found.reason
 
 
-@pytest.mark.usefixtures("able")
-def test_none_on_another_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert kernels.choose(CLASSES["amx"]).library is None
-
-
-@pytest.mark.usefixtures("able")
-def test_amx_that_linux_refuses_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "uses_amx", lambda _: False)
-    assert kernels.choose(CLASSES["amx"]).name == "avx512-bf16"
+@needs_library
+def test_the_best_set_runs_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(INSTRUCTION_SET_VARIABLE, raising=False)
+    best = kernels.here()[-1]
+    if best == LEAST:
+        pytest.skip("this CPU has none of the sets")
+    found = kernels.choose(detect_class())
+    assert (found.name, found.library) == (best, kernels.LIBRARY)
+    assert found.reason == f"the own kernels for {best}, on {HERE[-1]}"
 
 
 @needs_library
-def test_amx_is_used_where_the_class_says_so_and_not_where_another_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert kernels.uses_amx(kernels.LIBRARY) is (kernels.choose(detect_class()).name == "amx")
-    monkeypatch.setenv("EMBED_PLUGIN_INSTRUCTION_SET", "avx512-bf16")
-    assert not kernels.uses_amx(kernels.LIBRARY)
+def test_c_alone_runs_where_it_is_asked_for_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, HERE[0].name)
+    found = kernels.choose(detect_class())
+    assert (found.name, found.library) == ("onnxruntime", None)
+    assert found.reason.endswith(f"{INSTRUCTION_SET_VARIABLE}=scalar gives their bits all the same")
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, LEAST)
+    assert kernels.choose(detect_class()).name == LEAST
+
+
+@needs_library
+@pytest.mark.parametrize("name", [LEAST, *(each.name for each in HERE)])
+def test_the_set_that_is_named_is_the_one_that_runs(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, name)
+    expected = OTHERS.get(name, name if name in kernels.INSTRUCTION_SETS else LEAST)
+    assert kernels.arithmetic_of(kernels.LIBRARY) == expected
+    if name == LEAST or expected != LEAST:
+        assert kernels.choose(detect_class()).name == expected
+
+
+@needs_library
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_a_named_set_that_this_cpu_lacks_never_runs(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Python refuses such a name; C must not trust it."""
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, name)
+    assert kernels.arithmetic_of(kernels.LIBRARY) in kernels.here()
+
+
+@needs_library
+def test_a_session_keeps_the_set_that_it_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = numbers(3, 8, 20)
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, LEAST)
+    made = session("QuantisedProduct")
+    expected = run(made, "QuantisedProduct", *case)[0].tobytes()
+    monkeypatch.setenv(INSTRUCTION_SET_VARIABLE, kernels.here()[-1])
+    assert run(made, "QuantisedProduct", *case)[0].tobytes() == expected
 
 
 @needs_library

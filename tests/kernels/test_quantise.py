@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from support.one_operator import Rows, assert_quantised, needs_library, quantise, ranged, run, session
+from support.one_operator import Rows, assert_quantised, on_each_set, quantise, ranged, run, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-pytestmark = needs_library
+pytestmark = on_each_set
 OPERATOR = "QuantiseRows"
 WIDTHS = [1, 2, 15, 16, 17, 31, 32, 33, 384, 1536]
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from embed_plugin.cpu import detect_class
 from embed_plugin.encode.session import open_session
-from embed_plugin.kernels import DOMAIN, LIBRARY, choose
+from embed_plugin.kernels import DOMAIN, LIBRARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-needs_library = pytest.mark.skipif(
-    choose(detect_class()).library is None, reason="the kernels were not built, or not for this CPU"
-)
-
+needs_library = pytest.mark.skipif(not LIBRARY.is_file(), reason="the kernels were not built")
+on_each_set = [needs_library, pytest.mark.usefixtures("instruction_set")]
 CENTRE = 128
 SMALLEST_SCALE = 1e-30
 PRODUCT = {
@@ -43,6 +40,9 @@ INPUTS = {
     "ProductGeluQuantise": {**PRODUCT, "kept": "i"},
     "AddNormQuantise": {"a": "f", "b": "f", "gamma": "f", "beta": "f", "kept": "i"},
     "AttentionQuantise": {"q": "f", "k": "f", "v": "f", "kept": "i"},
+    "NormRows": {"x": "f", "gamma": "f", "beta": "f"},
+    "SumTokens": {"x": "f"},
+    "UnitRows": {"x": "f"},
 }
 OUTPUTS = {
     "QuantiseRows": {"u": "b", "t": "f"},
@@ -50,6 +50,9 @@ OUTPUTS = {
     "ProductGeluQuantise": {"u": "b", "t": "f"},
     "AddNormQuantise": {"y": "f", "u": "b", "t": "f"},
     "AttentionQuantise": {"u": "b", "t": "f"},
+    "NormRows": {"y": "f"},
+    "SumTokens": {"y": "f"},
+    "UnitRows": {"y": "f"},
 }
 TYPES = {
     "f": (TensorProto.FLOAT, np.float32),

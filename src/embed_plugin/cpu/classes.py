@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 INSTRUCTION_SET_VARIABLE = "EMBED_PLUGIN_INSTRUCTION_SET"
 """The environment variable that names a class to use in place of the best one that this CPU has."""
 
+LEAST = "scalar"
+"""In place of a class, the least one of any family: no instruction that not every CPU has."""
+
 
 @dataclass(frozen=True)
 class CpuClass:
@@ -82,9 +85,11 @@ def classes_of(family: str, flags: AbstractSet[str]) -> list[CpuClass]:
 
 
 def _named(name: str, possible: list[CpuClass]) -> CpuClass:
+    if name == LEAST:
+        return possible[0]
     for each in possible:
         if each.name == name:
             return each
     found = f"{INSTRUCTION_SET_VARIABLE} is {name!r}, which this CPU ({possible[-1]}) is not"
-    expected = ", ".join(each.name for each in possible)
+    expected = ", ".join([LEAST, *(each.name for each in possible)])
     raise InvalidInputError(f"{found}; expected {expected}, or no such variable for the best of them")

@@ -40,15 +40,25 @@ its scale. 0.9964 was seen, between ARM and x86, so the mean is compared and not
 docs/measurements/instruction-sets.md."""
 
 
-def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str) -> CheckedOn:
-    """Encode the canaries as documents; returns their vectors and the platform that computed them, for a new folder."""
-    return CheckedOn.of(session.platform, TEXTS, _encode(TEXTS, tokenizer, session, prefix))
+def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str, is_exact: bool) -> CheckedOn:
+    """Encode the canaries as documents; returns their vectors and the platform that computed them, for a new folder.
+
+    Args:
+        tokenizer: The folder's.
+        session: The folder's.
+        prefix: Of documents.
+        is_exact: The graph for own kernels gives the same bits on every CPU.
+    """
+    exact = is_exact and session.platform.has_own_kernels
+    return CheckedOn.of(session.platform, TEXTS, _encode(TEXTS, tokenizer, session, prefix), exact=exact)
 
 
 def check_moved(
     spec: ModelSpec, tokenizer: TextTokenizer, session: OnnxSession, on_other_cpu: Literal["warn", "error"]
 ) -> None:
     """Encode the canaries and compare, if the class of CPU, the kernels or onnxruntime differ from the folder's check.
+
+    Where own kernels computed them there and here, they must have the same bits, else nearly the same directions.
 
     Warns:
         OtherCpuWarning: the vectors differ, and ``on_other_cpu`` is ``warn``.
@@ -60,13 +70,14 @@ def check_moved(
     if there == here:
         return
     vectors = _encode(spec.checked_on.canaries, tokenizer, session, spec.document_prefix)
-    cosines = np.sum(vectors * spec.checked_on.vectors(spec.dimension), axis=1)
-    if cosines.mean() >= FLOOR:
+    stored = spec.checked_on.vectors(spec.dimension)
+    cosines = np.sum(vectors * stored, axis=1)
+    exact = spec.checked_on.exact and here.has_own_kernels
+    if np.array_equal(vectors, stored) if exact else cosines.mean() >= FLOOR:
         return
     moved = f"this folder was checked on {there}, this is {here}, and its vectors differ here"
-    found = (
-        f"the canary texts' mean cosine is {cosines.mean():.4f} (least {cosines.min():.4f}), expected {FLOOR} or more"
-    )
+    expected = "the same bits, which own kernels give on every CPU" if exact else f"{FLOOR} or more"
+    found = f"the canary texts' mean cosine is {cosines.mean():.4f} (least {cosines.min():.4f}), expected {expected}"
     remedy = f"install onnxruntime {there.onnxruntime}, " if there.onnxruntime != here.onnxruntime else ""
     remedy += "use a folder exported here or with --precision fp32, or accept it with on_other_cpu='ignore'"
     message = f"{moved}: {found}; {remedy}"

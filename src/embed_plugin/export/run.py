@@ -28,7 +28,7 @@ from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter
 from embed_plugin.export.int8.calibrate import calibrate
-from embed_plugin.export.int8.kernel_graph import kernel_graph
+from embed_plugin.export.int8.kernel_graph import gives_same_bits, kernel_graph
 from embed_plugin.export.int8.quantise import quantise
 from embed_plugin.export.int8.texts import (
     QUERY_KINDS,
@@ -130,7 +130,10 @@ class _Export:
             comparison = self.quantise(list(calibration), held_out)
             shutil.copy(self.exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-        checked_on = check_here(self.tokenizer, OnnxSession.of(self.folder), prefix=self.prefixes.document)
+        session = OnnxSession.of(self.folder)
+        checked_on = check_here(
+            self.tokenizer, session, prefix=self.prefixes.document, is_exact=gives_same_bits(self.folder / KERNEL_GRAPH)
+        )
         spec = write_manifest(self.folder, self.spec(dimension, done, checked_on))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))

@@ -22,19 +22,21 @@ A row's result does not depend on the other rows in the call.
 from __future__ import annotations
 
 import ctypes
-import sys
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST, classes_of
+from embed_plugin.cpu.features import cpu_family, cpu_flags
 
 if TYPE_CHECKING:
     from embed_plugin.cpu import CpuClass
 
 DOMAIN = "embed_plugin"
 LIBRARY = Path(__file__).with_name("kernels.so")
-CLASSES = ("avx512-bf16", "amx")
-"""The classes of CPU that the library is compiled for. It requests AMX from Linux, and works without it if Linux
-refuses, or if :data:`~embed_plugin.cpu.classes.INSTRUCTION_SET_VARIABLE` names a class without it."""
+INSTRUCTION_SETS = (LEAST, "avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm")
+"""What the operators are written for, in each family of CPU from C alone to the best; all give the same bits."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,25 @@ class Kernels:
 
 
 def choose(cpu: CpuClass) -> Kernels:
-    """Choose the operators for a class of CPU: this package's, if they were built and support it."""
-    if sys.platform != "linux" or cpu.name not in CLASSES:
-        return Kernels("onnxruntime", None, f"own kernels need Linux and one of {', '.join(CLASSES)}, this is {cpu}")
+    """Choose the operators for a class of CPU: this package's, if they were built and it has instructions for them."""
     if not LIBRARY.is_file():
         return Kernels("onnxruntime", None, "this installation has no own kernels: it was made without a C compiler")
-    if cpu.name == "amx" and not uses_amx(LIBRARY):
-        return Kernels("avx512-bf16", LIBRARY, "Linux, or the way the library was compiled, refuses AMX")
-    return Kernels(cpu.name, LIBRARY, f"the own kernels for {cpu}")
+    name = arithmetic_of(LIBRARY)
+    if name == LEAST and os.environ.get(INSTRUCTION_SET_VARIABLE) != LEAST:
+        slow = f"C alone is slower than its operators, and own kernels know no instructions of {cpu}"
+        return Kernels("onnxruntime", None, f"{slow}; {INSTRUCTION_SET_VARIABLE}={LEAST} gives their bits all the same")
+    return Kernels(name, LIBRARY, f"the own kernels for {name}, on {cpu}")
 
 
-def uses_amx(library: Path) -> bool:
-    """Return True if new sessions multiply with AMX: the CPU has it, Linux grants it and the variable allows it."""
-    return bool(ctypes.CDLL(str(library)).embed_plugin_uses_amx())
+def here() -> list[str]:
+    """Name the instruction sets that this CPU can run, from the least to the best."""
+    names = [LEAST, *(each.name for each in classes_of(cpu_family(), cpu_flags()))]
+    return [name for name in INSTRUCTION_SETS if name in names]
+
+
+def arithmetic_of(library: Path) -> str:
+    """Return the instruction set that new sessions use: the best that this CPU has and the variable allows."""
+    find = ctypes.CDLL(str(library)).embed_plugin_arithmetic
+    find.restype = ctypes.c_char_p
+    found: bytes = find()
+    return found.decode("ascii")

@@ -8,3 +8,6 @@ OrtStatus *quantised_product(void *kernel, OrtKernelContext *context);
 OrtStatus *product_gelu_quantise(void *kernel, OrtKernelContext *context);
 OrtStatus *add_norm_quantise(void *kernel, OrtKernelContext *context);
 OrtStatus *attention_quantise(void *kernel, OrtKernelContext *context);
+OrtStatus *norm_rows(void *kernel, OrtKernelContext *context);
+OrtStatus *sum_tokens(void *kernel, OrtKernelContext *context);
+OrtStatus *unit_rows(void *kernel, OrtKernelContext *context);

@@ -8,22 +8,23 @@ OrtStatus *read_kept(const Kernel *kernel, OrtKernelContext *context, size_t ind
   TRY(read_input(kernel, context, index, &channels));
   EXPECT(kernel, width >= 1 && width <= WIDEST, "embed_plugin: a row must have 1 to 32768 values");
   kept->channels = channels.data, kept->count = channels.count, kept->width = width;
-  for (int64_t i = 0; i < width; i += LANES) kept->quantised[i / LANES] = lanes(width - i);
+  for (int64_t i = 0; i < width; i += LANES)
+    kept->quantised[i / LANES] = width - i < LANES ? (uint16_t)((1u << (width - i)) - 1) : 0xffff;
   for (int64_t i = 0; i < kept->count; i++) {
     const int64_t channel = kept->channels[i];
     EXPECT(kernel, channel >= 0 && channel < width, "embed_plugin: a kept channel is outside of its row");
-    kept->quantised[channel / LANES] &= (__mmask16) ~(1u << channel % LANES);
+    kept->quantised[channel / LANES] &= (uint16_t)~(1u << channel % LANES);
   }
   return NULL;
 }
 
 OrtStatus *create_rows(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
-                       const Kept *kept, uint8_t **rows, float **terms) {
+                       const Kept *kept, Rows *rows) {
   const int64_t width = like->dimensions[like->rank - 1];
-  void *bytes, *floats;
+  void *bytes, *terms;
   TRY(create_output(kernel, context, index, like, kept->width - width, &bytes));
-  TRY(create_output(kernel, context, index + 1, like, term_count(kept) - width, &floats));
-  *rows = bytes, *terms = floats;
+  TRY(create_output(kernel, context, index + 1, like, term_count(kept) - width, &terms));
+  *rows = (Rows){bytes, terms};
   return NULL;
 }
 
@@ -31,16 +32,11 @@ OrtStatus *quantise_rows(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
   Tensor x;
   Kept kept;
-  uint8_t *rows;
-  float *terms;
+  Rows rows;
   TRY(read_input(kernel, context, 0, &x));
   EXPECT(kernel, x.rank >= 1, "QuantiseRows: a row must have values");
   TRY(read_kept(kernel, context, 1, x.dimensions[x.rank - 1], &kept));
-  TRY(create_rows(kernel, context, 0, &x, &kept, &rows, &terms));
-  const float *row = x.data;
-  for (int64_t left = x.count; left > 0; left -= kept.width) {
-    quantise_row(&kept, row, rows, terms);
-    row += kept.width, rows += kept.width, terms += term_count(&kept);
-  }
+  TRY(create_rows(kernel, context, 0, &x, &kept, &rows));
+  kernel->arithmetic->quantise(&kept, x.data, x.count / kept.width, rows);
   return NULL;
 }

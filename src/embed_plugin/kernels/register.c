@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exported.h"
 #include "operators.h"
 #include "tensor.h"
-#include "tiles.h"
 
 enum { MOST_HEADS = 1024 };
 
@@ -39,7 +39,7 @@ static void destroy(void *kernel) { free(kernel); }
 
 static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
   values.ort = ort;
-  values.tiles = may_use_tiles();
+  values.arithmetic = choose_arithmetic();
   *kernel = malloc(sizeof values);
   if (!*kernel) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for an operator");
   memcpy(*kernel, &values, sizeof values);
@@ -51,7 +51,7 @@ static OrtStatus *create_plain(const OrtCustomOp *op, OrtApi ort, const OrtKerne
   return new_kernel(ort, (Kernel){0}, kernel);
 }
 
-static OrtStatus *create_add_norm(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+static OrtStatus *create_with_epsilon(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
   (void)op;
   Kernel values = {0};
   TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
@@ -97,9 +97,14 @@ static const Operator operators[] = {
     /* the same, kept -> rows, terms */
     OPERATOR("ProductGeluQuantise", create_plain, product_gelu_quantise, "bfsnfffi", "bf"),
     /* a, b, gamma, beta, kept -> y, rows, terms */
-    OPERATOR("AddNormQuantise", create_add_norm, add_norm_quantise, "ffffi", "fbf"),
+    OPERATOR("AddNormQuantise", create_with_epsilon, add_norm_quantise, "ffffi", "fbf"),
     /* q, k, v, kept -> rows, terms */
     OPERATOR("AttentionQuantise", create_attention, attention_quantise, "fffi", "bf"),
+    /* x, gamma, beta -> y */
+    OPERATOR("NormRows", create_with_epsilon, norm_rows, "fff", "f"),
+    /* x -> y */
+    OPERATOR("SumTokens", create_plain, sum_tokens, "f", "f"),
+    OPERATOR("UnitRows", create_with_epsilon, unit_rows, "f", "f"),
 };
 
 static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
@@ -109,7 +114,7 @@ static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
 }
 
 /* Sessions refer to the domain and do not own it, so that there is one for all of them; it lives as long as the
- * process, as this library does (it is linked with -z nodelete), and is never taken away from a session at exit. */
+ * process, as this library does (hatch_build.py says why), and is never taken away from a session at exit. */
 static pthread_mutex_t domain_lock = PTHREAD_MUTEX_INITIALIZER;
 static OrtCustomOpDomain *shared_domain;
 
@@ -125,8 +130,7 @@ static OrtStatus *find_domain(OrtApi ort) {
   return status;
 }
 
-__attribute__((visibility("default"))) OrtStatus *RegisterCustomOps(OrtSessionOptions *options,
-                                                                     const OrtApiBase *base) {
+EXPORTED OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
   OrtApi ort = base->api(ORT_TABLE_VERSION);
   if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.16");
   pthread_mutex_lock(&domain_lock);

@@ -10,6 +10,16 @@ typedef struct {
 
 /* More is given back as soon as less is enough: one long text must not cost memory for ever. */
 enum { LARGE = 1 << 22 };
+enum { LINE = 64 };
+
+#ifdef _WIN32
+#include <malloc.h>
+static void *allocate(size_t bytes) { return _aligned_malloc(bytes, LINE); }
+static void give_back(void *memory) { _aligned_free(memory); }
+#else
+static void *allocate(size_t bytes) { return aligned_alloc(LINE, bytes); }
+static void give_back(void *memory) { free(memory); }
+#endif
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -17,7 +27,7 @@ static int has_key;
 
 static void release(void *value) {
   Scratch *of_thread = value;
-  for (int use = 0; use < SCRATCH_USES; use++) free(of_thread->memory[use]);
+  for (int use = 0; use < SCRATCH_USES; use++) give_back(of_thread->memory[use]);
   free(of_thread);
 }
 
@@ -39,10 +49,10 @@ static Scratch *find(void) {
 void *scratch(int use, size_t bytes) {
   Scratch *of_thread = find();
   if (!of_thread) return NULL;
-  const size_t had = of_thread->bytes[use], whole = (bytes / 64 + 1) * 64;
+  const size_t had = of_thread->bytes[use], whole = (bytes / LINE + 1) * LINE;
   if (had < whole || (had > LARGE && whole <= LARGE)) {
-    free(of_thread->memory[use]);
-    of_thread->memory[use] = aligned_alloc(64, whole);
+    give_back(of_thread->memory[use]);
+    of_thread->memory[use] = allocate(whole);
     of_thread->bytes[use] = of_thread->memory[use] ? whole : 0;
   }
   return of_thread->memory[use];

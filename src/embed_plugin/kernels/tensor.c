@@ -6,7 +6,9 @@ static OrtStatus *read_shape(OrtApi ort, const OrtShapeInfo *shape, Tensor *tens
     return ort_status(ort, ORT_INVALID_ARGUMENT, "embed_plugin: an input has more than 8 dimensions");
   TRY(ort_dimensions(ort, shape, tensor->dimensions, tensor->rank));
   tensor->count = 1;
-  for (size_t i = 0; i < tensor->rank; i++) tensor->count *= tensor->dimensions[i];
+  for (size_t i = 0; i < tensor->rank; i++)
+    if (__builtin_mul_overflow(tensor->count, tensor->dimensions[i], &tensor->count))
+      return ort_status(ort, ORT_INVALID_ARGUMENT, "embed_plugin: an input has too many values");
   return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* The inputs and outputs of one call, and early returns if their shapes do not fit together. */
 #pragma once
 
+#include "arithmetic.h"
 #include "onnxruntime_abi.h"
 
 enum { MOST_DIMENSIONS = 8 };
@@ -12,12 +13,12 @@ typedef struct {
   int64_t count; /* of values, all dimensions together */
 } Tensor;
 
-/* An operator of one session: onnxruntime's functions, what the node's attributes say, and whether it uses AMX. */
+/* An operator of one session: onnxruntime's functions, this CPU's, and what the node's attributes say. */
 typedef struct {
   OrtApi ort;
+  const Arithmetic *arithmetic;
   int64_t heads;
   float epsilon;
-  int tiles;
 } Kernel;
 
 /* Return the status if it is a failure; the caller of the operator releases it. */

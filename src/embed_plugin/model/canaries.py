@@ -22,7 +22,7 @@ class Platform:
 
     Attributes:
         cpu: The class of CPU; see :mod:`embed_plugin.cpu.classes`.
-        kernels: The class of CPU that the kernels are written for, or ``onnxruntime`` for its own operators.
+        kernels: The instruction set of this package's kernels, or ``onnxruntime`` for its own operators.
         onnxruntime: The release of onnxruntime.
     """
 
@@ -30,8 +30,13 @@ class Platform:
     kernels: str
     onnxruntime: str
 
+    @property
+    def has_own_kernels(self) -> bool:
+        """This package's kernels computed the vectors."""
+        return self.kernels != "onnxruntime"
+
     def __str__(self) -> str:
-        own = "" if self.kernels == "onnxruntime" else f" with own kernels ({self.kernels})"
+        own = f" with own kernels ({self.kernels})" if self.has_own_kernels else ""
         return f"{self.cpu}{own}, onnxruntime {self.onnxruntime}"
 
 
@@ -43,16 +48,18 @@ class CheckedOn:
         platform: The platform that computed the vectors.
         canaries: Vector of each canary text: little-endian float32 in base64, as a number on every line would bury
             the rest of the manifest.
+        exact: Own kernels computed them, and give the same bits on every CPU.
     """
 
     platform: Platform
     canaries: Mapping[str, str]
+    exact: bool = False
 
     @classmethod
-    def of(cls, platform: Platform, texts: Sequence[str], vectors: Vectors) -> CheckedOn:
+    def of(cls, platform: Platform, texts: Sequence[str], vectors: Vectors, *, exact: bool = False) -> CheckedOn:
         """Make the record of a check: one vector ``(dimension,)`` per text."""
         encoded = [base64.b64encode(vector.astype(_FLOAT).tobytes()).decode() for vector in vectors]
-        return cls(platform, dict(zip(texts, encoded, strict=True)))
+        return cls(platform, dict(zip(texts, encoded, strict=True)), exact)
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> CheckedOn:
@@ -62,12 +69,13 @@ class CheckedOn:
             ValueError, TypeError, KeyError: it has another form.
         """
         platform = Platform(**content["platform"])
-        if not all(type(value) is str for value in vars(platform).values()) or content.keys() != {
-            "platform",
-            "canaries",
-        }:
+        exact = content.get("exact", False)  # folders made before say nothing
+        names = {"platform", "canaries", "exact"}
+        if not all(type(value) is str for value in vars(platform).values()) or content.keys() - names:
             raise ValueError(f"found {content!r:.80}")
-        return cls(platform, content["canaries"])
+        if type(exact) is not bool:
+            raise ValueError(f"exact is {exact!r:.80}")
+        return cls(platform, content["canaries"], exact)
 
     def vectors(self, dimension: int) -> Vectors:
         """Return the canaries' vectors, ``(n, dimension)``.

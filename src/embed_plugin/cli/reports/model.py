@@ -15,6 +15,7 @@ from embed_plugin.model.folder import KERNEL_GRAPH
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.spec import ModelSpec
 
 
@@ -34,8 +35,10 @@ def _reason_for_no_graph(spec: ModelSpec) -> str:
     return "this folder has no graph for own kernels"
 
 
-def _checked_on(there: Platform, machine: Mapping[str, str]) -> str:
-    here = Platform(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
+def _checked_on(checked: CheckedOn, machine: Mapping[str, str]) -> str:
+    there, here = checked.platform, Platform(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
+    if checked.exact and here.has_own_kernels:
+        return f"{there}; own kernels give the same bits on every CPU, here too"
     if there == here:
         return f"{there}, as this machine is"
     return f"{there}; this machine is {here}, and the canary texts are compared when the model is loaded"
@@ -55,7 +58,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "document prefix": repr(spec.document_prefix),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
-        "checked on": _checked_on(spec.checked_on.platform, machine),
+        "checked on": _checked_on(spec.checked_on, machine),
         "runs here": f"{machine['class']}, kernels {machine['kernels']}: {machine['reason']}",
     }
     return facts | _figures_of(spec)

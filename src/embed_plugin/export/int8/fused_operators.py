@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from embed_plugin.export.int8.quantise import Quantiser
 
-HEAD_SIZES = (32, 64)
-"""Channels of an attention head that the kernels are made for."""
+HEAD_SIZES = range(16, 256 + 1, 16)
+"""Channels of an attention head that the kernels take."""
 
 RESIDUALS = ("LayerNormalization", "Slice")
 """Operators that give the residual of a layer: a norm, or its first token. Both have the product's shape."""
@@ -104,6 +104,7 @@ class FusedOperators:
         if len(inner) != 1 or inner[0].op_type != "MultiHeadAttention":
             return None
         heads = attribute(inner[0], "num_heads")
-        if self.channels[value] not in [heads * size for size in HEAD_SIZES]:
+        size, rest = divmod(self.channels[value], heads)
+        if rest or size not in HEAD_SIZES:
             return None
         return FusedOperator("AttentionQuantise", list(inner[0].input), [choice], attributes={"num_heads": heads})

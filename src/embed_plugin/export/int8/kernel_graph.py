@@ -10,15 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 from onnx import helper
 
 from embed_plugin.export.int8.fused_operators import FusedOperators
+from embed_plugin.export.int8.ordered_sums import ordered_sums
 from embed_plugin.export.int8.quantise import CENTRE, QuantisedValue, Quantiser
+from embed_plugin.export.onnx_graph.edit import remove_unused
 from embed_plugin.kernels import DOMAIN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
-    import onnx
 
     from embed_plugin.export.int8.quantise import Quantisation
     from embed_plugin.export.int8.weights import QuantisedWeight
@@ -28,6 +32,24 @@ PANEL_COLUMNS = 16
 
 GROUP_ROWS = 4
 """Rows of a weight that are stored together: one instruction adds up four products."""
+
+
+EXACT = frozenset(
+    {"Add", "Cast", "Concat", "Div", "Gather", "Mul", "Range", "Shape", "Slice", "Squeeze", "Sub", "Unsqueeze"}
+)
+"""onnxruntime's operators that move numbers, or round each once: they give the same bits on every CPU."""
+
+
+def gives_same_bits(graph: Path) -> bool:
+    """Tell if every CPU computes the same bits with a graph: with own kernels, and what cannot be otherwise.
+
+    Args:
+        graph: The file; False if there is none.
+    """
+    if not graph.is_file():
+        return False
+    nodes = onnx.load(graph, load_external_data=False).graph.node
+    return all(node.domain == DOMAIN or node.op_type in EXACT for node in nodes)
 
 
 def kernel_graph(model: onnx.ModelProto, quantisation: Quantisation) -> onnx.ModelProto:
@@ -48,12 +70,14 @@ class _KernelQuantiser(Quantiser):
         find = FusedOperators(self)
         self.activated = find.activated_products()
         self.fused = find.fused()
+        self.ordered = ordered_sums(model.graph)
         self.replaced = {node.name for fused in self.fused.values() for node in fused.replaced}
         self.replaced.update(self.activated.values())
 
     def run(self) -> onnx.ModelProto:
         model = super().run()
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+        remove_unused(model.graph)
         return model
 
     def other(self, node: onnx.NodeProto) -> None:
@@ -61,6 +85,8 @@ class _KernelQuantiser(Quantiser):
         if fused := self.fused.get(node.output[0]):
             given = (node.output[0],) if fused.gives_value else ()
             self.quantising_node(fused.name, node.output[0], fused.inputs, given, **fused.attributes)
+        elif ordered := self.ordered.get(node.output[0]):
+            self.node(ordered.operator, node.output[0], *ordered.inputs, domain=DOMAIN, **ordered.attributes)
         elif node.name not in self.replaced:
             super().other(node)
 

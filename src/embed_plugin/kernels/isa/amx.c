@@ -3,10 +3,9 @@
  * A tile of weights is 16 groups of a panel, as they lie in the file. Two tiles of rows by two panels are multiplied at a
  * time: four tiles of sums, two of rows and two of weights are all there are. The sums of one block are made results while
  * the next block is multiplied, for tiles and vectors are different units. */
-#include <string.h>
+#include "avx512_vnni.h"
 
-#include "product.h"
-#include "scratch.h"
+#include "../scratch.h"
 #include "tiles.h"
 
 enum { ROWS_AT_ONCE = 4, BLOCK_ROWS = 2 * TILE_ROWS, BLOCK_COLUMNS = 2 * LANES, TILE_SIZE = TILE_ROWS * TILE_BYTES };
@@ -16,7 +15,7 @@ enum { ROWS_AT_ONCE = 4, BLOCK_ROWS = 2 * TILE_ROWS, BLOCK_COLUMNS = 2 * LANES, 
 typedef struct {
   uint8_t *bytes; /* [tiles of rows][depth_tiles][TILE_SIZE] */
   int64_t depth_tiles;
-} Rows;
+} TileRows;
 
 /* Two panels; a last tile of them that is not whole is read from a copy, filled up with zeros. */
 typedef struct {
@@ -28,9 +27,9 @@ typedef struct {
 typedef struct {
   int32_t sums[2][BLOCK_ROWS][LANES] __attribute__((aligned(64))); /* by panel */
   int64_t row, rows, column, finished;
-} Block;
+} TileBlock;
 
-static void pack_row(const Product *p, const Rows *rows, int64_t row) {
+static void pack_tile_row(const Product *p, const TileRows *rows, int64_t row) {
   uint8_t *to = rows->bytes + row / TILE_ROWS * rows->depth_tiles * TILE_SIZE + row % TILE_ROWS * TILE_BYTES;
   for (int64_t at = 0; at < rows->depth_tiles * TILE_BYTES; at += TILE_BYTES, to += TILE_SIZE) {
     const int64_t left = row < p->row_count ? p->depth - at : 0;
@@ -49,16 +48,16 @@ static void read_weights(const Product *p, int64_t column, Weights *weights) {
 }
 
 /* One row, or four, which share the loads of the columns' constants. */
-static inline __attribute__((always_inline)) void finish_rows(const Product *p, const Block *block, const int rows) {
+static inline __attribute__((always_inline)) void finish_rows(const Product *p, const TileBlock *block, const int rows) {
   const int64_t end = least(p->columns, block->column + BLOCK_COLUMNS), row = block->row + block->finished;
   for (int64_t first = block->column, j = 0; first < end; first += LANES, j++) {
-    __m512i sums[ROWS_AT_ONCE];
-    for (int r = 0; r < rows; r++) sums[r] = _mm512_load_si512(block->sums[j][block->finished + r]);
+    Ints sums[ROWS_AT_ONCE];
+    for (int r = 0; r < rows; r++) sums[r] = load_ints(block->sums[j][block->finished + r]);
     store_results(p, sums, row, first, p->columns - first, rows);
   }
 }
 
-static inline void finish(const Product *p, Block *block, int64_t rows) {
+static inline void finish(const Product *p, TileBlock *block, int64_t rows) {
   const int64_t end = least(block->finished + rows, block->rows);
   for (; block->finished + ROWS_AT_ONCE <= end; block->finished += ROWS_AT_ONCE) finish_rows(p, block, ROWS_AT_ONCE);
   for (; block->finished < end; block->finished++) finish_rows(p, block, 1);
@@ -66,7 +65,7 @@ static inline void finish(const Product *p, Block *block, int64_t rows) {
 
 /* Multiply `block`, and finish the one before it. Meanwhile this block's part of the next panels is fetched: each of the
  * blocks of rows fetches `lines` lines of the cache for each tile of its depth. */
-static void multiply_block(const Product *p, const Rows *rows, const Weights *weights, Block *block, Block *before) {
+static void multiply_tiles(const Product *p, const TileRows *rows, const Weights *weights, TileBlock *block, TileBlock *before) {
   const int64_t depth_tiles = rows->depth_tiles, whole = p->depth / TILE_BYTES;
   const uint8_t *upper = rows->bytes + block->row / TILE_ROWS * depth_tiles * TILE_SIZE;
   const uint8_t *lower = upper + (block->rows > TILE_ROWS ? depth_tiles * TILE_SIZE : 0);
@@ -95,30 +94,33 @@ static void multiply_block(const Product *p, const Rows *rows, const Weights *we
   TILE_STORE(3, block->sums[1][TILE_ROWS], TILE_BYTES);
 }
 
-static void multiply(const Product *p, const Rows *rows) {
+static void multiply_packed(const Product *p, const TileRows *rows) {
   Weights weights = {.last = {{0}}};
-  Block blocks[2] = {{.rows = 0}, {.rows = 0}};
+  TileBlock blocks[2] = {{.rows = 0}, {.rows = 0}};
   int now = 0;
   for (int64_t column = 0; column < p->columns; column += BLOCK_COLUMNS) {
     read_weights(p, column, &weights);
     for (int64_t row = 0; row < p->row_count; row += BLOCK_ROWS, now = !now) {
-      Block *block = &blocks[now];
+      TileBlock *block = &blocks[now];
       block->row = row, block->rows = least(p->row_count - row, BLOCK_ROWS);
       block->column = column, block->finished = 0;
-      multiply_block(p, rows, &weights, block, &blocks[!now]);
+      multiply_tiles(p, rows, &weights, block, &blocks[!now]);
     }
   }
   finish(p, &blocks[!now], BLOCK_ROWS);
 }
 
-int multiply_by_tiles(const Product *p) {
-  Rows rows = {.depth_tiles = parts(p->depth, TILE_BYTES)};
+static int multiply_by_tiles(const Product *p) {
+  if (p->row_count == 0) return 1;
+  TileRows rows = {.depth_tiles = parts(p->depth, TILE_BYTES)};
   const int64_t padded = parts(p->row_count, TILE_ROWS) * TILE_ROWS;
   rows.bytes = scratch(SCRATCH_ROWS, (size_t)(padded * rows.depth_tiles * TILE_BYTES));
-  if (!rows.bytes) return 0;
-  for (int64_t row = 0; row < padded; row++) pack_row(p, &rows, row);
+  if (!rows.bytes) return multiply_all(p);
+  for (int64_t row = 0; row < padded; row++) pack_tile_row(p, &rows, row);
   shape_tiles();
-  multiply(p, &rows);
+  multiply_packed(p, &rows);
   release_tiles();
   return 1;
 }
+
+TABLE(amx_arithmetic, "amx", multiply_by_tiles);

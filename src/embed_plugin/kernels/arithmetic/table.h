@@ -1,0 +1,20 @@
+/* The functions of one instruction set. Before this come its registers, its products, and how much it attends at a time. */
+#pragma once
+
+#include "attention.h"
+#include "gelu.h"
+#include "norm.h"
+#include "product.h"
+
+#define TABLE(of, name_, multiply_)            \
+  const Arithmetic of = {                      \
+      .name = name_,                           \
+      .quantise = quantise,                    \
+      .multiply = multiply_,                   \
+      .activate = activate,                    \
+      .norm = norm,                            \
+      .norm_and_quantise = norm_and_quantise,  \
+      .attend = attend,                        \
+      .sum_rows = sum_rows,                    \
+      .scale_to_unit = scale_to_unit,          \
+  }

@@ -1,0 +1,3 @@
+#include "avx512_vnni.h"
+
+TABLE(avx512_vnni_arithmetic, "avx512-vnni", multiply_all);

@@ -1,0 +1,30 @@
+/* SumTokens and UnitRows: token vectors become one vector of length 1, in the same order on every CPU. */
+#include "operators.h"
+#include "tensor.h"
+
+OrtStatus *sum_tokens(void *instance, OrtKernelContext *context) {
+  const Kernel *kernel = instance;
+  Tensor x;
+  void *y;
+  TRY(read_input(kernel, context, 0, &x));
+  EXPECT(kernel, x.rank == 3, "SumTokens: token vectors must be (n, length, h)");
+  const int64_t texts = x.dimensions[0], tokens = x.dimensions[1], width = x.dimensions[2];
+  const Tensor like = {.dimensions = {texts, 1, width}, .rank = 3};
+  TRY(create_output(kernel, context, 0, &like, 0, &y));
+  for (int64_t text = 0; text < texts; text++)
+    kernel->arithmetic->sum_rows((const float *)x.data + text * tokens * width, tokens, width, (float *)y + text * width);
+  return NULL;
+}
+
+OrtStatus *unit_rows(void *instance, OrtKernelContext *context) {
+  const Kernel *kernel = instance;
+  Tensor x;
+  void *y;
+  TRY(read_input(kernel, context, 0, &x));
+  EXPECT(kernel, x.rank >= 1 && x.dimensions[x.rank - 1] >= 1, "UnitRows: a row must have values");
+  const int64_t width = x.dimensions[x.rank - 1];
+  TRY(create_output(kernel, context, 0, &x, 0, &y));
+  for (int64_t at = 0; at < x.count; at += width)
+    kernel->arithmetic->scale_to_unit((const float *)x.data + at, width, kernel->epsilon, (float *)y + at);
+  return NULL;
+}
