@@ -1,8 +1,8 @@
 /* softmax(q k^T / sqrt(size)) v of every head, as rows.
  *
- * Queries, keys, values and shares are whole numbers of 12 to 15 bits, so that their products are summed exactly, in any
- * order. 128 keys are gone through at a time: their shares are relative to a power of 2 that is at least the largest of them,
- * and blocks are added up as floats that are scaled by powers of 2. No memory is needed for the scores of a whole text. */
+ * Queries, keys, values and shares are whole numbers of 12 to 14 bits, so that their products are summed exactly, in any
+ * order. 128 keys are gone through at a time: their shares are relative to the largest score of them, and blocks are added up
+ * as floats, each relative to the largest score so far. No memory is needed for the scores of a whole text. */
 #pragma once
 
 #include <math.h>
