@@ -1,8 +1,9 @@
-"""Operators for onnxruntime that do several steps of an int8 text encoder at once, in C for CPUs with AVX-512 BF16.
+"""Operators for onnxruntime that do several steps of an int8 text encoder at once, in C.
 
-They are built with the package if there is a C compiler (``hatch_build.py``). They are optional: without them, the same
-steps are onnxruntime's own operators. A session loads them with ``SessionOptions.register_custom_ops_library``. Their
-domain is :data:`DOMAIN`, version 1:
+They are built with the package if there is a C compiler (``hatch_build.py``), once for each instruction set that it
+knows, and the library finds out which of them the CPU has. All give the same results, bit for bit. They are optional:
+without them, the same steps are onnxruntime's own operators. A session loads them with
+``SessionOptions.register_custom_ops_library``. Their domain is :data:`DOMAIN`, version 1:
 
 - ``QuantiseRows(x, kept)``: uint8 rows of the shape of ``x``, and float32 terms ``(..., 2 + kept)`` of each row: scale,
   middle, and the values of the kept channels (int64, may be empty). ``x`` is nearly ``scale * (rows - 128) + middle``,
@@ -13,10 +14,14 @@ domain is :data:`DOMAIN`, version 1:
 - ``ProductGeluQuantise(..., kept)``: the GELU of that, as rows and terms.
 - ``AddNormQuantise(a, b, gamma, beta, kept)``, attribute ``epsilon``: the layer norm of ``a + b``, as float32, and as
   rows and terms.
-- ``AttentionQuantise(q, k, v, kept)``, attribute ``num_heads``, heads of 32 or 64 channels: ``softmax(q k^T / sqrt(d))
-  v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms.
+- ``AttentionQuantise(q, k, v, kept)``, attribute ``num_heads``, heads of 16 to 256 channels, a multiple of 16:
+  ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms.
+- ``NormRows(x, gamma, beta)``, attribute ``epsilon``: the layer norm of ``x``.
+- ``SumTokens(x)``: the sum of each text's tokens, ``(n, length, h)`` to ``(n, 1, h)``.
+- ``UnitRows(x)``, attribute ``epsilon``: ``x / sqrt(sum(x ** 2) + epsilon)`` of each row.
 
-A row's result does not depend on the other rows in the call.
+A row's result does not depend on the other rows in the call. Inputs whose shapes do not fit are refused; a row with NaN
+or infinity has a result of no use.
 """
 
 from __future__ import annotations

@@ -67,26 +67,26 @@ static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtK
   return new_kernel(ort, values, kernel);
 }
 
-#define OPERATOR(name_, create_, compute_, inputs_, outputs_)                                              \
-  {                                                                                                        \
-    .op = {.version = ORT_TABLE_VERSION,                                                                   \
-           .name = name,                                                                                   \
-           .provider = provider,                                                                           \
-           .input_type = input_type,                                                                       \
-           .input_count = input_count,                                                                     \
-           .output_type = output_type,                                                                     \
-           .output_count = output_count,                                                                   \
-           .destroy = destroy,                                                                             \
-           .input_characteristic = characteristic,                                                         \
-           .output_characteristic = characteristic,                                                        \
-           .input_memory = memory,                                                                         \
-           .variadic_input_least = not_variadic,                                                           \
-           .variadic_input_homogeneous = not_variadic,                                                     \
-           .variadic_output_least = not_variadic,                                                          \
-           .variadic_output_homogeneous = not_variadic,                                                    \
-           .create = create_,                                                                              \
-           .compute = compute_},                                                                           \
-    .name = name_, .inputs = inputs_, .outputs = outputs_                                                  \
+#define OPERATOR(name_, create_, compute_, inputs_, outputs_) \
+  {                                                           \
+    .op = {.version = ORT_TABLE_VERSION,                      \
+           .name = name,                                      \
+           .provider = provider,                              \
+           .input_type = input_type,                          \
+           .input_count = input_count,                        \
+           .output_type = output_type,                        \
+           .output_count = output_count,                      \
+           .destroy = destroy,                                \
+           .input_characteristic = characteristic,            \
+           .output_characteristic = characteristic,           \
+           .input_memory = memory,                            \
+           .variadic_input_least = not_variadic,              \
+           .variadic_input_homogeneous = not_variadic,        \
+           .variadic_output_least = not_variadic,             \
+           .variadic_output_homogeneous = not_variadic,       \
+           .create = create_,                                 \
+           .compute = compute_},                              \
+    .name = name_, .inputs = inputs_, .outputs = outputs_     \
   }
 
 static const Operator operators[] = {

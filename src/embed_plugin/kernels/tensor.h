@@ -22,15 +22,15 @@ typedef struct {
 } Kernel;
 
 /* Return the status if it is a failure; the caller of the operator releases it. */
-#define TRY(call)                    \
-  do {                               \
-    OrtStatus *status_ = (call);     \
-    if (status_) return status_;     \
+#define TRY(call)                \
+  do {                           \
+    OrtStatus *status_ = (call); \
+    if (status_) return status_; \
   } while (0)
 
 /* Return an error unless the condition on the inputs holds: the arithmetic checks nothing. */
-#define EXPECT(kernel, condition, message) \
-  do {                                     \
+#define EXPECT(kernel, condition, message)                                             \
+  do {                                                                                 \
     if (!(condition)) return ort_status((kernel)->ort, ORT_INVALID_ARGUMENT, message); \
   } while (0)
 

@@ -231,9 +231,9 @@ INLINE void attend_rows(const Head *head, int64_t row, float *out, int64_t strid
     }
 }
 
-#define ATTEND(rows)                                                                                      \
-  static void attend_##rows(const Head *head, int64_t row, float *out, int64_t stride) {                  \
-    attend_rows(head, row, out, stride, rows);                                                            \
+#define ATTEND(rows)                                                                     \
+  static void attend_##rows(const Head *head, int64_t row, float *out, int64_t stride) { \
+    attend_rows(head, row, out, stride, rows);                                           \
   }
 typedef void Attend(const Head *, int64_t row, float *out, int64_t stride);
 ATTEND(1) ATTEND(2) ATTEND(3) ATTEND(4)

@@ -27,9 +27,9 @@ typedef struct {
 } Ints;
 
 #define EACH_PART UNROLL for (int i_ = 0; i_ < PARTS; i_++)
-#define OF_PARTS(type, result)               \
-  type y_;                                   \
-  EACH_PART y_.part[i_] = result;            \
+#define OF_PARTS(type, result)    \
+  type y_;                        \
+  EACH_PART y_.part[i_] = result; \
   return y_;
 
 INLINE Floats all(float x) { OF_PARTS(Floats, part_all(x)) }
@@ -71,12 +71,12 @@ INLINE Floats scale_by_power(Floats x, Floats whole) {
 }
 
 /* One number of 16: lanes 8 apart first, then 4, 2 and 1. */
-#define REDUCE(name, operation, last)                                                               \
-  INLINE float name(Floats x) {                                                                     \
-    UNROLL for (int half = PARTS / 2; half; half /= 2)                             \
-      UNROLL for (int i = 0; i < half; i++)                                        \
-        x.part[i] = operation(x.part[i], x.part[i + half]);                                         \
-    return last(x.part[0]);                                                                         \
+#define REDUCE(name, operation, last)                       \
+  INLINE float name(Floats x) {                             \
+    UNROLL for (int half = PARTS / 2; half; half /= 2)      \
+      UNROLL for (int i = 0; i < half; i++)                 \
+        x.part[i] = operation(x.part[i], x.part[i + half]); \
+    return last(x.part[0]);                                 \
   }
 REDUCE(sum_of, part_add, part_sum)
 REDUCE(least_of, part_minimum, part_least)

@@ -44,9 +44,9 @@ typedef void MultiplyBlock(const Product *, int64_t row, int64_t column);
   static void block_##rows##_##panels(const Product *p, int64_t row, int64_t column) { \
     multiply_block(p, row, column, LANES, rows, panels);                               \
   }
-#define LAST(rows)                                                                     \
-  static void block_##rows##_last(const Product *p, int64_t row, int64_t column) {     \
-    multiply_block(p, row, column, p->columns - column, rows, 1);                      \
+#define LAST(rows)                                                                 \
+  static void block_##rows##_last(const Product *p, int64_t row, int64_t column) { \
+    multiply_block(p, row, column, p->columns - column, rows, 1);                  \
   }
 #define EACH(of, ...) of(1, ##__VA_ARGS__) of(2, ##__VA_ARGS__) of(3, ##__VA_ARGS__) \
                       of(4, ##__VA_ARGS__) of(5, ##__VA_ARGS__) of(6, ##__VA_ARGS__)

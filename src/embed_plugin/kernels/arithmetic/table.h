@@ -6,15 +6,15 @@
 #include "norm.h"
 #include "product.h"
 
-#define TABLE(of, name_, multiply_)            \
-  const Arithmetic of = {                      \
-      .name = name_,                           \
-      .quantise = quantise,                    \
-      .multiply = multiply_,                   \
-      .activate = activate,                    \
-      .norm = norm,                            \
-      .norm_and_quantise = norm_and_quantise,  \
-      .attend = attend,                        \
-      .sum_rows = sum_rows,                    \
-      .scale_to_unit = scale_to_unit,          \
+#define TABLE(of, name_, multiply_)           \
+  const Arithmetic of = {                     \
+      .name = name_,                          \
+      .quantise = quantise,                   \
+      .multiply = multiply_,                  \
+      .activate = activate,                   \
+      .norm = norm,                           \
+      .norm_and_quantise = norm_and_quantise, \
+      .attend = attend,                       \
+      .sum_rows = sum_rows,                   \
+      .scale_to_unit = scale_to_unit,         \
   }

@@ -47,11 +47,11 @@ static inline Part part_scale_by_power(Part x, Part whole) {
 }
 
 /* Lanes 4 apart, then 2, then 1. */
-#define PART_REDUCE(name, operation)                                                            \
-  static inline float name(Part x) {                                                            \
-    __m128 y = operation(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));               \
-    y = operation(y, _mm_movehl_ps(y, y));                                                      \
-    return _mm_cvtss_f32(operation(y, _mm_movehdup_ps(y)));                                     \
+#define PART_REDUCE(name, operation)                                              \
+  static inline float name(Part x) {                                              \
+    __m128 y = operation(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)); \
+    y = operation(y, _mm_movehl_ps(y, y));                                        \
+    return _mm_cvtss_f32(operation(y, _mm_movehdup_ps(y)));                       \
   }
 PART_REDUCE(part_sum, _mm_add_ps)
 PART_REDUCE(part_least, _mm_min_ps)

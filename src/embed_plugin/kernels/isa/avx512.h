@@ -36,12 +36,12 @@ static inline Part part_less_whole(Part x, Part whole) { return _mm512_sub_ps(x,
 static inline Part part_scale_by_power(Part x, Part whole) { return _mm512_scalef_ps(x, whole); }
 
 /* Lanes 8 apart, then 4, 2 and 1. */
-#define PART_REDUCE(name, operation_256, operation)                                                     \
-  static inline float name(Part x) {                                                                    \
-    const __m256 half = operation_256(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));         \
-    __m128 y = operation(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));                 \
-    y = operation(y, _mm_movehl_ps(y, y));                                                              \
-    return _mm_cvtss_f32(operation(y, _mm_movehdup_ps(y)));                                             \
+#define PART_REDUCE(name, operation_256, operation)                                             \
+  static inline float name(Part x) {                                                            \
+    const __m256 half = operation_256(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1)); \
+    __m128 y = operation(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));         \
+    y = operation(y, _mm_movehl_ps(y, y));                                                      \
+    return _mm_cvtss_f32(operation(y, _mm_movehdup_ps(y)));                                     \
   }
 PART_REDUCE(part_sum, _mm256_add_ps, _mm_add_ps)
 PART_REDUCE(part_least, _mm256_min_ps, _mm_min_ps)

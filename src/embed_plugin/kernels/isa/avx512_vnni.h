@@ -26,14 +26,14 @@ INLINE Ints add_pairs(Ints sums, Ints pairs, uint32_t pair) {
 }
 
 /* Four products of each row and column. */
-#define ADD_GROUP(bytes_of_row)                                                                                      \
-  do {                                                                                                               \
-    UNROLL for (int j = 0; j < panels; j++) w[j] = load_ints(b + j * panel);                        \
-    UNROLL for (int r = 0; r < rows; r++) {                                                         \
-      const __m512i bytes = _mm512_set1_epi32((int)(bytes_of_row));                                                  \
-      UNROLL for (int j = 0; j < panels; j++)                                                       \
-        sums[j][r].part[0] = add_bytes(sums[j][r].part[0], bytes, w[j].part[0]);                                     \
-    }                                                                                                                \
+#define ADD_GROUP(bytes_of_row)                                                  \
+  do {                                                                           \
+    UNROLL for (int j = 0; j < panels; j++) w[j] = load_ints(b + j * panel);     \
+    UNROLL for (int r = 0; r < rows; r++) {                                      \
+      const __m512i bytes = _mm512_set1_epi32((int)(bytes_of_row));              \
+      UNROLL for (int j = 0; j < panels; j++)                                    \
+        sums[j][r].part[0] = add_bytes(sums[j][r].part[0], bytes, w[j].part[0]); \
+    }                                                                            \
   } while (0)
 
 INLINE void sum_block(const Product *p, int64_t row, int64_t column, Sums sums, const int rows, const int panels) {

@@ -26,7 +26,7 @@ INLINE Ints add_pairs(Ints sums, Ints pairs, uint32_t pair) {
 #define ADD_GROUP(bytes_of_row)                                             \
   do {                                                                      \
     const Ints w = load_ints(b);                                            \
-    UNROLL for (int r = 0; r < rows; r++) {                \
+    UNROLL for (int r = 0; r < rows; r++) {                                 \
       const __m256i bytes = _mm256_set1_epi32((int)(bytes_of_row));         \
       sums[0][r].part[0] = add_bytes(sums[0][r].part[0], bytes, w.part[0]); \
       sums[0][r].part[1] = add_bytes(sums[0][r].part[1], bytes, w.part[1]); \

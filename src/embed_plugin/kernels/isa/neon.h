@@ -87,9 +87,9 @@ INLINE Ints pairs_of(Ints first, Ints second) {
 enum { TRANSPOSED = 8 };
 
 /* Exchange the neighbours 1, 2 or 4 int16 apart that are on the wrong side of the diagonal of two rows. */
-#define EXCHANGE(a, b, type)                                                                      \
-  do {                                                                                            \
-    const int16x8_t a_ = a, b_ = b;                                                               \
+#define EXCHANGE(a, b, type)                                                                                     \
+  do {                                                                                                           \
+    const int16x8_t a_ = a, b_ = b;                                                                              \
     a = vreinterpretq_s16_##type(vtrn1q_##type(vreinterpretq_##type##_s16(a_), vreinterpretq_##type##_s16(b_))); \
     b = vreinterpretq_s16_##type(vtrn2q_##type(vreinterpretq_##type##_s16(a_), vreinterpretq_##type##_s16(b_))); \
   } while (0)

@@ -14,14 +14,14 @@ enum { AT_ONCE = 4 * GROUP }; /* bytes of a row in a register */
 
 /* Four products of each row and column: of the four of a row's bytes that is so named. No load of weights may pass the
  * products before it: gcc would load many early, and keep sums in memory for lack of registers. */
-#define ADD_GROUP(four)                                                                              \
-  do {                                                                                               \
-    UNROLL for (int i = 0; i < PARTS; i++) {                                        \
-      const int8x16_t w = vld1q_s8(b + (four * PARTS + i) * AT_ONCE);                                \
-      UNROLL for (int r = 0; r < rows; r++)                                         \
-        sums[0][r].part[i] = ADD_BYTES(sums[0][r].part[i], w, factors[r], four);                     \
-      __asm__ volatile("" : : : "memory");                                                           \
-    }                                                                                                \
+#define ADD_GROUP(four)                                                          \
+  do {                                                                           \
+    UNROLL for (int i = 0; i < PARTS; i++) {                                     \
+      const int8x16_t w = vld1q_s8(b + (four * PARTS + i) * AT_ONCE);            \
+      UNROLL for (int r = 0; r < rows; r++)                                      \
+        sums[0][r].part[i] = ADD_BYTES(sums[0][r].part[i], w, factors[r], four); \
+      __asm__ volatile("" : : : "memory");                                       \
+    }                                                                            \
   } while (0)
 
 INLINE void sum_block(const Product *p, int64_t row, int64_t column, Sums sums, const int rows, const int panels) {
