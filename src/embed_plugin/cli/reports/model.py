@@ -37,11 +37,10 @@ def _reason_for_no_graph(spec: ModelSpec) -> str:
 
 def _checked_on(checked: CheckedOn, machine: Mapping[str, str]) -> str:
     there, here = checked.platform, Platform(machine["class"], machine["kernels"], ONNXRUNTIME_VERSION)
-    if checked.exact and here.has_own_kernels:
-        return f"{there}; own kernels give the same bits on every CPU, here too"
     if there == here:
         return f"{there}, as this machine is"
-    return f"{there}; this machine is {here}, and the canary texts are compared when the model is loaded"
+    exactly = "must have the same bits" if checked.exact and here.has_own_kernels else "are compared"
+    return f"{there}; this machine is {here}, and the canary texts {exactly} when the model is loaded"
 
 
 def facts_of(spec: ModelSpec) -> dict[str, object]:
