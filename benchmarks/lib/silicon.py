@@ -65,9 +65,10 @@ def measure_silicon() -> Silicon:
         program = Path(folder, "silicon")
         subprocess.run([compiler, "-O2", "-o", str(program), str(PROGRAM)], check=True)  # noqa: S603 - our own file
         printed = subprocess.run([str(program), *sets], check=True, capture_output=True, text=True).stdout  # noqa: S603
-    found = {name: (float(int8) * 1e9, float(fp32) * 1e9) for name, int8, fp32 in map(str.split, printed.splitlines())}
+    lines = [line.split() for line in printed.splitlines()]
+    found = {name: (float(int8) * 1e9, float(fp32) * 1e9) for name, int8, fp32 in lines if float(int8)}
     best = found[[name for name in found if name != "amx"][-1]]
-    return Silicon(*best, amx_rate=found["amx"][0] or None if "amx" in found else None, by_set=found)
+    return Silicon(*best, amx_rate=found["amx"][0] if "amx" in found else None, by_set=found)
 
 
 def cpu_name() -> str:
