@@ -7,12 +7,13 @@ The graph has no attention mask: every text of a run has the same token count.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embed_plugin.errors import ExportError, SourceError
 from embed_plugin.export.architectures.architecture import Architecture, Unwritten
+from embed_plugin.export.layers.activation import ACTIVATIONS, activate
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 
 if TYPE_CHECKING:
@@ -21,17 +22,9 @@ if TYPE_CHECKING:
     import onnx
 
     from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.layers.activation import Activation
     from embed_plugin.export.onnx_graph.builder import WeightSource
     from embed_plugin.export.outputs.output import Output
-
-Activation = Literal["gelu", "gelu_tanh", "relu"]
-
-_ACTIVATIONS: dict[str, Activation] = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ def read_config(checkpoint: CheckpointDescription) -> BertConfig:
             num_hidden_layers=config["num_hidden_layers"],
             num_attention_heads=config["num_attention_heads"],
             layer_norm_eps=config.get("layer_norm_eps", 1e-12),
-            activation=_ACTIVATIONS[config.get("hidden_act", "gelu")],
+            activation=ACTIVATIONS[config.get("hidden_act", "gelu")],
             first_position=first,
             positions=config["max_position_embeddings"] - first,
         )
@@ -82,7 +75,7 @@ def find_unwritten(config: Mapping[str, Any]) -> Unwritten | None:
     if positions != "absolute":
         return Unwritten(f"position_embedding_type {positions!r}", optimum=positions.startswith("relative_key"))
     activation = config.get("hidden_act", "gelu")
-    return None if activation in _ACTIVATIONS else Unwritten(f"activation {activation!r}", optimum=True)
+    return None if activation in ACTIVATIONS else Unwritten(f"activation {activation!r}", optimum=True)
 
 
 class BertGraph:
@@ -137,7 +130,12 @@ class BertGraph:
         projected = self.linear(f"{name}.attention.output.dense", attended)
         added = graph.node("Add", f"{name}.attention.residual", projected, kept)
         middle = self.layer_norm(f"{name}.attention.output.LayerNorm", added)
-        widened = self.activate(f"{name}.activation", self.linear(f"{name}.intermediate.dense", middle))
+        widened = activate(
+            graph,
+            f"{name}.activation",
+            self.config.activation,
+            self.linear(f"{name}.intermediate.dense", middle),
+        )
         narrowed = self.linear(f"{name}.output.dense", widened)
         return self.layer_norm(
             f"{name}.output.LayerNorm", graph.node("Add", f"{name}.output.residual", narrowed, middle)
@@ -150,13 +148,6 @@ class BertGraph:
     def layer_norm(self, name: str, value: str) -> str:
         """A layer normalisation of the checkpoint."""
         return self.graph.layer_norm(name, value, self.weights, self.config.layer_norm_eps)
-
-    def activate(self, name: str, value: str) -> str:
-        """The feed-forward activation."""
-        if self.config.activation == "relu":
-            return self.graph.node("Relu", name, value)
-        approximate = "tanh" if self.config.activation == "gelu_tanh" else "none"
-        return self.graph.node("Gelu", name, value, approximate=approximate)
 
 
 def build(config: BertConfig, weights: WeightSource, output: Output) -> onnx.ModelProto:

@@ -15,6 +15,9 @@ import numpy as np
 
 from embed_plugin.errors import SourceError, UnknownArchitectureError
 from embed_plugin.export.architectures.architecture import Architecture
+from embed_plugin.export.layers.activation import gated
+from embed_plugin.export.layers.attention import Attention
+from embed_plugin.export.layers.rotary import Rotations, frequencies
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 
 if TYPE_CHECKING:
@@ -125,29 +128,18 @@ class NomicGraph:
             "emb_ln", self.graph.node("Gather", "words", self.graph.weight("words.table", words), INPUT)
         )
 
-    def rotations(self) -> tuple[str, str, str]:
-        """First position, cosines and sines: ``(positions, head_size / 2)``, the angle of every pair of features."""
+    def rotations(self) -> Rotations:
+        """The rotation of every position."""
         size = self.config.hidden_size // self.config.num_attention_heads
-        wavelengths = self.config.theta ** (np.arange(0, size, 2) / size)
-        angles = np.arange(self.config.positions)[:, None] / wavelengths
-        graph = self.graph
-        return (
-            graph.weight("rotation.start", [0], np.int64),
-            graph.weight("rotation.cosines", np.cos(angles)),
-            graph.weight("rotation.sines", np.sin(angles)),
-        )
+        return Rotations("rotation", frequencies(self.config.theta, size), self.config.positions)
 
-    def layer(self, name: str, hidden: str, rotations: tuple[str, str, str]) -> str:
+    def layer(self, name: str, hidden: str, rotations: Rotations) -> str:
         """One transformer layer, normalised after each half."""
         graph = self.graph
         query, key, value = self.projections(f"{name}.attn", hidden)
-        attended = graph.attention(
-            f"{name}.attention",
-            self.rotate(query, rotations),
-            self.rotate(key, rotations),
-            value,
-            heads=self.config.num_attention_heads,
-        )
+        heads = self.config.num_attention_heads
+        query, key = (rotations.write(graph, each, heads=heads) for each in (query, key))
+        attended = Attention(heads).write(graph, f"{name}.attention", query, key, value)
         projected = self.linear(f"{name}.attn.out_proj", attended)
         middle = self.layer_norm(f"{name}.norm1", graph.node("Add", f"{name}.attention.residual", projected, hidden))
         fed = self.feed_forward(f"{name}.mlp", middle)
@@ -159,23 +151,10 @@ class NomicGraph:
         names = [f"{name}.{part}" for part in ("query", "key", "value")]
         return [self.graph.product(part, hidden, weight) for part, weight in zip(names, parts, strict=True)]
 
-    def rotate(self, value: str, rotations: tuple[str, str, str]) -> str:
-        """Turn queries or keys by their positions."""
-        return self.graph.node(
-            "RotaryEmbedding",
-            f"{value}.rotated",
-            value,
-            *rotations,
-            domain="com.microsoft",
-            num_heads=self.config.num_attention_heads,
-        )
-
     def feed_forward(self, name: str, value: str) -> str:
         """The feed-forward layer: ``fc2(fc11(x) * silu(fc12(x)))``."""
-        graph = self.graph
-        opening = self.linear(f"{name}.fc12", value)
-        silu = graph.node("Mul", f"{name}.silu", opening, graph.node("Sigmoid", f"{name}.sigmoid", opening))
-        return self.linear(f"{name}.fc2", graph.node("Mul", f"{name}.gated", self.linear(f"{name}.fc11", value), silu))
+        opened, gate = self.linear(f"{name}.fc11", value), self.linear(f"{name}.fc12", value)
+        return self.linear(f"{name}.fc2", gated(self.graph, f"{name}.gated", "silu", gate=gate, value=opened))
 
     def linear(self, name: str, value: str) -> str:
         """A linear layer of the checkpoint; none has a bias."""

@@ -139,11 +139,25 @@ def _gelu(node: onnx.NodeProto, x: Array) -> Array:
     return np.asarray(x / 2 * (1 + _erf(x / np.sqrt(2))))
 
 
-def _attention(node: onnx.NodeProto, query: Array, key: Array, value: Array) -> Array:
-    """``softmax(q k^T / sqrt(d)) v`` of ``(n, length, heads * d)``, without a mask."""
+def _by_head(x: Array, heads: int) -> Array:
+    """``(n, length, heads * d)`` to ``(n, heads, length, d)``."""
+    return np.swapaxes(x.reshape(*x.shape[:2], heads, -1), 1, 2)
+
+
+def _attention(node: onnx.NodeProto, query: Array, key: Array, value: Array, mask: Array | None = None) -> Array:
+    """``softmax(scale * q k^T + mask) v`` of ``(n, length, heads * d)``."""
     heads = attribute(node, "num_heads") or attribute(node, "q_num_heads")
-    q, k, v = (np.swapaxes(x.reshape(*x.shape[:2], heads, -1), 1, 2) for x in (query, key, value))
-    scores = q @ np.swapaxes(k, 2, 3) / np.sqrt(q.shape[-1])
+    kv_heads = attribute(node, "kv_num_heads") or heads
+    q, k, v = (
+        np.swapaxes(x.reshape(*x.shape[:2], of, -1), 1, 2)
+        for x, of in ((query, heads), (key, kv_heads), (value, kv_heads))
+    )
+    k, v = (np.repeat(x, heads // kv_heads, axis=1) for x in (k, v))
+    scores = q @ np.swapaxes(k, 2, 3) * (attribute(node, "scale") or 1 / np.sqrt(q.shape[-1]))
+    if attribute(node, "is_causal", 0):
+        scores = np.where(np.tri(*scores.shape[2:]) > 0, scores, -np.inf)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     mixed = shares @ v / shares.sum(axis=-1, keepdims=True)
     return np.asarray(np.swapaxes(mixed, 1, 2).reshape(*query.shape[:2], -1))
@@ -152,12 +166,20 @@ def _attention(node: onnx.NodeProto, query: Array, key: Array, value: Array) -> 
 def _rotate(node: onnx.NodeProto, x: Array, positions: Array, cosines: Array, sines: Array) -> Array:
     """Rotate the two halves of each head against each other, ``(n, length, heads * d)``."""
     size = 2 * cosines.shape[1]
+    if positions.size == 1:  # the position of the first token
+        positions = positions.item() + np.arange(x.shape[1])[None]
     first, second = np.split(x.reshape(*x.shape[:2], -1, size), 2, axis=-1)
     cosine, sine = (table[positions][..., None, :] for table in (cosines, sines))
     turned = np.concatenate([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
     if attribute(node, "interleaved", 0) or attribute(node, "rotary_embedding_dim", 0) not in {0, size}:
         raise NotImplementedError("only whole heads are rotated, half by half")
     return np.asarray(turned.reshape(x.shape))
+
+
+def _rms_norm(node: onnx.NodeProto, x: Array, scale: Array) -> Array:
+    if attribute(node, "axis", -1) != -1:
+        raise NotImplementedError("only the last axis is normalised")
+    return np.asarray(x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + attribute(node, "epsilon", 1e-5)) * scale)
 
 
 def _gather_elements(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
@@ -173,6 +195,7 @@ _OPERATORS: dict[str, Callable[..., Array]] = {
     "GatherElements": _gather_elements,
     "Attention": _attention,
     "MultiHeadAttention": _attention,
+    "RMSNormalization": _rms_norm,
     "RotaryEmbedding": _rotate,
 }
 """Operators that onnx's own evaluator does not have, refuses for some shapes, or computes value by value in Python."""

@@ -38,11 +38,17 @@ class GraphBuilder:
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
+        self._names: set[str] = set()
         self._is_short = ""
+
+    def has(self, name: str) -> bool:
+        """Tell if the graph has a constant, or the value of a node, of this name."""
+        return name in self._names
 
     def weight(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         """Add a constant."""
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype=dtype), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(values, dtype=dtype, order="C"), name))
+        self._names.add(name)
         return name
 
     def node(self, operator: str, name: str, *inputs: str, domain: str = "", **attributes: object) -> str:
@@ -50,6 +56,7 @@ class GraphBuilder:
         self.nodes.append(
             helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes)  # type: ignore[arg-type]
         )
+        self._names.add(name)
         return name
 
     def product(self, name: str, value: str, weight: npt.NDArray[np.float32]) -> str:
@@ -61,10 +68,17 @@ class GraphBuilder:
         product = self.product(f"{name}.product", value, weight)
         return self.node("Add", name, product, self.weight(f"{name}.bias", bias))
 
-    def layer_norm(self, name: str, value: str, weights: WeightSource, epsilon: float) -> str:
+    def layer_norm(self, name: str, value: str, weights: WeightSource, epsilon: float, *, has_bias: bool = True) -> str:
         """A layer normalisation of the checkpoint, over the channels."""
-        scale, bias = (self.weight(part, weights(part)) for part in (f"{name}.weight", f"{name}.bias"))
-        return self.node("LayerNormalization", name, value, scale, bias, axis=-1, epsilon=epsilon)
+        parts = [f"{name}.weight", f"{name}.bias"] if has_bias else [f"{name}.weight"]
+        constants = [self.weight(part, weights(part)) for part in parts]
+        return self.node("LayerNormalization", name, value, *constants, axis=-1, epsilon=epsilon)
+
+    def rms_norm(self, name: str, value: str, scale: npt.NDArray[np.float32], epsilon: float) -> str:
+        """``scale * x / sqrt(mean(x ** 2) + epsilon)`` over the channels: Zhang and Sennrich, 2019."""
+        return self.node(
+            "RMSNormalization", name, value, self.weight(f"{name}.weight", scale), axis=-1, epsilon=epsilon
+        )
 
     def token(self, hidden: str, index: Literal[0, -1]) -> str:
         """The first or the last token: ``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``."""

@@ -17,6 +17,16 @@ def attribute(node: onnx.NodeProto, name: str, default: object = None) -> Any:  
     return next((helper.get_attribute_value(found) for found in node.attribute if found.name == name), default)
 
 
+def note(node: onnx.NodeProto, name: str, value: str) -> None:
+    """Keep a fact about a node with it, which no runtime reads."""
+    node.metadata_props.add(key=name, value=value)
+
+
+def noted(node: onnx.NodeProto, name: str) -> str | None:
+    """The fact that :func:`note` kept; None: there is none."""
+    return next((entry.value for entry in node.metadata_props if entry.key == name), None)
+
+
 def values_read(node: onnx.NodeProto) -> Iterator[str]:
     """Names of the values a node reads, including those that its inner graphs read from outside."""
     yield from (name for name in node.input if name)

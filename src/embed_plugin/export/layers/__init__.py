@@ -1,0 +1,1 @@
+"""The layers that architectures share: attention by rule, rotations, norms, activations."""
