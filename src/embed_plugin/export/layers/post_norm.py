@@ -8,9 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from embed_plugin.errors import ExportError
 from embed_plugin.export.layers.activation import activate
+from embed_plugin.export.onnx_graph.builder import INPUT
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from embed_plugin.export.layers.activation import Activation
     from embed_plugin.export.layers.attention import Attention
     from embed_plugin.export.onnx_graph.builder import GraphBuilder, WeightSource
@@ -86,3 +92,34 @@ class PostNormLayers:
     def norm(self, stored: str, value: str, name: str = "") -> str:
         """A layer normalisation of the checkpoint."""
         return self.graph.layer_norm(name or stored, value, self.weights, self.epsilon, stored=stored)
+
+
+def embed(layers: PostNormLayers, first: int, positions: int, *, has_segments: bool = True) -> str:
+    """Write the embeddings: words, positions and segments, normalised; the last two, both constant, are one table.
+
+    Args:
+        layers: Gives the graph, the weights and the norm.
+        first: Row of the position table that the first token uses.
+        positions: The most tokens of a text.
+        has_segments: There are segment embeddings; all tokens are of the first one.
+
+    Raises:
+        ExportError: the weights have another number of positions.
+    """
+    table = layers.weights("embeddings.position_embeddings.weight")[first:]
+    if len(table) != positions:
+        found = f"the weights have {len(table)} positions, and config.json says {positions}"
+        raise ExportError(f"{found}: take config.json and weights of one model, fetched again")
+    if has_segments:
+        table = table + layers.weights("embeddings.token_type_embeddings.weight")[0]
+    return layers.norm("embeddings.LayerNorm", _words_at_positions(layers.graph, layers.weights, table))
+
+
+def _words_at_positions(graph: GraphBuilder, weights: WeightSource, positions: npt.NDArray[np.float32]) -> str:
+    """The sum of each token's word embedding and the row of its position: ``(n, length, channels)``."""
+    table = graph.weight("positions.table", positions)
+    length = graph.node("Shape", "input.length", INPUT, start=1, end=2)
+    start, axis = graph.weight("zero", [0], np.int64), graph.weight("positions.axis", [0], np.int64)
+    used = graph.node("Slice", "positions", table, start, length, axis)
+    words = graph.weight("words.table", weights("embeddings.word_embeddings.weight"))
+    return graph.node("Add", "embeddings", graph.node("Gather", "words", words, INPUT), used)
