@@ -58,7 +58,7 @@ def random_model(name: str, family: Family) -> torch.nn.Module:
     config = AutoConfig.for_model(family.model_type, **{**COMMON, **family.config})
     model = AutoModel.from_config(config)
     for values in model.parameters():
-        spread = torch.randn_like(values) * 0.3
+        spread = torch.randn_like(values) * family.spread
         values.data = values.data + spread if values.ndim == 1 else spread
     return model.to(getattr(torch, family.dtype))
 
