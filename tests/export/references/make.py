@@ -64,7 +64,10 @@ def random_model(name: str, family: Family) -> torch.nn.Module:
 
 
 def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
-    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32."""
+    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32.
+
+    The tokenizer is set anew, for transformers takes Qwen2's words for every checkpoint of that model type.
+    """
     with tempfile.TemporaryDirectory() as parts:
         random_model(name, family).save_pretrained(parts)
         wrapped = PreTrainedTokenizerFast(
@@ -75,13 +78,16 @@ def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
         )
         wrapped.save_pretrained(parts)
         transformer = Transformer(parts, model_kwargs={"dtype": getattr(torch, family.dtype)})
+        transformer.processor = wrapped
         size = transformer.get_embedding_dimension()
         dense = [
             Dense(before, after, bias=False, activation_function=torch.nn.Identity())
             for before, after in zip(family.dense, family.dense[1:], strict=False)
         ]
         SentenceTransformer(modules=[transformer, Pooling(size, family.pooling), *dense, Normalize()]).save(str(folder))
-    return SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+    model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+    model[0].processor = wrapped
+    return model
 
 
 def vectors(model: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:

@@ -60,9 +60,9 @@ class GraphBuilder:
         self._names.add(name)
         return name
 
-    def constant(self, name: str, values: Callable[[], npt.ArrayLike]) -> str:
+    def constant(self, name: str, values: Callable[[], npt.ArrayLike], dtype: npt.DTypeLike = np.float32) -> str:
         """Add a constant where the graph does not have it yet: parts that share weights have one copy."""
-        return name if self.has(name) else self.weight(name, values())
+        return name if self.has(name) else self.weight(name, values(), dtype)
 
     def product(self, name: str, value: str, weight: npt.NDArray[np.float32], *, stored: str = "") -> str:
         """``value @ weight.T``: the weight as torch stores it, ``(out, in)``; ``stored`` names one that is shared."""
