@@ -139,7 +139,8 @@ MISSING = [
 
 @pytest.mark.parametrize(("name", "value"), MISSING)
 def test_a_missing_value_is_named(tmp_path: Path, name: str, value: str) -> None:
-    folder = checkpoint(tmp_path, name, **{value: ...})
+    left_out: dict[str, Any] = {value: ...}
+    folder = checkpoint(tmp_path, name, **left_out)
     named = value.replace("rope_parameters", "rope_theta")
     with pytest.raises(SourceError, match=f"says no '{named}'"):
         export(str(folder), tmp_path / "model", FP32)
