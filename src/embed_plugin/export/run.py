@@ -18,8 +18,8 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.output import read_output
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
