@@ -134,30 +134,40 @@ class Encoder:
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
-        return self._encode(texts, "document")
+        return self._encode(texts, self.spec.document_prefix)
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries: as :meth:`encode_documents`, with the query prefix."""
-        return self._encode(texts, "query")
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, with the query prefix.
+
+        Args:
+            texts: Any number of texts.
+            instruction: One line that says what the queries are for, in place of the one in the query prefix. The
+                vectors are compared with the same documents as any query's.
+
+        Raises:
+            InvalidInputError: as :meth:`encode_documents`; or the model takes no instruction.
+            InvalidTextError: as :meth:`encode_documents`.
+        """
+        return self._encode(texts, self.spec.prefix("query", instruction))
 
     def stream_documents(self, texts: Iterable[str]) -> VectorStream:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
-        return self._stream(iterable_of_texts(texts), "document")
+        return self._stream(iterable_of_texts(texts), self.spec.document_prefix)
 
-    def stream_queries(self, texts: Iterable[str]) -> VectorStream:
-        """:meth:`stream_documents` with the query prefix."""
-        return self._stream(iterable_of_texts(texts), "query")
+    def stream_queries(self, texts: Iterable[str], *, instruction: str | None = None) -> VectorStream:
+        """:meth:`stream_documents` with the query prefix; ``instruction`` as in :meth:`encode_queries`."""
+        return self._stream(iterable_of_texts(texts), self.spec.prefix("query", instruction))
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
-        return await self._aencode(texts, "document")
+        return await self._aencode(texts, self.spec.document_prefix)
 
-    async def aencode_queries(self, texts: Sequence[str]) -> Vectors:
+    async def aencode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """:meth:`encode_queries` for asyncio."""
-        return await self._aencode(texts, "query")
+        return await self._aencode(texts, self.spec.prefix("query", instruction))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
@@ -170,21 +180,21 @@ class Encoder:
         """
         return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
-    def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
-        for vectors in self._windows_of_vectors(texts, role):
+    def _stream(self, texts: Iterable[str], prefix: str) -> VectorStream:
+        for vectors in self._windows_of_vectors(texts, prefix):
             yield from vectors
 
-    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+    def _encode(self, texts: Sequence[str], prefix: str) -> Vectors:
         taken = list_of_texts(texts)
         if len(taken) == 1:
-            tokenised = self._tokenise(taken, role, 0)
+            tokenised = self._tokenise(taken, prefix, 0)
             return self.runtime.encode_one(tokenised)
         vectors = self.runtime.output.allocate(len(taken))
-        for _ in self._windows_of_vectors(taken, role, into=vectors):
+        for _ in self._windows_of_vectors(taken, prefix, into=vectors):
             pass
         return vectors
 
-    async def _aencode(self, texts: Sequence[str], role: Role) -> Vectors:
+    async def _aencode(self, texts: Sequence[str], prefix: str) -> Vectors:
         import asyncio  # noqa: PLC0415 - 25 ms and 4 MB that only a program of asyncio needs, and has already
 
         taken = list_of_texts(texts)
@@ -192,9 +202,11 @@ class Encoder:
         first_index = 0
         for window in self._windows(taken):
             try:
-                tokenising = asyncio.get_running_loop().run_in_executor(None, self._tokenise, window, role, first_index)
+                tokenising = asyncio.get_running_loop().run_in_executor(
+                    None, self._tokenise, window, prefix, first_index
+                )
             except RuntimeError:  # no thread can be started
-                tokenised = self._tokenise(window, role, first_index)
+                tokenised = self._tokenise(window, prefix, first_index)
             else:
                 tokenised = await tokenising
             # A task that was cancelled meanwhile stops at the await above, and nothing is encoded for it.
@@ -205,7 +217,7 @@ class Encoder:
         return vectors
 
     def _windows_of_vectors(
-        self, texts: Iterable[str], role: Role, *, into: Vectors | None = None
+        self, texts: Iterable[str], prefix: str, *, into: Vectors | None = None
     ) -> Iterator[Vectors]:
         """Encode window by window, tokenising one while the one before it is encoded; store them ``into`` an array."""
         encoding: deque[tuple[int, Future[Vectors]]] = deque()
@@ -214,7 +226,7 @@ class Encoder:
         try:
             for window in self._windows(texts):
                 part = None if into is None else into[first_index : first_index + len(window)]
-                tokenised = self._tokenise(window, role, first_index)
+                tokenised = self._tokenise(window, prefix, first_index)
                 encoding.append((first_index, self.runtime.submit(tokenised, into=part)))
                 first_index += len(window)
                 if len(encoding) > 1:
@@ -247,8 +259,8 @@ class Encoder:
         if window:
             yield window
 
-    def _tokenise(self, texts: list[str], role: Role, first_index: int) -> TokenisedTexts:
-        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
+    def _tokenise(self, texts: list[str], prefix: str, first_index: int) -> TokenisedTexts:
+        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=prefix, first_index=first_index)
         if tokenised.cut and self.settings.on_long == "error":
             problem = (
                 f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
