@@ -13,6 +13,7 @@ from embed_plugin.encode.runtime import Runtime
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.errors import InvalidInputError, InvalidTextError, StateError
 from embed_plugin.model.cache import find_model_folder
+from embed_plugin.model.folder import read_model_folder
 from embed_plugin.model.identity import fingerprint_of
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
@@ -85,6 +86,7 @@ class Encoder:
         *,
         query_prefix: str | None = None,
         document_prefix: str | None = None,
+        prompt_name: str | None = None,
     ) -> Encoder:
         """Load a model folder made by ``embed-plugin export``.
 
@@ -93,13 +95,21 @@ class Encoder:
             settings: How to run; the defaults suit the machine.
             query_prefix: Prefix of every query, instead of the folder's. It is part of the fingerprint.
             document_prefix: The same for documents.
+            prompt_name: One of the prompts that the checkpoint names (``spec.prompts``), which becomes both prefixes:
+                for clustering, say, where all texts have one role.
 
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
-            InvalidInputError: a prefix is not a str, or holds a lone surrogate.
+            InvalidInputError: a prefix is not a str, or holds a lone surrogate; or there is no such prompt, or a prefix
+                beside it.
         """
-        return cls(find_model_folder(folder), settings or EncoderSettings(), query_prefix, document_prefix)
+        found = find_model_folder(folder)
+        if prompt_name is not None:
+            if query_prefix is not None or document_prefix is not None:
+                raise InvalidInputError("a prompt_name is both prefixes: give it alone, or the prefixes")
+            query_prefix = document_prefix = _prompt(found, prompt_name)
+        return cls(found, settings or EncoderSettings(), query_prefix, document_prefix)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
         """Pickle as folder, settings, prefixes and fingerprint: the receiving process loads its own session."""
@@ -267,6 +277,14 @@ class Encoder:
             )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         return tokenised
+
+
+def _prompt(folder: Path, name: str) -> str:
+    """Return a prompt that a folder's checkpoint names."""
+    prompts = read_model_folder(folder).prompts
+    if name not in prompts:
+        raise InvalidInputError(f"{folder} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}")
+    return prompts[name]
 
 
 def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:

@@ -49,6 +49,12 @@ class ModelSpec:
     checked_on: CheckedOn
     provenance: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """The prompts that the checkpoint names, for other uses than search: clustering, classification, ..."""
+        prompts = self.provenance.get("prompts")
+        return prompts if isinstance(prompts, dict) else {}
+
     def prefix(self, role: Role, instruction: str | None = None) -> str:
         """Return the prefix of texts of this role.
 

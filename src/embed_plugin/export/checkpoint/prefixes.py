@@ -67,6 +67,21 @@ def stated_prompts(file: JsonFile) -> tuple[str | None, str | None]:
     return (query, document) if query or document else (None, None)
 
 
+def named_prompts(checkpoint: CheckpointDescription) -> dict[str, str]:
+    """The checkpoint's prompts by name, without empty ones; none where its file cannot be read.
+
+    They are for other uses than search (clustering, classification, ...), and chosen by name when a model is loaded.
+    """
+    file = checkpoint.sentence_transformers
+    if not file.is_there:
+        return {}
+    try:
+        prompts, _ = _parse_prompts(file)
+    except SourceError:
+        return {}
+    return {name: text for name, text in prompts.items() if text}
+
+
 def _parse_prompts(file: JsonFile) -> tuple[dict[str, str], object]:
     """The prompts by name and the name of the default one; a prompt of ``null`` is an empty one."""
     if file.fault is not None:
