@@ -18,8 +18,8 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.output import read_output
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
@@ -213,6 +213,7 @@ class _Export:
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
+        prompts = named_prompts(self.checkpoint)
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
@@ -231,6 +232,7 @@ class _Export:
                 "exporter": self.exporter.name,
                 "machine": platform.machine(),
                 **done,
+                **({"prompts": prompts} if prompts else {}),
                 "versions": {package: version(package) for package in packages},
             },
         )

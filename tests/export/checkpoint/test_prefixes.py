@@ -12,13 +12,8 @@ from conftest import make_checkpoint
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.known_models import (
-    Prefixes,
-    choose_prefixes,
-    find_known_model,
-    require_matryoshka,
-    stated_prompts,
-)
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, require_matryoshka, stated_prompts
+from embed_plugin.model.known_models import Prefixes, find_known_model
 
 if TYPE_CHECKING:
     from pathlib import Path
