@@ -31,8 +31,8 @@ pytestmark = [
 ]
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "open 3 lines of text, close 4"]
 
-# QEMU shows the host's /proc/cpuinfo. It is what is read here, as without own kernels, so the class is stated: that of the
-# CPU, or one it only claims to be.
+# QEMU shows the host's /proc/cpuinfo. It is what is read here, as without own kernels, so the class is stated: the one
+# that the CPU is of, or one it only claims to be.
 SCRIPT = """
 import sys
 from embed_plugin import Encoder
