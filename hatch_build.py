@@ -13,7 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -84,6 +84,10 @@ class KernelsHook(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "custom"
 
+    def dependencies(self) -> list[str]:
+        """Return what the build needs beside hatchling: zig, if it is the compiler asked for by its PyPI name."""
+        return ["ziglang"] if {"python-zig", "ziglang"}.intersection(map(_program, named_compiler())) else []
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - standard and editable alike
         """Compile the library and tag the wheel for this platform; without a library leave it a pure Python one."""
         library, without = (Path(self.root) / path for path in (LIBRARY, NO_LIBRARY))
@@ -108,12 +112,27 @@ def target_of_this_python() -> Target:
 
 def compilers(target: Target) -> list[list[str]]:
     """Return the compilers to try, in order: the one in ``CC``, or the system's; Windows has none of its own."""
-    if named := os.environ.get("CC"):
-        return [[word.strip('"') for word in shlex.split(named, posix=sys.platform != "win32")]]
+    zig = ["-target", f"{target.machine}-windows-gnu"]  # without it zig compiles for this very CPU
+    if named := named_compiler():
+        return [[*named, *zig] if target.system == "win32" and is_zig(named) and "-target" not in named else named]
     if target.system != "win32":
         return [["cc"]]
-    zig = ["cc", "-target", f"{target.machine}-windows-gnu"]
-    return [["clang"], ["gcc"], ["zig", *zig], ["python-zig", *zig], [sys.executable, "-m", "ziglang", *zig]]
+    return [["clang"], ["gcc"], ["zig", "cc", *zig], [sys.executable, "-m", "ziglang", "cc", *zig]]
+
+
+def named_compiler() -> list[str]:
+    """Return the words of ``CC``; a path on Windows keeps its backslashes."""
+    words = shlex.split(os.environ.get("CC", ""), posix=sys.platform != "win32")
+    return [word.strip('"') for word in words]
+
+
+def is_zig(compiler: list[str]) -> bool:
+    """Tell if a command is ``zig cc``, ``python-zig cc`` or ``python -m ziglang cc``."""
+    return compiler[-1] == "cc" and any(word in {"zig", "python-zig", "ziglang"} for word in map(_program, compiler))
+
+
+def _program(word: str) -> str:
+    return PurePath(word.replace("\\", "/")).name.removesuffix(".exe")
 
 
 def compile_library(sources: Path, library: Path, *, target: Target | None = None) -> str:

@@ -101,7 +101,7 @@ def test_windows_compilers_are_tried_in_turn(tmp_path: Path, monkeypatch: pytest
     target = BUILD["Target"]("win32", "x86_64")
     reason = BUILD["compile_library"](sources, tmp_path / "kernels.dll", target=target)
     tried = [" ".join(each[: each.index("cc") if "cc" in each else None]) for each in BUILD["compilers"](target)]
-    assert tried == ["clang", "gcc", "zig", "python-zig", f"{tmp_path / 'python'} -m ziglang"]
+    assert tried == ["clang", "gcc", "zig", f"{tmp_path / 'python'} -m ziglang"]
     assert reason.count("no C compiler (") == len(tried)
 
 
@@ -112,6 +112,26 @@ def test_a_path_in_cc_keeps_its_backslashes_on_windows(monkeypatch: pytest.Monke
     target = BUILD["target_of_this_python"]()
     assert target == ("win32", "x86_64")
     assert BUILD["compilers"](target) == [[r"C:\Program Files\LLVM\bin\clang.exe", "-g0"]]
+
+
+@pytest.mark.parametrize(
+    ("named", "command"),
+    [
+        ("python-zig cc", ["python-zig", "cc", "-target", "aarch64-windows-gnu"]),
+        (r"C:\\zig\\zig.exe cc -target x86_64-windows", ["C:\\zig\\zig.exe", "cc", "-target", "x86_64-windows"]),
+        ("clang -g0", ["clang", "-g0"]),
+    ],
+)
+def test_zig_is_told_what_to_compile_for(monkeypatch: pytest.MonkeyPatch, named: str, command: list[str]) -> None:
+    """Else it would compile for the CPU that it runs on."""
+    monkeypatch.setenv("CC", named)
+    assert BUILD["compilers"](BUILD["Target"]("win32", "aarch64")) == [command]
+
+
+@pytest.mark.parametrize(("named", "needed"), [("python-zig cc", ["ziglang"]), ("gcc", []), ("", [])])
+def test_a_build_by_pypis_zig_brings_it(monkeypatch: pytest.MonkeyPatch, named: str, needed: list[str]) -> None:
+    monkeypatch.setenv("CC", named)
+    assert BUILD["KernelsHook"].dependencies(None) == needed
 
 
 def test_a_file_in_use_is_named_in_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
