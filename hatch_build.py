@@ -122,8 +122,10 @@ def compilers(target: Target) -> list[list[str]]:
 
 def named_compiler() -> list[str]:
     """Return the words of ``CC``; a path on Windows keeps its backslashes."""
-    words = shlex.split(os.environ.get("CC", ""), posix=sys.platform != "win32")
-    return [word.strip('"') for word in words]
+    named = os.environ.get("CC", "")
+    if sys.platform != "win32":
+        return shlex.split(named)
+    return [word.strip('"') for word in shlex.split(named, posix=False)]
 
 
 def is_zig(compiler: list[str]) -> bool:
