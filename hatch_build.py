@@ -123,9 +123,9 @@ def compilers(target: Target) -> list[list[str]]:
 def named_compiler() -> list[str]:
     """Return the words of ``CC``; a path on Windows keeps its backslashes."""
     named = os.environ.get("CC", "")
-    if sys.platform != "win32":
-        return shlex.split(named)
-    return [word.strip('"') for word in shlex.split(named, posix=False)]
+    if sys.platform == "win32":
+        return [word.strip('"') for word in shlex.split(named, posix=False)]
+    return shlex.split(named)
 
 
 def is_zig(compiler: list[str]) -> bool:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from embed_plugin import read_model_folder
 from embed_plugin.cpu.classes import LEAST
+from embed_plugin.kernels import LIBRARY
+from embed_plugin.model.folder import KERNEL_GRAPH
 from kernels.test_other_cpus import BUILD, KERNELS, NATIVE, compile_program, hashes, natively, needs
+from support.one_operator import needs_library
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 MINGW, WINE = "x86_64-w64-mingw32-gcc", "wine"
+MODEL_BITS = Path(__file__).with_name("model_bits.c")
+ONNXRUNTIME = "WINDOWS_ONNXRUNTIME"
 EXPORTS = {"RegisterCustomOps", "embed_plugin_arithmetic", "embed_plugin_cpu_feature"}
 OF_WINDOWS = re.compile(r"kernel32\.dll|msvcrt\.dll|ucrtbase\.dll|api-ms-win-crt-[a-z0-9-]+\.dll")
 
@@ -90,6 +98,48 @@ def test_the_bits_are_those_of_this_system(
     sets = BUILD["SETS"]["x86_64"]
     program = compile_program(tmp_path, compiler(name, "x86_64").split(), sets, "-static", system="win32")
     assert hashes(WINE, program) == dict.fromkeys(native, native[LEAST])
+
+
+def compile_model_bits(folder: Path, compiler: str, *libraries: str) -> Path:
+    program = folder / f"model_bits_{compiler}.exe"
+    flags = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type", "-D_GNU_SOURCE"]
+    command = [compiler, *flags, "-I", str(KERNELS), str(MODEL_BITS), *libraries, "-o", str(program)]
+    subprocess.run(command, check=True)
+    return program
+
+
+def windows_path(path: Path) -> str:
+    """Return a path as Wine's programs know it."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+@natively
+@needs_library
+@needs("cc", WINE, MINGW)
+@pytest.mark.skipif(
+    ONNXRUNTIME not in os.environ,
+    reason=f"{ONNXRUNTIME} names no folder with the DLLs of the wheels onnxruntime and msvc-runtime for Windows",
+)
+def test_a_model_has_the_bits_of_this_system(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows' onnxruntime runs it with the DLL, in threads that end."""
+    monkeypatch.setenv("CC", MINGW)
+    sources, library = shutil.copytree(KERNELS, tmp_path / "kernels"), tmp_path / "kernels.dll"
+    assert BUILD["compile_library"](sources, library, target=BUILD["Target"]("win32", "x86_64")) == ""
+    folder, onnxruntime = tiny_model(), importlib.util.find_spec("onnxruntime")
+    assert onnxruntime
+    assert onnxruntime.origin
+    (engine,) = Path(onnxruntime.origin).parent.glob("capi/libonnxruntime.*")
+    dimension = str(read_model_folder(folder).dimension)
+    here = hashes(
+        compile_model_bits(tmp_path, "cc", "-ldl", "-lpthread"), engine, LIBRARY, folder / KERNEL_GRAPH, dimension
+    )
+    monkeypatch.setenv("WINEPATH", windows_path(Path(os.environ[ONNXRUNTIME])))
+    monkeypatch.setenv("WINEDEBUG", "-all")
+    given = ["onnxruntime.dll", windows_path(library), windows_path(folder / KERNEL_GRAPH), dimension]
+    assert hashes(WINE, compile_model_bits(tmp_path, MINGW), *given) == here
+    assert here["first"] == here["second"]
 
 
 def test_windows_compilers_are_tried_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
