@@ -79,14 +79,6 @@ def main() -> None:
         parser.error(f"no family {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(FAMILIES))}")
     with tempfile.TemporaryDirectory() as scratch:
         found = [measure(name, Path(scratch)) for name in options.names or sorted(FAMILIES)]
-    header = [
-        "checkpoint",
-        "model_type",
-        "fp32 to sentence-transformers, least",
-        "INT8 to fp32, mean",
-        "least",
-        "same bits",
-    ]
     cells = [
         [
             each.family,
