@@ -51,6 +51,7 @@ _E5 = Prefixes("query: ", "passage: ")
 _NOMIC = Prefixes("search_query: ", "search_document: ")
 _GEMMA = Prefixes("task: search result | query: ", "title: none | text: ")
 _QWEN3 = Prefixes("Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", "")
+_STELLA = Prefixes("Instruct: Given a web search query, retrieve relevant passages that answer the query.\nQuery: ", "")
 
 KNOWN_MODELS = (
     KnownModel(r"bge-(small|base|large)-en-v1-5", _SEARCH_PASSAGES),
@@ -65,6 +66,10 @@ KNOWN_MODELS = (
     KnownModel(r"nomic-embed-text-v1(-5)?", _NOMIC),  # v1.5's card has a layer norm before the cut, no part of it
     KnownModel(r"all-minilm-l(6|12)-v2", _NONE),
     KnownModel(r"gte-(small|base|large)", _NONE),
+    KnownModel(r"gte-((base|large)-en-v1-5|modernbert-base)", _NONE),
+    KnownModel(r"gte-multilingual-base", _NONE, matryoshka=True),
+    KnownModel(r"granite-embedding-(small-)?english-r2", _NONE),
+    KnownModel(r"stella-en-400m-v5", _STELLA),
     KnownModel(r"embeddinggemma-300m", _GEMMA, matryoshka=True),
     KnownModel(r"qwen3-embedding-.+", _QWEN3, matryoshka=True),
 )
