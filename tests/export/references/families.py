@@ -71,6 +71,16 @@ FAMILIES: dict[str, Family] = {
     ),
     "electra": Family("electra", {"embedding_size": 16}, pooling="cls"),
     "electra-wide": Family("electra", {"embedding_size": 32}),
+    "eurobert": Family(
+        "eurobert",
+        {
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 12,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 250000.0},
+        },
+        pooling="cls",
+    ),
     "modernbert": Family(
         "modernbert", {"num_hidden_layers": 4, "intermediate_size": 40, "local_attention": 9}, pooling="cls"
     ),
