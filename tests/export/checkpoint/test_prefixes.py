@@ -25,6 +25,7 @@ CHINESE = (
     b"\xef\xbc\x9a"
 )
 QWEN3 = b"Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+STELLA = b"Instruct: Given a web search query, retrieve relevant passages that answer the query.\nQuery: "
 
 ROWS = [
     *[(f"BAAI/bge-{size}-en-v1.5", PASSAGES, b"") for size in ("small", "base", "large")],
@@ -42,6 +43,12 @@ ROWS = [
     ("sentence-transformers/all-MiniLM-L6-v2", b"", b""),
     ("sentence-transformers/all-MiniLM-L12-v2", b"", b""),
     *[(f"thenlper/gte-{size}", b"", b"") for size in ("small", "base", "large")],
+    *[
+        (f"Alibaba-NLP/gte-{name}", b"", b"")
+        for name in ("base-en-v1.5", "large-en-v1.5", "modernbert-base", "multilingual-base")
+    ],
+    *[(f"ibm-granite/granite-embedding-{name}", b"", b"") for name in ("english-r2", "small-english-r2")],
+    ("NovaSearch/stella_en_400M_v5", STELLA, b""),
     ("google/embeddinggemma-300m", b"task: search result | query: ", b"title: none | text: "),
     *[(f"Qwen/Qwen3-Embedding-{size}", QWEN3, b"") for size in ("0.6B", "4B", "8B")],
 ]

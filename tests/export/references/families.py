@@ -71,6 +71,36 @@ FAMILIES: dict[str, Family] = {
     ),
     "electra": Family("electra", {"embedding_size": 16}, pooling="cls"),
     "electra-wide": Family("electra", {"embedding_size": 32}),
+    "eurobert": Family(
+        "eurobert",
+        {
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 12,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 250000.0},
+        },
+        pooling="cls",
+    ),
+    "modernbert": Family(
+        "modernbert", {"num_hidden_layers": 4, "intermediate_size": 40, "local_attention": 9}, pooling="cls"
+    ),
+    "modernbert-biases": Family(
+        "modernbert",
+        {
+            "num_hidden_layers": 3,
+            "local_attention": 8,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "norm_bias": True,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 80000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
+            },
+        },
+        pooling="cls",
+    ),
     "mpnet": Family("mpnet", {"max_position_embeddings": 258, "pad_token_id": 1}),
     "t5": Family("t5", {**_T5, "feed_forward_proj": "relu"}, dense=(32, 24), spread=0.2),
     "t5-gated": Family("t5", {**_T5, "feed_forward_proj": "gated-gelu"}, spread=0.2),
