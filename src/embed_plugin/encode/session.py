@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import weakref
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -116,6 +117,18 @@ def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
     return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
 
 
+def _keep_in_forked_children(session: onnxruntime.InferenceSession) -> None:
+    """Let no forked child end a session of several threads: it would wait for threads that only its parent has."""
+    reference = weakref.ref(session)
+
+    def keep() -> None:
+        if (found := reference()) is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(found))
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=keep)
+
+
 class OnnxSession:
     """One session; :meth:`run` may be called by any number of threads at once.
 
@@ -144,12 +157,7 @@ class OnnxSession:
             raise ModelFolderError(f"{message}: export the model again with this version") from error
 
         if threads > 1:
-            self._process, self._keep = os.getpid(), ctypes.pythonapi.Py_IncRef
-
-    def __del__(self) -> None:
-        """Keep a session of several threads in a forked child: its end would wait for threads that are not there."""
-        if hasattr(self, "_keep") and os.getpid() != self._process:
-            self._keep(ctypes.py_object(self._session))
+            _keep_in_forked_children(self._session)
 
     @classmethod
     def of(cls, folder: Path, *, threads: int = 1) -> OnnxSession:
