@@ -110,7 +110,8 @@ def test_an_unchanged_folder_is_not_read_again(folder: Path, monkeypatch: pytest
 def test_a_folder_written_to_while_it_is_loaded_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = OpenedFolder(folder)
     monkeypatch.setattr(
-        "embed_plugin.encode.opened_folder.OnnxSession.of", lambda path: (path / "model.onnx").write_bytes(b"other")
+        "embed_plugin.encode.opened_folder.OnnxSession.of",
+        lambda path, *, threads: (path / "model.onnx").write_bytes(b"other" * threads),
     )
     with pytest.raises(ModelFolderError, match="was written to while it was loaded"):
         opened.open_session()

@@ -7,8 +7,9 @@ their own and go before large ones: a query that comes while a million documents
 are running, and for no others. A blocking call with one text does not wait even for those: its own thread runs it,
 beside the workers. A batch behind which nothing waits may have idle cores beside its own (``wide.py``).
 
-Batches shrink towards the end of what waits: none is more than one worker's share of it. So a few texts are spread over
-the workers, and one on a slow core does not keep the callers waiting for a large last batch.
+Batches shrink towards the end of what waits: none is more than half of one worker's share of it (guided
+self-scheduling). So a few texts are spread over the workers, and a worker on a slow core has no large last batch, which
+all others would have to wait for.
 """
 
 from __future__ import annotations
@@ -301,9 +302,10 @@ class BatchQueue:
     def _most_texts(self, length: int) -> int:
         """Most texts of one length that a batch may hold; a text beyond the budget runs alone.
 
-        No more than one worker's share of what waits, but for small shares: they would cost more than they save.
+        With several workers no more than half of one's share of what waits, but for small shares: they would cost more
+        than they save.
         """
-        share = (self._small.tokens + self._large.tokens) // self._workers
+        share = (self._small.tokens + self._large.tokens) // (2 * self._workers if self._workers > 1 else 1)
         return max(1, min(self._token_budget, max(LEAST_BATCH_TOKENS, share)) // length)
 
 
