@@ -1,7 +1,8 @@
 """Wide runs: a lone text is run on several idle cores, where that has been faster than on one.
 
 A narrow run has one core, a wide run several, and both give the same bits. A wide run needs a session of its own. It is
-opened when lone texts have taken as long as opening it will, so that a program with a few queries does not pay for it.
+opened when lone texts have taken a part of the time that opening takes, so that a program with a few queries does not
+pay for it.
 From then on each size of text is run in the way that has been faster lately: cores that the queue knows to be idle may
 be busy for other programs, and then a wide run takes longer than a narrow one.
 """
@@ -33,6 +34,9 @@ MOST_THREADS = 16
 
 UNSHARED_THREADS = 8
 """Up to so many cores, a lone text may have all of them; beyond that, half, so that several may be wide at once."""
+
+PATIENCE = 0.25
+"""Part of the time that opening takes which lone texts take before it: some 60 queries in INT8, 20 in fp32."""
 
 SIZES_AN_OCTAVE = 8
 """Sizes of text that are timed apart, from one number of tokens to its double."""
@@ -77,7 +81,7 @@ class WideRuns:
         self._narrow = narrow
         self._wide: Run | None = None
         self._open_wide = open_wide
-        self._seconds_to_opening = opening_seconds
+        self._seconds_to_opening = PATIENCE * opening_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._paces: dict[tuple[int, int], _Pace] = {}
