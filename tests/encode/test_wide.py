@@ -213,6 +213,17 @@ def test_the_bits_are_those_of_one_thread(
         assert several.run(ids).tobytes() == one.run(ids).tobytes(), length
 
 
+def test_a_limit_on_threads_is_found_before_onnxruntime_meets_it(wide_model: Callable[..., Path]) -> None:
+    opened = OpenedFolder(wide_model("fp32"))
+    session = opened.open_session()
+    before = threading.stack_size(1 << 47)  # more than there are addresses
+    try:
+        with pytest.raises(EncodingError, match=r"cannot start 3 threads .*: raise its limit"):
+            opened.open_wide(session, threads=3)
+    finally:
+        threading.stack_size(before)
+
+
 def use_several_cores(encoder: Encoder) -> WideRuns:
     """Open the second session at the next text, and wait for it."""
     wide = encoder.runtime.queue._wide

@@ -68,6 +68,7 @@ class OpenedFolder:
 
         Raises:
             ModelFolderError: as :meth:`open_session`; or the environment names another instruction set by now.
+            EncodingError: so many threads cannot be started.
         """
         wide = self.open_session(threads=threads)
         if wide.platform != like.platform:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import threading
 import weakref
 from typing import TYPE_CHECKING, cast
 
@@ -117,6 +118,28 @@ def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
     return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
 
 
+def _require_threads(count: int) -> None:
+    """Start so many threads at the same time, and end them: where onnxruntime can start only some, it never returns.
+
+    Raises:
+        EncodingError: a limit does not allow so many.
+    """
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        message = f"this process cannot start {count} threads ({error}), of which a session of several has need"
+        raise EncodingError(f"{message}: raise its limit (ulimit -u, pids.max), or set workers=1") from error
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+
+
 def _keep_in_forked_children(session: onnxruntime.InferenceSession) -> None:
     """Let no forked child end a session of several threads: it would wait for threads that only its parent has."""
     reference = weakref.ref(session)
@@ -147,7 +170,10 @@ class OnnxSession:
 
         Raises:
             ModelFolderError: onnxruntime cannot load it.
+            EncodingError: so many threads cannot be started.
         """
+        if threads > 1:
+            _require_threads(threads)
         self.platform = Platform(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
         try:
             library = own.library if own else None

@@ -2,9 +2,8 @@
 
 A narrow run has one core, a wide run several, and both give the same bits. A wide run needs a session of its own. It is
 opened when lone texts have taken a part of the time that opening takes, so that a program with a few queries does not
-pay for it.
-From then on each size of text is run in the way that has been faster lately: cores that the queue knows to be idle may
-be busy for other programs, and then a wide run takes longer than a narrow one.
+pay for it. From then on each size of text is run in the way that has been faster lately: cores that the queue knows to
+be idle may be busy for other programs, and then a wide run takes longer than a narrow one.
 """
 
 from __future__ import annotations

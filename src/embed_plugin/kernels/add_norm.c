@@ -3,7 +3,7 @@
 #include "pieces.h"
 #include "quantise.h"
 
-enum { NORMING = 32 }; /* multiplications of a product that take as long as adding, norming and quantising one value */
+enum { NORMING = 32 }; /* about so many multiplications of a product take as long as adding, norming and quantising one value */
 
 typedef struct {
   const Kernel *kernel;

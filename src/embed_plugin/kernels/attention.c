@@ -4,7 +4,7 @@
 #include "quantise.h"
 #include "scratch.h"
 
-enum { ATTENDING = 8 }; /* multiplications of a product that take as long as one query's with one value of a key */
+enum { ATTENDING = 8 }; /* about so many multiplications of a product take as long as one of a query with a key */
 #define NO_MEMORY "AttentionQuantise: no memory for a text's numbers"
 
 typedef struct {

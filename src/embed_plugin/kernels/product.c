@@ -6,7 +6,7 @@
 
 enum { BLOCK = 96, SCRATCH_BYTES = 1 << 19 };
 #define NO_MEMORY "embed_plugin: no memory for the rows of a product"
-enum { ACTIVATING = 64 }; /* multiplications that take as long as one value's GELU */
+enum { ACTIVATING = 64 }; /* about so many multiplications take as long as one value's GELU */
 enum { UNIT_COLUMNS = 64 }; /* four panels, which is what any instruction set sums at a time, or a multiple of it */
 
 /* Inputs 0 to 6: rows, terms, weights, correction, multiplier, term_weights, bias. */

@@ -4,7 +4,7 @@
 #include "operators.h"
 #include "pieces.h"
 
-enum { QUANTISING = 16 }; /* multiplications that take as long as quantising one value */
+enum { QUANTISING = 16 }; /* about so many multiplications of a product take as long as quantising one value */
 
 OrtStatus *read_kept(const Kernel *kernel, OrtKernelContext *context, size_t index, int64_t width, Kept *kept) {
   Tensor channels;
