@@ -132,7 +132,8 @@ def test_a_file_of_the_same_size_is_noticed_where_no_time_of_changes_is_kept(
 def test_a_folder_written_to_while_it_is_loaded_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = OpenedFolder(folder)
     monkeypatch.setattr(
-        "embed_plugin.encode.opened_folder.OnnxSession.of", lambda path: (path / "model.onnx").write_bytes(b"other")
+        "embed_plugin.encode.opened_folder.OnnxSession.of",
+        lambda path, *, threads: (path / "model.onnx").write_bytes(b"other" * threads),
     )
     with pytest.raises(ModelFolderError, match="was written to while it was loaded"):
         opened.open_session()

@@ -20,8 +20,8 @@ without them, the same steps are onnxruntime's own operators. A session loads th
 - ``SumTokens(x)``: the sum of each text's tokens, ``(n, length, h)`` to ``(n, 1, h)``.
 - ``UnitRows(x)``, attribute ``epsilon``: ``x / sqrt(sum(x ** 2) + epsilon)`` of each row.
 
-A row's result does not depend on the other rows in the call. Inputs whose shapes do not fit are refused; a row with NaN
-or infinity has a result of no use.
+A row's result does not depend on the other rows in the call, nor on the threads of the session, which share the work.
+Inputs whose shapes do not fit are refused; a row with NaN or infinity has a result of no use.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from embed_plugin.cpu import CpuClass
 
 DOMAIN = "embed_plugin"
+THREADS_ENTRY = "embed_plugin.threads"
+"""The entry of a session's configuration that tells the operators its number of threads; they read it when they are
+registered."""
 LIBRARY = library.LIBRARY
 NO_LIBRARY = Path(__file__).with_name("no_library.txt")
 """Where the build keeps the reason why it made no library."""
