@@ -153,7 +153,7 @@ class _Export:
         try:
             return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
         except ModelFolderError as error:
-            path = self.checkpoint.folder / TOKENIZER
+            path = self.checkpoint.encoder / TOKENIZER
             raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
 
     def gate_texts(self, gate: RetrievalDataset | None, texts: CalibrationTexts) -> dict[str, list[str]]:

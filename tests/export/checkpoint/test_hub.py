@@ -153,6 +153,18 @@ def test_only_the_needed_files_are_fetched(hub: Hub, tmp_path: Path) -> None:
     assert fetched == set(NEEDED)
 
 
+def test_torch_files_are_fetched_where_there_are_no_safetensors(hub: Hub, tmp_path: Path) -> None:
+    modules = [{"path": "", "type": "m.Transformer"}, {"path": "2_Dense", "type": "m.Dense"}]
+    files = {**NEEDED, **UNNEEDED, "modules.json": json.dumps(modules).encode()}
+    del files["model.safetensors"], files["2_Dense/model.safetensors"]
+    hub.files = files
+    folder, commit = hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path)
+    wanted = {*NEEDED, "pytorch_model.bin", "2_Dense/pytorch_model.bin"} & set(files)
+    assert (commit, set(contents(folder))) == (COMMIT, wanted)
+    hub.broken = True
+    assert hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path) == (folder, commit)
+
+
 def test_a_fetch_asks_for_the_model_alone(hub: Hub, tmp_path: Path) -> None:
     watched, cache = Watched(tmp_path), tmp_path / "cache"
     fetch = f"hub.fetch('tiny/model', endpoint={hub.address!r}, cache_dir=Path({str(cache)!r}))"

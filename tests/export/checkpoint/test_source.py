@@ -159,10 +159,15 @@ def test_a_folder_without_a_configuration(folder: Path) -> None:
         resolve(str(folder))
 
 
-def test_pickled_weights_are_never_loaded(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(SourceError, match=r"only pytorch_model\.bin.*never loaded.*sentence_transformers"):
+def test_weights_of_another_form_are_told_the_conversion(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
+    with pytest.raises(SourceError, match=r"only tf_model\.h5 in .*pytorch_model\.bin.*sentence_transformers"):
         resolve(str(folder))
+
+
+def test_a_torch_file_is_pinned_by_its_hash(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert resolve(str(folder), weights_sha256=SHA256).revision == f"sha256:{SHA256[:16]}"
 
 
 def test_a_folder_without_a_fast_tokenizer(folder: Path) -> None:
@@ -204,6 +209,17 @@ def test_a_missing_shard_is_named(folder: Path, shards: list[str]) -> None:
     (folder / shards[1]).unlink()
     with pytest.raises(SourceError, match=re.escape(shards[1])):
         resolve(str(folder))
+
+
+def test_torch_files_in_shards(folder: Path) -> None:
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    (folder / "model.safetensors").unlink()
+    (folder / names[0]).write_bytes(b"x")
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": {"a": names[0], "b": names[1]}}))
+    with pytest.raises(SourceError, match=f"names {names[1]}, which is not there"):
+        resolve(str(folder))
+    (folder / names[1]).write_bytes(b"y")
+    assert [path.name for path in resolve(str(folder)).weight_files()] == names
 
 
 @pytest.mark.usefixtures("shards")

@@ -14,24 +14,36 @@ SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
+SHARDS = "model-*.safetensors"
+TORCH_SUFFIX = ".bin"
+TORCH_WEIGHTS = "pytorch_model.bin"
+TORCH_SHARD_INDEX = "pytorch_model.bin.index.json"
+TORCH_SHARDS = "pytorch_model-*.bin"
 
-NEEDED_FILES: tuple[str, ...] = (
+_OF_ENCODER = (
     CONFIG,
     TOKENIZER,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS,
-    MODULES,
     "sentence_*_config.json",
-    SENTENCE_TRANSFORMERS,
     ADAPTER,
+    WEIGHTS,
+    SHARDS,
+    SHARD_INDEX,
+)
+NEEDED_FILES: tuple[str, ...] = (
+    *_OF_ENCODER,
+    *(f"0_*/{name}" for name in _OF_ENCODER),
+    MODULES,
+    SENTENCE_TRANSFORMERS,
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
-    WEIGHTS,
-    "model-*.safetensors",
-    SHARD_INDEX,
 )
-"""Patterns of the files that are ever fetched; none of them can run code when it is loaded."""
+"""Patterns of the files that are always fetched; none of them can run code when it is loaded."""
+
+TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
+"""Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""
 
 
 def is_needed(path: str) -> bool:

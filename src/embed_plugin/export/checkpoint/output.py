@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
 from embed_plugin.export.checkpoint.description import DENSE, POOLING
-from embed_plugin.export.checkpoint.files import MODULES, WEIGHTS
+from embed_plugin.export.checkpoint.files import MODULES, TORCH_WEIGHTS, WEIGHTS
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from embed_plugin.export.outputs.vector import Dense, VectorOutput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
     from embed_plugin.export.outputs.vector import DenseActivation
     from embed_plugin.types import Pooling
@@ -90,7 +92,7 @@ def _read_dense(settings: JsonFile) -> Dense:
     ends = {config.get(name) or "sentence_embedding" for name in ("module_input_name", "module_output_name")}
     if ends != {"sentence_embedding"}:
         raise ExportError(f"{path} is about {', '.join(sorted(ends))}; the graph projects the text's vector alone")
-    weights = path.with_name(WEIGHTS)
+    weights = dense_weights(path.parent)
     names = tensor_names(weights)
     expected = ["linear.bias", "linear.weight"] if config.get("bias", True) else ["linear.weight"]
     if sorted(names) != expected:
@@ -98,3 +100,9 @@ def _read_dense(settings: JsonFile) -> Dense:
         raise SourceError(f"{found}, expected {', '.join(expected)}: fetch the checkpoint again")
     bias = read_tensor(weights, "linear.bias") if len(expected) > 1 else None
     return Dense(read_tensor(weights, "linear.weight"), bias, _ACTIVATIONS[activation])
+
+
+def dense_weights(folder: Path) -> Path:
+    """The file of a dense layer's weights: safetensors, or what torch saved where there is none."""
+    torch_file = folder / TORCH_WEIGHTS
+    return torch_file if torch_file.is_file() and not (folder / WEIGHTS).is_file() else folder / WEIGHTS

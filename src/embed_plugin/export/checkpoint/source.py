@@ -14,7 +14,7 @@ from embed_plugin.export.checkpoint import hub as hub_source
 from embed_plugin.export.checkpoint import wheel as wheel_source
 from embed_plugin.export.checkpoint.complete import require_complete
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.files import WEIGHTS
+from embed_plugin.export.checkpoint.files import TORCH_WEIGHTS, WEIGHTS
 from embed_plugin.export.checkpoint.kind import require_embedder
 from embed_plugin.model.identity import file_sha256
 
@@ -60,7 +60,7 @@ def _hash_weights(checkpoint: CheckpointDescription) -> str:
     prints it.
     """
     hashes = [(file_sha256(path), path.name) for path in checkpoint.weight_files()]
-    if len(hashes) == 1 and hashes[0][1] == WEIGHTS:
+    if len(hashes) == 1 and hashes[0][1] in (WEIGHTS, TORCH_WEIGHTS):
         return hashes[0][0]
     return hashlib.sha256("".join(f"{hash_}  {name}\n" for hash_, name in hashes).encode()).hexdigest()
 

@@ -43,7 +43,7 @@ def choose_max_tokens(checkpoint: CheckpointDescription, positions: int | None, 
                 f"max tokens is {wanted}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}"
             )
         return wanted
-    folder = checkpoint.folder
+    folder = checkpoint.encoder
     trained = _limit(folder, checkpoint.transformer_settings(), "max_seq_length")
     if trained is None:
         trained = _limit(folder, checkpoint.tokenizer_settings(), "model_max_length")

@@ -52,9 +52,9 @@ def read_tokenizer(checkpoint: CheckpointDescription) -> str:
         ExportError: it truncates long texts on the left, or its special tokens cannot be added.
         SourceError: a file cannot be read.
     """
-    tokenizer = read_json_file(checkpoint.folder / TOKENIZER).object()
+    tokenizer = read_json_file(checkpoint.encoder / TOKENIZER).object()
     settings = checkpoint.tokenizer_settings()
-    _require_cut_on_the_right(checkpoint.folder, tokenizer, settings)
+    _require_cut_on_the_right(checkpoint.encoder, tokenizer, settings)
     _set_bert_normalizer(checkpoint, tokenizer, settings)
     if checkpoint.transformer_settings().get("do_lower_case") is True:
         _lower_case(tokenizer)
@@ -119,7 +119,7 @@ def _steps(tokenizer: Json, part: str, steps: str) -> list[Json]:
 
 def _add_special_token(checkpoint: CheckpointDescription, tokenizer: Json, name: str) -> None:
     """Put ``bos_token`` before every text, or ``eos_token`` after it, unless the template already does."""
-    folder = checkpoint.folder
+    folder = checkpoint.encoder
     token, where = _named(checkpoint, name), 0 if name == "bos_token" else -1
     number = _ids(tokenizer).get(token)
     if number is None:

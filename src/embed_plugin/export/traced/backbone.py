@@ -85,7 +85,7 @@ def _load_config(checkpoint: CheckpointDescription) -> Any:  # noqa: ANN401 - tr
         try:
             return CONFIG_MAPPING[model_type].from_dict(translated)
         except Exception as error:  # any type of error, by the fault in the config
-            raise ExportError(f"transformers cannot read {checkpoint.folder} ({_first_line(error)})") from error
+            raise ExportError(f"transformers cannot read {checkpoint.encoder} ({_first_line(error)})") from error
 
 
 def _require_known(model_type: str, *, own_code: bool) -> None:
@@ -120,7 +120,7 @@ class TorchBackbone:
     """A checkpoint's model in torch: it is traced, and the traced graph is compared with it."""
 
     def __init__(self, checkpoint: CheckpointDescription) -> None:
-        self.folder = folder = checkpoint.folder
+        self.folder = folder = checkpoint.encoder
         config = _load_config(checkpoint)
         with _quiet():
             try:
