@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from embed_plugin.errors import MissingExtraError, UnknownArchitectureError
 from embed_plugin.export.architectures.native import NativeExporter
+from embed_plugin.export.architectures.static import StaticExporter
 from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName) -> Ex
         UnknownArchitectureError: no exporter covers this architecture.
         MissingExtraError: the name is ``optimum``, and optimum is not installed.
     """
+    if checkpoint.is_static:
+        if name == "optimum":
+            raise UnknownArchitectureError("a static embedding has no encoder to trace: leave --exporter out")
+        return StaticExporter(checkpoint)
     if name == "optimum":
         return _optimum(checkpoint)
     try:

@@ -29,7 +29,7 @@ def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
             f"{source}: {folder} is a model folder already ({MANIFEST}), and a checkpoint is what becomes one: use it "
             "as it is, or export its checkpoint again"
         )
-    if not checkpoint.config.is_there:
+    if not checkpoint.config.is_there and not checkpoint.is_static:
         raise SourceError(
             f"{source}: no config.json in {encoder}. Give the folder (or model) that holds config.json, "
             f"tokenizer.json and {WEIGHTS} itself, not one above or below it"

@@ -31,7 +31,7 @@ from embed_plugin.export.checkpoint.files import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TRANSFORMER, POOLING, DENSE = "Transformer", "Pooling", "Dense"
+TRANSFORMER, STATIC, POOLING, DENSE = "Transformer", "StaticEmbedding", "Pooling", "Dense"
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,13 @@ class CheckpointDescription:
         return [module.kind for module in self.modules]
 
     @property
+    def is_static(self) -> bool:
+        """Texts' vectors are means of a table's rows: there is no encoder, and model2vec's configuration or none."""
+        if self.modules:
+            return STATIC in self.kinds
+        return self.config.is_there and self.config.fault is None and _is_model2vec(self.config.content)
+
+    @property
     def model_type(self) -> str:
         """The architecture's name, from ``config.json``."""
         return str(self.config.object().get("model_type"))
@@ -175,6 +182,10 @@ class CheckpointDescription:
             if index.is_there:
                 return _shards(index, pattern)
         return []
+
+
+def _is_model2vec(config: object) -> bool:
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
 
 
 def _shards(index: JsonFile, pattern: str) -> list[Path]:
@@ -242,7 +253,7 @@ def _read_modules(folder: Path) -> tuple[Module, ...]:
 
 def _encoder_path(folder: Path, modules: tuple[Module, ...]) -> str:
     """The folder of the step that token vectors come from, inside the checkpoint; empty for the checkpoint itself."""
-    path = next((module.path for module in modules if module.kind == TRANSFORMER), "")
+    path = next((module.path for module in modules if module.kind in (TRANSFORMER, STATIC)), "")
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or ":" in path:
         raise SourceError(f"{folder / MODULES} names the folder {path!r:.80}, expected one inside the checkpoint")
     return path

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 RERANKER = "a reranker or classifier: it scores texts and gives no vectors"
 SPARSE = "a sparse encoder (SPLADE): it gives weights of words and no dense vector"
 COLBERT = "a ColBERT model: it gives a vector for every token and none for a text"
-STATIC = "a static embedding (model2vec): it looks vectors up and has no encoder"
 WORDS = "a model of word vectors or word counts: it has no encoder"
 
 _OF_MODULE = {
@@ -29,7 +28,6 @@ _OF_MODULE = {
     "SparseAutoEncoder": SPARSE,
     "SparseStaticEmbedding": SPARSE,
     "SpladePooling": SPARSE,
-    "StaticEmbedding": STATIC,
     "WordEmbeddings": WORDS,
 }
 _OF_TASK = {
@@ -41,7 +39,6 @@ _OF_TASK = {
 _OF_MODEL_TYPE = {"ColBERT": COLBERT, "CrossEncoder": RERANKER, "SparseEncoder": SPARSE}
 _OF_ARCHITECTURE = {
     "HF_ColBERT": COLBERT,
-    "StaticModel": STATIC,
     "ForSequenceClassification": RERANKER,
     "ForMaskedLM": "a masked language model (SPLADE, or the base of other models): nothing says how it pools",
     "ForCausalLM": "a language model: nothing says how it pools",

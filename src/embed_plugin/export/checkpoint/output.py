@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint.description import DENSE, POOLING
+from embed_plugin.export.checkpoint.description import DENSE, POOLING, STATIC
 from embed_plugin.export.checkpoint.files import MODULES, TORCH_WEIGHTS, WEIGHTS
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from embed_plugin.export.outputs.vector import Dense, VectorOutput
@@ -39,7 +39,7 @@ _ACTIVATIONS: dict[str, DenseActivation] = {
 SCALED_MEAN = "mean_sqrt_len_tokens"
 """The sum of the token vectors over the root of their number: the mean but for its length, which normalising sets."""
 
-_ORDER = ("Transformer", POOLING, DENSE, "Normalize")
+_ORDER = (STATIC, "Transformer", POOLING, DENSE, "Normalize")
 
 
 def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
@@ -55,7 +55,9 @@ def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
         raise ExportError(f"{listed} lists {others}, which the graph would leave out")
     if kinds != sorted(kinds, key=_ORDER.index):
         raise ExportError(f"{listed} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
-    if kinds and POOLING not in kinds:
+    if STATIC in kinds and {"Transformer", POOLING} & set(kinds):
+        raise ExportError(f"{listed} lists {', '.join(kinds)}; a static embedding is no step before others")
+    if kinds and POOLING not in kinds and STATIC not in kinds:
         found = f"{listed} lists {', '.join(kinds)} and no Pooling"
         raise ExportError(f"{found}: nothing says how token vectors become one. Give an embedding model")
     mode = _read_pooling(checkpoint.pooling)

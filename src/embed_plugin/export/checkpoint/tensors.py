@@ -76,6 +76,18 @@ def read_from(file: TensorFile, path: Path, name: str) -> npt.NDArray[np.float32
     return tensor
 
 
+def read_integers(path: Path, name: str) -> npt.NDArray[np.int64]:
+    """Read one tensor of integers of a safetensors file.
+
+    Raises:
+        SourceError: the file cannot be read, or the tensor holds other numbers.
+    """
+    numbers = _open(path).get_tensor(name)
+    if not np.issubdtype(numbers.dtype, np.integer):
+        raise SourceError(f"{path}: tensor {name} is {numbers.dtype}, expected integers: fetch the checkpoint again")
+    return cast("npt.NDArray[np.int64]", numbers.astype(np.int64))
+
+
 class _Safetensors:
     """An opened safetensors file."""
 

@@ -53,6 +53,8 @@ def read_tokenizer(checkpoint: CheckpointDescription) -> str:
         SourceError: a file cannot be read.
     """
     tokenizer = read_json_file(checkpoint.encoder / TOKENIZER).object()
+    if checkpoint.is_static:
+        return json.dumps(tokenizer | {"post_processor": None})  # which adds special tokens, and a table reads none
     settings = checkpoint.tokenizer_settings()
     _require_cut_on_the_right(checkpoint.encoder, tokenizer, settings)
     _set_bert_normalizer(checkpoint, tokenizer, settings)
