@@ -165,6 +165,21 @@ def test_torch_files_are_fetched_where_there_are_no_safetensors(hub: Hub, tmp_pa
     assert hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path) == (folder, commit)
 
 
+@pytest.mark.parametrize("others", [{}, {"onnx/model.onnx_data": b"x", "onnx/model_fp16.onnx": b"y"}])
+def test_a_ready_file_is_fetched_where_it_is_wanted(hub: Hub, tmp_path: Path, others: dict[str, bytes]) -> None:
+    hub.files = NEEDED | UNNEEDED | others
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path, with_onnx=True)
+    assert set(contents(folder)) == {*NEEDED, "onnx/model.onnx", *(name for name in others if "data" in name)}
+
+
+def test_a_ready_file_is_fetched_where_there_are_no_other_weights(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {
+        name: content for name, content in (NEEDED | UNNEEDED).items() if not name.endswith((".bin", "tensors"))
+    }
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path)
+    assert "onnx/model.onnx" in contents(folder)
+
+
 def test_a_fetch_asks_for_the_model_alone(hub: Hub, tmp_path: Path) -> None:
     watched, cache = Watched(tmp_path), tmp_path / "cache"
     fetch = f"hub.fetch('tiny/model', endpoint={hub.address!r}, cache_dir=Path({str(cache)!r}))"

@@ -131,7 +131,8 @@ def test_a_hub_id_and_its_revision_reach_the_hub(
 ) -> None:
     calls: list[tuple[str, str | None]] = []
 
-    def fetch(repo_id: str, revision: str | None) -> tuple[Path, str]:
+    def fetch(repo_id: str, revision: str | None, *, with_onnx: bool) -> tuple[Path, str]:
+        assert not with_onnx
         calls.append((repo_id, revision))
         return folder, "c0ffee"
 
@@ -147,7 +148,7 @@ def test_a_wheel_is_named_without_its_version(folder: Path, monkeypatch: pytest.
 
 
 def test_what_was_fetched_is_checked_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_source, "fetch", lambda _repo_id, _revision: (folder, "c0ffee"))
+    monkeypatch.setattr(hub_source, "fetch", lambda _repo_id, _revision, **_: (folder, "c0ffee"))
     (folder / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"a/b: no model\.safetensors"):
         resolve("a/b")

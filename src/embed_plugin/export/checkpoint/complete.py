@@ -34,7 +34,7 @@ def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
             f"{source}: no config.json in {encoder}. Give the folder (or model) that holds config.json, "
             f"tokenizer.json and {WEIGHTS} itself, not one above or below it"
         )
-    if not checkpoint.weight_files():
+    if not checkpoint.weight_files() and checkpoint.onnx_file() is None:
         raise SourceError(_no_weights(encoder, source))
     if not (encoder / TOKENIZER).is_file():
         raise SourceError(

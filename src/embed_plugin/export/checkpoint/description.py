@@ -16,6 +16,7 @@ from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.files import (
     CONFIG,
     MODULES,
+    ONNX_FILES,
     SENTENCE_TRANSFORMERS,
     SHARD_INDEX,
     SHARDS,
@@ -182,6 +183,10 @@ class CheckpointDescription:
             if index.is_there:
                 return _shards(index, pattern)
         return []
+
+    def onnx_file(self) -> Path | None:
+        """The ready ONNX file in fp32; None: there is none."""
+        return next((self.folder / name for name in ONNX_FILES if (self.folder / name).is_file()), None)
 
 
 def _is_model2vec(config: object) -> bool:

@@ -46,6 +46,13 @@ TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
 """Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""
 
 
+ONNX_FILES = ("onnx/model.onnx", "model.onnx")
+"""The places of a ready ONNX file in fp32, in the order of choice; its weights may be in a file beside it."""
+
+ONNX_PATTERNS = tuple(f"{name}{ending}" for name in ONNX_FILES for ending in ("", "_data*", ".data"))
+"""Patterns of what is fetched for it."""
+
+
 def is_needed(path: str) -> bool:
     """Tell if a file of a checkpoint, by its ``/``-separated path in it, is one that is fetched."""
     return any(fnmatchcase(path, pattern) for pattern in NEEDED_FILES)

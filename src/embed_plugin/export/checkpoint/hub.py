@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, cast
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.description import DENSE, read_description
-from embed_plugin.export.checkpoint.files import NEEDED_FILES, SHARD_INDEX, TORCH_FILES, WEIGHTS
+from embed_plugin.export.checkpoint.files import (
+    NEEDED_FILES,
+    ONNX_PATTERNS,
+    SHARD_INDEX,
+    TORCH_FILES,
+    TORCH_SHARD_INDEX,
+    TORCH_WEIGHTS,
+    WEIGHTS,
+)
 from embed_plugin.proxies import named_network_variables, unreadable_certificates
 
 # Read when huggingface_hub is imported. Without it, a fetch from any endpoint also requests a list of coding agents
@@ -43,7 +51,12 @@ _DOWNLOAD_ERRORS = cast(
 
 
 def fetch(
-    repo_id: str, revision: str | None = None, *, endpoint: str | None = None, cache_dir: Path | None = None
+    repo_id: str,
+    revision: str | None = None,
+    *,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+    with_onnx: bool = False,
 ) -> tuple[Path, str]:
     """Fetch the needed files of a hub model, or take them from the cache when the hub cannot be reached.
 
@@ -52,6 +65,7 @@ def fetch(
         revision: A branch, tag or commit; the main branch without one.
         endpoint: Address of the hub, where it is not the public one.
         cache_dir: huggingface_hub's cache, where it is not the user's.
+        with_onnx: Fetch a ready ONNX file too; without weights of another format it is always fetched.
 
     Returns:
         The folder and the commit it holds.
@@ -79,10 +93,17 @@ def fetch(
             commit = folder.name  # the cache names a snapshot's folder by its commit
             if others := torch_files(folder):
                 download(others, commit)
+            if with_onnx or not _has_weights(folder):
+                download(ONNX_PATTERNS, commit)
         except _DOWNLOAD_ERRORS as error:
             wanted = f"hub model {repo_id}" + (f" at revision {revision}" if revision else "")
             raise SourceError(_explain(error, wanted)) from error
     return folder, commit
+
+
+def _has_weights(folder: Path) -> bool:
+    encoder = read_description(folder).encoder
+    return any((encoder / name).is_file() for name in (WEIGHTS, SHARD_INDEX, TORCH_WEIGHTS, TORCH_SHARD_INDEX))
 
 
 def torch_files(folder: Path) -> list[str]:
