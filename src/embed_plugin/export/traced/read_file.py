@@ -12,7 +12,7 @@ from onnx.version_converter import convert_version
 
 from embed_plugin.errors import ExportError, SourceError
 from embed_plugin.export.onnx_graph.builder import INPUT, OPSET
-from embed_plugin.export.onnx_graph.edit import remove_unused
+from embed_plugin.export.onnx_graph.edit import remove_unused, rename_values_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,4 +167,15 @@ def _converted(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     del made.graph.input[:]
     made.graph.input.extend(own)
     made.graph.initializer.extend(weights)
-    return add_prefix(made, PREFIX, rename_inputs=False, inplace=True)
+    return _named_apart(made)
+
+
+def _named_apart(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a prefix to every name but its inputs', which onnx before 1.19 renames with the others."""
+    names = [value.name for value in model.graph.input]
+    made = add_prefix(model, PREFIX, rename_inputs=False, inplace=True)
+    for value, name in zip(made.graph.input, names, strict=True):
+        value.name = name
+    for node in made.graph.node:
+        rename_values_read(node, {f"{PREFIX}{name}": name for name in names})
+    return made
