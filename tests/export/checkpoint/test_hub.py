@@ -165,6 +165,16 @@ def test_torch_files_are_fetched_where_there_are_no_safetensors(hub: Hub, tmp_pa
     assert hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path) == (folder, commit)
 
 
+def test_vocabulary_files_are_fetched_where_there_is_no_tokenizer(hub: Hub, tmp_path: Path) -> None:
+    words = {"vocab.txt": b"a", "vocab.json": b"{}", "merges.txt": b""}
+    hub.files = NEEDED | words
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path / "a")
+    assert contents(folder) == NEEDED
+    hub.files = {name: content for name, content in hub.files.items() if name != "tokenizer.json"}
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path / "b")
+    assert contents(folder) == hub.files
+
+
 @pytest.mark.parametrize("others", [{}, {"onnx/model.onnx_data": b"x", "onnx/model_fp16.onnx": b"y"}])
 def test_a_ready_file_is_fetched_where_it_is_wanted(hub: Hub, tmp_path: Path, others: dict[str, bytes]) -> None:
     hub.files = NEEDED | UNNEEDED | others

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.description import DENSE
-from embed_plugin.export.checkpoint.files import TOKENIZER, TORCH_WEIGHTS, WEIGHTS
+from embed_plugin.export.checkpoint.files import TORCH_WEIGHTS, VOCABULARY_FILES, WEIGHTS
 from embed_plugin.export.checkpoint.output import dense_weights
 from embed_plugin.export.checkpoint.torch_file.archive import conversion
+from embed_plugin.export.checkpoint.vocabulary import conversion_of_tokenizer, has_tokenizer
 from embed_plugin.model.folder import MANIFEST
 
 if TYPE_CHECKING:
@@ -36,11 +37,8 @@ def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
         )
     if not checkpoint.weight_files() and checkpoint.onnx_file() is None:
         raise SourceError(_no_weights(encoder, source))
-    if not (encoder / TOKENIZER).is_file():
-        raise SourceError(
-            f"{source}: no tokenizer.json in {encoder}, and the older vocabulary files are not read. "
-            f"{conversion(source)}, which writes one"
-        )
+    if not has_tokenizer(checkpoint):
+        raise SourceError(_no_tokenizer(checkpoint, source))
     if absent := _absent(checkpoint):
         raise SourceError(
             f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was "
@@ -56,6 +54,16 @@ def _absent(checkpoint: CheckpointDescription) -> list[str]:
     shards = [path.name for path in checkpoint.weight_files() if not path.is_file()]
     modules = [module for module in checkpoint.modules if module.settings and not module.settings.is_there]
     return shards + [f"{module.path}/config.json" for module in modules]
+
+
+def _no_tokenizer(checkpoint: CheckpointDescription, source: str) -> str:
+    encoder = checkpoint.encoder
+    others = sorted(path.name for path in encoder.iterdir() if path.suffix == ".model" or path.name in VOCABULARY_FILES)
+    found = f"only {', '.join(others)}" if others else "no tokenizer.json"
+    built = "Beside it, BERT's vocab.txt and RoBERTa's vocab.json and merges.txt are read"
+    is_folder = others and source == str(checkpoint.folder)
+    remedy = conversion_of_tokenizer(str(encoder)) if is_folder else f"{conversion(source)}, which writes one"
+    return f"{source}: {found} in {encoder}. {built}. To have one, {remedy}"
 
 
 def _no_weights(folder: Path, source: str) -> str:

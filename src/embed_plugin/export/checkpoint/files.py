@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
+WORDS, PIECES, MERGES = "vocab.txt", "vocab.json", "merges.txt"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 MODULES = "modules.json"
@@ -45,6 +46,9 @@ NEEDED_FILES: tuple[str, ...] = (
 TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
 """Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""
 
+
+VOCABULARY_FILES = (WORDS, PIECES, MERGES, "added_tokens.json")
+"""Fetched for a folder without tokenizer.json."""
 
 ONNX_FILES = ("onnx/model.onnx", "model.onnx")
 """The places of a ready ONNX file in fp32, in the order of choice; its weights may be in a file beside it."""

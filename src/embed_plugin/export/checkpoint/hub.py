@@ -17,9 +17,11 @@ from embed_plugin.export.checkpoint.files import (
     NEEDED_FILES,
     ONNX_PATTERNS,
     SHARD_INDEX,
+    TOKENIZER,
     TORCH_FILES,
     TORCH_SHARD_INDEX,
     TORCH_WEIGHTS,
+    VOCABULARY_FILES,
     WEIGHTS,
 )
 from embed_plugin.proxies import named_network_variables, unreadable_certificates
@@ -91,6 +93,9 @@ def fetch(
         try:
             folder = download(NEEDED_FILES, revision)
             commit = folder.name  # the cache names a snapshot's folder by its commit
+            encoder = read_description(folder).encoder
+            if not (encoder / TOKENIZER).is_file():
+                download([(encoder / name).relative_to(folder).as_posix() for name in VOCABULARY_FILES], commit)
             if others := torch_files(folder):
                 download(others, commit)
             if with_onnx or not _has_weights(folder):

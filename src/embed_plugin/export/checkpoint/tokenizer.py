@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint.description import read_json_file
 from embed_plugin.export.checkpoint.files import TOKENIZER
+from embed_plugin.export.checkpoint.vocabulary import build_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +47,14 @@ _PAIRED = ("BertProcessing", "RobertaProcessing")
 
 
 def read_tokenizer(checkpoint: CheckpointDescription) -> str:
-    """Read the checkpoint's tokenizer, with the overrides, as JSON.
+    """Read the checkpoint's tokenizer, or build it from older vocabulary files, with the overrides, as JSON.
 
     Raises:
         ExportError: it truncates long texts on the left, or its special tokens cannot be added.
         SourceError: a file cannot be read.
     """
-    tokenizer = read_json_file(checkpoint.encoder / TOKENIZER).object()
+    file = read_json_file(checkpoint.encoder / TOKENIZER)
+    tokenizer = file.object() if file.is_there else build_tokenizer(checkpoint)
     if checkpoint.is_static:
         return json.dumps(tokenizer | {"post_processor": None})  # which adds special tokens, and a table reads none
     settings = checkpoint.tokenizer_settings()
