@@ -26,7 +26,7 @@ from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
-from embed_plugin.export.choose_exporter import choose_exporter
+from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import gives_same_bits, kernel_graph
 from embed_plugin.export.int8.quantise import quantise
@@ -86,8 +86,17 @@ def export(
     gate = _read_gate(settings)
     with staged_folder(out, overwrite=settings.overwrite) as folder:
         on_progress("fetch", 0, 1)
-        checkpoint = resolve(source, weights_sha256=settings.weights_sha256)
+        checkpoint = _resolve(source, settings)
         return _Export(checkpoint, folder, settings, on_progress).run(texts, gate)
+
+
+def _resolve(source: str, settings: ExportSettings) -> CheckpointDescription:
+    """Find the checkpoint; a ready ONNX file, as large as the weights, is fetched only where it may be used."""
+    wanted, sha256 = settings.exporter == "onnx", settings.weights_sha256
+    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted)
+    if settings.exporter == "auto" and not is_native(checkpoint):
+        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True)
+    return checkpoint
 
 
 def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
@@ -110,6 +119,9 @@ class _Export:
         self.settings = settings
         self.on_progress = on_progress
         self.exporter = choose_exporter(checkpoint, settings.exporter)
+        if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
+            found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
+            raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
         self.output = self.read_output()
         self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
         self.prefixes = choose_prefixes(checkpoint, settings.query_prefix, settings.document_prefix)
@@ -153,7 +165,7 @@ class _Export:
         try:
             return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
         except ModelFolderError as error:
-            path = self.checkpoint.folder / TOKENIZER
+            path = self.checkpoint.encoder / TOKENIZER
             raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
 
     def gate_texts(self, gate: RetrievalDataset | None, texts: CalibrationTexts) -> dict[str, list[str]]:

@@ -108,7 +108,7 @@ def require_matryoshka(checkpoint: CheckpointDescription, dimension: int) -> Non
     Raises:
         ExportError: it does not, or not at this length.
     """
-    config = checkpoint.config.object()
+    config = checkpoint.config.object_if_there()
     lengths = config.get("matryoshka_dimensions")
     if isinstance(lengths, list) and lengths:
         if dimension not in lengths:
