@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 from openvino import properties
-from tokenizers import Tokenizer
+
+from lib.token_batches import Tokeniser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Batch = tuple[list[int], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 PACKAGES = ("openvino", "nncf", "tokenizers", "numpy")
-MAX_TOKENS = 512
 CALIBRATION_TEXTS = 300
 BATCHES = ("equal", "padded")
 TOKEN_BUDGETS = (256, 512, 1024, 2048, 4096)
@@ -67,19 +67,6 @@ def load(setup: Setup) -> OpenvinoEngine:
     """Load the tokenizer; a graph is read and compiled when settings are known."""
     graphs = {batches: _graph(setup, batches) for batches in BATCHES}
     return OpenvinoEngine(graphs, Tokeniser(setup.checkpoint), setup.threads)
-
-
-class Tokeniser:
-    """The checkpoint's tokenizer with the benchmark's limit, without padding."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(MAX_TOKENS)
-
-    def ids(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
 
 
 def plan(ids: list[list[int]], token_budget: int, *, equal_length: bool) -> list[Batch]:
