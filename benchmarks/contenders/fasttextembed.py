@@ -1,4 +1,4 @@
-"""fasttextembed: a small engine in C, compiled for bge-small's shape alone, with the benchmark's checkpoint as its model."""
+"""fasttextembed, an engine in C that is compiled for bge-small's shape alone, with the benchmark's checkpoint."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ try:
     import llama_cpp
 except ModuleNotFoundError as error:
     raise ImportError(
-        "llama-cpp-python is not in this environment: it is compiled as it is installed, which needs a C and C++ compiler;"
-        " `make bench` leaves the reason in .venv-peers/compiled.log"
+        "llama-cpp-python is not in this environment: it is compiled as it is installed, which needs a compiler for C"
+        " and C++; `make bench` leaves the reason in .venv-peers/compiled.log"
     ) from error
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PACKAGES = ("llama-cpp-python", "tokenizers", "numpy")
 FILE_TYPES = {"q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0, "q4_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M}
 EXACT = "f32"
-TOKEN_BUDGETS = (512, 128, 256, 1024, 2048)
+TOKEN_BUDGETS = (512, 128, 2048)
 """llama-cpp-python's own default first."""
 
 FLASH = {"off": llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED, "on": llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED}

@@ -1,4 +1,4 @@
-"""Token ids of texts, and the batches that they are computed in, for contenders that are run by a loop of this benchmark's."""
+"""Token ids of texts and batches of them, for contenders that a loop of this benchmark runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Write a checkpoint as the fp32 GGUF file that llama.cpp reads, and quantises from.
 
-The keys and names are those of the `gguf` package, which llama.cpp's authors publish; it runs in the peers' environment.
+The keys and names are those of the `gguf` package, which llama.cpp's authors publish and the peers' environment has.
 BERT and XLM-RoBERTa are one architecture there (post-layer-norm, absolute positions, no mask), Qwen3 is another.
 """
 
@@ -27,6 +27,7 @@ POOLINGS = {
 }
 WORD_START = "\u2581"
 CONTINUES = "##"
+SUFFIXES = (".weight", ".bias")
 UNREAD = ("pooler.", "embeddings.position_ids")
 """Tensors of a checkpoint that no vector depends on."""
 
@@ -55,8 +56,8 @@ def write_gguf(checkpoint: Path, path: Path) -> None:
     config = _read(checkpoint / "config.json")
     family = FAMILIES.get(config["model_type"])
     if family is None:
-        known = ", ".join(FAMILIES)
-        raise ValueError(f"{checkpoint}: model_type {config['model_type']!r} is not one that is written as GGUF: {known}")
+        found = f"{checkpoint} has the model_type {config['model_type']!r}"
+        raise ValueError(f"{found}; what is written as GGUF is {', '.join(FAMILIES)}")
     writer = gguf.GGUFWriter(path, family.name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _write_shape(writer, config, _read(checkpoint / "1_Pooling" / "config.json"))
@@ -73,7 +74,7 @@ def write_gguf(checkpoint: Path, path: Path) -> None:
 def _write_shape(writer: gguf.GGUFWriter, config: Mapping[str, Any], pooling: Mapping[str, Any]) -> None:
     """The keys that every architecture has."""
     writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_context_length(config["max_position_embeddings"] - _first_position(config))
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
@@ -106,9 +107,9 @@ def _write_vocabulary(writer: gguf.GGUFWriter, tokenizer: Mapping[str, Any]) -> 
     if tokenizer["model"]["type"] != "WordPiece":
         found = tokenizer["model"]["type"]
         raise ValueError(f"the tokenizer is a {found}, and only WordPiece vocabularies are written as GGUF")
-    ids = {token: number for token, number in tokenizer["model"]["vocab"].items()}
+    ids: dict[str, int] = tokenizer["model"]["vocab"]
     special = {token["content"] for token in tokenizer["added_tokens"]}
-    tokens = sorted(ids, key=lambda token: ids[token])
+    tokens = sorted(ids, key=ids.__getitem__)
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("bert")
     writer.add_token_type_count(2)
@@ -133,8 +134,7 @@ def _tensors(
     for name, values in load_file(checkpoint / "model.safetensors").items():
         if name.startswith(UNREAD):
             continue
-        found = next((names.get_name(each, (".weight", ".bias")) for each in (name, f"model.{name}")), None)
-        found = found or names.get_name(f"model.{name}", (".weight", ".bias"))
+        found = names.get_name(name, SUFFIXES) or names.get_name(f"model.{name}", SUFFIXES)
         if found is None:
             raise ValueError(f"{checkpoint}: llama.cpp's {family.name} has no tensor for {name}")
         first = _first_position(config) if name.endswith("position_embeddings.weight") else 0
@@ -142,8 +142,8 @@ def _tensors(
 
 
 def _first_position(config: Mapping[str, Any]) -> int:
-    """The row of the table of positions that the first token has: RoBERTa's begin with those of padding."""
-    return 0 if config["model_type"] == "bert" else int(config["pad_token_id"]) + 1
+    """The row of the table of positions that the first token has: XLM-RoBERTa's begins with those of padding."""
+    return int(config["pad_token_id"]) + 1 if config["model_type"] == "xlm-roberta" else 0
 
 
 def _read(path: Path) -> dict[str, Any]:
