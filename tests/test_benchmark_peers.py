@@ -38,8 +38,8 @@ SMALL = {
 
 def has(package: str) -> bool:
     """True if the peers' environment is there and has a package."""
-    found = PEERS.exists() and subprocess.run([PEERS, "-c", f"import {package}"], check=False, capture_output=True)
-    return bool(found) and found.returncode == 0
+    command = [PEERS, "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({package!r}) is None)"]
+    return PEERS.exists() and subprocess.run(command, check=False).returncode == 0
 
 
 def test_batches_hold_at_most_the_budget_and_the_texts() -> None:

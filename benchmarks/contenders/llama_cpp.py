@@ -106,7 +106,11 @@ class LlamaEngine:
         for context in self.contexts:
             context.close()
         number = int(self.settings["contexts"])
-        shape = {"most_tokens": most_tokens, "threads": self.threads // number, "flash": FLASH[self.settings["flash"]]}
+        shape = {
+            "most_tokens": most_tokens,
+            "threads": self.threads // number,
+            "flash": FLASH[str(self.settings["flash"])],
+        }
         self.contexts = [Context(self.model, self.dimension, shape) for _ in range(number)]
         self.most_tokens = most_tokens
 
@@ -135,7 +139,8 @@ class LlamaEngine:
         else:
             with ThreadPoolExecutor(len(self.contexts)) as pool:
                 list(pool.map(run, batches))
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
 
     def tokenise(self, text: str) -> list[int]:
         """Token ids by llama.cpp's own tokenizer: those of the checkpoint's, if the GGUF file is right."""

@@ -119,10 +119,10 @@ def random_weights(
     weights = {
         f"{name}.weight": (0.02 * rng.standard_normal(size)).astype(np.float32) for name, size in matrices.items()
     }
-    weights |= {f"{name}.bias": np.zeros(size[0]) for name, size in matrices.items() if "layer" in name}
-    weights |= {f"{name}.weight": np.ones(hidden) for name in norms}
-    weights |= {f"{name}.bias": np.zeros(hidden) for name in norms}
-    return {name: values.astype(np.float32) for name, values in weights.items()}
+    weights |= {f"{name}.bias": np.zeros(size[0], np.float32) for name, size in matrices.items() if "layer" in name}
+    weights |= {f"{name}.weight": np.ones(hidden, np.float32) for name in norms}
+    weights |= {f"{name}.bias": np.zeros(hidden, np.float32) for name in norms}
+    return weights
 
 
 def read_json(path: Path) -> dict[str, Any]:
