@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ SMALL = {
 
 def has(package: str) -> bool:
     """True if the peers' environment is there and has a package."""
-    command = [PEERS, "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({package!r}) is None)"]
+    command = [str(PEERS), "-c", f"import importlib.util as u; raise SystemExit(u.find_spec({package!r}) is None)"]
     return PEERS.exists() and subprocess.run(command, check=False).returncode == 0
 
 
@@ -118,7 +119,7 @@ def test_every_contender_runs_every_architecture(
     shape, logs = small_shape(name), tmp_path / "logs"
     logs.mkdir()
     words = ["the cat sat on a mat and looked at the red house"] * 50
-    run = ShapeRun(list(SHAPED.values()), (str(ROOT / "python"), str(PEERS)), words, [8, 16], 32, 1, 1, logs)
+    run = ShapeRun(list(SHAPED.values()), (sys.executable, str(PEERS)), words, [8, 16], 32, 1, 1, logs)
     found = measure_shape(run, shape, tmp_path)
     failed = {name: each["failed"] for name, each in found["contenders"].items() if each["failed"]}
     assert failed == ({} if shape.is_native else dict.fromkeys((OURS, "embed-plugin-fp32"), NOT_NATIVE))

@@ -30,7 +30,7 @@ TEXTS = 200
 OURS_FP32 = ROSTER["embed-plugin-fp32"]
 LLAMA = ROSTER["llama-cpp-q8"]
 APART = {"token_budget": 512, "flash": "off"}
-"""llama.cpp's settings, with a thread for each context: threads of one context would wait for others on a busy machine."""
+"""llama.cpp's settings; each context has one thread, for several of one context wait for each other."""
 
 VARIANTS = ("f32", "q8_0", "q4_k_m")
 

@@ -39,7 +39,7 @@ def write_fte(checkpoint: Path, folder: Path) -> None:
     """
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     pooling = json.loads((checkpoint / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
-    _require_shape(config, is_cls=bool(pooling["pooling_mode_cls_token"]))
+    _require_shape(config, is_cls=bool(pooling.get("pooling_mode_cls_token")))
     folder.mkdir(parents=True, exist_ok=True)
     _write_tensors(_renamed(load_file(checkpoint / "model.safetensors")), folder / "model.fte")
     tokenizer = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def write_fte(checkpoint: Path, folder: Path) -> None:
 
 def _require_shape(config: Mapping[str, Any], *, is_cls: bool) -> None:
     names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")
-    found = tuple(config[name] for name in names)
+    found = tuple(config.get(name) for name in names)
     if found != (LAYERS, HIDDEN, HEADS, FEED_FORWARD, VOCABULARY) or not is_cls:
         shape = f"{found[0]} layers, {found[1]} wide, {'CLS' if is_cls else 'another'} pooling"
         raise ValueError(
