@@ -3,8 +3,8 @@
 Run:  .venv/bin/python benchmarks/run/shapes.py --json shapes.json
       .venv/bin/python benchmarks/run/shapes.py --shapes bge-base --lengths 128,512 --rounds 9
 
-Needs .venv-peers, which `make bench` or  make .venv-peers/ready  sets up, 12 GB of memory and 8 GB of disk, which is
-given back. benchmarks/README.md says what is measured and how to read it.
+Needs .venv-peers, which `make bench` or  make .venv-peers/ready  sets up, and several GB of memory and disk; its files
+are deleted behind it. benchmarks/README.md says what is measured and how to read it.
 """
 
 from __future__ import annotations
