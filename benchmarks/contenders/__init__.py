@@ -47,6 +47,9 @@ _EVERY = (
     Contender("fastembed", "fastembed, ONNX fp32", "fastembed", "onnx"),
     Contender("fastembed-untuned", "fastembed, ONNX fp32, batch of 32", "fastembed", "untuned"),
     Contender("fastembed-int8", "fastembed, ONNX INT8 (dynamic)", "fastembed", "onnx-int8"),
+    Contender("llama-cpp-q8", "llama.cpp Q8_0, own loop", "llama_cpp", "q8_0"),
+    Contender("llama-cpp-q4", "llama.cpp Q4_K_M, own loop", "llama_cpp", "q4_k_m"),
+    Contender("fasttextembed", "fasttextembed, fp16 weights (bge-small's shape alone)", "fasttextembed", "fp16"),
     Contender(STATIC, "model2vec, distilled (no transformer)", "model2vec", "static"),
 )
 ROSTER = {contender.name: contender for contender in _EVERY}

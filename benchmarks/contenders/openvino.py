@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino
 from openvino import properties
-from tokenizers import Tokenizer
+
+from lib.token_batches import Tokeniser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
     Batch = tuple[list[int], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 PACKAGES = ("openvino", "nncf", "tokenizers", "numpy")
-MAX_TOKENS = 512
 CALIBRATION_TEXTS = 300
 BATCHES = ("equal", "padded")
+EQUAL_ALONE = "int8-equal"
+"""The variant for texts of one length."""
+
 TOKEN_BUDGETS = (256, 512, 1024, 2048, 4096)
 
 
 def prepare(setup: Setup, texts: list[str]) -> None:
     """Trace the checkpoint with its pooling, and quantise it, calibrated on texts like the benchmark's own."""
-    for batches in BATCHES:
+    for batches in _ways(setup):
         if not _graph(setup, batches).exists():
             _quantise(setup, texts[:CALIBRATION_TEXTS], batches)
 
@@ -42,12 +45,12 @@ def _quantise(setup: Setup, texts: list[str], batches: str) -> None:
     import nncf  # noqa: PLC0415 - not a part of the start
     import torch  # noqa: PLC0415 - the same
 
-    from contenders.pooled_bert import PooledBert  # noqa: PLC0415 - it imports torch
+    from contenders.pooled_module import pooled_module  # noqa: PLC0415 - it imports torch
 
     one_by_one = plan(Tokeniser(setup.checkpoint).ids(texts), 1, equal_length=True)
     inputs = [inputs_of(ids, mask, batches) for _, ids, mask in one_by_one]
     example = {name: torch.from_numpy(values) for name, values in inputs[0].items()}
-    traced = openvino.convert_model(PooledBert(setup.checkpoint), example_input=example)
+    traced = openvino.convert_model(pooled_module(setup.checkpoint), example_input=example)
     kind = nncf.ModelType.TRANSFORMER
     model = nncf.quantize(traced, nncf.Dataset(inputs), model_type=kind, subset_size=CALIBRATION_TEXTS)
     _graph(setup, batches).parent.mkdir(parents=True, exist_ok=True)
@@ -59,27 +62,19 @@ def inputs_of(ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64], batches: 
     return {"input_ids": ids} if batches == "equal" else {"input_ids": ids, "attention_mask": mask}
 
 
+def _ways(setup: Setup) -> tuple[str, ...]:
+    """The ways of batching that are tried; texts of one length need no padding."""
+    return BATCHES[:1] if setup.variant == EQUAL_ALONE else BATCHES
+
+
 def _graph(setup: Setup, batches: str) -> Path:
     return setup.work / "openvino-int8" / f"{batches}.xml"
 
 
 def load(setup: Setup) -> OpenvinoEngine:
     """Load the tokenizer; a graph is read and compiled when settings are known."""
-    graphs = {batches: _graph(setup, batches) for batches in BATCHES}
+    graphs = {batches: _graph(setup, batches) for batches in _ways(setup)}
     return OpenvinoEngine(graphs, Tokeniser(setup.checkpoint), setup.threads)
-
-
-class Tokeniser:
-    """The checkpoint's tokenizer with the benchmark's limit, without padding."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(MAX_TOKENS)
-
-    def ids(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
 
 
 def plan(ids: list[list[int]], token_budget: int, *, equal_length: bool) -> list[Batch]:
@@ -118,7 +113,7 @@ class OpenvinoEngine:
     def candidates(self) -> list[Settings]:
         """Streams, number format of what is not INT8, way of batching, token budget."""
         streams = sorted({1, self.threads}, reverse=True)
-        every = product(streams, ("f32", "bf16"), BATCHES, TOKEN_BUDGETS)
+        every = product(streams, ("f32", "bf16"), self.graphs, TOKEN_BUDGETS)
         names = ("streams", "rest", "batches", "token_budget")
         return [dict(zip(names, values, strict=True)) for values in every]
 

@@ -51,15 +51,10 @@ SHAPES = {MINILM: Shape(6, 384, 1536), BGE: Shape(12, 384, 1536)}
 def make_checkpoint(name: str, work: Path) -> BenchmarkModel:
     """The checkpoint in a folder of its own below ``work``, with one token limit in every file that states one."""
     folder = work / name / "checkpoint"
-    source = resolve(SOURCE, weights_sha256=WEIGHTS_SHA256).folder
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "1_Pooling").mkdir(parents=True)
-    for file in FILES:
-        shutil.copy(source / file, folder / file)
-    _write_limits(folder)
+    source = lay_out(folder, max_tokens=MAX_TOKENS)
     shape = SHAPES[name]
-    _write(folder / "1_Pooling" / "config.json", _pooling("cls" if name == BGE else "mean", shape.hidden))
-    _write(folder / "config.json", {**_read(folder / "config.json"), "num_hidden_layers": shape.layers})
+    write_json(folder / "1_Pooling" / "config.json", pooling_config("cls" if name == BGE else "mean", shape.hidden))
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), "num_hidden_layers": shape.layers})
     if name == BGE:
         save_file(random_weights(shape, vocabulary=30522, positions=512), folder / "model.safetensors")
     else:
@@ -67,21 +62,39 @@ def make_checkpoint(name: str, work: Path) -> BenchmarkModel:
     return BenchmarkModel(name, LABELS[name], folder, shape)
 
 
-def _write_limits(folder: Path) -> None:
+def lay_out(folder: Path, *, max_tokens: int) -> Path:
+    """Put MiniLM's tokenizer and configuration into a new folder, with this token limit; the folder they came from."""
+    source = resolve(SOURCE, weights_sha256=WEIGHTS_SHA256).folder
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "1_Pooling").mkdir(parents=True)
+    for file in FILES:
+        shutil.copy(source / file, folder / file)
+    _write_limits(folder, max_tokens)
+    return source
+
+
+def _write_limits(folder: Path, max_tokens: int) -> None:
     """Truncation is stated in three files, and each library believes another one."""
-    tokenizer = _read(folder / "tokenizer.json")
-    tokenizer["truncation"] = {"max_length": MAX_TOKENS, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    tokenizer = read_json(folder / "tokenizer.json")
+    tokenizer["truncation"] = {"max_length": max_tokens, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
     tokenizer["padding"] = None
-    _write(folder / "tokenizer.json", tokenizer)
-    _write(
+    write_json(folder / "tokenizer.json", tokenizer)
+    write_json(
         folder / "tokenizer_config.json",
-        {**_read(folder / "tokenizer_config.json"), "model_max_length": MAX_TOKENS},
+        {**read_json(folder / "tokenizer_config.json"), "model_max_length": max_tokens},
     )
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": MAX_TOKENS, "do_lower_case": False})
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
 
 
-def _pooling(pooling: str, hidden: int) -> dict[str, Any]:
-    modes = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "": "mean_sqrt_len_tokens"}
+def pooling_config(pooling: str, hidden: int) -> dict[str, Any]:
+    """The content of `1_Pooling/config.json`."""
+    modes = {
+        "cls": "cls_token",
+        "mean": "mean_tokens",
+        "max": "max_tokens",
+        "": "mean_sqrt_len_tokens",
+        "last": "lasttoken",
+    }
     flags = {f"pooling_mode_{mode}": name == pooling for name, mode in modes.items()}
     return {"word_embedding_dimension": hidden, **flags}
 
@@ -103,16 +116,20 @@ def random_weights(
         matrices |= {f"{layer}.{name}": (hidden, hidden) for name in names}
         matrices |= {f"{layer}.intermediate.dense": (wide, hidden), f"{layer}.output.dense": (hidden, wide)}
         norms += [f"{layer}.attention.output.LayerNorm", f"{layer}.output.LayerNorm"]
-    weights = {f"{name}.weight": 0.02 * rng.standard_normal(size) for name, size in matrices.items()}
-    weights |= {f"{name}.bias": np.zeros(size[0]) for name, size in matrices.items() if "layer" in name}
-    weights |= {f"{name}.weight": np.ones(hidden) for name in norms}
-    weights |= {f"{name}.bias": np.zeros(hidden) for name in norms}
-    return {name: values.astype(np.float32) for name, values in weights.items()}
+    weights = {
+        f"{name}.weight": (0.02 * rng.standard_normal(size)).astype(np.float32) for name, size in matrices.items()
+    }
+    weights |= {f"{name}.bias": np.zeros(size[0], np.float32) for name, size in matrices.items() if "layer" in name}
+    weights |= {f"{name}.weight": np.ones(hidden, np.float32) for name in norms}
+    weights |= {f"{name}.bias": np.zeros(hidden, np.float32) for name in norms}
+    return weights
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file."""
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write an object to a file."""
     path.write_text(json.dumps(content), encoding="utf-8")

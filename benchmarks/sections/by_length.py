@@ -27,7 +27,7 @@ def by_length(lineup: Lineup, cutter: TextCutter, amounts: Amounts, scratch: Pat
         point: dict[str, Any] = {"tokens": count * length, "seconds": {}, "settings": {}}
         for contender, answer in lineup.ask_all("tune", {"texts": str(file), "count": count, "repeats": 1}):
             point["settings"][contender.name] = answer["settings"]
-        _rounds(lineup, file, amounts.rounds, point["seconds"])
+        encode_in_turns(lineup, file, amounts.rounds, point["seconds"])
         figures[str(length)] = point
     return figures
 
@@ -41,12 +41,12 @@ def by_count(lineup: Lineup, cutter: TextCutter, amounts: Amounts, scratch: Path
         file = scratch / f"count-{count}.json"
         file.write_text(json.dumps(workload.texts), encoding="utf-8")
         point: dict[str, Any] = {"tokens": sum(workload.lengths), "seconds": {}}
-        _rounds(lineup, file, amounts.rounds, point["seconds"])
+        encode_in_turns(lineup, file, amounts.rounds, point["seconds"])
         figures[str(count)] = point
     return figures
 
 
-def _rounds(lineup: Lineup, file: Path, rounds: int, seconds: dict[str, list[float]]) -> None:
+def encode_in_turns(lineup: Lineup, file: Path, rounds: int, seconds: dict[str, list[float]]) -> None:
     """Let all encode a file, in turns; the first round warms up and is not kept."""
     for turn in range(rounds + 1):
         for contender, answer in lineup.ask_all("encode", {"texts": str(file)}, turn):

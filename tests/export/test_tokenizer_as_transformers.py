@@ -16,6 +16,7 @@ from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from export.checkpoint.test_tokenizer import CASED, UNCASED, folder_of
+from export.checkpoint.test_vocabulary import write_pieces, write_words
 
 transformers = pytest.importorskip("transformers", reason="needs the extra dev-optimum: make test-optimum")
 sentence_transformers = pytest.importorskip("sentence_transformers", reason="the same")
@@ -75,3 +76,21 @@ def test_vectors_of_other_cases_are_those_of_sentence_transformers(tmp_path: Pat
         export(str(checkpoint), tmp_path / exporter, ExportSettings(precision="fp32", exporter=exporter))
         ours = Encoder.load(tmp_path / exporter).encode_documents(["THE Cat", "Read The FILE " * 20, ""])
         assert np.sum(ours * theirs, axis=1).min() > 0.99999
+
+
+@pytest.mark.parametrize("settings", [{}, {"do_lower_case": False}, {"strip_accents": False}])
+def test_a_vocabulary_file_of_bert_is_read_as_transformers_reads_it(tmp_path: Path, settings: dict[str, Any]) -> None:
+    folder = write_words(tmp_path, settings)
+    ours = Tokenizer.from_str(read_tokenizer(read_description(folder)))
+    theirs = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    texts = [*TEXTS, "[MASK] the[SEP]"]
+    assert [ours.encode(text).ids for text in texts] == [theirs(text).input_ids for text in texts]
+
+
+@pytest.mark.parametrize("settings", [{}, {"add_prefix_space": True}])
+def test_pieces_of_roberta_are_read_as_transformers_reads_them(tmp_path: Path, settings: dict[str, Any]) -> None:
+    folder = write_pieces(tmp_path, settings)
+    ours = Tokenizer.from_str(read_tokenizer(read_description(folder)))
+    theirs = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    texts = ["ab abc", "", "cab", "a</s>b"]
+    assert [ours.encode(text).ids for text in texts] == [theirs(text).input_ids for text in texts]

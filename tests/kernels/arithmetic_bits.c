@@ -8,6 +8,13 @@
 
 #include "arithmetic.h"
 
+#ifdef _WIN32
+#include <windows.h>
+#define NAME_SET(name) SetEnvironmentVariableA("EMBED_PLUGIN_INSTRUCTION_SET", name)
+#else
+#define NAME_SET(name) setenv("EMBED_PLUGIN_INSTRUCTION_SET", name, 1)
+#endif
+
 #define COUNT(x) (int)(sizeof(x) / sizeof *(x))
 
 /* FNV-1a, 64 bits. */
@@ -126,7 +133,7 @@ static void draw_weights(Run *run, const Product *p, int8_t *weights, int32_t *c
 
 static void try_product(Run *run, int64_t rows, int64_t depth, int64_t columns) {
   enum { TERMS = 4 };
-  Product p = {.row_count = rows, .depth = depth, .columns = columns, .term_count = TERMS};
+  Product p = {.row_count = rows, .depth = depth, .columns = columns, .stride = columns, .term_count = TERMS};
   uint8_t *bytes = memory(rows * depth);
   for (int64_t i = 0; i < rows * depth; i++) bytes[i] = (uint8_t)(draw(run) >> 24);
   int8_t *weights = memory(parts(columns, LANES) * LANES * parts(depth, GROUP) * GROUP);
@@ -147,7 +154,7 @@ static void try_attention(Run *run, int64_t size, int64_t keys, int64_t rows) {
   const int64_t width = HEADS * size, count = TEXTS * rows;
   const Kept kept = kept_of(width);
   float *q = draw_rows(run, count, width), *k = draw_rows(run, TEXTS * keys, width), *v = draw_rows(run, TEXTS * keys, width);
-  const Attention call = {.q = q, .k = k, .v = v, .texts = TEXTS, .rows = rows, .keys = keys, .heads = HEADS, .size = size};
+  const Attention call = {.q = q, .k = k, .v = v, .texts = TEXTS, .rows = rows, .keys = keys, .heads = HEADS, .size = size, .width = width};
   const Rows out = make_rows(&kept, count);
   if (!run->arithmetic->attend(&call, &kept, out)) abort();
   count_in_rows(run, &kept, count, out);
@@ -170,7 +177,7 @@ static void try_all(Run *run) {
 int main(void) {
   static const char *const names[] = {"scalar", "avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm"};
   for (int i = 0; i < COUNT(names); i++) {
-    setenv("EMBED_PLUGIN_INSTRUCTION_SET", names[i], 1);
+    NAME_SET(names[i]);
     Run run = {.hash = 0xcbf29ce484222325u, .drawn = 1, .arithmetic = choose_arithmetic()};
     if (strcmp(run.arithmetic->name, names[i]) != 0) continue; /* this CPU, or this build, does not have it */
     try_all(&run);

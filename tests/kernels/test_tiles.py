@@ -43,9 +43,9 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield build(tmp_path_factory.mktemp("software"), flags=(f"""'-DSOFTWARE_TILES="{header}"'""",))
 
 
-def bits(operator: str, library: Path, case: Sequence[object]) -> bytes:
+def bits(operator: str, library: Path, case: Sequence[object], *, threads: int = 1) -> bytes:
     given = [*case, KEPT[operator]] if KEPT[operator] else case
-    found = run(session(operator, library=library), operator, *given)
+    found = run(session(operator, library=library, threads=threads), operator, *given)
     return b"".join((ranged(x, KEPT[operator]) if x.dtype == "uint8" else x).tobytes() for x in found)
 
 
@@ -73,6 +73,13 @@ def test_products_are_the_same_bits(tiles: Path, rows: int, depth: int, columns:
 def test_more_rows_than_are_activated_together(tiles: Path) -> None:
     case = numbers(301, 8, 1536)
     assert bits("ProductGeluQuantise", tiles, case) == reference("ProductGeluQuantise", case)
+
+
+@pytest.mark.parametrize("operator", sorted(KEPT))
+@pytest.mark.parametrize("shape", [(12, 384, 384), (40, 1540, 333), (205, 388, 130)])
+def test_the_threads_of_a_session_share_products(tiles: Path, operator: str, shape: tuple[int, int, int]) -> None:
+    case = numbers(*shape)
+    assert bits(operator, tiles, case, threads=3) == reference(operator, case)
 
 
 @pytest.mark.parametrize("operator", sorted(KEPT))

@@ -13,7 +13,7 @@ from embed_plugin.encode.session import open_session
 from embed_plugin.kernels import DOMAIN, LIBRARY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -64,7 +64,13 @@ TYPES = {
 
 
 def session(
-    operator: str, attribute: str | None = None, value: float = 0, *, library: Path = LIBRARY
+    operator: str,
+    attribute: str | None = None,
+    value: float = 0,
+    *,
+    library: Path = LIBRARY,
+    threads: int = 1,
+    options: Mapping[str, object] | None = None,
 ) -> onnxruntime.InferenceSession:
     inputs, outputs = (
         [helper.make_tensor_value_info(name, TYPES[kind][0], None) for name, kind in table[operator].items()]
@@ -75,7 +81,8 @@ def session(
         node.attribute.append(helper.make_attribute(attribute, value))
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(helper.make_graph([node], "one", inputs, outputs), opset_imports=opsets, ir_version=10)
-    return open_session(model.SerializeToString(), library=library, options={"log_severity_level": 4})
+    chosen = {"log_severity_level": 4, **(options or {})}
+    return open_session(model.SerializeToString(), library=library, threads=threads, options=chosen)
 
 
 def run(session: onnxruntime.InferenceSession, operator: str, *inputs: object) -> list[Array]:

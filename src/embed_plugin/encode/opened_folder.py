@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.errors import ModelFolderError
-from embed_plugin.model.folder import read_model_folder
+from embed_plugin.model.folder import GRAPH, read_model_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+LARGEST_COPY_BYTES = 512 << 20
+"""Largest file of weights that is opened a second time: onnxruntime packs fp32 weights anew for each session."""
 
 
 class OpenedFolder:
@@ -34,18 +37,43 @@ class OpenedFolder:
         self._fingerprint = fingerprint
         self._verify()
 
-    def open_session(self) -> OnnxSession:
+    def open_session(self, *, threads: int = 1) -> OnnxSession:
         """Open a session; verify the folder again first if its files were written or replaced.
+
+        Args:
+            threads: Threads of one call.
 
         Raises:
             ModelFolderError: the folder holds another model now, or onnxruntime cannot load it.
         """
         if self._files != _files(self.path):
             self._verify()
-        session = OnnxSession.of(self.path)
+        session = OnnxSession.of(self.path, threads=threads)
         if self._files != _files(self.path):
             raise ModelFolderError(f"{self.path} was written to while it was loaded: load it when its export has ended")
         return session
+
+    def can_be_wide(self, session: OnnxSession) -> bool:
+        """Report if a second session, of several threads, would make texts faster and be no burden to memory.
+
+        onnxruntime's own int8 operators are left out, for they gain nothing.
+        """
+        if session.platform.has_own_kernels:
+            return True
+        weights = (self.path / GRAPH).with_suffix(".onnx.data")
+        return self.spec.precision == "fp32" and weights.is_file() and weights.stat().st_size <= LARGEST_COPY_BYTES
+
+    def open_wide(self, like: OnnxSession, *, threads: int) -> OnnxSession:
+        """Open another session like one of this folder, of several threads.
+
+        Raises:
+            ModelFolderError: as :meth:`open_session`; or the environment names another instruction set by now.
+            EncodingError: so many threads cannot be started.
+        """
+        wide = self.open_session(threads=threads)
+        if wide.platform != like.platform:
+            raise ModelFolderError(f"the model was loaded for {like.platform}, and now would be for {wide.platform}")
+        return wide
 
     def _verify(self) -> None:
         self._files = _files(self.path)
@@ -58,10 +86,13 @@ class OpenedFolder:
         self._fingerprint = self.spec.fingerprint
 
 
-def _files(folder: Path) -> list[tuple[str, int, int, int]]:
-    """Return name, inode, size and change time of each file, which change when a file is written or replaced."""
+def _files(folder: Path) -> list[tuple[str, int, int, int, int]]:
+    """Return what changes when a file is written or replaced: its name, inode, size and times.
+
+    The last of the times is that of its creation on Windows, and that of its last change elsewhere.
+    """
     try:
         found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
     except OSError:
         return []  # read_model_folder raises the error that explains it
-    return [(name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in found]
+    return [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in found]

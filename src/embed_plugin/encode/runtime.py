@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.outputs import VectorResult
 from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.tokenizer import TextTokenizer
+from embed_plugin.encode.wide import WideRuns, most_threads
 from embed_plugin.model.folder import TOKENIZER
 from embed_plugin.process_local import ProcessLocal
 from embed_plugin.texts import list_of_texts
@@ -66,11 +68,30 @@ class Runtime:
         return self._by_process.get(self._start)
 
     def _start(self) -> _Process:
+        started = time.perf_counter()
         session = self._opened.open_session()
-        budget = self.settings.token_budget
-        queue = BatchQueue(session.run, output=self.output, workers=self.workers, token_budget=budget)
+        queue = BatchQueue(
+            session.run,
+            output=self.output,
+            workers=self.workers,
+            token_budget=self.settings.token_budget,
+            wide=self._wide_runs(session, time.perf_counter() - started),
+        )
         queue.observer = self._observer
         return _Process(session, queue)
+
+    def _wide_runs(self, session: OnnxSession, opening_seconds: float) -> WideRuns | None:
+        """Prepare runs on several cores; None where there is one core, or the model gains nothing from more."""
+        cores = min(self.workers, available_workers())
+        threads = most_threads(cores)
+        if threads == 1 or not self._opened.can_be_wide(session):
+            return None
+        return WideRuns(
+            session.run,
+            lambda: self._opened.open_wide(session, threads=threads).run,
+            most_at_once=cores - threads + 1,
+            opening_seconds=opening_seconds,
+        )
 
     @property
     def session(self) -> OnnxSession:
@@ -106,15 +127,19 @@ class Runtime:
         """Call ``observer`` after every batch, from the thread that ran it."""
         self._observer = self.queue.observer = observer
 
-    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
+    def tokenise(
+        self, texts: Sequence[str], *, role: Role = "document", instruction: str | None = None
+    ) -> TokenisedTexts:
         """Put the role's prefix before each text, tokenise, and count unknown tokens.
 
         Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
 
         Raises:
             InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
+            InvalidInputError: there is an instruction, and the model takes none.
         """
-        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        prefix = self.spec.prefix(role, instruction)
+        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=prefix, first_index=0)
         return replace(tokenised, unknown=self.tokenizer.count_unknown(tokenised.ids))
 
     def submit(

@@ -6,7 +6,11 @@ products are exact on this CPU.
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import os
+import threading
+import weakref
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -53,14 +57,16 @@ def open_session(
     *,
     cpu: CpuClass | None = None,
     library: Path | None = None,
+    threads: int = 1,
     options: Mapping[str, object] | None = None,
 ) -> onnxruntime.InferenceSession:
-    """Open a session on one core per call, whose int8 products are exact on this class of CPU.
+    """Open a session whose int8 products are exact on this class of CPU.
 
     Args:
         graph: A file, or the bytes of a graph that has its weights inside.
         cpu: The class; None: this machine's, by :func:`~embed_plugin.cpu.detect_class`.
         library: The operators of :mod:`embed_plugin.kernels`, for a graph that uses them.
+        threads: Threads of one call, the calling one included. They change no bits.
         options: More attributes of onnxruntime's SessionOptions, by name.
 
     Raises:
@@ -70,9 +76,11 @@ def open_session(
     chosen = onnxruntime.SessionOptions()
     if (cpu or detect_class()).saturates:
         chosen.add_session_config_entry(U8U8_KEY, "1")
+    if threads > 1:
+        _widen(chosen, threads)
     if library is not None:
-        chosen.register_custom_ops_library(str(library))
-    chosen.intra_op_num_threads = 1
+        chosen.register_custom_ops_library(str(library))  # reads the entries above
+    chosen.intra_op_num_threads = threads
     chosen.inter_op_num_threads = 1
     chosen.enable_mem_pattern = False  # it would keep a pattern for every shape, and there are many
     chosen.log_severity_level = 3
@@ -90,6 +98,13 @@ def open_session(
     )
 
 
+def _widen(options: onnxruntime.SessionOptions, threads: int) -> None:
+    """Let the other threads of a call wait for work in a loop, and sleep when the call has ended."""
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry(kernels.THREADS_ENTRY, str(threads))
+
+
 def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
     """Return the bytes of a graph's weight files by name if the graph or a weight file is a link, else an empty dict.
 
@@ -103,34 +118,80 @@ def linked_weights(graph: Path) -> dict[str, npt.NDArray[np.uint8]]:
     return {path.name: np.memmap(path, dtype=np.uint8, mode="r") for path in weights}
 
 
+def _require_threads(count: int) -> None:
+    """Start so many threads at the same time, and end them: where onnxruntime can start only some, it never returns.
+
+    Raises:
+        EncodingError: a limit does not allow so many.
+    """
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        message = f"this process cannot start {count} threads ({error}), of which a session of several has need"
+        raise EncodingError(f"{message}: raise its limit (ulimit -u, pids.max), or set workers=1") from error
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+
+
+def _keep_in_forked_children(session: onnxruntime.InferenceSession) -> None:
+    """Let no forked child end a session of several threads: it would wait for threads that only its parent has."""
+    reference = weakref.ref(session)
+
+    def keep() -> None:
+        if (found := reference()) is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(found))
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=keep)
+
+
 class OnnxSession:
-    """One session on one core per call; :meth:`run` may be called by any number of threads at once.
+    """One session; :meth:`run` may be called by any number of threads at once.
 
     Attributes:
         platform: The class of CPU, kernels and release of onnxruntime that compute its vectors.
     """
 
-    def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None) -> None:
+    def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None, *, threads: int = 1) -> None:
         """Load a graph.
 
         Args:
             graph: The file.
             cpu: The class of CPU.
             own: This package's kernels, for a graph that uses them.
+            threads: Threads of one call.
 
         Raises:
             ModelFolderError: onnxruntime cannot load it.
+            EncodingError: so many threads cannot be started.
         """
+        if threads > 1:
+            _require_threads(threads)
         self.platform = Platform(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
         try:
-            self._session = open_session(graph, cpu=cpu, library=own.library if own else None)
+            library = own.library if own else None
+            self._session = open_session(graph, cpu=cpu, library=library, threads=threads)
         except Exception as error:
             message = f"onnxruntime {ONNXRUNTIME_VERSION} cannot load {graph} ({error})"
             raise ModelFolderError(f"{message}: export the model again with this version") from error
 
+        if threads > 1:
+            _keep_in_forked_children(self._session)
+
     @classmethod
-    def of(cls, folder: Path) -> OnnxSession:
+    def of(cls, folder: Path, *, threads: int = 1) -> OnnxSession:
         """Open the fastest session of a model folder: with own kernels, if they run here and it has a graph for them.
+
+        Args:
+            folder: The folder.
+            threads: Threads of one call.
 
         Raises:
             ModelFolderError: onnxruntime cannot load the graph.
@@ -139,8 +200,8 @@ class OnnxSession:
         cpu = detect_class()
         own = kernels.choose(cpu)
         if own.library is None or not (folder / KERNEL_GRAPH).is_file():
-            return cls(folder / GRAPH, cpu)
-        return cls(folder / KERNEL_GRAPH, cpu, own)
+            return cls(folder / GRAPH, cpu, threads=threads)
+        return cls(folder / KERNEL_GRAPH, cpu, own, threads=threads)
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
         """Run texts of equal token count, ``(n, length)``; returns the graph's output, one row per text.

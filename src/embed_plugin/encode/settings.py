@@ -14,7 +14,8 @@ class EncoderSettings:
 
     Attributes:
         workers: Threads that encode, one core each; None: as many CPUs as this process may use. A call with one short
-            text runs on the calling thread, beside them.
+            text runs on the calling thread, beside them, and on several cores while they are idle; with one worker
+            on one core.
         token_budget: Most tokens of one onnxruntime run; a longer text runs alone.
         window_texts: Texts tokenised ahead and grouped by length; bounds the memory of a stream.
         on_other_cpu: Reaction to a folder that was checked on another class of CPU, or with another release of

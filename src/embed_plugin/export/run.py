@@ -17,15 +17,15 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
-from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.output import read_output
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
-from embed_plugin.export.choose_exporter import choose_exporter
+from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import gives_same_bits, kernel_graph
 from embed_plugin.export.int8.quantise import quantise
@@ -85,8 +85,17 @@ def export(
     gate = _read_gate(settings)
     with staged_folder(out, overwrite=settings.overwrite) as folder:
         on_progress("fetch", 0, 1)
-        checkpoint = resolve(source, weights_sha256=settings.weights_sha256)
+        checkpoint = _resolve(source, settings)
         return _Export(checkpoint, folder, settings, on_progress).run(texts, gate)
+
+
+def _resolve(source: str, settings: ExportSettings) -> CheckpointDescription:
+    """Find the checkpoint; a ready ONNX file, as large as the weights, is fetched only where it may be used."""
+    wanted, sha256 = settings.exporter == "onnx", settings.weights_sha256
+    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted)
+    if settings.exporter == "auto" and not is_native(checkpoint):
+        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True)
+    return checkpoint
 
 
 def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
@@ -109,6 +118,9 @@ class _Export:
         self.settings = settings
         self.on_progress = on_progress
         self.exporter = choose_exporter(checkpoint, settings.exporter)
+        if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
+            found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
+            raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
         self.output = self.read_output()
         self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
         self.prefixes = choose_prefixes(checkpoint, settings.query_prefix, settings.document_prefix)
@@ -152,7 +164,7 @@ class _Export:
         try:
             return TextTokenizer(self.folder / TOKENIZER, max_tokens=self.max_tokens)
         except ModelFolderError as error:
-            path = self.checkpoint.folder / TOKENIZER
+            path = self.checkpoint.encoder / TOKENIZER
             raise SourceError(f"{path} is not a readable tokenizer ({error.__cause__}): fetch it again") from error
 
     def gate_texts(self, gate: RetrievalDataset | None, texts: CalibrationTexts) -> dict[str, list[str]]:
@@ -212,6 +224,7 @@ class _Export:
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
+        prompts = named_prompts(self.checkpoint)
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
@@ -230,6 +243,7 @@ class _Export:
                 "exporter": self.exporter.name,
                 "machine": platform.machine(),
                 **done,
+                **({"prompts": prompts} if prompts else {}),
                 "versions": {package: version(package) for package in packages},
             },
         )

@@ -20,8 +20,8 @@ class ExportSettings:
 
     Attributes:
         precision: ``int8`` or ``fp32``.
-        exporter: ``native`` needs no more than the extra ``export``, ``optimum`` covers more architectures; ``auto`` is
-            native where that covers the checkpoint.
+        exporter: ``native`` needs no more than the extra ``export``, nor does ``onnx``, which takes a ready ONNX file;
+            ``optimum`` covers more architectures; ``auto`` is the first of these that covers the checkpoint.
         calibration: A file of lines, a ``.jsonl`` file or a folder, read beside the built-in texts; None: those alone.
         query_prefix: Overrides the checkpoint's prefix and the known one; None: keeps them.
         document_prefix: The same for documents.

@@ -1,6 +1,25 @@
 /* AddNormQuantise: y = LayerNorm(a + b), and y as uint8 for the product that follows. NormRows: y = LayerNorm(a). */
 #include "operators.h"
+#include "pieces.h"
 #include "quantise.h"
+
+enum { NORMING = 32 }; /* about so many multiplications of a product take as long as adding, norming and quantising one value */
+
+typedef struct {
+  const Kernel *kernel;
+  Norm norm;
+  const Kept *kept;
+  Rows rows;
+} Normed;
+
+static int norm_some(const void *of, int64_t first, int64_t end) {
+  const Normed *call = of;
+  const int64_t from = first * call->norm.width;
+  Norm some = call->norm;
+  some.a += from, some.b += from, some.y += from, some.count = end - first;
+  call->kernel->arithmetic->norm_and_quantise(&some, call->kept, after(call->rows, call->kept, first));
+  return 1;
+}
 
 /* Read gamma and beta, inputs `index` and the one behind it, and create y, output 0. */
 static OrtStatus *read_norm(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *a, Norm *norm) {
@@ -45,6 +64,6 @@ OrtStatus *add_norm_quantise(void *instance, OrtKernelContext *context) {
   TRY(read_kept(kernel, context, 4, norm.width, &kept));
   TRY(create_rows(kernel, context, 1, &a, &kept, &rows));
   norm.b = b.data;
-  kernel->arithmetic->norm_and_quantise(&norm, &kept, rows);
-  return NULL;
+  const Normed call = {kernel, norm, &kept, rows};
+  return do_pieces(kernel, context, norm_some, &call, norm.count, NORMING * norm.width, "");
 }

@@ -49,6 +49,7 @@ typedef struct {
   const int32_t *correction; /* -128 times the sum of a column's weights */
   const float *multiplier, *term_weights, *bias; /* term_weights: a row for the middle, and one for each kept channel */
   int64_t row_count, depth, columns, term_count;
+  int64_t stride; /* from one row of term_weights, and of the result, to the next: a product may be some columns of another */
   float *result;
 } Product;
 
@@ -60,11 +61,22 @@ typedef struct {
   float epsilon;
 } Norm;
 
-/* softmax(q k^T / sqrt(size)) v of every head: q is (texts, rows, heads * size), k and v are (texts, keys, heads * size). */
+/* softmax(q k^T / sqrt(size)) v of every head: q is (texts, rows, width), k and v are (texts, keys, width), and a width is
+ * heads * size, or more if these are some heads of others. */
 typedef struct {
   const float *q, *k, *v;
-  int64_t texts, rows, keys, heads, size;
+  int64_t texts, rows, keys, heads, size, width;
 } Attention;
+
+/* Some heads of one text. */
+static inline Attention attention_of(const Attention *call, int64_t text, int64_t first, int64_t heads) {
+  Attention one = *call;
+  one.q += text * call->rows * call->width + first * call->size;
+  one.k += text * call->keys * call->width + first * call->size;
+  one.v += text * call->keys * call->width + first * call->size;
+  one.texts = 1, one.heads = heads;
+  return one;
+}
 
 /* Those that return an int return 0, and have done nothing, if there is no memory. */
 typedef struct {
@@ -75,6 +87,7 @@ typedef struct {
   void (*norm)(const Norm *call);
   void (*norm_and_quantise)(const Norm *call, const Kept *kept, Rows out); /* y, and y as rows */
   int (*attend)(const Attention *call, const Kept *kept, Rows out);
+  int (*attend_heads)(const Attention *call, float *rows); /* of one text, as floats: (rows, width) */
   void (*sum_rows)(const float *x, int64_t count, int64_t width, float *y); /* one row of `width` sums */
   void (*scale_to_unit)(const float *x, int64_t width, float epsilon, float *y); /* x / sqrt(sum(x ** 2) + epsilon) */
 } Arithmetic;

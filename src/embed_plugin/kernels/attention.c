@@ -1,6 +1,37 @@
 /* AttentionQuantise: softmax(q k^T / sqrt(d)) v of every head as uint8, for the product that follows. */
 #include "operators.h"
+#include "pieces.h"
 #include "quantise.h"
+#include "scratch.h"
+
+enum { ATTENDING = 8 }; /* about so many multiplications of a product take as long as one of a query with a key */
+#define NO_MEMORY "AttentionQuantise: no memory for a text's numbers"
+
+typedef struct {
+  const Kernel *kernel;
+  Attention one;
+  float *rows;
+} Heads;
+
+static int attend_some(const void *of, int64_t first, int64_t end) {
+  const Heads *call = of;
+  const Attention some = attention_of(&call->one, 0, first, end - first);
+  return call->kernel->arithmetic->attend_heads(&some, call->rows + first * some.size);
+}
+
+/* Text by text, as the arithmetic's own `attend`, the heads of each beside each other. */
+static OrtStatus *attend_by_heads(const Kernel *kernel, OrtKernelContext *context, const Attention *call, const Kept *kept,
+                                  Rows out) {
+  float *rows = scratch(SCRATCH_RESULTS, (size_t)(call->rows * call->width) * sizeof *rows);
+  EXPECT(kernel, rows, NO_MEMORY);
+  const int64_t work = ATTENDING * call->rows * call->keys * call->size;
+  for (int64_t text = 0; text < call->texts; text++) {
+    const Heads heads = {kernel, attention_of(call, text, 0, call->heads), rows};
+    TRY(do_pieces(kernel, context, attend_some, &heads, call->heads, work, NO_MEMORY));
+    TRY(quantise_floats(kernel, context, kept, rows, call->rows, after(out, kept, text * call->rows)));
+  }
+  return NULL;
+}
 
 OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
@@ -27,7 +58,9 @@ OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
                           .rows = q.dimensions[1],
                           .keys = k.dimensions[1],
                           .heads = kernel->heads,
-                          .size = size};
-  EXPECT(kernel, kernel->arithmetic->attend(&call, &kept, rows), "AttentionQuantise: no memory for a text's numbers");
+                          .size = size,
+                          .width = width};
+  if (kernel->threads > 1) return attend_by_heads(kernel, context, &call, &kept, rows);
+  EXPECT(kernel, kernel->arithmetic->attend(&call, &kept, rows), NO_MEMORY);
   return NULL;
 }

@@ -1,7 +1,7 @@
 /* The part of onnxruntime's C interface that these kernels use; its wheel has no headers.
  *
- * The interface is a table of function pointers that only grows: a function keeps its place. All places below were in
- * the table's first version. The struct that describes an operator grows the same way, and its `version` says which
+ * The interface is a table of function pointers that only grows: a function keeps its place. The last place below came
+ * with the table's version 17. The struct that describes an operator grows the same way, and its `version` says which
  * fields are set: 16 is the first with the two functions that return a status. */
 #pragma once
 
@@ -25,7 +25,7 @@ typedef struct {
   const char *(*release)(void);
 } OrtApiBase;
 
-enum { ORT_TABLE_VERSION = 16 };
+enum { ORT_TABLE_VERSION = 17, ORT_OPERATOR_VERSION = 16 };
 enum { ORT_FAIL = 1, ORT_INVALID_ARGUMENT = 2 };
 enum { ORT_FLOAT = 1, ORT_UINT8 = 2, ORT_INT8 = 3, ORT_INT32 = 6, ORT_INT64 = 7 };
 enum { ORT_REQUIRED = 0 };
@@ -100,4 +100,18 @@ static inline void ort_release_shape(OrtApi ort, OrtShapeInfo *shape) {
 }
 static inline void ort_release_domain(OrtApi ort, OrtCustomOpDomain *domain) {
   ((void (*)(OrtCustomOpDomain *))ort[101])(domain);
+}
+/* Copy the value of a session's configuration entry, with its final zero; fails if there is none, or no room for it. */
+static inline OrtStatus *ort_entry(OrtApi ort, const OrtSessionOptions *options, const char *key, char *value,
+                                   size_t *size) {
+  return ORT_CALL(ort, 238, const OrtSessionOptions *, const char *, char *, size_t *)(options, key, value, size);
+}
+static inline OrtStatus *ort_has_entry(OrtApi ort, const OrtSessionOptions *options, const char *key, int *there) {
+  return ORT_CALL(ort, 237, const OrtSessionOptions *, const char *, int *)(options, key, there);
+}
+/* Call do_piece(call, 0 .. count - 1) on the threads of the session and on this one; returns when all have returned. */
+static inline OrtStatus *ort_in_parallel(OrtApi ort, const OrtKernelContext *context, void (*do_piece)(void *, size_t),
+                                         size_t count, void *call) {
+  return ORT_CALL(ort, 274, const OrtKernelContext *, void (*)(void *, size_t), size_t, size_t, void *)(
+      context, do_piece, count, 0, call);
 }

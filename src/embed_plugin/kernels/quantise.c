@@ -2,6 +2,9 @@
 #include "quantise.h"
 
 #include "operators.h"
+#include "pieces.h"
+
+enum { QUANTISING = 16 }; /* about so many multiplications of a product take as long as quantising one value */
 
 OrtStatus *read_kept(const Kernel *kernel, OrtKernelContext *context, size_t index, int64_t width, Kept *kept) {
   Tensor channels;
@@ -28,6 +31,26 @@ OrtStatus *create_rows(const Kernel *kernel, OrtKernelContext *context, size_t i
   return NULL;
 }
 
+typedef struct {
+  const Kernel *kernel;
+  const Kept *kept;
+  const float *x;
+  Rows out;
+} Quantised;
+
+static int quantise_some(const void *of, int64_t first, int64_t end) {
+  const Quantised *call = of;
+  const Rows out = after(call->out, call->kept, first);
+  call->kernel->arithmetic->quantise(call->kept, call->x + first * call->kept->width, end - first, out);
+  return 1;
+}
+
+OrtStatus *quantise_floats(const Kernel *kernel, OrtKernelContext *context, const Kept *kept, const float *x,
+                           int64_t count, Rows out) {
+  const Quantised call = {kernel, kept, x, out};
+  return do_pieces(kernel, context, quantise_some, &call, count, QUANTISING * kept->width, "");
+}
+
 OrtStatus *quantise_rows(void *instance, OrtKernelContext *context) {
   const Kernel *kernel = instance;
   Tensor x;
@@ -37,6 +60,5 @@ OrtStatus *quantise_rows(void *instance, OrtKernelContext *context) {
   EXPECT(kernel, x.rank >= 1, "QuantiseRows: a row must have values");
   TRY(read_kept(kernel, context, 1, x.dimensions[x.rank - 1], &kept));
   TRY(create_rows(kernel, context, 0, &x, &kept, &rows));
-  kernel->arithmetic->quantise(&kept, x.data, x.count / kept.width, rows);
-  return NULL;
+  return quantise_floats(kernel, context, &kept, x.data, x.count / kept.width, rows);
 }

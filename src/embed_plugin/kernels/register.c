@@ -1,5 +1,5 @@
 /* The entry point that onnxruntime calls in the library, and the description of each operator. */
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ enum { MOST_HEADS = 1024 };
 typedef struct {
   OrtCustomOp op; /* first, so that a pointer to it is one to this */
   const char *name, *inputs, *outputs;
+  int64_t threads; /* of the sessions it is for */
 } Operator;
 
 static const Operator *described(const OrtCustomOp *op) { return (const Operator *)op; }
@@ -37,8 +38,9 @@ static int memory(const OrtCustomOp *op, size_t index) { return (void)op, (void)
 static int not_variadic(const OrtCustomOp *op) { return (void)op, 0; }
 static void destroy(void *kernel) { free(kernel); }
 
-static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
+static OrtStatus *new_kernel(const OrtCustomOp *op, OrtApi ort, Kernel values, void **kernel) {
   values.ort = ort;
+  values.threads = described(op)->threads;
   values.arithmetic = choose_arithmetic();
   *kernel = malloc(sizeof values);
   if (!*kernel) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for an operator");
@@ -47,29 +49,27 @@ static OrtStatus *new_kernel(OrtApi ort, Kernel values, void **kernel) {
 }
 
 static OrtStatus *create_plain(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
-  (void)op, (void)info;
-  return new_kernel(ort, (Kernel){0}, kernel);
+  (void)info;
+  return new_kernel(op, ort, (Kernel){0}, kernel);
 }
 
 static OrtStatus *create_with_epsilon(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
-  (void)op;
   Kernel values = {0};
   TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
-  return new_kernel(ort, values, kernel);
+  return new_kernel(op, ort, values, kernel);
 }
 
 static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
-  (void)op;
   Kernel values = {0};
   TRY(ort_int_attribute(ort, info, "num_heads", &values.heads));
   if (values.heads < 1 || values.heads > MOST_HEADS)
     return ort_status(ort, ORT_INVALID_ARGUMENT, "AttentionQuantise: num_heads must be 1 to 1024");
-  return new_kernel(ort, values, kernel);
+  return new_kernel(op, ort, values, kernel);
 }
 
 #define OPERATOR(name_, create_, compute_, inputs_, outputs_) \
   {                                                           \
-    .op = {.version = ORT_TABLE_VERSION,                      \
+    .op = {.version = ORT_OPERATOR_VERSION,                      \
            .name = name,                                      \
            .provider = provider,                              \
            .input_type = input_type,                          \
@@ -107,34 +107,76 @@ static const Operator operators[] = {
     OPERATOR("UnitRows", create_with_epsilon, unit_rows, "f", "f"),
 };
 
-static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
-  for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
-    TRY(ort_add_operator(ort, domain, &operators[i].op));
+enum { OPERATORS = sizeof operators / sizeof *operators, MOST_THREADS = 64 };
+
+/* Operators of sessions with so many threads. */
+typedef struct {
+  Operator operators[OPERATORS];
+  OrtCustomOpDomain *domain;
+} Domain;
+
+static OrtStatus *fill_domain(OrtApi ort, Domain *of, int64_t threads) {
+  memcpy(of->operators, operators, sizeof operators);
+  for (size_t i = 0; i < OPERATORS; i++) {
+    of->operators[i].threads = threads;
+    TRY(ort_add_operator(ort, of->domain, &of->operators[i].op));
+  }
   return NULL;
 }
 
-/* Sessions refer to the domain and do not own it, so that there is one for all of them; it lives as long as the
- * process, as this library does (hatch_build.py says why), and is never taken away from a session at exit. */
-static pthread_mutex_t domain_lock = PTHREAD_MUTEX_INITIALIZER;
-static OrtCustomOpDomain *shared_domain;
-
-static OrtStatus *find_domain(OrtApi ort) {
-  if (shared_domain) return NULL;
-  OrtCustomOpDomain *domain = NULL;
-  TRY(ort_create_domain(ort, "embed_plugin", &domain));
-  OrtStatus *status = fill_domain(ort, domain);
+static OrtStatus *new_domain(OrtApi ort, int64_t threads, Domain **made) {
+  Domain *of = malloc(sizeof *of);
+  if (!of) return ort_status(ort, ORT_FAIL, "embed_plugin: no memory for the operators");
+  OrtStatus *status = ort_create_domain(ort, "embed_plugin", &of->domain);
+  if (!status) {
+    status = fill_domain(ort, of, threads);
+    if (status) ort_release_domain(ort, of->domain);
+  }
   if (status)
-    ort_release_domain(ort, domain);
+    free(of);
   else
-    shared_domain = domain;
+    *made = of;
   return status;
+}
+
+/* The session's own entry, which Python writes beside its number of threads; 1 where there is none. */
+static OrtStatus *threads_of(OrtApi ort, const OrtSessionOptions *options, int64_t *threads) {
+  static const char key[] = "embed_plugin.threads";
+  int there = 0;
+  char value[8] = "1";
+  size_t size = sizeof value;
+  TRY(ort_has_entry(ort, options, key, &there));
+  if (there) TRY(ort_entry(ort, options, key, value, &size));
+  const int64_t found = strtol(value, NULL, 10);
+  *threads = found < 1 ? 1 : least(found, MOST_THREADS);
+  return NULL;
+}
+
+/* Sessions refer to a domain and do not own it, so that there is one for all of them that have so many threads; it lives as
+ * long as the process, as this library does (hatch_build.py says why), and is never taken away from a session at exit. */
+static _Atomic(Domain *) shared_domains[MOST_THREADS + 1];
+
+/* Threads that come at the same time may each make one: the first stays. */
+static OrtStatus *find_domain(OrtApi ort, int64_t threads, Domain **found) {
+  *found = atomic_load(&shared_domains[threads]);
+  if (*found) return NULL;
+  Domain *made = NULL;
+  TRY(new_domain(ort, threads, &made));
+  if (atomic_compare_exchange_strong(&shared_domains[threads], found, made)) {
+    *found = made;
+  } else { /* the exchange has found the other thread's */
+    ort_release_domain(ort, made->domain);
+    free(made);
+  }
+  return NULL;
 }
 
 EXPORTED OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
   OrtApi ort = base->api(ORT_TABLE_VERSION);
-  if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.16");
-  pthread_mutex_lock(&domain_lock);
-  OrtStatus *status = find_domain(ort);
-  pthread_mutex_unlock(&domain_lock);
-  return status ? status : ort_add_domain(ort, options, shared_domain);
+  if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.17");
+  int64_t threads = 1;
+  Domain *domain;
+  TRY(threads_of(ort, options, &threads));
+  TRY(find_domain(ort, threads, &domain));
+  return ort_add_domain(ort, options, domain->domain);
 }

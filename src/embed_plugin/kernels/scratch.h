@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /* What it is for: what is used at the same time needs memory of its own. */
-enum { SCRATCH_RESULTS, SCRATCH_ROWS, SCRATCH_USES };
+enum { SCRATCH_RESULTS, SCRATCH_ROWS, SCRATCH_HEAD, SCRATCH_USES };
 
 /* Bytes, aligned to 64, for the calling thread until it asks for the same use again; null if there are none. Their content
  * is undefined. */

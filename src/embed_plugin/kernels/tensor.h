@@ -17,7 +17,7 @@ typedef struct {
 typedef struct {
   OrtApi ort;
   const Arithmetic *arithmetic;
-  int64_t heads;
+  int64_t heads, threads; /* threads: of the session, for one call */
   float epsilon;
 } Kernel;
 

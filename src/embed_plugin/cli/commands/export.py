@@ -25,8 +25,8 @@ class ExportOptions(OptionGroup, panel="Model"):
 
     precision: Annotated[Literal["int8", "fp32"], typer.Option(help="Number format.")] = "int8"
     exporter: Annotated[
-        Literal["auto", "native", "optimum"],
-        typer.Option(help="native: the BERT family and nomic; optimum: what it knows besides; auto: either."),
+        Literal["auto", "native", "onnx", "optimum"],
+        typer.Option(help="native: BERT, nomic, static; onnx: a ready file; optimum: more; auto: the first that can."),
     ] = "auto"
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None

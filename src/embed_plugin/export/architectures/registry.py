@@ -13,8 +13,11 @@ from embed_plugin.export.architectures.bert import BERT
 from embed_plugin.export.architectures.decoder import DECODER
 from embed_plugin.export.architectures.distilbert import DISTILBERT
 from embed_plugin.export.architectures.electra import ELECTRA
+from embed_plugin.export.architectures.eurobert import EUROBERT
 from embed_plugin.export.architectures.gemma3 import GEMMA3
+from embed_plugin.export.architectures.modernbert import MODERNBERT
 from embed_plugin.export.architectures.mpnet import MPNET
+from embed_plugin.export.architectures.new import NEW
 from embed_plugin.export.architectures.nomic import NOMIC
 from embed_plugin.export.architectures.t5 import T5
 from embed_plugin.export.traced.known import OPTIMUM_KNOWS
@@ -25,7 +28,20 @@ if TYPE_CHECKING:
     from embed_plugin.export.architectures.architecture import Architecture
     from embed_plugin.export.checkpoint.description import CheckpointDescription
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (ALBERT, BERT, DECODER, DISTILBERT, ELECTRA, GEMMA3, MPNET, NOMIC, T5)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (
+    ALBERT,
+    BERT,
+    DECODER,
+    DISTILBERT,
+    ELECTRA,
+    EUROBERT,
+    GEMMA3,
+    MODERNBERT,
+    MPNET,
+    NEW,
+    NOMIC,
+    T5,
+)
 
 OTHER_EXPORTER = (
     "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "

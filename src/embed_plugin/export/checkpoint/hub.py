@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from embed_plugin.errors import SourceError
-from embed_plugin.export.checkpoint.files import NEEDED_FILES
+from embed_plugin.export.checkpoint.description import DENSE, read_description
+from embed_plugin.export.checkpoint.files import (
+    NEEDED_FILES,
+    ONNX_PATTERNS,
+    SHARD_INDEX,
+    TOKENIZER,
+    TORCH_FILES,
+    TORCH_SHARD_INDEX,
+    TORCH_WEIGHTS,
+    VOCABULARY_FILES,
+    WEIGHTS,
+)
 from embed_plugin.proxies import named_network_variables, unreadable_certificates
 
 # Read when huggingface_hub is imported. Without it, a fetch from any endpoint also requests a list of coding agents
@@ -31,7 +42,7 @@ from huggingface_hub.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # A download can also raise the HTTP client's own errors: requests before 1.0, httpx in 1.x, httpx2 since.
 # The base of huggingface_hub's HTTP error is that client's, whichever it is; RuntimeError is what its native
@@ -42,7 +53,12 @@ _DOWNLOAD_ERRORS = cast(
 
 
 def fetch(
-    repo_id: str, revision: str | None = None, *, endpoint: str | None = None, cache_dir: Path | None = None
+    repo_id: str,
+    revision: str | None = None,
+    *,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+    with_onnx: bool = False,
 ) -> tuple[Path, str]:
     """Fetch the needed files of a hub model, or take them from the cache when the hub cannot be reached.
 
@@ -51,6 +67,7 @@ def fetch(
         revision: A branch, tag or commit; the main branch without one.
         endpoint: Address of the hub, where it is not the public one.
         cache_dir: huggingface_hub's cache, where it is not the user's.
+        with_onnx: Fetch a ready ONNX file too; without weights of another format it is always fetched.
 
     Returns:
         The folder and the commit it holds.
@@ -60,21 +77,46 @@ def fetch(
         cached.
         InvalidInputError: a proxy variable in the environment cannot be read.
     """
+
+    def download(patterns: Sequence[str], revision: str | None) -> Path:
+        snapshot = snapshot_download(
+            repo_id,
+            revision=revision,
+            endpoint=endpoint,
+            cache_dir=cache_dir,
+            allow_patterns=list(patterns),
+            library_name="embed-plugin",
+        )
+        return Path(snapshot)
+
     with named_network_variables():  # huggingface_hub makes its HTTP client when it is needed
         try:
-            snapshot = snapshot_download(
-                repo_id,
-                revision=revision,
-                endpoint=endpoint,
-                cache_dir=cache_dir,
-                allow_patterns=list(NEEDED_FILES),
-                library_name="embed-plugin",
-            )
+            folder = download(NEEDED_FILES, revision)
+            commit = folder.name  # the cache names a snapshot's folder by its commit
+            encoder = read_description(folder).encoder
+            if not (encoder / TOKENIZER).is_file():
+                download([(encoder / name).relative_to(folder).as_posix() for name in VOCABULARY_FILES], commit)
+            if others := torch_files(folder):
+                download(others, commit)
+            if with_onnx or not _has_weights(folder):
+                download(ONNX_PATTERNS, commit)
         except _DOWNLOAD_ERRORS as error:
             wanted = f"hub model {repo_id}" + (f" at revision {revision}" if revision else "")
             raise SourceError(_explain(error, wanted)) from error
-    folder = Path(snapshot)
-    return folder, folder.name  # the cache names a snapshot's folder by its commit
+    return folder, commit
+
+
+def _has_weights(folder: Path) -> bool:
+    encoder = read_description(folder).encoder
+    return any((encoder / name).is_file() for name in (WEIGHTS, SHARD_INDEX, TORCH_WEIGHTS, TORCH_SHARD_INDEX))
+
+
+def torch_files(folder: Path) -> list[str]:
+    """Patterns of the weights that torch saved, for the steps of a fetched checkpoint that have no safetensors."""
+    described = read_description(folder)
+    steps = [described.encoder, *(folder / step.path for step in described.modules if step.kind == DENSE)]
+    without = [step for step in steps if not (step / WEIGHTS).is_file() and not (step / SHARD_INDEX).is_file()]
+    return [(step / name).relative_to(folder).as_posix() for step in without for name in TORCH_FILES]
 
 
 def _explain(error: Exception, wanted: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint.description import POOLING
-from embed_plugin.export.checkpoint.files import ADAPTER, MODULES, TRANSFORMER_SETTINGS
+from embed_plugin.export.checkpoint.files import ADAPTER, MODULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 RERANKER = "a reranker or classifier: it scores texts and gives no vectors"
 SPARSE = "a sparse encoder (SPLADE): it gives weights of words and no dense vector"
 COLBERT = "a ColBERT model: it gives a vector for every token and none for a text"
-STATIC = "a static embedding (model2vec): it looks vectors up and has no encoder"
 WORDS = "a model of word vectors or word counts: it has no encoder"
 
 _OF_MODULE = {
@@ -29,7 +28,6 @@ _OF_MODULE = {
     "SparseAutoEncoder": SPARSE,
     "SparseStaticEmbedding": SPARSE,
     "SpladePooling": SPARSE,
-    "StaticEmbedding": STATIC,
     "WordEmbeddings": WORDS,
 }
 _OF_TASK = {
@@ -41,7 +39,6 @@ _OF_TASK = {
 _OF_MODEL_TYPE = {"ColBERT": COLBERT, "CrossEncoder": RERANKER, "SparseEncoder": SPARSE}
 _OF_ARCHITECTURE = {
     "HF_ColBERT": COLBERT,
-    "StaticModel": STATIC,
     "ForSequenceClassification": RERANKER,
     "ForMaskedLM": "a masked language model (SPLADE, or the base of other models): nothing says how it pools",
     "ForCausalLM": "a language model: nothing says how it pools",
@@ -64,12 +61,13 @@ def require_embedder(checkpoint: CheckpointDescription) -> None:
     _refuse_modules(folder / MODULES, [module.type for module in checkpoint.modules])
     task = checkpoint.transformer_settings().get("transformer_task")
     if task in _OF_TASK:
-        _refuse(folder / TRANSFORMER_SETTINGS, f"its transformer_task is {task!r}", _OF_TASK[task])
+        _refuse(checkpoint.transformer.path, f"its transformer_task is {task!r}", _OF_TASK[task])
     config = checkpoint.config.object_if_there()
     if POOLING not in checkpoint.kinds:
         _refuse_other_models(checkpoint, config.get("architectures"))
-    if (folder / ADAPTER).is_file():
-        found = f"{folder / ADAPTER} says that an adapter (PEFT) changes the weights, which neither exporter applies"
+    adapter = checkpoint.encoder / ADAPTER
+    if adapter.is_file():
+        found = f"{adapter} says that an adapter (PEFT) changes the weights, which neither exporter applies"
         raise ExportError(f"{found}. Merge it into the model (merge_and_unload) and give what that saves")
     if "quantization_config" in config:
         found = f"{checkpoint.config.path} has a quantization_config"

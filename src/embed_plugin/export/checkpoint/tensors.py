@@ -1,14 +1,16 @@
-"""Read safetensors files, the only format of weights that is read: it cannot hold code."""
+"""Read files of weights: safetensors, and what torch.save writes, without unpickling it. Neither can run code."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from embed_plugin.errors import ExportError, SourceError
+from embed_plugin.export.checkpoint.files import TORCH_SUFFIX
+from embed_plugin.export.checkpoint.torch_file.archive import TorchFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,37 +24,94 @@ LFS_POINTER = b"version https://git-lfs"
 """The first bytes of a file whose content Git LFS has not fetched."""
 
 
+class TensorFile(Protocol):
+    """An opened file of weights; only the list of its tensors is in memory."""
+
+    def names(self) -> list[str]:
+        """The names of all tensors."""
+
+    def dtype(self, name: str) -> str:
+        """A tensor's number format, as safetensors calls it."""
+
+    def read(self, name: str) -> npt.NDArray[np.float32]:
+        """Read one tensor of a float format as float32."""
+
+
+def open_tensors(path: Path) -> TensorFile:
+    """Open a file of weights, by its suffix.
+
+    Raises:
+        SourceError: it cannot be read as what its suffix says.
+    """
+    return TorchFile(_fetched(path)) if path.suffix == TORCH_SUFFIX else _Safetensors(path)
+
+
 def tensor_names(path: Path) -> list[str]:
     """The names of a file's tensors.
 
     Raises:
-        SourceError: it is no readable safetensors file.
+        SourceError: it is no readable file of weights.
     """
-    with _open(path) as file:
-        return list(file.keys())
+    return open_tensors(path).names()
 
 
 def read_tensor(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """:func:`read_from` a file that is opened for this one tensor."""
+    return read_from(open_tensors(path), path, name)
+
+
+def read_from(file: TensorFile, path: Path, name: str) -> npt.NDArray[np.float32]:
     """Read one tensor as float32 and check that it is finite.
 
     Raises:
         ExportError: it holds NaN or infinity, or is packed: its numbers are integers or floats of one byte.
     """
-    with _open(path) as file:
-        tensor = _as_float32(file, path, name)
+    dtype = file.dtype(name)
+    if dtype not in (*FLOATS, "BF16"):
+        message = f"{path}: tensor {name} is {dtype}, expected {', '.join(FLOATS)} or BF16"
+        raise ExportError(f"{message}: the weights are packed. Give the checkpoint before it was quantised")
+    tensor = file.read(name)
     if not np.isfinite(tensor).all():
         raise ExportError(f"tensor {name} holds NaN or infinity: the checkpoint is damaged, fetch it again")
     return tensor
 
 
-def _as_float32(file: Any, path: Path, name: str) -> npt.NDArray[np.float32]:  # noqa: ANN401 - safetensors has no types
-    dtype = file.get_slice(name).get_dtype()
-    if dtype == "BF16":
-        return _widened(path, name)
-    if dtype not in FLOATS:
-        message = f"{path}: tensor {name} is {dtype}, expected {', '.join(FLOATS)} or BF16"
-        raise ExportError(f"{message}: the weights are packed. Give the checkpoint before it was quantised")
-    return cast("npt.NDArray[np.float32]", file.get_tensor(name).astype(np.float32))
+def read_integers(path: Path, name: str) -> npt.NDArray[np.int64]:
+    """Read one tensor of integers of a safetensors file.
+
+    Raises:
+        SourceError: the file cannot be read, or the tensor holds other numbers.
+    """
+    numbers = _open(path).get_tensor(name)
+    if not np.issubdtype(numbers.dtype, np.integer):
+        raise SourceError(f"{path}: tensor {name} is {numbers.dtype}, expected integers: fetch the checkpoint again")
+    return cast("npt.NDArray[np.int64]", numbers.astype(np.int64))
+
+
+class _Safetensors:
+    """An opened safetensors file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = _open(path)
+
+    def names(self) -> list[str]:
+        return list(self.file.keys())
+
+    def dtype(self, name: str) -> str:
+        return str(self.file.get_slice(name).get_dtype())
+
+    def read(self, name: str) -> npt.NDArray[np.float32]:
+        if self.dtype(name) == "BF16":
+            return _widened(self.path, name)
+        return cast("npt.NDArray[np.float32]", self.file.get_tensor(name).astype(np.float32))
+
+
+def _fetched(path: Path) -> Path:
+    """The path, if it is not what a clone without Git LFS has in place of a large file."""
+    if path.is_file() and _begins(path, LFS_POINTER):
+        raise SourceError(f"{path} is no file of weights; {_remedy(path)}")
+    return path
 
 
 def _widened(path: Path, name: str) -> npt.NDArray[np.float32]:

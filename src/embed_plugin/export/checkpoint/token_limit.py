@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FEWEST_TOKENS = 3
 """The lowest token limit: two special tokens and one of the text."""
 
+MOST_STATIC_TOKENS = 65_536
+"""The highest token limit of a static embedding, which has no positions: its run holds a row for each token."""
 
 UNLIMITED = 1_000_000
 """A ``model_max_length`` from here on means no limit; transformers writes 1e30."""
@@ -43,8 +45,8 @@ def choose_max_tokens(checkpoint: CheckpointDescription, positions: int | None, 
                 f"max tokens is {wanted}; this model takes {FEWEST_TOKENS} to {positions or 'any number'}"
             )
         return wanted
-    folder = checkpoint.folder
-    trained = _limit(folder, checkpoint.transformer_settings(), "max_seq_length")
+    folder = checkpoint.encoder
+    trained = _static_limit(checkpoint) or _limit(folder, checkpoint.transformer_settings(), "max_seq_length")
     if trained is None:
         trained = _limit(folder, checkpoint.tokenizer_settings(), "model_max_length")
         trained = None if trained is None or trained > (positions or UNLIMITED - 1) else trained
@@ -52,6 +54,16 @@ def choose_max_tokens(checkpoint: CheckpointDescription, positions: int | None, 
     if not limits:
         raise ExportError(f"{folder} does not say how many tokens a text may have: say it with --max-tokens")
     return min(limits)
+
+
+def _static_limit(checkpoint: CheckpointDescription) -> int | None:
+    """The limit of a static embedding; None: it is none. model2vec's is 512 if its configuration states no other."""
+    if not checkpoint.is_static:
+        return None
+    config = checkpoint.config.object_if_there()
+    if not config or config.get("max_length", 0) is None:
+        return MOST_STATIC_TOKENS
+    return _limit(checkpoint.encoder, {"max_length": config.get("max_length", 512)}, "max_length")
 
 
 def _limit(folder: Path, settings: Mapping[str, Any], name: str) -> int | None:

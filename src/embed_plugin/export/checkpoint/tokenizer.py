@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint.description import read_json_file
 from embed_plugin.export.checkpoint.files import TOKENIZER
+from embed_plugin.export.checkpoint.vocabulary import build_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,15 +47,18 @@ _PAIRED = ("BertProcessing", "RobertaProcessing")
 
 
 def read_tokenizer(checkpoint: CheckpointDescription) -> str:
-    """Read the checkpoint's tokenizer, with the overrides, as JSON.
+    """Read the checkpoint's tokenizer, or build it from older vocabulary files, with the overrides, as JSON.
 
     Raises:
         ExportError: it truncates long texts on the left, or its special tokens cannot be added.
         SourceError: a file cannot be read.
     """
-    tokenizer = read_json_file(checkpoint.folder / TOKENIZER).object()
+    file = read_json_file(checkpoint.encoder / TOKENIZER)
+    tokenizer = file.object() if file.is_there else build_tokenizer(checkpoint)
+    if checkpoint.is_static:
+        return json.dumps(tokenizer | {"post_processor": None})  # which adds special tokens, and a table reads none
     settings = checkpoint.tokenizer_settings()
-    _require_cut_on_the_right(checkpoint.folder, tokenizer, settings)
+    _require_cut_on_the_right(checkpoint.encoder, tokenizer, settings)
     _set_bert_normalizer(checkpoint, tokenizer, settings)
     if checkpoint.transformer_settings().get("do_lower_case") is True:
         _lower_case(tokenizer)
@@ -119,7 +123,7 @@ def _steps(tokenizer: Json, part: str, steps: str) -> list[Json]:
 
 def _add_special_token(checkpoint: CheckpointDescription, tokenizer: Json, name: str) -> None:
     """Put ``bos_token`` before every text, or ``eos_token`` after it, unless the template already does."""
-    folder = checkpoint.folder
+    folder = checkpoint.encoder
     token, where = _named(checkpoint, name), 0 if name == "bos_token" else -1
     number = _ids(tokenizer).get(token)
     if number is None:

@@ -1,11 +1,11 @@
-"""Read the weights of a checkpoint by name (safetensors only, never a pickle)."""
+"""Read the weights of a checkpoint by name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
-from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
+from embed_plugin.export.checkpoint.tensors import open_tensors, read_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ _OTHER_LAYOUT = "they belong to code of the model's own (auto_map), which is nev
 
 
 class Weights:
-    """The tensors of one or more safetensors files, read one at a time as float32."""
+    """The tensors of one or more files, read one at a time as float32."""
 
     def __init__(
         self,
@@ -44,12 +44,13 @@ class Weights:
         Raises:
             ExportError: there are no word embeddings under any of the prefixes.
         """
-        self.folder = checkpoint.folder
+        self.folder = checkpoint.encoder
         self._file_of: dict[str, Path] = {}
         self._used: set[str] = set()
         self._left_out = (*_TASK_HEADS, *left_out)
-        for path in checkpoint.weight_files():
-            self._file_of.update(dict.fromkeys(tensor_names(path), path))
+        self._files = {path: open_tensors(path) for path in checkpoint.weight_files()}
+        for path, file in self._files.items():
+            self._file_of.update(dict.fromkeys(file.names(), path))
         self._prefix = self._find_prefix(word_table, prefixes)
 
     def _find_prefix(self, word_table: str, prefixes: Sequence[str]) -> str:
@@ -67,7 +68,8 @@ class Weights:
             message = f"the weights in {self.folder} hold no tensor {name}, which its config.json asks for"
             raise ExportError(f"{message}: the checkpoint is incomplete, fetch it again; or {_OTHER_LAYOUT}")
         self._used.add(name)
-        return read_tensor(self._file_of[name], name)
+        path = self._file_of[name]
+        return read_from(self._files[path], path, name)
 
     def require_all_used(self) -> None:
         """Refuse weights of the encoder that the graph does not use: the model has more layers, or other parts.

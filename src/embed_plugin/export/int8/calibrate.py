@@ -8,7 +8,7 @@ import numpy as np
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.int8.float64_run import run_in_float64
-from embed_plugin.export.int8.quantise import Quantisation, WeightProduct, weight_products
+from embed_plugin.export.int8.quantise import Quantisation, WeightProduct, looked_up_tables, weight_products
 from embed_plugin.export.int8.weights import describe, quantise_weights
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def calibrate(
     readers: dict[str, list[WeightProduct]] = {}
     for product in weight_products(model):
         readers.setdefault(product.value, []).append(product)
+    if not readers and looked_up_tables(model):  # a static embedding, whose table alone is rounded
+        return Quantisation({}, {})
     if not readers:
         raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
     kept: dict[str, Sequence[int]] = {}

@@ -65,6 +65,12 @@ def weight_products(model: onnx.ModelProto) -> list[WeightProduct]:
     ]
 
 
+def looked_up_tables(model: onnx.ModelProto) -> list[str]:
+    """Return the tables that rows are looked up in, in order."""
+    tensors = {tensor.name for tensor in model.graph.initializer}
+    return [node.input[0] for node in model.graph.node if node.op_type == "Gather" and node.input[0] in tensors]
+
+
 def _is_weight_product(node: onnx.NodeProto, weights: Container[str]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in weights
 

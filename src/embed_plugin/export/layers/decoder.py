@@ -14,6 +14,7 @@ import numpy as np
 from embed_plugin.export.layers.activation import gated
 from embed_plugin.export.layers.attention import Attention
 from embed_plugin.export.layers.head_norm import head_norm
+from embed_plugin.export.layers.linear import Linears
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class DecoderGraph:
         self.weights = weights
         self.output = output
         self.graph = GraphBuilder()
+        self.linears = Linears(self.graph, weights)
 
     def build(self) -> onnx.ModelProto:
         """Build the whole model."""
@@ -126,14 +128,14 @@ class DecoderGraph:
         config, graph, name, norms = self.config, self.graph, f"{layer}.self_attn", self.config.norms
         normed = self.norm(f"{layer}.{norms.before_attention}", hidden)
         has_bias = config.biases.query_key_value
-        query, key, value = (self.linear(f"{name}.{part}_proj", normed, has_bias=has_bias) for part in "qkv")
+        query, key, value = (self.linears.write(f"{name}.{part}_proj", normed, has_bias=has_bias) for part in "qkv")
         query = self.place(f"{name}.q_norm", query, rule, heads=config.heads)
         key = self.place(f"{name}.k_norm", key, rule, heads=config.kv_heads)
         attention = Attention(
             config.heads, kv_heads=config.kv_heads, scale=config.scale, causal=config.causal, window=rule.window
         )
         attended = attention.write(graph, f"{layer}.attention", query, key, value)
-        projected = self.linear(f"{name}.o_proj", attended, has_bias=config.biases.output)
+        projected = self.linears.write(f"{name}.o_proj", attended, has_bias=config.biases.output)
         after = norms.after_attention and f"{layer}.{norms.after_attention}"
         return self.add(f"{layer}.attention.residual", projected, hidden, after)
 
@@ -147,22 +149,15 @@ class DecoderGraph:
         """The second half of a layer: ``down(activation(gate(x)) * up(x))``."""
         name, norms, has_bias = f"{layer}.mlp", self.config.norms, self.config.biases.feed_forward
         normed = self.norm(f"{layer}.{norms.before_feed_forward}", hidden)
-        gate, value = (self.linear(f"{name}.{part}_proj", normed, has_bias=has_bias) for part in ("gate", "up"))
+        gate, value = (self.linears.write(f"{name}.{part}_proj", normed, has_bias=has_bias) for part in ("gate", "up"))
         wide = gated(self.graph, f"{name}.gated", self.config.activation, gate=gate, value=value)
-        narrowed = self.linear(f"{name}.down_proj", wide, has_bias=has_bias)
+        narrowed = self.linears.write(f"{name}.down_proj", wide, has_bias=has_bias)
         after = norms.after_feed_forward and f"{layer}.{norms.after_feed_forward}"
         return self.add(f"{name}.residual", narrowed, hidden, after)
 
     def add(self, name: str, value: str, hidden: str, norm: str) -> str:
         """Add half a layer's result, normalised where ``norm`` names a norm, to the layer's input."""
         return self.graph.node("Add", name, self.norm(norm, value) if norm else value, hidden)
-
-    def linear(self, name: str, value: str, *, has_bias: bool) -> str:
-        """A linear layer of the checkpoint."""
-        weight = self.weights(f"{name}.weight")
-        if not has_bias:
-            return self.graph.product(name, value, weight)
-        return self.graph.linear(name, value, weight, self.weights(f"{name}.bias"))
 
     def norm(self, name: str, value: str) -> str:
         """A norm of the checkpoint."""

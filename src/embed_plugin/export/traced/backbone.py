@@ -21,6 +21,7 @@ from transformers import CONFIG_MAPPING, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from embed_plugin.errors import ExportError, UnknownArchitectureError
+from embed_plugin.export.traced.known import positions_of
 from embed_plugin.export.traced.loaded_weights import require_fit
 from embed_plugin.export.traced.newer_config import translate
 
@@ -38,11 +39,6 @@ OPSET = 20
 TASK = "feature-extraction"
 TOKEN_VECTORS = "last_hidden_state"  # noqa: S105 - the name of the traced graph's output
 
-
-_RESERVED_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}
-)
-"""Architectures whose position table starts with rows for padding, as RoBERTa's does."""
 
 _POSITIONS = frozenset({"absolute", "relative_key", "relative_key_query"})
 """The values of ``position_embedding_type`` that BERT and its copies compute."""
@@ -72,8 +68,7 @@ def read_backbone_config(checkpoint: CheckpointDescription) -> BackboneConfig:
     if config.is_encoder_decoder:
         raise UnknownArchitectureError(f"architecture {config.model_type!r} has a decoder; an encoder alone is needed")
     rows = getattr(config, "max_position_embeddings", None)
-    reserved = (config.pad_token_id or 0) + 1 if config.model_type in _RESERVED_POSITIONS else 0
-    return BackboneConfig(config.model_type, rows - reserved if rows else None)
+    return BackboneConfig(config.model_type, positions_of(config.model_type, rows, config.pad_token_id))
 
 
 def _load_config(checkpoint: CheckpointDescription) -> Any:  # noqa: ANN401 - transformers has no types
@@ -85,7 +80,7 @@ def _load_config(checkpoint: CheckpointDescription) -> Any:  # noqa: ANN401 - tr
         try:
             return CONFIG_MAPPING[model_type].from_dict(translated)
         except Exception as error:  # any type of error, by the fault in the config
-            raise ExportError(f"transformers cannot read {checkpoint.folder} ({_first_line(error)})") from error
+            raise ExportError(f"transformers cannot read {checkpoint.encoder} ({_first_line(error)})") from error
 
 
 def _require_known(model_type: str, *, own_code: bool) -> None:
@@ -120,7 +115,7 @@ class TorchBackbone:
     """A checkpoint's model in torch: it is traced, and the traced graph is compared with it."""
 
     def __init__(self, checkpoint: CheckpointDescription) -> None:
-        self.folder = folder = checkpoint.folder
+        self.folder = folder = checkpoint.encoder
         config = _load_config(checkpoint)
         with _quiet():
             try:

@@ -1,4 +1,4 @@
-"""The architectures that the exporter through optimum covers, for messages; imports none of its packages."""
+"""Facts about architectures that are not written here; imports no package that knows them."""
 
 from __future__ import annotations
 
@@ -9,3 +9,14 @@ OPTIMUM_KNOWS = frozenset({
     "qwen3", "rembert", "roberta", "roformer", "squeezebert", "stablelm", "xlm", "xlm-roberta",
 })  # fmt: skip
 """The text encoders that optimum traces, in the versions that the extra pins; messages name it for no other."""
+
+_RESERVED_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm", "xlm-roberta"}
+)
+"""Architectures whose position table starts with rows for padding, as RoBERTa's does."""
+
+
+def positions_of(model_type: str, rows: int | None, pad_token_id: int | None) -> int | None:
+    """The most tokens that a position table of so many rows has positions for; None: it is not stated."""
+    reserved = (pad_token_id or 0) + 1 if model_type in _RESERVED_POSITIONS else 0
+    return rows - reserved if rows else None

@@ -245,20 +245,19 @@ static Attend *const attend_each[ATTENDED_ROWS] = {attend_1, attend_2, attend_3,
 static Attend *const attend_each[ATTENDED_ROWS] = {attend_1, attend_2, attend_3, attend_4};
 #endif
 
-static void attend_head(const Attention *call, Head *head, int64_t text, int64_t which, float *results) {
-  const int64_t width = call->heads * call->size, at = which * call->size;
-  pack_queries(head, call->q + text * call->rows * width + at, call->rows, width);
-  pack_keys(head, call->k + text * call->keys * width + at, width);
-  pack_values(head, call->v + text * call->keys * width + at, width);
+static void attend_head(const Attention *call, Head *head, int64_t which, float *results) {
+  const int64_t width = call->width, at = which * call->size;
+  pack_queries(head, call->q + at, call->rows, width);
+  pack_keys(head, call->k + at, width);
+  pack_values(head, call->v + at, width);
   for (int64_t r = 0; r < call->rows; r += ATTENDED_ROWS)
     attend_each[least(call->rows - r, ATTENDED_ROWS) - 1](head, r, results + r * width + at, width);
 }
 
-static int attend(const Attention *call, const Kept *kept, Rows out) {
+static int attend_heads(const Attention *call, float *rows) {
   const int64_t padded = parts(call->keys, STEP) * STEP, size = call->size;
   const int64_t queries = parts(call->rows * size / PAIR, LANES) * LANES, keys = padded * size / PAIR;
-  const int64_t results = call->rows * call->heads * size;
-  uint32_t *memory = scratch(SCRATCH_RESULTS, (size_t)(queries + 2 * keys + size + call->rows + results) * sizeof *memory);
+  uint32_t *memory = scratch(SCRATCH_HEAD, (size_t)(queries + 2 * keys + size + call->rows) * sizeof *memory);
   if (!memory) return 0;
   Head head = {.queries = memory,
                .keys = memory + queries,
@@ -268,9 +267,16 @@ static int attend(const Attention *call, const Kept *kept, Rows out) {
                .count = call->keys,
                .padded = padded,
                .size = size};
-  float *rows = head.query_scales + call->rows;
+  for (int64_t which = 0; which < call->heads; which++) attend_head(call, &head, which, rows);
+  return 1;
+}
+
+static int attend(const Attention *call, const Kept *kept, Rows out) {
+  float *rows = scratch(SCRATCH_RESULTS, (size_t)(call->rows * call->width) * sizeof *rows);
+  if (!rows) return 0;
   for (int64_t text = 0; text < call->texts; text++) {
-    for (int64_t which = 0; which < call->heads; which++) attend_head(call, &head, text, which, rows);
+    const Attention one = attention_of(call, text, 0, call->heads);
+    if (!attend_heads(&one, rows)) return 0;
     quantise(kept, rows, call->rows, after(out, kept, text * call->rows));
   }
   return 1;

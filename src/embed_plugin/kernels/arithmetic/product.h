@@ -16,7 +16,7 @@ INLINE void store_results(const Product *p, const Ints sums[], int64_t row, int6
   Floats y[MOST_ROWS];
   UNROLL
   for (int r = 0; r < rows; r++) y[r] = bias;
-  for (int64_t i = MIDDLE; i < count; i++, weights += p->columns) {
+  for (int64_t i = MIDDLE; i < count; i++, weights += p->stride) {
     const Floats weight = load_first(weights, left);
     UNROLL
     for (int r = 0; r < rows; r++) y[r] = multiply_add(all(terms[r * count + i]), weight, y[r]);
@@ -25,7 +25,7 @@ INLINE void store_results(const Product *p, const Ints sums[], int64_t row, int6
   for (int r = 0; r < rows; r++) {
     const Floats exact = multiply(to_floats(add_ints(sums[r], correction)), multiplier);
     y[r] = multiply_add(exact, all(terms[r * count + SCALE]), y[r]);
-    store_first(p->result + (row + r) * p->columns + column, y[r], left);
+    store_first(p->result + (row + r) * p->stride + column, y[r], left);
   }
 }
 

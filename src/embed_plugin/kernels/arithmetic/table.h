@@ -15,6 +15,7 @@
       .norm = norm,                           \
       .norm_and_quantise = norm_and_quantise, \
       .attend = attend,                       \
+      .attend_heads = attend_heads,           \
       .sum_rows = sum_rows,                   \
       .scale_to_unit = scale_to_unit,         \
   }

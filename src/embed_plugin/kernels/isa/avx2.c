@@ -73,7 +73,7 @@ static int multiply_widened(const Product *p) {
   some.rows = (const uint8_t *)(const void *)wide;
   for (int64_t row = 0; row < p->row_count; row += step) {
     some.row_count = least(p->row_count - row, step);
-    some.terms = p->terms + row * p->term_count, some.result = p->result + row * p->columns;
+    some.terms = p->terms + row * p->term_count, some.result = p->result + row * p->stride;
     for (int64_t r = 0; r < some.row_count; r++) widen_row(p->rows + (row + r) * p->depth, p->depth, wide + r * depth);
     multiply_all(&some);
   }

@@ -11,9 +11,17 @@ from transformers import AutoModel
 if TYPE_CHECKING:
     from pathlib import Path
 
+DECODERS = ("qwen3",)
+
+
+def pooled_module(checkpoint: Path) -> torch.nn.Module:
+    """The module of a checkpoint's architecture."""
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    return PooledDecoder(checkpoint) if config["model_type"] in DECODERS else PooledBert(checkpoint)
+
 
 class PooledBert(torch.nn.Module):  # type: ignore[misc]  # torch is not in the environment that mypy runs in
-    """BERT, its pooling (CLS or mean) and normalisation."""
+    """BERT or XLM-RoBERTa, its pooling (CLS or mean) and normalisation."""
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__()
@@ -31,3 +39,22 @@ class PooledBert(torch.nn.Module):  # type: ignore[misc]  # torch is not in the 
             weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
         return torch.nn.functional.normalize(hidden[:, 0] if self.is_cls else pooled, dim=1)
+
+
+class PooledDecoder(torch.nn.Module):  # type: ignore[misc]
+    """A causal decoder, its last token's vector and normalisation; for texts of one length, without a mask."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__()
+        self.decoder = AutoModel.from_pretrained(str(checkpoint)).eval()
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Unit vectors ``(n, dimension)`` of token ids ``(n, length)``, none of them padding."""
+        decoder = self.decoder
+        hidden = decoder.embed_tokens(input_ids)
+        # Layer by layer: the model's own forward would make a mask, in a way that cannot be traced.
+        angles = decoder.rotary_emb(hidden, torch.arange(input_ids.shape[1]).unsqueeze(0))
+        for layer in decoder.layers:
+            found = layer(hidden, attention_mask=None, position_embeddings=angles, use_cache=False)
+            hidden = found[0] if isinstance(found, tuple) else found
+        return torch.nn.functional.normalize(decoder.norm(hidden)[:, -1], dim=1)

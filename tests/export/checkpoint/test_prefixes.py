@@ -12,13 +12,8 @@ from conftest import make_checkpoint
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.known_models import (
-    Prefixes,
-    choose_prefixes,
-    find_known_model,
-    require_matryoshka,
-    stated_prompts,
-)
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, require_matryoshka, stated_prompts
+from embed_plugin.model.known_models import Prefixes, find_known_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +25,7 @@ CHINESE = (
     b"\xef\xbc\x9a"
 )
 QWEN3 = b"Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+STELLA = b"Instruct: Given a web search query, retrieve relevant passages that answer the query.\nQuery: "
 
 ROWS = [
     *[(f"BAAI/bge-{size}-en-v1.5", PASSAGES, b"") for size in ("small", "base", "large")],
@@ -47,6 +43,12 @@ ROWS = [
     ("sentence-transformers/all-MiniLM-L6-v2", b"", b""),
     ("sentence-transformers/all-MiniLM-L12-v2", b"", b""),
     *[(f"thenlper/gte-{size}", b"", b"") for size in ("small", "base", "large")],
+    *[
+        (f"Alibaba-NLP/gte-{name}", b"", b"")
+        for name in ("base-en-v1.5", "large-en-v1.5", "modernbert-base", "multilingual-base")
+    ],
+    *[(f"ibm-granite/granite-embedding-{name}", b"", b"") for name in ("english-r2", "small-english-r2")],
+    ("NovaSearch/stella_en_400M_v5", STELLA, b""),
     ("google/embeddinggemma-300m", b"task: search result | query: ", b"title: none | text: "),
     *[(f"Qwen/Qwen3-Embedding-{size}", QWEN3, b"") for size in ("0.6B", "4B", "8B")],
 ]

@@ -1,0 +1,1 @@
+"""Files of other engines, written from a checkpoint: each of these is read by one contender."""
