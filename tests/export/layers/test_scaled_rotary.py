@@ -70,6 +70,11 @@ def test_what_is_not_computed_is_named(values: dict[str, Any], unknown: str | No
     assert unknown_scaling(read_scaling({"rope_parameters": {"rope_theta": 9.0, **values}})) == unknown
 
 
+def test_rotations_that_are_no_object_are_named() -> None:
+    assert unknown_scaling(read_scaling({"rope_parameters": [700.0]})) == "rope_type '[700.0]'"
+    assert unknown_scaling(read_scaling({"rope_theta": 9.0, "rope_scaling": "dynamic"})) == "rope_type 'dynamic'"
+
+
 def test_a_missing_base_is_a_missing_value() -> None:
     with pytest.raises(KeyError, match="rope_theta"):
         read_scaling({}).frequencies(8)
