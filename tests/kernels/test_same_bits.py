@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from kernels.test_product import numbers
 from support.one_operator import INPUTS, needs_library, ranged, run, session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -25,19 +26,22 @@ pytestmark = needs_library
 OTHERS = pytest.mark.parametrize("name", [name for name in kernels.here() if name != LEAST])
 
 
-def results(
-    name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None
-) -> list[Array]:
+def results(name: str, operator: str, inputs: Sequence[object], attributes: Mapping[str, float]) -> list[Array]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(INSTRUCTION_SET_VARIABLE, name)
-        found = run(session(operator, *(attribute or ())), operator, *inputs)
+        found = run(session(operator, attributes=attributes), operator, *inputs)
     kept: Any = inputs[-1] if "kept" in INPUTS[operator] else []
     return [ranged(x, kept) if x.dtype == np.uint8 else x for x in found]  # the bytes of kept channels are of no use
 
 
-def assert_same(name: str, operator: str, inputs: Sequence[object], attribute: tuple[str, float] | None = None) -> None:
-    expected = results(LEAST, operator, inputs, attribute)
-    for one, other in zip(expected, results(name, operator, inputs, attribute), strict=True):
+def assert_same(
+    name: str,
+    operator: str,
+    inputs: Sequence[object],
+    attributes: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    expected = results(LEAST, operator, inputs, attributes)
+    for one, other in zip(expected, results(name, operator, inputs, attributes), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
@@ -61,15 +65,68 @@ def test_rows(name: str, rows: int, width: int, seed: int) -> None:
 @given(st.integers(1, 9), st.integers(1, 200), st.integers(0, 2**32))
 def test_norms(name: str, rows: int, width: int, seed: int) -> None:
     a, b, gamma, beta = (drawn(seed + i, *shape) for i, shape in enumerate([(rows, width)] * 2 + [(width,)] * 2))
-    assert_same(name, "AddNormQuantise", [a, b, gamma, beta, kept_of(width)], ("epsilon", 1e-12))
-    assert_same(name, "NormRows", [a, gamma, beta], ("epsilon", 1e-12))
+    assert_same(name, "AddNormQuantise", [a, b, gamma, beta, kept_of(width)], {"epsilon": 1e-12})
+    assert_same(name, "NormRows", [a, gamma, beta], {"epsilon": 1e-12})
+
+
+@OTHERS
+@given(st.integers(1, 9), st.integers(1, 200), st.integers(0, 1), st.booleans(), st.integers(0, 2**32))
+def test_norms_of_other_kinds(name: str, rows: int, width: int, rms: int, biased: bool, seed: int) -> None:
+    a, b, gamma, beta = (drawn(seed + i, *shape) for i, shape in enumerate([(rows, width)] * 2 + [(width,)] * 2))
+    inputs, attributes = [a, b, gamma, beta if biased else []], {"epsilon": 1e-6, "rms": rms}
+    assert_same(name, "AddThenNormQuantise", [*inputs, kept_of(width)], attributes)
+    assert_same(name, "AddNormQuantise", [*inputs, kept_of(width)], attributes)
+    assert_same(name, "NormRows", [a, *inputs[2:]], attributes)
+
+
+@OTHERS
+@given(st.integers(1, 40), st.integers(1, 200), st.integers(1, 9), st.integers(0, 2**32))
+def test_dense_layers(name: str, inputs: int, outputs: int, texts: int, seed: int) -> None:
+    assert_same(name, "MultiplyColumn", [drawn(seed, texts, inputs, 1), drawn(seed + 1, outputs, inputs)])
+
+
+@OTHERS
+@given(st.integers(1, 20), st.sampled_from([2, 16, 48, 64, 96, 128]), st.booleans(), st.integers(0, 2**32))
+def test_rotations(name: str, tokens: int, size: int, norm: bool, seed: int) -> None:
+    tables = [drawn(seed + i, tokens, size // 2) for i in (1, 2)]
+    gamma = drawn(seed + 3, size) if norm else []
+    attributes = {"num_heads": 3, "epsilon": 1e-6}
+    assert_same(name, "RotateHeads", [drawn(seed, 2, tokens, 3 * size), *tables, gamma], attributes)
+
+
+@OTHERS
+@given(st.integers(1, 110), st.sampled_from([4, 63, 388]), st.sampled_from([2, 30, 34, 128]), st.integers(0, 3))
+def test_gates(name: str, rows: int, depth: int, columns: int, activation: int) -> None:
+    inputs = numbers(rows, depth, columns)
+    for gated in (0, 1):
+        kept = kept_of(columns // (1 + gated))
+        assert_same(name, "ProductGateQuantise", [*inputs, kept], {"activation": activation, "gated": gated})
+
+
+@OTHERS
+@given(
+    st.one_of(st.integers(1, 70), st.integers(120, 140), st.integers(250, 600)),
+    st.sampled_from([16, 48, 64, 128]),
+    st.tuples(st.integers(0, 1), st.sampled_from([-1, 0, 1, 30, 64, 128]), st.integers(1, 3), st.booleans()),
+    st.integers(0, 2**32),
+)
+def test_attention_by_rule(name: str, keys: int, size: int, rule: tuple[int, int, int, bool], seed: int) -> None:
+    causal, window, group, biased = rule
+    rows = np.random.default_rng(seed).integers(1, keys + 1)
+    q, k, v = (
+        drawn(seed + i, 2, length, heads * size)
+        for i, (length, heads) in enumerate([(rows, 2 * group)] + [(keys, 2)] * 2)
+    )
+    bias = drawn(seed + 3, 2 * group, 2 * keys + 5) if biased else np.zeros((0, 0))
+    attributes = {"num_heads": 2 * group, "kv_heads": 2, "causal": causal, "window": window, "scale": 0.2}
+    assert_same(name, "RuleAttentionQuantise", [q, k, v, bias, kept_of(2 * group * size)], attributes)
 
 
 @OTHERS
 @given(st.integers(1, 40), st.integers(1, 200), st.integers(0, 2**32))
 def test_vectors_of_texts(name: str, tokens: int, width: int, seed: int) -> None:
     assert_same(name, "SumTokens", [drawn(seed, 3, tokens, width)])
-    assert_same(name, "UnitRows", [drawn(seed, 3, width)], ("epsilon", 1e-12))
+    assert_same(name, "UnitRows", [drawn(seed, 3, width)], {"epsilon": 1e-12})
 
 
 @OTHERS
@@ -98,7 +155,7 @@ def test_more_rows_than_are_activated_together(name: str) -> None:
 )
 def test_attention(name: str, rows: int, keys: int, size: int, seed: int) -> None:
     q, k, v = (drawn(seed + i, 2, length, 2 * size) for i, length in enumerate((rows, keys, keys)))
-    assert_same(name, "AttentionQuantise", [q, k, v, kept_of(2 * size)], ("num_heads", 2))
+    assert_same(name, "AttentionQuantise", [q, k, v, kept_of(2 * size)], {"num_heads": 2})
 
 
 @OTHERS
@@ -106,4 +163,4 @@ def test_attention(name: str, rows: int, keys: int, size: int, seed: int) -> Non
 def test_tiny_and_huge_numbers(name: str, value: float) -> None:
     x = np.full((1, 3, 64), value, np.float32) * np.array([[[1], [-1], [0]]], np.float32)
     assert_same(name, "QuantiseRows", [x, []])
-    assert_same(name, "AttentionQuantise", [x, x, x, []], ("num_heads", 2))
+    assert_same(name, "AttentionQuantise", [x, x, x, []], {"num_heads": 2})

@@ -1,12 +1,13 @@
 /* QuantisedProduct and ProductGeluQuantise: their inputs and outputs. */
+#include "product.h"
+
 #include "operators.h"
 #include "quantise.h"
 #include "scratch.h"
 
 enum { BLOCK = 96, SCRATCH_BYTES = 1 << 19 };
 
-/* Inputs 0 to 6: rows, terms, weights, correction, multiplier, term_weights, bias. */
-static OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, Product *p, Tensor *rows) {
+OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, Product *p, Tensor *rows) {
   Tensor terms, weights, correction, multiplier, term_weights, bias;
   TRY(read_input(kernel, context, 0, rows));
   TRY(read_input(kernel, context, 1, &terms));
@@ -54,8 +55,7 @@ OrtStatus *quantised_product(void *instance, OrtKernelContext *context) {
   return NULL;
 }
 
-/* Rows whose results, as floats, stay in the second cache until they are quantised: whole blocks of either product. */
-static int64_t rows_at_a_time(int64_t columns) {
+int64_t rows_at_a_time(int64_t columns) {
   const int64_t fitting = SCRATCH_BYTES / ((int64_t)sizeof(float) * columns);
   return fitting < BLOCK ? BLOCK : fitting / BLOCK * BLOCK;
 }
