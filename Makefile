@@ -14,7 +14,7 @@ LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 
 .PHONY: demo test test-server test-oldest test-optimum test-mteb test-mteb-oldest test-cluster test-cluster-oldest
-.PHONY: lint types bench clean test-sanitizers
+.PHONY: lint types bench clean test-sanitizers references
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
@@ -45,6 +45,10 @@ test-sanitizers: $(VENV)/dev
 
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
+
+# The small checkpoints of every family, and what sentence-transformers computes with them. FAMILIES= names some of them.
+references: .venv-references/dev
+	.venv-references/bin/python tests/export/references/make.py $(FAMILIES)
 
 # mypy reads the two files that use mteb, whose types the other environments do not have.
 test-mteb: .venv-mteb/dev
@@ -112,6 +116,11 @@ $(VENV)/dev: pyproject.toml
 .venv-optimum/dev: pyproject.toml
 	test -x .venv-optimum/bin/python || $(PYTHON) -m venv .venv-optimum
 	.venv-optimum/bin/python -m pip install -q -e '.[dev-optimum]'
+	touch $@
+
+.venv-references/dev: pyproject.toml
+	test -x .venv-references/bin/python || $(PYTHON) -m venv .venv-references
+	.venv-references/bin/python -m pip install -q -e '.[dev-references]'
 	touch $@
 
 .venv-mteb/dev: pyproject.toml

@@ -26,9 +26,9 @@ def test_auto_is_native_for_what_it_knows(tiny_checkpoint: Path) -> None:
 
 
 def test_auto_names_the_other_exporter_and_how_to_get_it(tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", model_type="mpnet")
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", model_type="squeezebert")
     command = r"in an environment of its own, run  pip install 'embed-plugin\[optimum\]'"
-    with pytest.raises(UnknownArchitectureError, match=f"architecture 'mpnet' is not known .*{command}"):
+    with pytest.raises(UnknownArchitectureError, match=f"architecture 'squeezebert' is not known .*{command}"):
         choose_exporter(read_description(checkpoint), "auto")
 
 

@@ -228,9 +228,12 @@ def test_weights_lie_beside_the_graph_and_can_be_read_by_whoever_reads_it(tiny_m
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"model_type": "mpnet"}, r"architecture 'mpnet' is not known .* pip install 'embed-plugin\[optimum\]'"),
+        (
+            {"model_type": "squeezebert"},
+            r"'squeezebert' is not known .* pip install 'embed-plugin\[optimum\]'",
+        ),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
-        ({"hidden_act": "swish"}, "activation 'swish'"),
+        ({"hidden_act": "mish"}, "activation 'mish'"),
     ],
 )
 def test_an_unknown_architecture_names_the_other_exporter(tmp_path: Path, config: dict[str, str], message: str) -> None:

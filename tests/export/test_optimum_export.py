@@ -72,10 +72,10 @@ def test_both_exporters_agree_on_a_real_model(tmp_path: Path) -> None:
 def test_auto_takes_optimum_for_what_the_native_one_does_not_know(
     torch_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:
-    spec = export(str(torch_checkpoint("mpnet")), tmp_path / "model", ExportSettings(precision="fp32"))
+    spec = export(str(torch_checkpoint("squeezebert")), tmp_path / "model", ExportSettings(precision="fp32"))
     versions = spec.provenance["versions"]
     assert isinstance(versions, dict)
-    assert (spec.provenance["exporter"], spec.architecture) == ("optimum", "mpnet")
+    assert (spec.provenance["exporter"], spec.architecture) == ("optimum", "squeezebert")
     assert {"optimum-onnx", "optimum", "transformers", "torch"} < versions.keys()
 
 
@@ -120,7 +120,7 @@ def test_the_command_leaves_nothing_at_home_and_asks_for_nobody(
     torch_checkpoint: Callable[..., Path], tmp_path: Path
 ) -> None:
     watched = Watched(tmp_path)
-    watched.command("export", str(torch_checkpoint("electra")), "--out", "model", "--precision", "fp32")
+    watched.command("export", str(torch_checkpoint("squeezebert")), "--out", "model", "--precision", "fp32")
     assert (watched.asked, watched.files) == ([], [])
 
 
@@ -154,7 +154,7 @@ def test_a_model_of_convolutions_has_no_int8(torch_checkpoint: Callable[..., Pat
             r"brings code for it \(auto_map\), which is never run",
         ),
         ({"model_type": "canine"}, "'canine' is not known to optimum"),
-        ({"model_type": "t5"}, "'t5' has a decoder"),
+        ({"model_type": "bart"}, "'bart' has a decoder"),
     ],
 )
 def test_what_nobody_knows_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -37,13 +37,13 @@ def test_a_registered_architecture_is_all_that_an_export_needs(tmp_path: Path, m
 @pytest.mark.parametrize(
     ("config", "known"),
     [
-        ({"model_type": "mpnet"}, True),
+        ({"model_type": "squeezebert"}, True),
         ({"position_embedding_type": "relative_key_query"}, True),
         ({"model_type": "new", "auto_map": {"AutoModel": "x.NewModel"}}, False),
         ({"model_type": "bert", "auto_map": {"AutoModel": "x.OwnBert"}}, False),
         ({"model_type": "gte"}, False),
         ({"model_type": "model2vec"}, False),
-        ({"model_type": "t5"}, False),
+        ({"model_type": "pegasus"}, False),
         ({"position_embedding_type": "alibi"}, False),
     ],
 )

@@ -59,6 +59,7 @@ class Architecture(Generic[Config]):
         find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none.
         word_table: Name of the word embeddings.
         prefixes: The prefixes that the names of all weights may have.
+        left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
     """
 
     model_types: tuple[str, ...]
@@ -67,3 +68,4 @@ class Architecture(Generic[Config]):
     find_unwritten: Callable[[Mapping[str, Any]], Unwritten | None] = _all_written
     word_table: str = "embeddings.word_embeddings.weight"
     prefixes: tuple[str, ...] = ("", "bert.", "roberta.", "xlm_roberta.", "model.")
+    left_out: tuple[str, ...] = ()

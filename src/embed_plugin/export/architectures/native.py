@@ -26,7 +26,12 @@ class NativeExporter:
         self.family = find_architecture(checkpoint)
         self.architecture = checkpoint.model_type
         self.config = self.family.read_config(checkpoint)
-        self.weights = Weights(checkpoint, word_table=self.family.word_table, prefixes=self.family.prefixes)
+        self.weights = Weights(
+            checkpoint,
+            word_table=self.family.word_table,
+            prefixes=self.family.prefixes,
+            left_out=self.family.left_out,
+        )
         self.positions: int = self.config.positions
 
     def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:

@@ -8,8 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import UnknownArchitectureError
+from embed_plugin.export.architectures.albert import ALBERT
 from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.distilbert import DISTILBERT
+from embed_plugin.export.architectures.electra import ELECTRA
+from embed_plugin.export.architectures.mpnet import MPNET
 from embed_plugin.export.architectures.nomic import NOMIC
+from embed_plugin.export.architectures.t5 import T5
 from embed_plugin.export.traced.known import OPTIMUM_KNOWS
 
 if TYPE_CHECKING:
@@ -18,7 +23,7 @@ if TYPE_CHECKING:
     from embed_plugin.export.architectures.architecture import Architecture
     from embed_plugin.export.checkpoint.description import CheckpointDescription
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (BERT, NOMIC)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (ALBERT, BERT, DISTILBERT, ELECTRA, MPNET, NOMIC, T5)
 
 OTHER_EXPORTER = (
     "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "

@@ -25,13 +25,21 @@ _OTHER_LAYOUT = "they belong to code of the model's own (auto_map), which is nev
 class Weights:
     """The tensors of one or more safetensors files, read one at a time as float32."""
 
-    def __init__(self, checkpoint: CheckpointDescription, *, word_table: str, prefixes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        checkpoint: CheckpointDescription,
+        *,
+        word_table: str,
+        prefixes: Sequence[str],
+        left_out: Sequence[str] = (),
+    ) -> None:
         """List the tensors; none is read yet.
 
         Args:
             checkpoint: The checkpoint.
             word_table: Name of the word embeddings, by which the prefix of all names is found.
             prefixes: The prefixes that names may have, as classes with other layers on top save them.
+            left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
 
         Raises:
             ExportError: there are no word embeddings under any of the prefixes.
@@ -39,6 +47,7 @@ class Weights:
         self.folder = checkpoint.folder
         self._file_of: dict[str, Path] = {}
         self._used: set[str] = set()
+        self._left_out = (*_TASK_HEADS, *left_out)
         for path in checkpoint.weight_files():
             self._file_of.update(dict.fromkeys(tensor_names(path), path))
         self._prefix = self._find_prefix(word_table, prefixes)
@@ -77,4 +86,4 @@ class Weights:
     def _is_of_encoder(self, name: str) -> bool:
         """Tell if a tensor takes part in the token vectors: no task head and no buffer does."""
         inner = name.removeprefix(self._prefix)
-        return name.startswith(self._prefix) and not inner.startswith(_TASK_HEADS) and not inner.endswith(_BUFFERS)
+        return name.startswith(self._prefix) and not inner.startswith(self._left_out) and not inner.endswith(_BUFFERS)

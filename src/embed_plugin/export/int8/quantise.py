@@ -22,6 +22,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from embed_plugin.export.int8.rounding import round_to_int8
+from embed_plugin.export.onnx_graph.edit import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -65,6 +66,11 @@ def weight_products(model: onnx.ModelProto) -> list[WeightProduct]:
 
 def _is_weight_product(node: onnx.NodeProto, weights: Container[str]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in weights
+
+
+def _is_lookup(node: onnx.NodeProto, weights: Container[str]) -> bool:
+    """Tell if a node looks up rows of a table."""
+    return node.op_type == "Gather" and node.input[0] in weights and attribute(node, "axis", 0) == 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class Quantiser:
         for node in self.source.graph.node:
             if products.intersection(node.output):
                 self.product(node)
-            elif node.op_type == "Gather" and node.input[0] in self.tensors:
+            elif _is_lookup(node, self.tensors):
                 self.embedding(node)
             elif node.name not in absorbed:
                 self.other(node)

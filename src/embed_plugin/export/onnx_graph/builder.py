@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -59,19 +60,41 @@ class GraphBuilder:
         self._names.add(name)
         return name
 
-    def product(self, name: str, value: str, weight: npt.NDArray[np.float32]) -> str:
-        """``value @ weight.T``: the weight as torch stores it, ``(out, in)``."""
-        return self.node("MatMul", name, value, self.weight(f"{name}.weight", weight.T))
+    def constant(self, name: str, values: Callable[[], npt.ArrayLike]) -> str:
+        """Add a constant where the graph does not have it yet: parts that share weights have one copy."""
+        return name if self.has(name) else self.weight(name, values())
 
-    def linear(self, name: str, value: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
+    def product(self, name: str, value: str, weight: npt.NDArray[np.float32], *, stored: str = "") -> str:
+        """``value @ weight.T``: the weight as torch stores it, ``(out, in)``; ``stored`` names one that is shared."""
+        return self.node("MatMul", name, value, self.constant(f"{stored or name}.weight", lambda: weight.T))
+
+    def linear(
+        self,
+        name: str,
+        value: str,
+        weight: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+        *,
+        stored: str = "",
+    ) -> str:
         """``value @ weight.T + bias``."""
-        product = self.product(f"{name}.product", value, weight)
-        return self.node("Add", name, product, self.weight(f"{name}.bias", bias))
+        product = self.product(f"{name}.product", value, weight, stored=f"{stored or name}.product")
+        return self.node("Add", name, product, self.constant(f"{stored or name}.bias", lambda: bias))
 
-    def layer_norm(self, name: str, value: str, weights: WeightSource, epsilon: float, *, has_bias: bool = True) -> str:
-        """A layer normalisation of the checkpoint, over the channels."""
-        parts = [f"{name}.weight", f"{name}.bias"] if has_bias else [f"{name}.weight"]
-        constants = [self.weight(part, weights(part)) for part in parts]
+    def layer_norm(
+        self,
+        name: str,
+        value: str,
+        weights: WeightSource,
+        epsilon: float,
+        *,
+        has_bias: bool = True,
+        stored: str = "",
+    ) -> str:
+        """A layer normalisation of the checkpoint, over the channels; ``stored`` is its name there, if another."""
+        kept = stored or name
+        parts = [f"{kept}.weight", f"{kept}.bias"] if has_bias else [f"{kept}.weight"]
+        constants = [self.constant(part, partial(weights, part)) for part in parts]
         return self.node("LayerNormalization", name, value, *constants, axis=-1, epsilon=epsilon)
 
     def rms_norm(self, name: str, value: str, scale: npt.NDArray[np.float32], epsilon: float) -> str:
@@ -108,7 +131,7 @@ class GraphBuilder:
         if not self._is_short:
             length = self.node("Shape", "attention.length", INPUT, start=1, end=2)
             length = self.node("Squeeze", "attention.tokens", length)
-            limit = self.weight("attention.limit", LONG_TEXT_TOKENS, np.int64)
+            limit = self.weight("attention.limit", [LONG_TEXT_TOKENS], np.int64)
             self._is_short = self.node("Less", "attention.is_short", length, limit)
         return self._is_short
 

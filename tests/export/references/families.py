@@ -1,0 +1,78 @@
+"""The shapes of the small checkpoints, one entry a family, with the values that its published models have or vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+WORDS = 384
+POSITIONS = 256
+
+
+@dataclass(frozen=True)
+class Family:
+    """One small checkpoint.
+
+    Attributes:
+        model_type: Of its configuration, as transformers calls it.
+        config: Values of the configuration beyond :data:`COMMON`.
+        pooling: As sentence-transformers calls it.
+        tokenizer: ``encoder`` puts [CLS] before and [SEP] behind a text, ``decoder`` an end-of-text behind it.
+        dense: Widths of the dense layers behind the pooling, from the hidden size on.
+        dtype: Of the stored weights; vectors are computed in fp32 with what is stored.
+        positions: Token limit.
+        spread: Standard deviation of the random weights; less where scores are not scaled, or attention has one winner.
+    """
+
+    model_type: str
+    config: dict[str, Any] = field(default_factory=dict)
+    pooling: Literal["cls", "mean", "lasttoken"] = "mean"
+    tokenizer: Literal["encoder", "decoder"] = "encoder"
+    dense: tuple[int, ...] = ()
+    dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    positions: int = POSITIONS
+    spread: float = 0.3
+
+
+COMMON: dict[str, Any] = {
+    "vocab_size": WORDS,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": POSITIONS,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+    "cls_token_id": 2,
+    "sep_token_id": 3,
+}
+
+_T5: dict[str, Any] = {
+    "d_model": 32,
+    "d_kv": 12,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_heads": 2,
+    "is_encoder_decoder": False,
+}
+
+FAMILIES: dict[str, Family] = {
+    "albert": Family(
+        "albert", {"embedding_size": 16, "num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}
+    ),
+    "bert": Family("bert", pooling="cls", dtype="float16"),
+    "camembert": Family("camembert", {"max_position_embeddings": 130, "pad_token_id": 1}, positions=128),
+    "distilbert": Family(
+        "distilbert",
+        {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "sinusoidal_pos_embds": True},
+        pooling="cls",
+        dense=(32, 16),
+    ),
+    "electra": Family("electra", {"embedding_size": 16}, pooling="cls"),
+    "electra-wide": Family("electra", {"embedding_size": 32}),
+    "mpnet": Family("mpnet", {"max_position_embeddings": 258, "pad_token_id": 1}),
+    "t5": Family("t5", {**_T5, "feed_forward_proj": "relu"}, dense=(32, 24), spread=0.2),
+    "t5-gated": Family("t5", {**_T5, "feed_forward_proj": "gated-gelu"}, spread=0.2),
+}
+"""By the name of the folder."""
