@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DenseActivation = Literal["Identity", "Tanh", "Relu", "Gelu", "Sigmoid"]
 """The activation behind a dense layer, as ONNX calls it."""
 
+COLUMN = "column"
+"""Name of the pooled vectors as columns, which dense layers multiply."""
+
 NORMALISE_EPSILON = 1e-12
 """Added to the squared length before the root, so that a zero vector stays finite; torch's normalize uses 1e-12."""
 
@@ -73,7 +76,7 @@ class VectorOutput:
         dimension = self.dimension(hidden_size)
         vector = _pool(graph, token_vectors, self)
         if self.dense:
-            vector = graph.node("Transpose", "column", vector, perm=[0, 2, 1])
+            vector = graph.node("Transpose", COLUMN, vector, perm=[0, 2, 1])
         for index, dense in enumerate(self.dense):
             vector = _dense(graph, f"dense.{index}", vector, dense)
         axis = graph.weight("vector.axis", [2 if self.dense else 1], np.int64)
