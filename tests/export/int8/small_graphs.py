@@ -46,11 +46,18 @@ def bias(heads: int) -> npt.NDArray[np.float32]:
 
 MODELS = {
     "qwen3": SmallModel(
-        Attention(4, kv_heads=2, causal=True), "silu", "pre", rms=True, rotated=True, head_norm=True, pooling="last"
+        Attention(4, kv_heads=2, causal=True),
+        activation="silu",
+        order="pre",
+        rms=True,
+        rotated=True,
+        head_norm=True,
+        pooling="lasttoken",
     ),
     "gemma3": SmallModel(
         Attention(4, kv_heads=1, scale=0.2, window=20),
-        *("gelu_tanh", "sandwich"),
+        activation="gelu_tanh",
+        order="sandwich",
         rms=True,
         rotated=True,
         head_norm=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from embed_plugin import kernels
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
@@ -104,3 +105,35 @@ def test_what_stands_between_two_products_is_one_operator(name: str, expected: d
 def test_what_is_left_out_is_one_empty_constant() -> None:
     own = graphs("qwen3")[2]
     assert [tuple(tensor.dims) for tensor in own.graph.initializer if tensor.name == "kernels.nothing"] == [(0,)]
+
+
+def changed(name: str, operator: str, **attributes: float) -> onnx.ModelProto:
+    """The graph for own kernels of a model whose operators of one kind have other attributes."""
+    exact = SmallGraph(MODELS[name]).build()
+    found = calibrate(exact, [texts(20, 1)], lambda *_: None)
+    for node in exact.graph.node:
+        if node.op_type == operator:
+            node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+    return kernel_graph(exact, found)
+
+
+def test_attention_of_another_kind_is_left() -> None:
+    found = operators(changed("qwen3", "Attention", softcap=30.0))
+    assert (found["Attention"], found["RuleAttentionQuantise"]) == (LAYERS, 0)
+
+
+def test_a_mask_that_no_rule_describes_is_left() -> None:
+    exact = SmallGraph(MODELS["modernbert"]).build()
+    for node in exact.graph.node:
+        del node.metadata_props[:]
+    found = operators(kernel_graph(exact, calibrate(exact, [texts(20, 1)], lambda *_: None)))
+    assert (found["Attention"], found["RuleAttentionQuantise"], found["ProductGateQuantise"]) == (LAYERS, 0, LAYERS)
+
+
+def test_a_gate_that_is_read_elsewhere_is_left() -> None:
+    exact = SmallGraph(MODELS["qwen3"]).build()
+    found = calibrate(exact, [texts(20, 1)], lambda *_: None)
+    exact.graph.output.append(helper.make_tensor_value_info("0.feed_forward.gate", onnx.TensorProto.FLOAT, None))
+    exact.graph.node.append(helper.make_node("Identity", ["0.feed_forward.gate"], ["read"], name="read"))
+    own = operators(kernel_graph(exact, found))
+    assert (own["ProductGateQuantise"], own["Sigmoid"]) == (LAYERS - 1, 1)

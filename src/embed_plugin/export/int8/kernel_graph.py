@@ -1,8 +1,8 @@
 """Write the INT8 graph that :mod:`embed_plugin.kernels` runs, for the CPUs that they support.
 
 It has the numbers of the plain graph, other operators, and fewer passes over memory: adding a residual, normalising
-and quantising is one operator, attention and quantising another, and a product computes the GELU and quantises it while
-it is in a cache.
+and quantising is one operator, attention and quantising another, and a product computes its activation, as a gate too,
+and quantises it while it is in a cache.
 """
 
 from __future__ import annotations
