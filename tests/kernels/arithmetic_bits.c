@@ -135,8 +135,9 @@ static void try_gates(Run *run, int64_t width) {
 static void try_rotation(Run *run, int64_t size, int norm) {
   enum { TEXTS = 2, TOKENS = 3, HEADS = 2 };
   const int64_t count = TEXTS * TOKENS * HEADS;
-  float *x = draw_rows(run, count, size), *cosines = draw_rows(run, TOKENS, size / 2), *sines = draw_rows(run, TOKENS, size / 2);
-  float *gamma = draw_rows(run, 1, size), *y = memory(count * size * (int64_t)sizeof *y);
+  float *x = draw_rows(run, count, size), *gamma = draw_rows(run, 1, size);
+  float *cosines = draw_rows(run, TOKENS, size / 2), *sines = draw_rows(run, TOKENS, size / 2);
+  float *y = memory(count * size * (int64_t)sizeof *y);
   const Rotation call = {.x = x, .cosines = cosines, .sines = sines, .gamma = norm ? gamma : NULL, .y = y, .texts = TEXTS,
                          .tokens = TOKENS, .heads = HEADS, .size = size, .epsilon = 1e-6f};
   run->arithmetic->rotate(&call);
