@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
-from embed_plugin.errors import MissingExtraError, UnknownArchitectureError
+from embed_plugin.errors import ExportError, MissingExtraError, UnknownArchitectureError
 from embed_plugin.export.architectures.native import NativeExporter
 from embed_plugin.extras import import_part
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from embed_plugin.export.adapters.adapter import Adapter
     from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.outputs.output import Output
 
@@ -42,26 +43,32 @@ class Exporter(Protocol):
         """Build the graph from token ids to the output; temporary files go to ``work``."""
 
 
-def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName) -> Exporter:
-    """Choose the exporter for a checkpoint; ``auto`` prefers the native one.
+def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName, adapter: Adapter | None = None) -> Exporter:
+    """Choose the exporter for a checkpoint; ``auto`` prefers the native one, which alone merges an adapter.
 
     Raises:
+        ExportError: the exporter is optimum, and there is an adapter to merge.
         UnknownArchitectureError: no exporter covers this architecture.
         MissingExtraError: the name is ``optimum``, and optimum is not installed.
     """
     if name == "optimum":
-        return _optimum(checkpoint)
+        return _optimum(checkpoint, adapter)
     try:
-        return NativeExporter(checkpoint)
+        return NativeExporter(checkpoint, adapter)
     except UnknownArchitectureError as error:
         if name == "native":
             raise
         try:
-            return _optimum(checkpoint)
+            return _optimum(checkpoint, adapter)
         except MissingExtraError:
             raise error from None
 
 
-def _optimum(checkpoint: CheckpointDescription) -> Exporter:
+def _optimum(checkpoint: CheckpointDescription, adapter: Adapter | None) -> Exporter:
+    if adapter is not None and adapter.name:
+        found = (
+            f"{checkpoint.folder} has an adapter ({adapter.name}), which the exporter through optimum does not apply"
+        )
+        raise ExportError(f"{found}. Merge it into the model (PEFT's merge_and_unload) and give what that saves")
     part = import_part("embed_plugin.export.traced.exporter", extra="optimum")
     return cast("Exporter", part.OptimumExporter(checkpoint))

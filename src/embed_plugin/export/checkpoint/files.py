@@ -12,6 +12,7 @@ MODULES = "modules.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 
@@ -24,6 +25,9 @@ NEEDED_FILES: tuple[str, ...] = (
     "sentence_*_config.json",
     SENTENCE_TRANSFORMERS,
     ADAPTER,
+    ADAPTER_WEIGHTS,
+    f"*/{ADAPTER}",
+    f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
