@@ -49,7 +49,7 @@ PUBLISHED: dict[str, Any] = {
     "feed_forward_type": "geglu",
     "emb_pooler": "mean",
 }
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "six heads": {"num_attention_heads": 6},
     "relu": {"feed_forward_type": "reglu"},

@@ -51,16 +51,14 @@ def read_config(checkpoint: CheckpointDescription) -> JinaV3Config:
     """Read the shape of a checkpoint, as published or as transformers 5 writes it.
 
     Raises:
-        UnknownArchitectureError: its positions are no plain rotations.
+        UnknownArchitectureError: its positions are no plain rotations, or its activation is not known.
         SourceError: ``config.json`` lacks a value.
     """
     config = checkpoint.config.object()
     rotation = config.get("rope_parameters") or {}
-    expected = {"rope_type": (rotation, "default"), "position_embedding_type": (config, "rotary")}
-    for name, (given, known) in expected.items():
-        if given.get(name, known) != known:
-            found = f"{MODEL_TYPE} with {name} {given[name]!r}, expected {known!r}"
-            raise UnknownArchitectureError(f"{found}: a variant that neither exporter knows")
+    _refuse(rotation, "rope_type", ("default",))
+    _refuse(config, "position_embedding_type", ("rotary",))
+    _refuse(config, "hidden_act", tuple(ACTIVATIONS))
     try:
         return JinaV3Config(
             hidden_size=config["hidden_size"],
@@ -75,13 +73,19 @@ def read_config(checkpoint: CheckpointDescription) -> JinaV3Config:
         raise SourceError(f"{checkpoint.config.path} says no {error}: the checkpoint is incomplete") from error
 
 
+def _refuse(given: Mapping[str, Any], name: str, known: tuple[str, ...]) -> None:
+    """Refuse a value that the graph does not compute."""
+    if given.get(name, known[0]) not in known:
+        found = f"{MODEL_TYPE} with {name} {given[name]!r}, expected one of {', '.join(known)}"
+        raise UnknownArchitectureError(f"{found}: a variant that neither exporter knows")
+
+
 def find_unwritten(config: Mapping[str, Any]) -> Unwritten | None:
-    """Find an xlm-roberta that is not this model, and an activation that the graph does not compute."""
+    """Find an xlm-roberta that is not this model, and code of the checkpoint's own."""
     code = (config.get("auto_map") or {}).get("AutoModel")
     if code != (None if config.get("model_type") == MODEL_TYPE else JINA_V3_CODE):
         return Unwritten(f"architecture {config.get('model_type')!r} as {code} has it", optimum=False)
-    activation = config.get("hidden_act", "gelu")
-    return None if activation in ACTIVATIONS else Unwritten(f"activation {activation!r}", optimum=False)
+    return None
 
 
 def build(config: JinaV3Config, weights: WeightSource, output: Output) -> onnx.ModelProto:
