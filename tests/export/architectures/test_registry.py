@@ -42,7 +42,7 @@ def test_each_model_type_has_one_architecture_without_code_of_the_checkpoints_ow
 def test_the_code_tells_families_of_one_model_type_apart(
     tmp_path: Path, model_type: str, code: str | None, architecture: object
 ) -> None:
-    auto_map = {"auto_map": {"AutoModel": code}} if code else {}
+    auto_map: dict[str, Any] = {"auto_map": {"AutoModel": code}} if code else {}
     checkpoint = make_checkpoint(tmp_path / "checkpoint", model_type=model_type, **auto_map)
     assert find_architecture(read_description(checkpoint)) is architecture
 

@@ -20,4 +20,4 @@ def test_slopes_of_the_power_below_and_every_other_one_of_the_power_above(heads:
 
 
 def test_the_bias_falls_in_both_directions() -> None:
-    np.testing.assert_array_equal(alibi(4, 3)[0], np.float32([-0.5, -0.25, 0, -0.25, -0.5]))
+    np.testing.assert_array_equal(alibi(4, 3)[0], [-0.5, -0.25, 0, -0.25, -0.5])

@@ -182,6 +182,11 @@ def _rms_norm(node: onnx.NodeProto, x: Array, scale: Array) -> Array:
     return np.asarray(x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + attribute(node, "epsilon", 1e-5)) * scale)
 
 
+def _gather(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
+    """Rows of a table or a value; that of onnx 1.18 has no channels where there are no rows."""
+    return np.asarray(np.take(data, indices, axis=attribute(node, "axis", 0)))
+
+
 def _gather_elements(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
     axis = attribute(node, "axis", 0) % data.ndim
     part = tuple(slice(None if i == axis else size) for i, size in enumerate(indices.shape))
@@ -201,6 +206,7 @@ _OPERATORS: dict[str, Callable[..., Array]] = {
     "MatMul": lambda _, a, b: a @ b,
     "Erf": lambda _, x: _erf(x),
     "Gelu": _gelu,
+    "Gather": _gather,
     "GatherElements": _gather_elements,
     "Attention": _attention,
     "MultiHeadAttention": _attention,
