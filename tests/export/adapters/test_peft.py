@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 
 if TYPE_CHECKING:
     from embed_plugin.model.spec import ModelSpec
@@ -32,6 +33,10 @@ def checkpoint(tmp_path: Path) -> Path:
 def change_settings(checkpoint: Path, **settings: Any) -> None:  # noqa: ANN401
     path = checkpoint / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
+def names_of(checkpoint: Path) -> list[str]:
+    return tensor_names(checkpoint / "model.safetensors")
 
 
 def exported(checkpoint: Path, folder: Path, **settings: Any) -> ModelSpec:  # noqa: ANN401
@@ -57,6 +62,24 @@ def test_an_adapter_in_a_folder_is_merged_where_it_is_named(checkpoint: Path, tm
     files = [spec.files["model.onnx.data"] for spec in (beside, named, plain)]
     assert files[0] == files[1] != files[2]
     assert (named.query_prefix, named.document_prefix, plain.query_prefix) == ("task: ", "task: ", "")
+
+
+def test_plain_lora_is_scaled_by_alpha_over_the_rank(checkpoint: Path, tmp_path: Path) -> None:
+    change_settings(checkpoint, use_rslora=False, alpha_pattern={})
+    exported(checkpoint, tmp_path / "adapted")
+    weights = {name: read_tensor(checkpoint / "model.safetensors", name) for name in names_of(checkpoint)}
+    parts = load_file(checkpoint / "adapter_model.safetensors")
+    for name, second in parts.items():
+        module, _, kind = name.removeprefix("base_model.model.").rpartition(".lora_")
+        if kind == "B.weight":
+            weights[f"{module}.weight"] += 6 / 2 * second @ parts[name.replace("lora_B", "lora_A")]
+        if kind == "embedding_B":
+            weights[f"{module}.weight"] += 6 / 2 * (second @ parts[name.replace("embedding_B", "embedding_A")]).T
+    save_file(weights, checkpoint / "model.safetensors")
+    (checkpoint / "adapter_config.json").unlink()
+    exported(checkpoint, tmp_path / "merged")
+    adapted, merged = (Encoder.load(tmp_path / name).encode_documents(["a fox"]) for name in ("adapted", "merged"))
+    np.testing.assert_allclose(adapted, merged, atol=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ class Architecture(Generic[Config]):
         read_config: Reads the shape. Raises SourceError if a value is missing, UnknownArchitectureError for a variant
             that no exporter covers.
         build: Builds the fp32 graph; the weight source gives a tensor by its name in the checkpoint, as float32.
-        find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none.
+        find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none. Of families
+            that share a model type, the first that finds none is taken.
         word_table: Name of the word embeddings.
         prefixes: The prefixes that the names of all weights may have.
         left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
