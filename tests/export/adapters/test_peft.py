@@ -52,12 +52,12 @@ def test_the_manifest_names_the_adapter(checkpoint: Path, tmp_path: Path) -> Non
 
 def test_an_adapter_in_a_folder_is_merged_where_it_is_named(checkpoint: Path, tmp_path: Path) -> None:
     beside = exported(checkpoint, tmp_path / "beside")
-    (checkpoint / "task").mkdir()
+    (checkpoint / "a_task").mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
-        (checkpoint / name).rename(checkpoint / "task" / name)
-    prompts = {"prompts": {"task": "task: "}}
+        (checkpoint / name).rename(checkpoint / "a_task" / name)
+    prompts = {"prompts": {"other": "no: ", "a.task": "task: "}}
     (checkpoint / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    named = exported(checkpoint, tmp_path / "named", adapter="task")
+    named = exported(checkpoint, tmp_path / "named", adapter="a_task")
     plain = exported(checkpoint, tmp_path / "plain")
     files = [spec.files["model.onnx.data"] for spec in (beside, named, plain)]
     assert files[0] == files[1] != files[2]

@@ -89,6 +89,12 @@ FAMILIES: dict[str, Family] = {
     "jina-v3": Family("jina_embeddings_v3", {"layer_norm_eps": 1e-5, "pad_token_id": 1, "type_vocab_size": 1}),
     "mpnet": Family("mpnet", {"max_position_embeddings": 258, "pad_token_id": 1}),
     "nomic": Family("nomic_bert", pooling="cls"),
+    "nomic-lora": Family(
+        "nomic_bert",
+        {"max_position_embeddings": 96},
+        positions=96,
+        lora={"r": 2, "lora_alpha": 3, "target_modules": ["q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"]},
+    ),
     "t5": Family("t5", {**_T5, "feed_forward_proj": "relu"}, dense=(32, 24), spread=0.2),
     "t5-gated": Family("t5", {**_T5, "feed_forward_proj": "gated-gelu"}, spread=0.2),
 }

@@ -39,8 +39,8 @@ class Adapter(Protocol):
     def owns(self, name: str) -> bool:
         """Tell if a tensor of the weights belongs to an adapter."""
 
-    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> None:
-        """Change a tensor in place.
+    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> bool:
+        """Change a tensor in place, and tell if it was one that the adapter knows by such a name.
 
         Args:
             tensor: As the weights hold it.

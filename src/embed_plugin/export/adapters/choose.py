@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
@@ -39,5 +40,16 @@ def choose_adapter(checkpoint: CheckpointDescription, wanted: str | None) -> Ada
     if wanted not in named:
         known = f"it has {', '.join(named)}" if named else "it has none"
         raise ExportError(f"{checkpoint.name} has no adapter {wanted!r}; {known}")
+    settings = read_json_file(checkpoint.folder / wanted / ADAPTER)
+    return PeftAdapter(wanted, settings, _prompt_of(checkpoint, wanted))
+
+
+def _prompt_of(checkpoint: CheckpointDescription, adapter: str) -> str | None:
+    """The prompt of an adapter's name, as the folder ``retrieval_query`` has that of ``retrieval.query``."""
     prompts = checkpoint.sentence_transformers.object_if_there().get("prompts") or {}
-    return PeftAdapter(wanted, read_json_file(checkpoint.folder / wanted / ADAPTER), prompts.get(wanted))
+    return next((text for name, text in prompts.items() if _letters(name) == _letters(adapter)), None)
+
+
+def _letters(name: str) -> str:
+    """A name without what stands between its words."""
+    return re.sub(r"[._-]", "", name)

@@ -87,13 +87,13 @@ class PeftAdapter:
         del name
         return False
 
-    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> None:
+    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> bool:
         """Add the change to a weight that has one."""
         del read
         modules = (name.removesuffix(".weight") for name in names if name.endswith(".weight"))
         module = next((each for each in modules if each in self.parts), None)
         if module is None:
-            return
+            return False
         self._used.add(module)
         first, second = (read_tensor(self.weights, self.parts[module][part]) for part in "AB")
         is_table = "lora_embedding_" in self.parts[module]["A"]
@@ -102,6 +102,7 @@ class PeftAdapter:
             found = f"{self.weights} changes {module} by {second.shape} and {first.shape}"
             raise ExportError(f"{found}, which do not fit {tensor.shape}: it is an adapter of another model")
         add_low_rank(tensor, left, right, self._scale(module, len(right)))
+        return True
 
     def _scale(self, module: str, rank: int) -> float:
         """The factor of a module's change."""

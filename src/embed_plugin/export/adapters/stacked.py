@@ -55,17 +55,18 @@ class StackedAdapter:
         """Tell if a tensor is a part of an adapter, of this task or another: a file has those of all."""
         return name.endswith((".parametrizations.weight.0.lora_A", ".parametrizations.weight.0.lora_B"))
 
-    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> None:
+    def change(self, tensor: Tensor, names: Sequence[str], read: Read) -> bool:
         """Add the task's change to a weight that has one: every table and every linear layer, whole or in no part."""
         name = names[0]
         if self.name is None or tensor.ndim == 1:
-            return
+            return True
         first, second = (read(f"{_parametrized(name)}.0.{part}")[self.index] for part in ("lora_A", "lora_B"))
         left, right = (first, second) if name.removesuffix(".weight").endswith(_TABLES) else (second, first)
         if (left.shape, right.shape) != ((len(tensor), self.rank), (self.rank, tensor.shape[1])):
             found = f"the adapter {self.name} changes {name} by {left.shape} and {right.shape}"
             raise ExportError(f"{found}, which do not fit {tensor.shape} and rank {self.rank}: fetch the model again")
         add_low_rank(tensor, left, right, self.scale)
+        return True
 
     def require_all_used(self) -> None:
         """Nothing: :meth:`change` reads a part for every weight, or fails."""

@@ -16,7 +16,7 @@ from embed_plugin.export.adapters.stacked import JINA_V3_CODE
 from embed_plugin.export.architectures.architecture import Architecture, Unwritten
 from embed_plugin.export.layers.activation import ACTIVATIONS
 from embed_plugin.export.layers.attention import Attention
-from embed_plugin.export.layers.packed import Biases, PackedLayers
+from embed_plugin.export.layers.packed import Biases, PackedLayers, names_in_transformers
 from embed_plugin.export.layers.rotary import Rotations, frequencies
 from embed_plugin.export.layers.words import look_up_words
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
@@ -108,4 +108,8 @@ def build(config: JinaV3Config, weights: WeightSource, output: Output) -> onnx.M
     return output.finish(graph, hidden, config.hidden_size)
 
 
-JINA_V3 = Architecture((MODEL_TYPE, "xlm-roberta"), read_config, build, find_unwritten)
+def _blocks(name: str) -> tuple[str, ...]:
+    return names_in_transformers(name, "mixer")
+
+
+JINA_V3 = Architecture((MODEL_TYPE, "xlm-roberta"), read_config, build, find_unwritten, blocks=_blocks)

@@ -33,6 +33,7 @@ class NativeExporter:
             prefixes=self.family.prefixes,
             left_out=self.family.left_out,
             adapter=adapter,
+            blocks=self.family.blocks,
         )
         self.positions: int = self.config.positions
 

@@ -16,7 +16,7 @@ from embed_plugin.errors import SourceError, UnknownArchitectureError
 from embed_plugin.export.architectures.architecture import Architecture
 from embed_plugin.export.layers.attention import Attention
 from embed_plugin.export.layers.experts import Experts
-from embed_plugin.export.layers.packed import Biases, PackedLayers
+from embed_plugin.export.layers.packed import Biases, PackedLayers, names_in_transformers
 from embed_plugin.export.layers.rotary import Rotations, frequencies
 from embed_plugin.export.layers.words import look_up_words
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
@@ -177,4 +177,10 @@ def _feed_forward(config: NomicConfig, layers: PackedLayers, index: int, value: 
     return layers.gated_feed_forward(name, value) if config.is_gated else layers.feed_forward(name, value)
 
 
-NOMIC = Architecture((MODEL_TYPE,), read_config, build)
+def _blocks(name: str) -> tuple[str, ...]:
+    for stored, other in (("fc11", "up_proj"), ("fc12", "gate_proj"), ("fc2", "down_proj")):
+        name = name.replace(f"mlp.{stored}", f"mlp.{other}")
+    return names_in_transformers(name, "attn")
+
+
+NOMIC = Architecture((MODEL_TYPE,), read_config, build, blocks=_blocks)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embed_plugin.errors import ExportError
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from embed_plugin.export.adapters.adapter import Adapter
@@ -34,6 +35,7 @@ class Weights:
         prefixes: Sequence[str],
         left_out: Sequence[str] = (),
         adapter: Adapter | None = None,
+        blocks: Callable[[str], tuple[str, ...]] | None = None,
     ) -> None:
         """List the tensors; none is read yet.
 
@@ -44,6 +46,7 @@ class Weights:
             left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
 
             adapter: Changes the tensors as they are read; None: nothing does.
+            blocks: Names for the adapter of the equal blocks of rows of a tensor; None: one block, of its own name.
 
         Raises:
             ExportError: there are no word embeddings under any of the prefixes.
@@ -54,6 +57,7 @@ class Weights:
         self._left_out = (*_TASK_HEADS, *left_out)
         self._adapter = adapter
         self._prefixes = prefixes
+        self._blocks = blocks or (lambda name: (name,))
         for path in checkpoint.weight_files():
             self._file_of.update(dict.fromkeys(tensor_names(path), path))
         self._prefix = self._find_prefix(word_table, prefixes)
@@ -73,10 +77,15 @@ class Weights:
     def __call__(self, name: str) -> npt.NDArray[np.float32]:
         """Read one tensor by its name in the checkpoint, as float32 with the adapter, and check that it is finite."""
         tensor = self._read(self._stored(self._prefix + name))
-        if self._adapter is not None:
-            names = dict.fromkeys((self._prefix + name, *(prefix + name for prefix in self._prefixes)))
-            self._adapter.change(tensor, list(names), self._read)
+        if self._adapter is not None and not self._adapter.change(tensor, self._names(name), self._read):
+            blocks = self._blocks(name)
+            for block, rows in zip(blocks, np.split(tensor, len(blocks)), strict=True):  # views: changed in place
+                self._adapter.change(rows, self._names(block), self._read)
         return tensor
+
+    def _names(self, name: str) -> list[str]:
+        """The names of a tensor with every prefix, the one in the files first."""
+        return [prefix + name for prefix in dict.fromkeys((self._prefix, *self._prefixes))]
 
     def _read(self, name: str) -> npt.NDArray[np.float32]:
         """Read one tensor by its name in the files."""

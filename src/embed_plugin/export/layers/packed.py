@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from embed_plugin.export.onnx_graph.builder import GraphBuilder, WeightSource
 
 
+def names_in_transformers(name: str, attention: str) -> tuple[str, ...]:
+    """The names of a weight in transformers' class, where the projections of attention are three weights."""
+    name = name.replace("encoder.layers.", "layers.")
+    if f".{attention}.Wqkv." in name:
+        return tuple(name.replace(f"{attention}.Wqkv", f"self_attn.{part}_proj") for part in "qkv")
+    return (name.replace(f"{attention}.out_proj", "self_attn.o_proj"),)
+
+
 @dataclass(frozen=True)
 class Biases:
     """The linear layers that have a bias: the projections of attention, and the two ends of the feed-forward half."""
