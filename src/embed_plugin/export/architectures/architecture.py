@@ -65,8 +65,8 @@ class Architecture(Generic[Config]):
             family of the model type that finds none is taken.
         word_table: Name of the word embeddings.
         prefixes: The prefixes that the names of all weights may have.
-        blocks: The names in transformers' class of the equal blocks of rows of a stored tensor, by which PEFT names what
-            an adapter changes; usually one block, of the same name.
+        blocks: The names in transformers' class of the equal blocks of rows of a stored tensor, by which PEFT names
+            what an adapter changes; usually one block, of the same name.
         left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
     """
 
