@@ -51,8 +51,9 @@ class RemoteEncoder:
         self.dimension = vectors.shape[1]
         return vectors
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """The models here have no prefixes."""
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """The models here have no prefixes, and no dataset gives an instruction."""
+        del instruction
         return self.encode_documents(texts)
 
     def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:

@@ -37,8 +37,16 @@ class TextEncoder(Protocol):
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents to ``(n, dimension)``, rows in input order."""
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries to ``(n, dimension)``, rows in input order."""
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries to ``(n, dimension)``, rows in input order.
+
+        Args:
+            texts: The queries.
+            instruction: One line that says what they are for, for a model that takes one; None: the model's own.
+
+        Raises:
+            EmbedPluginError: the model takes none.
+        """
 
     def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield one vector ``(dimension,)`` per document, in input order, in bounded memory."""

@@ -37,9 +37,10 @@ class FakeEncoder:
         self.encoded.extend(taken)
         return self._vectors(taken)
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries to ``(n, dimension)``; a query's vector equals the same text's as a document."""
-        return self._vectors(list_of_texts(texts))
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries to ``(n, dimension)``; without instruction a vector equals the same text's as a document."""
+        taken = list_of_texts(texts)
+        return self._vectors(taken if instruction is None else [f"{instruction}\n{text}" for text in taken])
 
     def stream_documents(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.float32]]:
         """Yield one vector per document."""

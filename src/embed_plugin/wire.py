@@ -11,7 +11,7 @@ import re
 import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Literal, TypeAlias, TypedDict, get_args
+from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 
 EMBED_PATH = "/embed"
 COUNT_TOKENS_PATH = "/count_tokens"
@@ -85,6 +85,7 @@ class EmbedBody(TypedDict):
     role: Literal["document", "query"]
     model: str | None
     truncate: bool | None
+    instruction: NotRequired[str]
 
 
 class CountBody(TypedDict):

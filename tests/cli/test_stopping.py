@@ -158,3 +158,14 @@ def test_on_a_terminal_what_a_signal_says_has_lines_of_its_own(
 def is_pending(process: subprocess.Popen[str]) -> bool:
     status = Path(f"/proc/{process.pid}/status").read_text()
     return any(int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd")))
+
+
+def test_windows_has_no_library_of_the_whole_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: None) -> None:
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    with pytest.raises(typer.Exit) as end, stoppable("Stopping"):
+        signal.raise_signal(signal.SIGTERM)
+    assert end.value.exit_code == 143

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 
-from embed_plugin import EndpointError, InvalidTextError, OtherSpaceError
-from embed_plugin.client import ClientSettings, EmbeddingClient, OpenAIEndpoint
+from embed_plugin import Encoder, EndpointError, InvalidInputError, InvalidTextError, OtherSpaceError
+from embed_plugin.client import ClientSettings, CohereEndpoint, EmbeddingClient, OpenAIEndpoint
+from embed_plugin.export import ExportSettings, export
 from support.embedding_server import HASTY
 from support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from embed_plugin import Encoder
 
 TEXTS = [f"the cat {'sat ' * (number % 90)}on mat {number}" for number in range(300)]
 LIMITS = ("--max-texts", "50", "--max-characters", "4000", "--max-body-bytes", "20000")
@@ -129,3 +129,37 @@ def test_a_service_with_another_model_refuses_the_fingerprint(
             pinned.encode_queries(["cat"])
         with EmbeddingClient(service.url, fallbacks=[other.url], settings=HASTY) as falling:
             assert falling.embed(["cat"], on_other_space="return").endpoints == (service.url,)
+
+
+@pytest.fixture(scope="module")
+def instructed_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("instructed") / "model"
+    export(str(tiny_checkpoint), folder, ExportSettings(precision="fp32", query_prefix="Instruct: read\nQuery:"))
+    return folder
+
+
+def test_an_instruction_reaches_the_model_and_searches_the_same_space(instructed_model: Path) -> None:
+    encoder = Encoder.load(instructed_model)
+    other = Encoder.load(instructed_model, query_prefix="Instruct: write the file\nQuery:")
+    with Service(instructed_model) as service, EmbeddingClient(service.url) as client:
+        vectors = client.encode_queries(TEXTS[:9], instruction="write the file")
+    assert np.array_equal(vectors, other.encode_queries(TEXTS[:9]))
+    assert np.array_equal(vectors, encoder.encode_queries(TEXTS[:9], instruction="write the file"))
+    assert np.array_equal(list(encoder.stream_queries(TEXTS[:9], instruction="write the file")), vectors)
+    assert np.array_equal(asyncio.run(encoder.aencode_queries(TEXTS[:9], instruction="write the file")), vectors)
+    assert not np.array_equal(vectors, encoder.encode_queries(TEXTS[:9]))
+
+
+def test_a_model_that_takes_no_instruction_says_so(client: EmbeddingClient) -> None:
+    with pytest.raises(InvalidInputError, match="this model takes no instruction"):
+        client.encode_queries(TEXTS[:2], instruction="write the file")
+
+
+def test_apis_without_a_place_for_an_instruction_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COHERE_API_KEY", "key")
+    for endpoint in (
+        CohereEndpoint("embed-v4", dimension=8),
+        OpenAIEndpoint("m", dimension=8, url="http://127.0.0.1:9"),
+    ):
+        with EmbeddingClient(endpoint) as cloud, pytest.raises(InvalidInputError, match="takes no instruction"):
+            cloud.encode_queries(["cat"], instruction="write the file")

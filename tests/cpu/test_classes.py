@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import sys
+import sysconfig
+from typing import TYPE_CHECKING
+
 import pytest
 
 from embed_plugin import InvalidInputError
 from embed_plugin.cpu import classes, detect_class
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, classes_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AVX2 = "fpu sse4_1 avx fma avx2"
 AVX512 = f"{AVX2} avx512f avx512dq avx512bw avx512vl"
@@ -68,3 +75,14 @@ def test_scalar_is_the_least_class_of_any_family(zen5: pytest.MonkeyPatch, famil
     zen5.setattr(classes, "cpu_family", lambda: family)
     zen5.setenv(INSTRUCTION_SET_VARIABLE, "scalar")
     assert (detect_class().name, detect_class().flags) == (family, frozenset())
+
+
+def test_windows_without_own_kernels_is_taken_for_a_cpu_that_saturates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-amd64")
+    monkeypatch.setattr("embed_plugin.cpu.features.LIBRARY", tmp_path / "kernels.dll")
+    monkeypatch.setattr("embed_plugin.cpu.features.CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.delenv(INSTRUCTION_SET_VARIABLE, raising=False)
+    assert (detect_class().name, detect_class().saturates) == ("x86-64", True)

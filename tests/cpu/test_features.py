@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import sysconfig
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,16 @@ def test_macos_names_the_same_flags(sysctl: str, flags: set[str]) -> None:
 @pytest.mark.parametrize(("machine", "family"), [("AMD64", "x86-64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
 def test_a_family_has_one_name(monkeypatch: pytest.MonkeyPatch, machine: str, family: str) -> None:
     monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert cpu_family() == family
+
+
+@pytest.mark.parametrize(("python", "family"), [("win-amd64", "x86-64"), ("win-arm64", "arm64")])
+def test_on_windows_the_family_is_what_python_was_built_for(
+    monkeypatch: pytest.MonkeyPatch, python: str, family: str
+) -> None:
+    """A Python for x86-64 runs on ARM64 too, with the instructions of x86-64."""
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: python)
+    monkeypatch.setattr(platform, "machine", lambda: "ARM64")
     assert cpu_family() == family
 
 

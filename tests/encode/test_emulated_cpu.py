@@ -31,10 +31,13 @@ pytestmark = [
 ]
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "open 3 lines of text, close 4"]
 
-# QEMU shows the host's /proc/cpuinfo, so the class is stated: the CPU's own, or one it only claims to be.
+# QEMU shows the host's /proc/cpuinfo. It is what is read here, as without own kernels, so the class is stated: the one
+# that the CPU is of, or one it only claims to be.
 SCRIPT = """
 import sys
-from embed_plugin import Encoder, read_model_folder
+from embed_plugin import Encoder
+from embed_plugin.cpu import features
+features.library_flags = lambda library: set()
 sys.stdout.buffer.write(Encoder.load(sys.argv[1]).encode_documents(sys.argv[2:]).tobytes())
 """
 
@@ -80,6 +83,16 @@ def test_own_kernels_give_the_same_bits_and_check_the_cpu_themselves(
     vectors, messages = encode_on_haswell(moved, name)
     assert vectors.tobytes() == here(moved, monkeypatch).tobytes()
     assert "OtherCpuWarning" not in messages
+
+
+@needs_library
+def test_the_library_finds_the_class_that_is_emulated() -> None:
+    """It asks the CPU, and not /proc/cpuinfo, which is the host's."""
+    script = "from embed_plugin.cpu import detect_class; print(detect_class())"
+    environment = {name: value for name, value in os.environ.items() if name != "EMBED_PLUGIN_INSTRUCTION_SET"}
+    command = [str(QEMU), "-cpu", "Haswell", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "avx2"
 
 
 def test_a_known_class_is_exact(without_kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pickle
 import signal
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import make_checkpoint
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, InvalidTextError, TextEncoder
+from embed_plugin.export import ExportSettings, export
 from embed_plugin.types import Precision
 from support.emulation import PYTHON, emulator
 
@@ -315,6 +318,32 @@ def test_another_prefix_gives_another_identity_and_survives_pickling(tiny_model:
     assert Encoder.load(folder, query_prefix="query: ").fingerprint == plain.fingerprint
     copy = pickle.loads(pickle.dumps(other))  # noqa: S301 - made in this line
     assert copy.spec == other.spec
+
+
+@pytest.fixture(scope="module")
+def prompted_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prompted")
+    checkpoint = make_checkpoint(folder / "checkpoint")
+    prompts = {"query": "query: ", "document": "", "Clustering": "cluster: "}
+    (checkpoint / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+    export(str(checkpoint), folder / "model", ExportSettings(precision="fp32"))
+    return folder / "model"
+
+
+def test_a_named_prompt_is_both_prefixes_and_another_space(prompted_model: Path) -> None:
+    encoder, named = Encoder.load(prompted_model), Encoder.load(prompted_model, prompt_name="Clustering")
+    assert named.spec.prompts == {"query": "query: ", "Clustering": "cluster: "}
+    assert named.fingerprint != encoder.fingerprint
+    assert np.array_equal(named.encode_queries(["cat"]), named.encode_documents(["cat"]))
+    expected = Encoder.load(prompted_model, document_prefix="cluster: ").encode_documents(["cat"])
+    assert np.array_equal(named.encode_documents(["cat"]), expected)
+
+
+def test_a_prompt_that_is_not_there_is_refused_with_those_that_are(prompted_model: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no prompt 'clustering'; it has Clustering, query"):
+        Encoder.load(prompted_model, prompt_name="clustering")
+    with pytest.raises(InvalidInputError, match="give it alone"):
+        Encoder.load(prompted_model, prompt_name="Clustering", query_prefix="")
 
 
 @pytest.mark.parametrize("prefix", [7, b"query: ", "\ud800: "])

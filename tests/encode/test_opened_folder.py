@@ -7,12 +7,13 @@ import os
 import pickle
 import shutil
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from embed_plugin import EmbedPluginError, Encoder, ModelFolderError
-from embed_plugin.encode.opened_folder import OpenedFolder
+from embed_plugin.encode.opened_folder import OpenedFolder, _files
 from support.emulation import emulator
 
 if TYPE_CHECKING:
@@ -105,6 +106,27 @@ def test_an_unchanged_folder_is_not_read_again(folder: Path, monkeypatch: pytest
     opened = OpenedFolder(folder)
     monkeypatch.setattr(opened, "_verify", lambda: pytest.fail("the files were hashed again"))
     opened.open_session()
+
+
+def test_a_file_of_the_same_size_is_noticed_where_no_time_of_changes_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows gives the time of its creation instead."""
+    stat = type(folder).stat
+
+    def created_once(self: Path) -> SimpleNamespace:
+        found = stat(self)
+        return SimpleNamespace(st_ino=found.st_ino, st_size=found.st_size, st_mtime_ns=found.st_mtime_ns, st_ctime_ns=0)
+
+    model = folder / "model.onnx"
+    size, changed = model.stat().st_size, model.stat().st_mtime_ns + 1_000_000_000
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder), "stat", created_once)
+        before = _files(folder)
+    model.write_bytes(bytes(size))
+    os.utime(model, ns=(changed, changed))
+    monkeypatch.setattr(type(folder), "stat", created_once)
+    assert _files(folder) != before
 
 
 def test_a_folder_written_to_while_it_is_loaded_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,14 @@ def test_the_nearest_chunk_is_found_with_all_that_was_stored(sink: QdrantSink) -
     assert hits[0].score > hits[1].score
 
 
+def test_an_instruction_is_part_of_the_query(sink: QdrantSink) -> None:
+    plain, instructed = (
+        search("first", ENCODER, sink, limit=1, instruction=each)[0] for each in (None, "find the bug")
+    )
+    assert plain.score == pytest.approx(1.0, abs=1e-5)
+    assert instructed.score < 0.9
+
+
 @pytest.mark.parametrize("encoder", [FakeEncoder(fingerprint="other"), FakeEncoder(8)])
 def test_a_query_of_another_space_is_refused(sink: QdrantSink, encoder: FakeEncoder) -> None:
     with pytest.raises(SpaceMismatchError):

@@ -8,6 +8,13 @@
 
 #include "arithmetic.h"
 
+#ifdef _WIN32
+#include <windows.h>
+#define NAME_SET(name) SetEnvironmentVariableA("EMBED_PLUGIN_INSTRUCTION_SET", name)
+#else
+#define NAME_SET(name) setenv("EMBED_PLUGIN_INSTRUCTION_SET", name, 1)
+#endif
+
 #define COUNT(x) (int)(sizeof(x) / sizeof *(x))
 
 /* FNV-1a, 64 bits. */
@@ -170,7 +177,7 @@ static void try_all(Run *run) {
 int main(void) {
   static const char *const names[] = {"scalar", "avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm"};
   for (int i = 0; i < COUNT(names); i++) {
-    setenv("EMBED_PLUGIN_INSTRUCTION_SET", names[i], 1);
+    NAME_SET(names[i]);
     Run run = {.hash = 0xcbf29ce484222325u, .drawn = 1, .arithmetic = choose_arithmetic()};
     if (strcmp(run.arithmetic->name, names[i]) != 0) continue; /* this CPU, or this build, does not have it */
     try_all(&run);

@@ -60,6 +60,7 @@ def test_a_wheel_brings_the_library(project: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.name.endswith("-py3-none-linux_x86_64.whl")
     assert LIBRARY in names
+    assert "embed_plugin/kernels/no_library.txt" not in names
     assert not [name for name in names if name.endswith((".c", ".h"))]
     assert zipfile.ZipFile(wheel).read(LIBRARY)[:4] == b"\x7fELF"
 
@@ -114,6 +115,8 @@ def test_a_compiler_that_fails_at_the_reference_builds_nothing(project: Path) ->
     wheel, printed = build(project, CC=recorder(project, "/isa/scalar.c"))
     assert wheel.name.endswith("-py3-none-any.whl")
     assert "no such instruction" in printed
+    reason = zipfile.ZipFile(wheel).read("embed_plugin/kernels/no_library.txt").decode()
+    assert reason.startswith(f"{project}/recording-cc failed (")
 
 
 @pytest.fixture(scope="module")

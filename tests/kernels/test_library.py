@@ -21,9 +21,23 @@ OTHERS = {"avx512": "avx2", "avx512-bf16": "avx512-vnni"}
 
 def test_none_without_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "kernels.so")
+    monkeypatch.setattr(kernels, "NO_LIBRARY", tmp_path / "no_library.txt")
     found = kernels.choose(CLASSES["amx"])
     assert (found.name, found.library) == ("onnxruntime", None)
     assert "without a C compiler" in found.reason
+    (tmp_path / "no_library.txt").write_text("gcc failed (no such instruction)\n")
+    assert kernels.choose(CLASSES["amx"]).reason.endswith("has no own kernels: gcc failed (no such instruction)")
+
+
+def test_a_damaged_file_is_the_reason_for_onnxruntimes_operators(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kernels.so").write_bytes(b"half a library")
+    monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "kernels.so")
+    found = kernels.choose(CLASSES["amx"])
+    assert (found.name, found.library) == ("onnxruntime", None)
+    assert "the own kernels cannot be loaded (" in found.reason
+    assert found.reason.endswith("install the package again")
 
 
 @needs_library

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from embed_plugin import kernels
 from embed_plugin.cpu.classes import CLASSES, LEAST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "src" / "embed_plugin" / "kernels"
@@ -32,17 +33,21 @@ def needs(*programs: str) -> pytest.MarkDecorator:
 
 
 natively = pytest.mark.skipif(
-    sys.platform not in BUILD["LINK"] or NATIVE is None, reason="the kernels are not built for this system"
+    sys.platform not in {"linux", "darwin"} or NATIVE is None, reason="the kernels are not built for this system"
 )
 
 
-def compile_program(folder: Path, compiler: str, sets: Mapping[str, list[str]], *flags: str) -> Path:
-    known, reason = BUILD["compile_objects"]([compiler, "-Werror", "-I", str(KERNELS)], KERNELS, folder, sets)
+def compile_program(
+    folder: Path, compiler: Sequence[str], sets: Mapping[str, list[str]], *flags: str, system: str = sys.platform
+) -> Path:
+    """Compile the program for a system; its objects must know all of the sets."""
+    command = [*compiler, "-Werror", "-I", str(KERNELS)]
+    known, reason = BUILD["compile_objects"](command, KERNELS, folder, sets, system=system)
     assert (known, reason) == (list(sets), "")
-    program = folder / PROGRAM.stem
-    sources = [str(PROGRAM), *map(str, folder.glob("*.o"))]
-    command = [compiler, *BUILD["FLAGS"], "-Werror", "-I", str(KERNELS), *flags, *sources, "-lm", "-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    program = folder / f"{PROGRAM.stem}.exe"
+    base = [*command, *BUILD["FLAGS"], *BUILD["SYSTEMS"][system].compile, *flags]
+    sources = [str(PROGRAM), *map(str, folder.glob("*.o")), *BUILD["SYSTEMS"][system].libraries]
+    done = subprocess.run([*base, *sources, "-o", str(program)], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     return program
 
@@ -54,13 +59,13 @@ def hashes(*command: str | Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return hashes(compile_program(tmp_path_factory.mktemp("native"), "cc", NATIVE))
+    return hashes(compile_program(tmp_path_factory.mktemp("native"), ["cc"], NATIVE))
 
 
 @pytest.fixture(scope="module")
 def arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program for ARM, without libraries: its loader is not here."""
-    return compile_program(tmp_path_factory.mktemp("arm"), CROSS, BUILD["SETS"]["aarch64"], "-static")
+    return compile_program(tmp_path_factory.mktemp("arm"), [CROSS], BUILD["SETS"]["aarch64"], "-static", system="linux")
 
 
 @natively
@@ -73,7 +78,7 @@ def test_all_sets_of_this_cpu_give_the_same_bits(native: dict[str, str]) -> None
 @natively
 @needs("cc", "clang")
 def test_clang_gives_the_same_bits_as_the_systems_compiler(tmp_path: Path, native: dict[str, str]) -> None:
-    assert hashes(compile_program(tmp_path, "clang", NATIVE)) == native
+    assert hashes(compile_program(tmp_path, ["clang"], NATIVE)) == native
 
 
 @natively
@@ -97,15 +102,17 @@ def test_the_library_is_built_where_linux_is_on_arm(tmp_path: Path, monkeypatch:
     assert (tmp_path / "built.so").read_bytes()[18:20] == b"\xb7\0"  # the machine in an ELF file's header: aarch64
 
 
-@pytest.mark.parametrize(("system", "machine"), [("linux", "riscv64"), ("win32", "AMD64"), ("win32", "x86_64")])
+@pytest.mark.parametrize(("system", "machine"), [("linux", "riscv64"), ("freebsd14", "x86_64"), ("win32", "AMD64")])
 def test_elsewhere_the_reason_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
 ) -> None:
+    """The last is a Python of 32 bits on Windows of 64."""
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win32")
     monkeypatch.delenv(BUILD["SKIP"], raising=False)
     reason = BUILD["compile_library"](KERNELS, tmp_path / "built.so")
-    assert reason == "they are for Linux and macOS on x86-64 and ARM64"
+    assert reason == "they are for Linux, macOS and Windows on x86-64 and ARM64"
 
 
 @pytest.mark.parametrize("machine", sorted(BUILD["SETS"]))

@@ -15,6 +15,7 @@ from embed_plugin.cli.commands.export import export
 from embed_plugin.cli.commands.info import info
 from embed_plugin.cli.commands.ingest import ingest
 from embed_plugin.cli.commands.migrate import migrate
+from embed_plugin.cli.commands.models import models
 from embed_plugin.cli.commands.search import search
 from embed_plugin.cli.commands.serve import serve
 from embed_plugin.cli.commands.verify import verify
@@ -27,5 +28,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (export, info, encode, evaluate, ingest, search, verify, adopt, migrate, serve, cost):
+for command in (models, export, info, encode, evaluate, ingest, search, verify, adopt, migrate, serve, cost):
     app.command()(command)

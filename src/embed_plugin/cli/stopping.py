@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,10 @@ def _handle_once() -> None:
     """Let the kernel end the process at the second signal of a kind, although Python has not handled the first.
 
     Python handles a signal when a call into native code returns, which may take long. Where the C library has no
-    ``sysv_signal``, as on macOS, the second signal ends the process once Python has handled the first.
+    ``sysv_signal``, as on macOS and Windows, the second signal ends the process once Python has handled the first.
     """
+    if sys.platform == "win32":  # where None does not stand for what the process has loaded
+        return
     library = ctypes.CDLL(None)
     if not hasattr(library, "sysv_signal"):
         return

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
 
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 OnOtherSpace: TypeAlias = Literal["raise", "return"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Use:
+    """Use of texts: their role, and what queries are for where it is not what the model's query prefix says."""
+
+    role: Role = "document"
+    instruction: str | None = None
 
 
 class AsyncEmbeddingClient:
@@ -129,12 +138,26 @@ class AsyncEmbeddingClient:
         """
         return (await self.embed(texts)).vectors
 
-    async def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries: as :meth:`encode_documents`, with the model's query prefix."""
-        return (await self.embed(texts, role="query")).vectors
+    async def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, with the model's query prefix.
+
+        Args:
+            texts: Any number of texts.
+            instruction: One line that says what the queries are for, in place of what the query prefix says.
+
+        Raises:
+            InvalidInputError: the model takes no instruction, or the endpoint's API has no place for one.
+            EndpointError: as :meth:`encode_documents`.
+        """
+        return (await self.embed(texts, role="query", instruction=instruction)).vectors
 
     async def embed(
-        self, texts: Sequence[str], *, role: Role = "document", on_other_space: OnOtherSpace = "raise"
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role = "document",
+        on_other_space: OnOtherSpace = "raise",
+        instruction: str | None = None,
     ) -> Embeddings:
         """Encode texts, and return their vectors with the identity of the vector space.
 
@@ -144,31 +167,32 @@ class AsyncEmbeddingClient:
             on_other_space: When no endpoint of the client's space answers: ``raise``, or ``return`` the vectors of the
                 first endpoint of another space that does. All vectors of a call are of one space. With ``return``,
                 an open circuit is not waited for, and each space has the whole deadline.
+            instruction: As in :meth:`encode_queries`.
 
         Raises:
-            As :meth:`encode_documents`.
+            As :meth:`encode_queries`.
         """
         if on_other_space not in ("raise", "return"):
             raise InvalidInputError(f"on_other_space is {on_other_space!r}; expected 'raise' or 'return'")
         wait = on_other_space == "raise"
-        texts = list_of_texts(texts)
+        texts, use = list_of_texts(texts), _Use(role, instruction)
         try:
             space = await self._pool.learn_space(wait_for_circuit=wait)
-            return await self._embed_in(space, self._pool.connections, texts, role, wait_for_circuit=wait)
+            return await self._embed_in(space, self._pool.connections, texts, use, wait_for_circuit=wait)
         except EndpointError as error:
             if on_other_space == "raise":
                 raise
-            return await self._embed_elsewhere(texts, role, error)
+            return await self._embed_elsewhere(texts, use, error)
 
     async def encode_batch(self, batch: RequestBatch) -> Vectors:
         """Encode the documents of one request, for a caller that splits its texts itself."""
-        _, answer = await self._embed_batch("document", await self.space(), self._pool.connections, batch)
+        _, answer = await self._embed_batch(_Use(), await self.space(), self._pool.connections, batch)
         return answer.vectors
 
     async def stream_documents(self, texts: Iterable[str]) -> AsyncGenerator[npt.NDArray[np.float32], None]:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow."""
         space = await self.space()
-        embed = partial(self._embed_batch, "document", space, self._pool.connections)
+        embed = partial(self._embed_batch, _Use(), space, self._pool.connections)
         async with aclosing(self._in_order(checked_texts(texts), space, embed)) as answers:
             async for _, (_, answer) in answers:
                 for vector in answer.vectors:
@@ -198,14 +222,14 @@ class AsyncEmbeddingClient:
         space: Space,
         connections: Sequence[Connection],
         texts: Sequence[str],
-        role: Role,
+        use: _Use,
         *,
         wait_for_circuit: bool,
     ) -> Embeddings:
         vectors = np.empty((len(texts), space.dimension), dtype=np.float32)
         endpoints: dict[str, None] = {}
         truncated: list[int] = []
-        embed = partial(self._embed_batch, role, space, connections, wait_for_circuit=wait_for_circuit)
+        embed = partial(self._embed_batch, use, space, connections, wait_for_circuit=wait_for_circuit)
         async with aclosing(self._in_order(texts, space, embed)) as answers:
             async for batch, (endpoint, answer) in answers:
                 vectors[batch.first : batch.first + len(batch.texts)] = answer.vectors
@@ -213,7 +237,7 @@ class AsyncEmbeddingClient:
                 truncated += [batch.first + index for index in answer.truncated]
         return Embeddings(vectors, space.fingerprint, space.model, tuple(endpoints), tuple(truncated))
 
-    async def _embed_elsewhere(self, texts: Sequence[str], role: Role, problem: EndpointError) -> Embeddings:
+    async def _embed_elsewhere(self, texts: Sequence[str], use: _Use, problem: EndpointError) -> Embeddings:
         """Encode with the first endpoint of another space that answers."""
         problems = [problem]
         ours = self._pool.space
@@ -221,14 +245,14 @@ class AsyncEmbeddingClient:
             try:
                 space = await self._pool.space_of(connection)
                 if ours is None or space.fingerprint != ours.fingerprint:
-                    return await self._embed_in(space, [connection], texts, role, wait_for_circuit=False)
+                    return await self._embed_in(space, [connection], texts, use, wait_for_circuit=False)
             except EndpointError as error:
                 problems.append(error)
         raise merge_errors(problems)
 
     async def _embed_batch(
         self,
-        role: Role,
+        use: _Use,
         space: Space,
         connections: Sequence[Connection],
         batch: RequestBatch,
@@ -237,7 +261,13 @@ class AsyncEmbeddingClient:
     ) -> tuple[str, EmbedResponse]:
         endpoint, answer = await self._pool.request(
             batch,
-            lambda endpoint: endpoint.embed(batch.texts, role=role, space=space, on_long=self.settings.on_long),
+            lambda endpoint: endpoint.embed(
+                batch.texts,
+                role=use.role,
+                space=space,
+                on_long=self.settings.on_long,
+                instruction=use.instruction,
+            ),
             space,
             connections=connections,
             wait_for_circuit=wait_for_circuit,

@@ -139,20 +139,35 @@ class EmbeddingClient:
         """
         return self._run(lambda client: client.encode_documents(texts))
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries: as :meth:`encode_documents`, with the model's query prefix."""
-        return self._run(lambda client: client.encode_queries(texts))
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, with the model's query prefix.
+
+        Args:
+            texts: Any number of texts.
+            instruction: One line that says what the queries are for, in place of what the query prefix says.
+
+        Raises:
+            InvalidInputError: the model takes no instruction, or the endpoint's API has no place for one.
+            EndpointError: as :meth:`encode_documents`.
+        """
+        return self._run(lambda client: client.encode_queries(texts, instruction=instruction))
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio, whatever the event loop."""
         return await asyncio.wrap_future(self._submit(lambda client: client.encode_documents(texts)))
 
-    async def aencode_queries(self, texts: Sequence[str]) -> Vectors:
+    async def aencode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """:meth:`encode_queries` for asyncio."""
-        return await asyncio.wrap_future(self._submit(lambda client: client.encode_queries(texts)))
+        encoding = self._submit(lambda client: client.encode_queries(texts, instruction=instruction))
+        return await asyncio.wrap_future(encoding)
 
     def embed(
-        self, texts: Sequence[str], *, role: Role = "document", on_other_space: OnOtherSpace = "raise"
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role = "document",
+        on_other_space: OnOtherSpace = "raise",
+        instruction: str | None = None,
     ) -> Embeddings:
         """Encode texts, and return their vectors with the identity of the vector space.
 
@@ -162,11 +177,14 @@ class EmbeddingClient:
             on_other_space: When no endpoint of the client's space answers: ``raise``, or ``return`` the vectors of the
                 first endpoint of another space that does. All vectors of a call are of one space. With ``return``,
                 an open circuit is not waited for, and each space has the whole deadline.
+            instruction: As in :meth:`encode_queries`.
 
         Raises:
-            As :meth:`encode_documents`.
+            As :meth:`encode_queries`.
         """
-        return self._run(lambda client: client.embed(texts, role=role, on_other_space=on_other_space))
+        return self._run(
+            lambda client: client.embed(texts, role=role, on_other_space=on_other_space, instruction=instruction)
+        )
 
     def stream_documents(self, texts: Iterable[str]) -> Generator[npt.NDArray[np.float32], None, None]:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.

@@ -5,23 +5,37 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
+
+from embed_plugin.cpu.library import LIBRARY, library_flags
 
 CPUINFO = Path("/proc/cpuinfo")
 _LINES_OF_FLAGS = ("flags", "Features")
 _FAMILIES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
+_WINDOWS_PYTHONS = {"win-amd64": "AMD64", "win-arm64": "ARM64"}
 _APPLE_NAMES = {"avx2_0": "avx2", "feat_dotprod": "asimddp", "feat_i8mm": "i8mm"}
 
 
 def cpu_family() -> str:
-    """Return ``x86-64``, ``arm64``, or Python's own name of another family."""
-    machine = platform.machine()
+    """Return ``x86-64``, ``arm64``, or Python's own name of another family.
+
+    On Windows it is what this Python was built for: an ARM64 CPU runs one for x86-64 too, and then this process has
+    the instructions of x86-64.
+    """
+    machine = _WINDOWS_PYTHONS.get(sysconfig.get_platform()) or platform.machine()
     return _FAMILIES.get(machine.lower(), machine)
 
 
 def cpu_flags() -> set[str]:
-    """Return the flags of this CPU; none on Windows, which has no single call that lists them."""
-    return apple_flags(_sysctl()) if sys.platform == "darwin" else linux_flags(CPUINFO)
+    """Return the flags of this CPU that are known, as far as classes of CPU need them.
+
+    The library of own kernels asks the CPU itself. Without it they are the operating system's, and on Windows, which
+    lists none, there are none.
+    """
+    if sys.platform == "darwin":
+        return apple_flags(_sysctl())
+    return library_flags(LIBRARY) or linux_flags(CPUINFO)
 
 
 def linux_flags(cpuinfo: Path) -> set[str]:

@@ -13,6 +13,7 @@ from embed_plugin.encode.runtime import Runtime
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.errors import InvalidInputError, InvalidTextError, StateError
 from embed_plugin.model.cache import find_model_folder
+from embed_plugin.model.folder import read_model_folder
 from embed_plugin.model.identity import fingerprint_of
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
@@ -85,6 +86,7 @@ class Encoder:
         *,
         query_prefix: str | None = None,
         document_prefix: str | None = None,
+        prompt_name: str | None = None,
     ) -> Encoder:
         """Load a model folder made by ``embed-plugin export``.
 
@@ -93,13 +95,21 @@ class Encoder:
             settings: How to run; the defaults suit the machine.
             query_prefix: Prefix of every query, instead of the folder's. It is part of the fingerprint.
             document_prefix: The same for documents.
+            prompt_name: One of the prompts that the checkpoint names (``spec.prompts``), which becomes both prefixes:
+                for clustering, say, where all texts have one role.
 
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
-            InvalidInputError: a prefix is not a str, or holds a lone surrogate.
+            InvalidInputError: a prefix is not a str, or holds a lone surrogate; or there is no such prompt, or a prefix
+                beside it.
         """
-        return cls(find_model_folder(folder), settings or EncoderSettings(), query_prefix, document_prefix)
+        found = find_model_folder(folder)
+        if prompt_name is not None:
+            if query_prefix is not None or document_prefix is not None:
+                raise InvalidInputError("a prompt_name is both prefixes: give it alone, or the prefixes")
+            query_prefix = document_prefix = _prompt(found, prompt_name)
+        return cls(found, settings or EncoderSettings(), query_prefix, document_prefix)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
         """Pickle as folder, settings, prefixes and fingerprint: the receiving process loads its own session."""
@@ -134,30 +144,40 @@ class Encoder:
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
-        return self._encode(texts, "document")
+        return self._encode(texts, self.spec.document_prefix)
 
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode queries: as :meth:`encode_documents`, with the query prefix."""
-        return self._encode(texts, "query")
+    def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
+        """Encode queries: as :meth:`encode_documents`, with the query prefix.
+
+        Args:
+            texts: Any number of texts.
+            instruction: One line that says what the queries are for, in place of the one in the query prefix. The
+                vectors are compared with the same documents as any query's.
+
+        Raises:
+            InvalidInputError: as :meth:`encode_documents`; or the model takes no instruction.
+            InvalidTextError: as :meth:`encode_documents`.
+        """
+        return self._encode(texts, self.spec.prefix("query", instruction))
 
     def stream_documents(self, texts: Iterable[str]) -> VectorStream:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
-        return self._stream(iterable_of_texts(texts), "document")
+        return self._stream(iterable_of_texts(texts), self.spec.document_prefix)
 
-    def stream_queries(self, texts: Iterable[str]) -> VectorStream:
-        """:meth:`stream_documents` with the query prefix."""
-        return self._stream(iterable_of_texts(texts), "query")
+    def stream_queries(self, texts: Iterable[str], *, instruction: str | None = None) -> VectorStream:
+        """:meth:`stream_documents` with the query prefix; ``instruction`` as in :meth:`encode_queries`."""
+        return self._stream(iterable_of_texts(texts), self.spec.prefix("query", instruction))
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
-        return await self._aencode(texts, "document")
+        return await self._aencode(texts, self.spec.document_prefix)
 
-    async def aencode_queries(self, texts: Sequence[str]) -> Vectors:
+    async def aencode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """:meth:`encode_queries` for asyncio."""
-        return await self._aencode(texts, "query")
+        return await self._aencode(texts, self.spec.prefix("query", instruction))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
@@ -170,21 +190,21 @@ class Encoder:
         """
         return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
-    def _stream(self, texts: Iterable[str], role: Role) -> VectorStream:
-        for vectors in self._windows_of_vectors(texts, role):
+    def _stream(self, texts: Iterable[str], prefix: str) -> VectorStream:
+        for vectors in self._windows_of_vectors(texts, prefix):
             yield from vectors
 
-    def _encode(self, texts: Sequence[str], role: Role) -> Vectors:
+    def _encode(self, texts: Sequence[str], prefix: str) -> Vectors:
         taken = list_of_texts(texts)
         if len(taken) == 1:
-            tokenised = self._tokenise(taken, role, 0)
+            tokenised = self._tokenise(taken, prefix, 0)
             return self.runtime.encode_one(tokenised)
         vectors = self.runtime.output.allocate(len(taken))
-        for _ in self._windows_of_vectors(taken, role, into=vectors):
+        for _ in self._windows_of_vectors(taken, prefix, into=vectors):
             pass
         return vectors
 
-    async def _aencode(self, texts: Sequence[str], role: Role) -> Vectors:
+    async def _aencode(self, texts: Sequence[str], prefix: str) -> Vectors:
         import asyncio  # noqa: PLC0415 - 25 ms and 4 MB that only a program of asyncio needs, and has already
 
         taken = list_of_texts(texts)
@@ -192,9 +212,11 @@ class Encoder:
         first_index = 0
         for window in self._windows(taken):
             try:
-                tokenising = asyncio.get_running_loop().run_in_executor(None, self._tokenise, window, role, first_index)
+                tokenising = asyncio.get_running_loop().run_in_executor(
+                    None, self._tokenise, window, prefix, first_index
+                )
             except RuntimeError:  # no thread can be started
-                tokenised = self._tokenise(window, role, first_index)
+                tokenised = self._tokenise(window, prefix, first_index)
             else:
                 tokenised = await tokenising
             # A task that was cancelled meanwhile stops at the await above, and nothing is encoded for it.
@@ -205,7 +227,7 @@ class Encoder:
         return vectors
 
     def _windows_of_vectors(
-        self, texts: Iterable[str], role: Role, *, into: Vectors | None = None
+        self, texts: Iterable[str], prefix: str, *, into: Vectors | None = None
     ) -> Iterator[Vectors]:
         """Encode window by window, tokenising one while the one before it is encoded; store them ``into`` an array."""
         encoding: deque[tuple[int, Future[Vectors]]] = deque()
@@ -214,7 +236,7 @@ class Encoder:
         try:
             for window in self._windows(texts):
                 part = None if into is None else into[first_index : first_index + len(window)]
-                tokenised = self._tokenise(window, role, first_index)
+                tokenised = self._tokenise(window, prefix, first_index)
                 encoding.append((first_index, self.runtime.submit(tokenised, into=part)))
                 first_index += len(window)
                 if len(encoding) > 1:
@@ -247,14 +269,22 @@ class Encoder:
         if window:
             yield window
 
-    def _tokenise(self, texts: list[str], role: Role, first_index: int) -> TokenisedTexts:
-        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=self.spec.prefix(role), first_index=first_index)
+    def _tokenise(self, texts: list[str], prefix: str, first_index: int) -> TokenisedTexts:
+        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=prefix, first_index=first_index)
         if tokenised.cut and self.settings.on_long == "error":
             problem = (
                 f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
             )
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         return tokenised
+
+
+def _prompt(folder: Path, name: str) -> str:
+    """Return a prompt that a folder's checkpoint names."""
+    prompts = read_model_folder(folder).prompts
+    if name not in prompts:
+        raise InvalidInputError(f"{folder} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}")
+    return prompts[name]
 
 
 def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> ModelSpec:

@@ -58,10 +58,13 @@ class OpenedFolder:
         self._fingerprint = self.spec.fingerprint
 
 
-def _files(folder: Path) -> list[tuple[str, int, int, int]]:
-    """Return name, inode, size and change time of each file, which change when a file is written or replaced."""
+def _files(folder: Path) -> list[tuple[str, int, int, int, int]]:
+    """Return what changes when a file is written or replaced: its name, inode, size and times.
+
+    The last of the times is that of its creation on Windows, and that of its last change elsewhere.
+    """
     try:
         found = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
     except OSError:
         return []  # read_model_folder raises the error that explains it
-    return [(name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in found]
+    return [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in found]

@@ -106,15 +106,19 @@ class Runtime:
         """Call ``observer`` after every batch, from the thread that ran it."""
         self._observer = self.queue.observer = observer
 
-    def tokenise(self, texts: Sequence[str], *, role: Role = "document") -> TokenisedTexts:
+    def tokenise(
+        self, texts: Sequence[str], *, role: Role = "document", instruction: str | None = None
+    ) -> TokenisedTexts:
         """Put the role's prefix before each text, tokenise, and count unknown tokens.
 
         Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
 
         Raises:
             InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
+            InvalidInputError: there is an instruction, and the model takes none.
         """
-        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=self.spec.prefix(role), first_index=0)
+        prefix = self.spec.prefix(role, instruction)
+        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=prefix, first_index=0)
         return replace(tokenised, unknown=self.tokenizer.count_unknown(tokenised.ids))
 
     def submit(

@@ -19,8 +19,8 @@ from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
-from embed_plugin.export.checkpoint.known_models import choose_prefixes, require_matryoshka
 from embed_plugin.export.checkpoint.output import read_output
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
-    from embed_plugin.export.checkpoint.known_models import Prefixes
     from embed_plugin.export.outputs.vector import VectorOutput
     from embed_plugin.model.canaries import CheckedOn
+    from embed_plugin.model.known_models import Prefixes
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -224,6 +224,7 @@ class _Export:
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
+        prompts = named_prompts(self.checkpoint)
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
@@ -243,6 +244,7 @@ class _Export:
                 "machine": platform.machine(),
                 **({"adapter": self.adapter.facts()} if self.adapter and self.adapter.name else {}),
                 **done,
+                **({"prompts": prompts} if prompts else {}),
                 "versions": {package: version(package) for package in packages},
             },
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import ExportError
 from embed_plugin.model.folder import MANIFEST
@@ -51,7 +53,12 @@ def _move(staging: Path, out: Path) -> None:
     replaced = staging.with_name(f"{staging.name}.replaced")
     if out.exists():
         out.rename(replaced)
-    staging.rename(out)
+    try:
+        staging.rename(out)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(out)
+        raise
     shutil.rmtree(replaced, ignore_errors=True)
 
 
@@ -63,6 +70,8 @@ def _remove_leftovers(out: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
+    if sys.platform == "win32":
+        return _is_running_on_windows(process)
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -70,3 +79,18 @@ def _is_running(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _is_running_on_windows(process: int) -> bool:
+    """Ask Windows for the process: there ``os.kill`` with 0 sends Ctrl-C."""
+    synchronize, access_denied, timed_out = 0x00100000, 5, 0x102
+    kernel: Any = getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)  # noqa: B009 - known on Windows alone
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(synchronize, False, process)  # noqa: FBT003 - whether children inherit it
+    if not handle:
+        error: int = getattr(ctypes, "get_last_error")()  # noqa: B009 - known on Windows alone
+        return error == access_denied
+    try:
+        return bool(kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == timed_out)
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))

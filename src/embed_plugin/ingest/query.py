@@ -38,7 +38,15 @@ class Hit:
     point_id: str = ""
 
 
-def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybrid: bool = False) -> list[Hit]:
+def search(
+    query: str,
+    encoder: TextEncoder,
+    sink: Sink,
+    *,
+    limit: int = 5,
+    hybrid: bool = False,
+    instruction: str | None = None,
+) -> list[Hit]:
     """Find the chunks nearest to a query, best first.
 
     Args:
@@ -47,9 +55,10 @@ def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybr
         sink: The collection.
         limit: Maximum number of chunks to return.
         hybrid: Rank by the query's words too; needs a collection with sparse vectors.
+        instruction: One line that says what the query is for, in place of what the model's query prefix says.
 
     Raises:
-        InvalidInputError: the query is empty or the limit is below 1.
+        InvalidInputError: the query is empty, the limit is below 1, or the encoder takes no instruction.
         SpaceMismatchError: the collection holds vectors of another space than the encoder's.
         TargetError: there is no such collection, or the store cannot be reached.
     """
@@ -61,7 +70,7 @@ def search(query: str, encoder: TextEncoder, sink: Sink, *, limit: int = 5, hybr
         there = ", ".join(sink.collections()) or "none"
         message = f"{sink.target} has no collection {sink.collection!r} (found: {there}). Ingest into it first"
         raise TargetError(message)
-    vector = encoder.encode_queries([query])[0]
+    vector = encoder.encode_queries([query], instruction=instruction)[0]
     return [_hit(score, chunk) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
 
 

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embed_plugin.cpu import library
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE, LEAST, classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from embed_plugin.cpu import CpuClass
 
 DOMAIN = "embed_plugin"
-LIBRARY = Path(__file__).with_name("kernels.so")
+LIBRARY = library.LIBRARY
+NO_LIBRARY = Path(__file__).with_name("no_library.txt")
+"""Where the build keeps the reason why it made no library."""
 INSTRUCTION_SETS = (LEAST, "avx2", "avx-vnni", "avx512-vnni", "amx", "dotprod", "i8mm")
 """What the operators are written for, in each family of CPU from C alone to the best; all give the same bits."""
 
@@ -62,12 +65,23 @@ class Kernels:
 def choose(cpu: CpuClass) -> Kernels:
     """Choose the operators for a class of CPU: this package's, if they were built and it has instructions for them."""
     if not LIBRARY.is_file():
-        return Kernels("onnxruntime", None, "this installation has no own kernels: it was made without a C compiler")
-    name = arithmetic_of(LIBRARY)
+        return Kernels("onnxruntime", None, f"this installation has no own kernels: {_reason_for_no_library()}")
+    try:
+        name = arithmetic_of(LIBRARY)
+    except (OSError, AttributeError) as error:
+        problem = f"the own kernels cannot be loaded ({error})"
+        return Kernels("onnxruntime", None, f"{problem}: install the package again")
     if name == LEAST and os.environ.get(INSTRUCTION_SET_VARIABLE) != LEAST:
         slow = f"C alone is slower than its operators, and own kernels know no instructions of {cpu}"
         return Kernels("onnxruntime", None, f"{slow}; {INSTRUCTION_SET_VARIABLE}={LEAST} gives their bits all the same")
     return Kernels(name, LIBRARY, f"the own kernels for {name}, on {cpu}")
+
+
+def _reason_for_no_library() -> str:
+    try:
+        return NO_LIBRARY.read_text(encoding="utf-8").strip()
+    except OSError:
+        return "it was made without a C compiler"
 
 
 def here() -> list[str]:

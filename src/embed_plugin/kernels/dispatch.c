@@ -1,57 +1,23 @@
 /* Choose the functions for this CPU. Which tables there are is for the build to say: HAS_AVX2 and so on. */
 #define _GNU_SOURCE /* syscall */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arithmetic.h"
+#include "cpu.h"
 #include "exported.h"
 
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#endif
+
+#define VARIABLE "EMBED_PLUGIN_INSTRUCTION_SET"
+
 extern const Arithmetic scalar_arithmetic;
-static int always(void) { return 1; }
-static int never(void) { return 0; }
-
-#if defined __x86_64__ || defined _M_X64
-#include <cpuid.h>
-
 extern const Arithmetic avx2_arithmetic, avx_vnni_arithmetic, avx512_vnni_arithmetic, amx_arithmetic;
-
-/* Registers that cpuid fills, and what it says of a leaf that the CPU does not have. */
-typedef struct {
-  unsigned a, b, c, d;
-} Leaf;
-
-static Leaf leaf(unsigned number, unsigned part) {
-  Leaf found = {0, 0, 0, 0};
-  __get_cpuid_count(number, part, &found.a, &found.b, &found.c, &found.d);
-  return found;
-}
-
-/* The registers that the operating system saves, by the bits of XCR0; none before xgetbv is there. */
-static unsigned saved(void) {
-  enum { OSXSAVE = 1 << 27 };
-  unsigned low = 0, high = 0;
-  if (leaf(1, 0).c & OSXSAVE) __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return low;
-}
-
-enum { YMM = 0x6, ZMM = 0xe6 };
-static int has(unsigned found, unsigned bits) { return (found & bits) == bits; }
-
-static int has_avx2(void) {
-  enum { FMA = 1 << 12, AVX2 = 1 << 5 };
-  return has(saved(), YMM) && has(leaf(1, 0).c, FMA) && has(leaf(7, 0).b, AVX2);
-}
-
-static int has_avx_vnni(void) {
-  enum { AVX_VNNI = 1 << 4 };
-  return has_avx2() && has(leaf(7, 1).a, AVX_VNNI);
-}
-
-static int has_avx512_vnni(void) {
-  enum { F = 1 << 16, DQ = 1 << 17, BW = 1 << 30, VNNI = 1 << 11 };
-  const unsigned VL = 1u << 31;
-  return has_avx2() && has(saved(), ZMM) && has(leaf(7, 0).b, F | DQ | BW | VL) && has(leaf(7, 0).c, VNNI);
-}
+extern const Arithmetic dotprod_arithmetic, i8mm_arithmetic;
 
 #if defined HAS_AMX && defined __linux__
 #include <pthread.h>
@@ -66,96 +32,96 @@ static void ask(void) {
   allowed = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
 }
 
-static int has_amx(void) {
-  enum { TILES = 1 << 24, INT8 = 1 << 25 };
+static int may_use_tiles(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  if (!has_avx512_vnni() || !has(leaf(7, 0).d, TILES | INT8)) return 0;
   pthread_once(&once, ask);
   return allowed;
 }
 #endif
-#endif
 
-#if defined __aarch64__ && defined __linux__
-#include <sys/auxv.h>
-
-static int has_dotprod(void) {
-  enum { ASIMDDP = 1 << 20 };
-  return (getauxval(AT_HWCAP) & ASIMDDP) != 0;
-}
-
-static int has_i8mm(void) {
-  enum { I8MM = 1 << 13 };
-  return has_dotprod() && (getauxval(AT_HWCAP2) & I8MM) != 0;
-}
-#elif defined __aarch64__ && defined __APPLE__
-#include <sys/sysctl.h>
-
-static int has(const char *feature) {
-  int there = 0;
-  size_t size = sizeof there;
-  return sysctlbyname(feature, &there, &size, NULL, 0) == 0 && there;
-}
-
-static int has_dotprod(void) { return has("hw.optional.arm.FEAT_DotProd"); }
-static int has_i8mm(void) { return has_dotprod() && has("hw.optional.arm.FEAT_I8MM"); }
-#endif
-#ifdef __aarch64__
-extern const Arithmetic dotprod_arithmetic, i8mm_arithmetic;
-#endif
+enum {
+  AVX2 = CPU_AVX2 | CPU_FMA,
+  AVX_VNNI = AVX2 | CPU_AVX_VNNI,
+  AVX512_VNNI = AVX2 | CPU_AVX512F | CPU_AVX512BW | CPU_AVX512DQ | CPU_AVX512VL | CPU_AVX512_VNNI,
+  AMX = AVX512_VNNI | CPU_AMX_TILE | CPU_AMX_INT8,
+  DOTPROD = CPU_ASIMDDP,
+  I8MM = CPU_ASIMDDP | CPU_I8MM
+};
 
 /* The classes of embed_plugin/cpu/classes.py, from the least to the best, and what each runs. One whose set was not built
  * keeps its place, so that the next lesser one runs in its stead. */
 static const struct {
   const char *class_name;
   const Arithmetic *arithmetic;
-  int (*here)(void);
+  unsigned needs;      /* features of the CPU */
+  int (*granted)(void); /* null: nothing to ask for */
 } classes[] = {
-    {"scalar", &scalar_arithmetic, always}, /* also "x86-64" and "arm64" */
+    {"scalar", &scalar_arithmetic, 0, NULL}, /* also "x86-64" and "arm64" */
 #ifdef HAS_AVX2
-    {"avx2", &avx2_arithmetic, has_avx2},
-    {"avx512", &avx2_arithmetic, has_avx2},
+    {"avx2", &avx2_arithmetic, AVX2, NULL},
+    {"avx512", &avx2_arithmetic, AVX2, NULL},
 #else
-    {"avx2", NULL, never},
-    {"avx512", NULL, never},
+    {"avx2", NULL, 0, NULL},
+    {"avx512", NULL, 0, NULL},
 #endif
 #ifdef HAS_AVX_VNNI
-    {"avx-vnni", &avx_vnni_arithmetic, has_avx_vnni},
+    {"avx-vnni", &avx_vnni_arithmetic, AVX_VNNI, NULL},
 #else
-    {"avx-vnni", NULL, never},
+    {"avx-vnni", NULL, 0, NULL},
 #endif
 #ifdef HAS_AVX512_VNNI
-    {"avx512-vnni", &avx512_vnni_arithmetic, has_avx512_vnni},
-    {"avx512-bf16", &avx512_vnni_arithmetic, has_avx512_vnni},
+    {"avx512-vnni", &avx512_vnni_arithmetic, AVX512_VNNI, NULL},
+    {"avx512-bf16", &avx512_vnni_arithmetic, AVX512_VNNI, NULL},
 #else
-    {"avx512-vnni", NULL, never},
-    {"avx512-bf16", NULL, never},
+    {"avx512-vnni", NULL, 0, NULL},
+    {"avx512-bf16", NULL, 0, NULL},
 #endif
 #ifdef SOFTWARE_TILES
-    {"amx", &amx_arithmetic, has_avx512_vnni},
+    {"amx", &amx_arithmetic, AVX512_VNNI, NULL},
 #elif defined HAS_AMX && defined __linux__
-    {"amx", &amx_arithmetic, has_amx},
+    {"amx", &amx_arithmetic, AMX, may_use_tiles},
 #else
-    {"amx", NULL, never},
+    {"amx", NULL, 0, NULL},
 #endif
 #ifdef HAS_DOTPROD
-    {"dotprod", &dotprod_arithmetic, has_dotprod},
+    {"dotprod", &dotprod_arithmetic, DOTPROD, NULL},
 #else
-    {"dotprod", NULL, never},
+    {"dotprod", NULL, 0, NULL},
 #endif
 #ifdef HAS_I8MM
-    {"i8mm", &i8mm_arithmetic, has_i8mm},
+    {"i8mm", &i8mm_arithmetic, I8MM, NULL},
 #else
-    {"i8mm", NULL, never},
+    {"i8mm", NULL, 0, NULL},
 #endif
 };
 
+static int runs_here(size_t i, unsigned features) {
+  if (!classes[i].arithmetic || (features & classes[i].needs) != classes[i].needs) return 0;
+  return !classes[i].granted || classes[i].granted();
+}
+
+enum { LONGEST_NAME = 32 };
+
+/* The class that the environment names, cut to what fits; empty if it names none. */
+static void read_named_class(char name[LONGEST_NAME]) {
+#ifdef _WIN32 /* each C library there has a copy of the environment, and that of this one need not be Python's */
+  const DWORD length = GetEnvironmentVariableA(VARIABLE, name, LONGEST_NAME);
+  if (length >= LONGEST_NAME) memcpy(name, "?", 2);
+  if (length == 0) *name = 0;
+#else
+  const char *found = getenv(VARIABLE);
+  snprintf(name, LONGEST_NAME, "%s", found ? found : "");
+#endif
+}
+
 const Arithmetic *choose_arithmetic(void) {
-  const char *name = getenv("EMBED_PLUGIN_INSTRUCTION_SET");
+  char name[LONGEST_NAME];
+  read_named_class(name);
+  const unsigned features = cpu_features();
   size_t i = sizeof classes / sizeof *classes;
-  if (name && *name) /* the best class that has this name, or a lesser one: Python has checked that it is a name */
+  if (*name) /* the best class that has this name, or a lesser one: Python has checked that it is a name */
     while (i > 1 && strcmp(classes[i - 1].class_name, name) != 0) i--;
-  while (i > 1 && !classes[i - 1].here()) i--;
+  while (i > 1 && !runs_here(i - 1, features)) i--;
   return classes[i - 1].arithmetic;
 }
 

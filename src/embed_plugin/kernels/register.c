@@ -1,5 +1,5 @@
 /* The entry point that onnxruntime calls in the library, and the description of each operator. */
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,26 +115,26 @@ static OrtStatus *fill_domain(OrtApi ort, OrtCustomOpDomain *domain) {
 
 /* Sessions refer to the domain and do not own it, so that there is one for all of them; it lives as long as the
  * process, as this library does (hatch_build.py says why), and is never taken away from a session at exit. */
-static pthread_mutex_t domain_lock = PTHREAD_MUTEX_INITIALIZER;
-static OrtCustomOpDomain *shared_domain;
+static _Atomic(OrtCustomOpDomain *) shared_domain;
 
-static OrtStatus *find_domain(OrtApi ort) {
-  if (shared_domain) return NULL;
-  OrtCustomOpDomain *domain = NULL;
-  TRY(ort_create_domain(ort, "embed_plugin", &domain));
-  OrtStatus *status = fill_domain(ort, domain);
-  if (status)
-    ort_release_domain(ort, domain);
-  else
-    shared_domain = domain;
+/* Threads that come at the same time may each make one: the first stays. */
+static OrtStatus *find_domain(OrtApi ort, OrtCustomOpDomain **found) {
+  *found = atomic_load(&shared_domain);
+  if (*found) return NULL;
+  OrtCustomOpDomain *made = NULL;
+  TRY(ort_create_domain(ort, "embed_plugin", &made));
+  OrtStatus *status = fill_domain(ort, made);
+  if (!status && atomic_compare_exchange_strong(&shared_domain, found, made))
+    *found = made;
+  else /* the exchange has found the other thread's */
+    ort_release_domain(ort, made);
   return status;
 }
 
 EXPORTED OrtStatus *RegisterCustomOps(OrtSessionOptions *options, const OrtApiBase *base) {
   OrtApi ort = base->api(ORT_TABLE_VERSION);
   if (!ort) return ort_status(base->api(1), ORT_FAIL, "embed_plugin: this onnxruntime is older than release 1.16");
-  pthread_mutex_lock(&domain_lock);
-  OrtStatus *status = find_domain(ort);
-  pthread_mutex_unlock(&domain_lock);
-  return status ? status : ort_add_domain(ort, options, shared_domain);
+  OrtCustomOpDomain *domain;
+  TRY(find_domain(ort, &domain));
+  return ort_add_domain(ort, options, domain);
 }

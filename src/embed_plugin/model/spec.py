@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from embed_plugin.model.instruction import with_instruction
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,6 +49,21 @@ class ModelSpec:
     checked_on: CheckedOn
     provenance: Mapping[str, object] = field(default_factory=dict)
 
-    def prefix(self, role: Role) -> str:
-        """Return the prefix of texts of this role."""
-        return self.query_prefix if role == "query" else self.document_prefix
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """The prompts that the checkpoint names, for other uses than search: clustering, classification, ..."""
+        prompts = self.provenance.get("prompts")
+        return prompts if isinstance(prompts, dict) else {}
+
+    def prefix(self, role: Role, instruction: str | None = None) -> str:
+        """Return the prefix of texts of this role.
+
+        Args:
+            role: Of the texts.
+            instruction: Put into the query prefix in place of its own; None: its own.
+
+        Raises:
+            InvalidInputError: the texts are documents, the model takes no instruction, or it is no single line.
+        """
+        prefix = self.query_prefix if role == "query" else self.document_prefix
+        return prefix if instruction is None else with_instruction(prefix, instruction, role)

@@ -12,7 +12,7 @@ import numpy as np
 
 from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.encode.tokenizer import TEXTS_PER_CALL
-from embed_plugin.errors import InvalidTextError
+from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.serve.admission import Admission
 from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.throughput import LANES, Throughput
@@ -104,6 +104,7 @@ class Scheduler:
         *,
         role: Role,
         truncate: bool | None,
+        instruction: str | None = None,
         in_windows: bool = False,
     ) -> RequestJob:
         """Admit, tokenise and queue texts. Those that are not encoded when the request ends are dropped.
@@ -112,16 +113,18 @@ class Scheduler:
             texts: The texts of one request.
             record: The request.
             role: Encode them as documents or as queries.
+            instruction: What queries are for, in place of what the query prefix says.
             truncate: Cut a text above the token limit, or refuse it; None: as the service is set.
             in_windows: Queue them in windows that are sent one after the other.
 
         Raises:
-            RequestError: a text is invalid or too long, or the lane is full.
+            RequestError: a text is invalid or too long, the model takes no instruction, or the lane is full.
         """
+        step = partial(self.encoder.runtime.tokenise, role=role, instruction=self._checked(role, instruction))
         truncate = self._settings.on_long == "truncate" if truncate is None else truncate
         estimate = self._check(texts, truncate=truncate)
         with self.admission.reserve(_lane_of(estimate), estimate):
-            tokenised = await self._tokenise(texts, role, _lane_of(estimate))
+            tokenised = await self._tokenise(texts, step, _lane_of(estimate))
         self._refuse_cut(tokenised, truncate=truncate)
         tokens = sum(map(len, tokenised.ids))
         record.lane, record.texts, record.tokens, record.truncated = (
@@ -159,9 +162,19 @@ class Scheduler:
         most = self.encoder.max_tokens
         return sum(min(len(text) // CHARACTERS_PER_TOKEN + 2, most) for text in texts)
 
-    async def _tokenise(self, texts: Sequence[str], role: Role, lane: Lane) -> TokenisedTexts:
+    def _checked(self, role: Role, instruction: str | None) -> str | None:
+        """Return an instruction that the model takes."""
+        try:
+            self.encoder.spec.prefix(role, instruction)
+        except InvalidInputError as error:
+            raise RequestError("invalid_request", f"instruction: {error}") from error
+        return instruction
+
+    async def _tokenise(
+        self, texts: Sequence[str], step: Callable[[Sequence[str]], TokenisedTexts], lane: Lane
+    ) -> TokenisedTexts:
         whole = TokenisedTexts([], [])
-        for part in await self._in_slices(partial(self.encoder.runtime.tokenise, role=role), texts, lane):
+        for part in await self._in_slices(step, texts, lane):
             whole.cut.extend(len(whole.ids) + index for index in part.cut)
             whole.ids.extend(part.ids)
         return whole

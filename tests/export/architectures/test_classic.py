@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,23 +14,18 @@ from embed_plugin import Encoder, ExportError, SourceError, UnknownArchitectureE
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from embed_plugin.export.layers.relative import bias_by_distance
-from export.references.families import FAMILIES
+from export.architectures.test_references import checkpoint_of
 from export.references.texts import SCRIPTS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     Weights = dict[str, npt.NDArray[Any]]
 
-REFERENCES = Path(__file__).parents[1] / "references"
 FP32 = ExportSettings(precision="fp32", exporter="native")
 NAMES = ["albert", "camembert", "distilbert", "electra", "mpnet", "t5"]
-
-
-def copy_of(name: str, folder: Path) -> Path:
-    shutil.copytree(REFERENCES / name, folder)
-    shutil.copy(REFERENCES / f"{FAMILIES[name].tokenizer}.json", folder / "tokenizer.json")
-    return folder
 
 
 def widened(checkpoint: Path) -> Weights:
@@ -64,7 +57,7 @@ def change(checkpoint: Path, **values: object) -> Path:
     ],
 )
 def test_a_head_of_its_training_changes_nothing(tmp_path: Path, name: str, prefix: str, heads: list[str]) -> None:
-    plain, headed = (copy_of(name, tmp_path / folder) for folder in ("plain", "headed"))
+    plain, headed = (checkpoint_of(name, tmp_path / folder) for folder in ("plain", "headed"))
     tensors = {f"{prefix}{key}": value for key, value in widened(headed).items()}
     save_file(tensors | {head: np.ones((2, 2), np.float32) for head in heads}, headed / "model.safetensors")
     np.testing.assert_array_equal(vectors(headed, tmp_path / "a"), vectors(plain, tmp_path / "b"))
@@ -72,7 +65,7 @@ def test_a_head_of_its_training_changes_nothing(tmp_path: Path, name: str, prefi
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_that_are_missing_or_left_over_are_refused(tmp_path: Path, name: str) -> None:
-    checkpoint = copy_of(name, tmp_path / "checkpoint")
+    checkpoint = checkpoint_of(name, tmp_path / "checkpoint")
     tensors = widened(checkpoint)
     layers = sorted(key for key in tensors if ".0." in key or ".layer.0" in key)
     save_file({key: value for key, value in tensors.items() if key != layers[0]}, checkpoint / "model.safetensors")
@@ -96,14 +89,14 @@ def test_weights_that_are_missing_or_left_over_are_refused(tmp_path: Path, name:
 def test_what_is_not_written_is_refused_by_name(
     tmp_path: Path, name: str, values: dict[str, object], message: str
 ) -> None:
-    checkpoint = change(copy_of(name, tmp_path / "checkpoint"), **values)
+    checkpoint = change(checkpoint_of(name, tmp_path / "checkpoint"), **values)
     with pytest.raises(UnknownArchitectureError, match=message):
         export(str(checkpoint), tmp_path / "model", FP32)
 
 
 @pytest.mark.parametrize(("name", "key"), [("distilbert", "n_layers"), ("mpnet", "hidden_size"), ("t5", "num_heads")])
 def test_a_config_that_says_too_little_is_refused_by_its_own_name(tmp_path: Path, name: str, key: str) -> None:
-    checkpoint = copy_of(name, tmp_path / "checkpoint")
+    checkpoint = checkpoint_of(name, tmp_path / "checkpoint")
     path = checkpoint / "config.json"
     config = json.loads(path.read_text())
     config.pop(key)
@@ -115,7 +108,7 @@ def test_a_config_that_says_too_little_is_refused_by_its_own_name(tmp_path: Path
 
 
 def test_a_shared_layer_has_its_weights_once(tmp_path: Path) -> None:
-    export(str(copy_of("albert", tmp_path / "checkpoint")), tmp_path / "model", FP32)
+    export(str(checkpoint_of("albert", tmp_path / "checkpoint")), tmp_path / "model", FP32)
     names = [tensor.name for tensor in onnx.load(tmp_path / "model" / "model.onnx").graph.initializer]
     assert sum(name.endswith("ffn.product.weight") for name in names) == 4  # two groups of two layers, run four times
 

@@ -22,14 +22,18 @@ LEAST_INT8 = 0.97
 """Random weights lose more than trained ones: this finds what is wrong, not what is worse."""
 
 
+def checkpoint_of(name: str, folder: Path) -> Path:
+    """Copy a family's checkpoint, with its tokenizer, to a new folder."""
+    shutil.copytree(REFERENCES / name, folder)
+    shutil.copy(REFERENCES / f"{FAMILIES[name].tokenizer}.json", folder / "tokenizer.json")
+    return folder
+
+
 @pytest.fixture(scope="module", params=sorted(FAMILIES))
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family's checkpoint with its tokenizer."""
     name = str(request.param)
-    folder = tmp_path_factory.mktemp("checkpoint") / name
-    shutil.copytree(REFERENCES / name, folder)
-    shutil.copy(REFERENCES / f"{FAMILIES[name].tokenizer}.json", folder / "tokenizer.json")
-    return folder
+    return checkpoint_of(name, tmp_path_factory.mktemp("checkpoint") / name)
 
 
 def encoders(checkpoint: Path, folder: Path, precision: str) -> list[Encoder]:

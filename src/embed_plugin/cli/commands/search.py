@@ -34,6 +34,10 @@ def search(
     hybrid: Annotated[
         bool, typer.Option("--hybrid", help="Rank by the words too; needs a collection made with --sparse bm25.")
     ] = False,
+    instruction: Annotated[
+        str | None,
+        typer.Option(help="What the query is for, for a model that takes it, as Qwen3-Embedding.", show_default=False),
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Find the chunks of a collection whose meaning is nearest to a text.
@@ -44,7 +48,7 @@ def search(
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415 - after the check
 
     with target.opened() as sink:
-        hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid)
+        hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid, instruction=instruction)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
     else:

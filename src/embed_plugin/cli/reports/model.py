@@ -56,6 +56,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "max tokens": spec.max_tokens,
         "query prefix": repr(spec.query_prefix),
         "document prefix": repr(spec.document_prefix),
+        **({"prompts": ", ".join(spec.prompts)} if spec.prompts else {}),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
         "checked on": _checked_on(spec.checked_on, machine),

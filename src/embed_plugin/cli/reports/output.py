@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.cli.printable import printable, say
 from embed_plugin.errors import OutputError
+from embed_plugin.model.known_models import recommended_multilingual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,10 @@ def warn_of_unknown(unknown: int | None, tokens: int) -> None:
         share = (
             f"{unknown / tokens:.0%} of the tokens ({unknown:,} of {tokens:,}) are unknown to this model's tokenizer"
         )
-        say(f"{share}, and texts that differ in those alone have the same vector: take a model of the texts' language")
+        say(
+            f"{share}, and texts that differ in those alone have the same vector: take a model of the texts' language "
+            f"(embed-plugin models), or one of many languages, such as {recommended_multilingual().id}"
+        )
 
 
 def write_json(content: object, target: str) -> None:

@@ -22,6 +22,7 @@ from embed_plugin.client.endpoints.endpoint import (
 from embed_plugin.client.response_content import json_content, normalised, numbers, shown, whole_number
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.model.identity import fingerprint_of_api_model
+from embed_plugin.model.instruction import with_instruction
 from embed_plugin.wire import FLOAT_TYPE
 
 if TYPE_CHECKING:
@@ -129,10 +130,14 @@ class OpenAIEndpoint(CloudEndpoint):
         """True for OpenAI's own URL; a compatible server often requires none."""
         return self.url == OPENAI_URL
 
-    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
+    def embed(
+        self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[EmbedResponse]:
         """``POST /embeddings``. OpenAI refuses a text that is too long, and ``on_long`` changes nothing."""
         del space, on_long
         prefix = self.query_prefix if role == "query" else self.document_prefix
+        if instruction is not None:
+            prefix = with_instruction(prefix, instruction, role)
         prefixed = [prefix + text for text in texts]
         body: dict[str, object] = {"model": self.model, "input": prefixed, "encoding_format": "base64"}
         if self.shorten:
@@ -165,8 +170,12 @@ class CohereEndpoint(CloudEndpoint):
     def _most_texts(self) -> int:
         return COHERE_MOST_TEXTS
 
-    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
+    def embed(
+        self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[EmbedResponse]:
         """``POST /v2/embed``."""
+        if instruction is not None:
+            raise InvalidInputError(f"{self.name} takes no instruction: leave it out")
         del space
         body: dict[str, object] = {
             "model": self.model,

@@ -173,8 +173,14 @@ class Endpoint(ABC):
         )
 
     @abstractmethod
-    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
-        """Build the request that embeds texts in this space."""
+    def embed(
+        self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[EmbedResponse]:
+        """Build the request that embeds texts in this space.
+
+        Raises:
+            InvalidInputError: there is an instruction, and the API has no place for it.
+        """
 
 
 def checked_url(url: str) -> str:

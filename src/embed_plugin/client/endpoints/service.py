@@ -102,11 +102,15 @@ class ServiceEndpoint(Endpoint):
         most_bytes = len(texts) * _COUNT_BYTES + ANSWER_BYTES
         return ApiRequest("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body}, most_bytes=most_bytes)
 
-    def embed(self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong) -> ApiRequest[EmbedResponse]:
+    def embed(
+        self, texts: Sequence[str], *, role: Role, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[EmbedResponse]:
         """``POST /embed``; a service of another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
         heads = list(texts) if on_long == "error" else [_head(each, space.most_characters) for each in texts]
         body: EmbedBody = {"texts": heads, "role": role, "model": space.fingerprint, "truncate": truncate}
+        if instruction is not None:  # releases before it refuse the field
+            body["instruction"] = instruction
         read = partial(_answer, texts, heads, space)
         vector_bytes = len(texts) * space.dimension * np.dtype(FLOAT_TYPE).itemsize
         return ApiRequest("POST", EMBED_PATH, read, {**body}, {"Accept": FLOATS}, vector_bytes + ANSWER_BYTES)

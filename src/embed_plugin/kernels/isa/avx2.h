@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "stack.h"
+
 typedef __m256 Part;
 typedef __m256i IntPart;
 enum { PART = 8 };

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "stack.h"
+
 typedef __m512 Part;
 typedef __m512i IntPart;
 enum { PART = 16 };

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fused.h"
+
 typedef float Part;
 typedef int32_t IntPart;
 enum { PART = 1 };
@@ -19,7 +21,11 @@ static inline Part part_divide(Part a, Part b) { return a / b; }
 static inline Part part_minimum(Part a, Part b) { return a < b ? a : b; }
 static inline Part part_maximum(Part a, Part b) { return a > b ? a : b; }
 static inline Part part_absolute(Part x) { return fabsf(x); }
+#if defined SOFTWARE_FMA || (defined _WIN32 && defined __x86_64__ && !defined __FMA__)
+static inline Part part_multiply_add(Part a, Part b, Part c) { return fused_multiply_add(a, b, c); }
+#else
 static inline Part part_multiply_add(Part a, Part b, Part c) { return fmaf(a, b, c); }
+#endif
 static inline Part part_where_at_least(Part x, Part bound, Part y) { return x >= bound ? y : 0; }
 static inline Part part_lanes_of(unsigned bits, Part x) { return bits & 1 ? x : 0; }
 

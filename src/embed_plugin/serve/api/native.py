@@ -69,7 +69,12 @@ def routes(service: Service) -> APIRouter:
         record = request.state.record
         form = best_form(",".join(request.headers.getlist("accept")), (JSON, FLOATS, LINES))
         job = await service.scheduler.submit(
-            wanted.texts, record, role=wanted.role, truncate=wanted.truncate, in_windows=form == LINES
+            wanted.texts,
+            record,
+            role=wanted.role,
+            instruction=wanted.instruction,
+            truncate=wanted.truncate,
+            in_windows=form == LINES,
         )
         if form == LINES:
             return vectors_as_lines(job, service.model, record)

@@ -38,6 +38,9 @@ class EmbedRequest(_Request):
     truncate: StrictBool | None = Field(
         None, description="true: a text above the token limit is cut, and named in the answer; false: it is refused."
     )
+    instruction: str | None = Field(
+        None, description="What the queries are for, in place of what the query prefix says; some models take it."
+    )
 
 
 class CountRequest(_Request):

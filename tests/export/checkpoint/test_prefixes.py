@@ -12,13 +12,8 @@ from conftest import make_checkpoint
 from embed_plugin import Encoder, ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.known_models import (
-    Prefixes,
-    choose_prefixes,
-    find_known_model,
-    require_matryoshka,
-    stated_prompts,
-)
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, require_matryoshka, stated_prompts
+from embed_plugin.model.known_models import Prefixes, find_known_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +39,7 @@ ROWS = [
     *[(f"intfloat/multilingual-e5-{size}", b"query: ", b"passage: ") for size in ("small", "base", "large")],
     ("nomic-ai/nomic-embed-text-v1", b"search_query: ", b"search_document: "),
     ("nomic-ai/nomic-embed-text-v1.5", b"search_query: ", b"search_document: "),
+    ("nomic-ai/nomic-embed-text-v2-moe", b"search_query: ", b"search_document: "),
     ("sentence-transformers/all-MiniLM-L6-v2", b"", b""),
     ("sentence-transformers/all-MiniLM-L12-v2", b"", b""),
     *[(f"thenlper/gte-{size}", b"", b"") for size in ("small", "base", "large")],

