@@ -84,7 +84,7 @@ def stacked_adapter(checkpoint: CheckpointDescription, wanted: str | None) -> St
         ExportError: there is no such task.
         SourceError: ``config.json`` lacks a value.
     """
-    config = checkpoint.config.object()
+    config = checkpoint.config.object_if_there()
     if (config.get("auto_map") or {}).get("AutoModel") != JINA_V3_CODE or not config.get("lora_adaptations"):
         return None
     tasks = config["lora_adaptations"]

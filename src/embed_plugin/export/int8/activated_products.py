@@ -49,7 +49,7 @@ def activated_products(find: FusedOperators) -> list[ActivatedProduct]:
 def _activated(find: FusedOperators, value: str) -> ActivatedProduct | None:
     """An activation of a product that nothing else reads."""
     node = find.producers.get(value)
-    if node is None:
+    if node is None or not node.input:
         return None
     product, nodes = node.input[0], [node]
     if node.op_type == "Gelu":
