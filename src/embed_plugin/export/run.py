@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 
 from embed_plugin.encode import Encoder
 from embed_plugin.encode.canary_check import check_here
@@ -39,7 +38,7 @@ from embed_plugin.export.int8.texts import (
     read_calibration_texts,
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
-from embed_plugin.export.onnx_graph.file import save_graph, save_with_weights_of
+from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
@@ -205,7 +204,7 @@ class _Export:
 
     def quantise(self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]) -> Comparison:
         """Quantise, compare with fp32, and refuse a model that lost too much."""
-        exact = onnx.load(self.exact / GRAPH)
+        exact = open_graph(self.exact / GRAPH)
         found = calibrate(exact, calibration, lambda done, total: self.on_progress("calibrate", done, total))
         self.on_progress("quantise", 0, 1)
         save_graph(quantise(exact, found), self.folder / GRAPH)

@@ -32,5 +32,5 @@ def test_a_rotation_behind_it_is_one_operator_with_it() -> None:
     normed = head_norm(graph, "norm", "x", SCALE, EPSILON, HEADS)
     rotated = Rotations("turn", frequencies(1e4, SIZE), 10).write(graph, normed, heads=HEADS)
     found = ordered_sums(helper.make_graph(graph.nodes, "one", [], [], graph.weights))[rotated]
-    assert found.inputs == ["x", "turn.cosines", "turn.sines", "norm.weight"]
+    assert found.inputs == ["x", "turn.cosines", "turn.sines", "norm.normed.weight"]
     assert found.attributes == {"num_heads": HEADS, "epsilon": pytest.approx(EPSILON)}

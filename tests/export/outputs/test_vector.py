@@ -130,7 +130,9 @@ def test_another_order_of_the_modules_is_refused(tmp_path: Path) -> None:
     checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint"), 32, 8)
     path = checkpoint / "modules.json"
     path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
-    with pytest.raises(ExportError, match="has the order Normalize, Dense, Pooling, Transformer; expected StaticEmbedding, Transformer"):
+    order = "has the order Normalize, Dense, Pooling, Transformer; expected StaticEmbedding, Transformer"
+    with pytest.raises(ExportError, match=order):
+    ):
         read_output(read_description(checkpoint))
 
 

@@ -59,6 +59,50 @@ _T5: dict[str, Any] = {
     "is_encoder_decoder": False,
 }
 
+_DECODER: dict[str, Any] = {
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 12,  # the heads together are not as wide as a token
+    "rms_norm_eps": 1e-5,
+}
+
+_LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
+_GEMMA: dict[str, Any] = {
+    "num_hidden_layers": 3,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 1,
+    "hidden_size": 24,
+    "head_dim": 12,
+    "query_pre_attn_scalar": 16,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    "rope_parameters": {
+        "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+        "full_attention": {"rope_type": "default", "rope_theta": 3000.0},
+    },
+}
+
+
+def _turning(theta: float) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": "default", "rope_theta": theta}}
+
+
+_SLIDING = {"use_sliding_window": True}
+_QWEN2: dict[str, Any] = {"head_dim": 8, **_turning(1000.0)}
+
+
+def _decoder(model_type: str, config: dict[str, Any]) -> Family:
+    """A decoder whose last token is the text's vector."""
+    return Family(model_type, _DECODER | config, pooling="lasttoken", tokenizer="decoder", spread=0.2)
+
+
 FAMILIES: dict[str, Family] = {
     "albert": Family(
         "albert", {"embedding_size": 16, "num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}
@@ -96,6 +140,23 @@ FAMILIES: dict[str, Family] = {
         },
         pooling="cls",
     ),
+    "gemma3": Family(
+        "gemma3_text",
+        {**_GEMMA, "use_bidirectional_attention": True, "sliding_window": 9},
+        tokenizer="decoder",
+        dense=(24, 40, 24),
+        spread=0.2,
+    ),
+    "gemma3-causal": Family(
+        "gemma3_text",
+        {**_GEMMA, "attention_bias": True, "sliding_window": 5},
+        pooling="lasttoken",
+        tokenizer="decoder",
+        spread=0.2,
+    ),
+    "llama": _decoder("llama", {"attention_bias": True, "mlp_bias": True, "rope_parameters": _LLAMA3}),
+    "mistral": _decoder("mistral", {"head_dim": None, "sliding_window": 6, **_turning(300.0)}),
+    "mistral-whole": _decoder("mistral", {"sliding_window": None, "num_key_value_heads": 4, **_turning(20.0)}),
     "modernbert": Family(
         "modernbert", {"num_hidden_layers": 4, "intermediate_size": 40, "local_attention": 9}, pooling="cls"
     ),
@@ -124,6 +185,19 @@ FAMILIES: dict[str, Family] = {
         {"max_position_embeddings": 96},
         positions=96,
         lora={"r": 2, "lora_alpha": 3, "target_modules": ["q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"]},
+    ),
+    "qwen2": _decoder("qwen2", {**_SLIDING, "sliding_window": 7, "max_window_layers": 1, **_QWEN2}),
+    "qwen2-both-ways": _decoder("qwen2", {"is_causal": False, "hidden_act": "gelu", **_QWEN2}),
+    "qwen3": _decoder("qwen3", _turning(1_000_000.0)),
+    "qwen3-biases": _decoder(
+        "qwen3",
+        {
+            **_SLIDING,
+            "sliding_window": 4,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "attention_bias": True,
+            "rope_parameters": {"rope_type": "linear", "rope_theta": 100.0, "factor": 3.0},
+        },
     ),
     "t5": Family("t5", {**_T5, "feed_forward_proj": "relu"}, dense=(32, 24), spread=0.2),
     "t5-gated": Family("t5", {**_T5, "feed_forward_proj": "gated-gelu"}, spread=0.2),

@@ -64,7 +64,10 @@ def random_model(name: str, family: Family) -> torch.nn.Module:
 
 
 def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
-    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32, with its adapter."""
+    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32, with its adapter.
+
+    The tokenizer is set anew, for transformers takes Qwen2's words for every checkpoint of that model type.
+    """
     with tempfile.TemporaryDirectory() as parts:
         random_model(name, family).save_pretrained(parts)
         wrapped = PreTrainedTokenizerFast(
@@ -75,6 +78,7 @@ def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
         )
         wrapped.save_pretrained(parts)
         transformer = Transformer(parts, model_kwargs={"dtype": getattr(torch, family.dtype)})
+        transformer.processor = wrapped
         size = transformer.get_embedding_dimension()
         dense = [
             Dense(before, after, bias=False, activation_function=torch.nn.Identity())
@@ -82,6 +86,7 @@ def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
         ]
         SentenceTransformer(modules=[transformer, Pooling(size, family.pooling), *dense, Normalize()]).save(str(folder))
     model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+    model[0].processor = wrapped
     if family.lora is not None:
         add_adapter(model, family, folder)
     return model

@@ -26,7 +26,7 @@ def calibrate(
     """Choose the channels that are kept, and round the weights of all products, activation by activation.
 
     Args:
-        model: The fp32 graph, its weights inside.
+        model: The fp32 graph, its weights inside or mapped.
         inputs: Token ids ``(1, length)`` of each calibration text.
         on_progress: Called as ``(done, total)`` after each activation.
 
@@ -42,10 +42,12 @@ def calibrate(
         raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
     kept: dict[str, Sequence[int]] = {}
     weights: dict[str, QuantisedWeight] = {}
-    for done, (value, texts) in enumerate(run_in_float64(model, readers, inputs), 1):
+    total = len(readers)
+    for done, (value, texts) in enumerate(run_in_float64(model, set(readers), inputs), 1):
         activation = describe(np.concatenate([each.reshape(-1, each.shape[-1]) for each in texts]))
         kept[value] = activation.kept
-        rounded = quantise_weights([each.weight for each in readers[value]], activation)
-        weights.update(zip((each.output for each in readers[value]), rounded, strict=True))
-        on_progress(done, len(readers))
+        products = readers.pop(value)  # mapped weights leave memory with it
+        rounded = quantise_weights([each.weight for each in products], activation)
+        weights.update(zip((each.output for each in products), rounded, strict=True))
+        on_progress(done, total)
     return Quantisation(kept, weights)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT
 from embed_plugin.export.onnx_graph.edit import attribute, values_read
+from embed_plugin.export.onnx_graph.file import tensor_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -36,19 +37,19 @@ def run_in_float64(
     """Yield each of the wanted values when it is known, with one array for each text.
 
     Args:
-        model: The graph, its weights inside.
+        model: The graph, its weights inside or mapped.
         wanted: Names of values.
         inputs: Token ids ``(1, length)`` of each text.
 
     Raises:
         ExportError: an operator cannot be run in float64.
     """
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     texts: list[dict[str, Array]] = [{INPUT: ids} for ids in inputs]
     unread = Counter(name for node in model.graph.node for name in values_read(node))
     missing = set(wanted)
     for node in model.graph.node:
-        fixed = {name: constants[name] for name in values_read(node) if name in constants}
+        fixed = {name: tensor_values(constants[name]) for name in values_read(node) if name in constants}
         if node.op_type != "Gather":  # a table of 250,000 words would take gigabytes
             fixed = {name: _widened(value) for name, value in fixed.items()}
         try:

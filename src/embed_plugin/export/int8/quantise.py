@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from embed_plugin.export.int8.rounding import round_to_int8
-from embed_plugin.export.onnx_graph.edit import attribute
+from embed_plugin.export.int8.rounding import round_table
+from embed_plugin.export.onnx_graph.edit import attribute, move_weights
+from embed_plugin.export.onnx_graph.file import tensor_values
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -58,7 +59,7 @@ def weight_products(model: onnx.ModelProto) -> list[WeightProduct]:
     """Return every product with a constant weight, in order."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     return [
-        WeightProduct(node.output[0], node.input[0], numpy_helper.to_array(tensors[node.input[1]]).T)
+        WeightProduct(node.output[0], node.input[0], tensor_values(tensors[node.input[1]]).T)
         for node in model.graph.node
         if _is_weight_product(node, tensors)
     ]
@@ -162,14 +163,17 @@ class Quantiser:
             self.source.graph.name,
             self.source.graph.input,
             self.source.graph.output,
-            [*kept, *self.added.values()],
         )
-        return helper.make_model(
+        model = helper.make_model(
             graph,
             opset_imports=self.source.opset_import,
             ir_version=self.source.ir_version,
             producer_name=self.source.producer_name,
         )
+        added = [*kept, *self.added.values()]
+        self.added.clear()
+        move_weights(added, model.graph)
+        return model
 
     def product(self, node: onnx.NodeProto) -> None:
         """Write one weight product with its bias."""
@@ -219,7 +223,7 @@ class Quantiser:
         bias_add = self.bias_adds.get(product.output[0])
         if bias_add is None:
             return np.zeros(size, np.float32)
-        return np.broadcast_to(numpy_helper.to_array(self.tensors[bias_add.input[1]]).astype(np.float32), (size,))
+        return np.broadcast_to(tensor_values(self.tensors[bias_add.input[1]]).astype(np.float32), (size,))
 
     def quantise_value(self, value: str) -> QuantisedValue:
         """Write the operators that quantise a value where it is first needed, row by row, ``(rows, channels)``."""
@@ -269,7 +273,7 @@ class Quantiser:
         """A looked-up table, int8 with one scale per row."""
         table, ids = node.input
         output = node.output[0]
-        rows, scales = round_to_int8(numpy_helper.to_array(self.tensors[table]))
+        rows, scales = round_table(tensor_values(self.tensors[table]))
         names = self.constant(f"{table}.int8", rows), self.constant(f"{table}.scale", scales[:, None])
         self.node("Gather", f"{output}.int8", names[0], ids)
         self.node("Gather", f"{output}.scale", names[1], ids)

@@ -1,4 +1,4 @@
-"""A norm of every head of queries or keys, before they are rotated (Qwen3, Gemma 3)."""
+"""Norms of each head of queries or keys (Henry et al., "Query-Key Normalization for Transformers", 2020)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def head_norm(
     graph: GraphBuilder, name: str, value: str, scale: npt.NDArray[np.float32], epsilon: float, heads: int
 ) -> str:
-    """Write the RMS norm of each head of ``(n, length, heads * d)``, whose scale ``(d,)`` all heads share."""
-    by_head = graph.weight(f"{name}.by_head.shape", [0, 0, heads, len(scale)], np.int64)
-    normed = graph.rms_norm(name, graph.node("Reshape", f"{name}.by_head", value, by_head), scale, epsilon)
-    whole = graph.weight(f"{name}.whole.shape", [0, 0, heads * len(scale)], np.int64)
-    return graph.node("Reshape", f"{name}.whole", normed, whole)
+    """Normalise every head of ``(n, length, heads * d)`` by its root mean square; all share the scale ``(d,)``."""
+    split = graph.constant(f"heads.{heads}.{len(scale)}", lambda: np.array([0, 0, heads, len(scale)]), np.int64)
+    joined = graph.constant(f"channels.{heads * len(scale)}", lambda: np.array([0, 0, heads * len(scale)]), np.int64)
+    parts = graph.node("Reshape", f"{name}.heads", value, split)
+    normed = graph.rms_norm(f"{name}.normed", parts, scale, epsilon)
+    return graph.node("Reshape", name, normed, joined)

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from embed_plugin.export.onnx_graph.edit import move_weights
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,9 +62,9 @@ class GraphBuilder:
         self._names.add(name)
         return name
 
-    def constant(self, name: str, values: Callable[[], npt.ArrayLike]) -> str:
+    def constant(self, name: str, values: Callable[[], npt.ArrayLike], dtype: npt.DTypeLike = np.float32) -> str:
         """Add a constant where the graph does not have it yet: parts that share weights have one copy."""
-        return name if self.has(name) else self.weight(name, values())
+        return name if self.has(name) else self.weight(name, values(), dtype)
 
     def product(self, name: str, value: str, weight: npt.NDArray[np.float32], *, stored: str = "") -> str:
         """``value @ weight.T``: the weight as torch stores it, ``(out, in)``; ``stored`` names one that is shared."""
@@ -136,12 +138,17 @@ class GraphBuilder:
         return self._is_short
 
     def model(self, dimension: int) -> onnx.ModelProto:
-        """The finished model: ``input_ids`` int64 ``(n, length)`` to ``embedding`` float32 ``(n, dimension)``."""
+        """The finished model: ``input_ids`` int64 ``(n, length)`` to ``embedding`` float32 ``(n, dimension)``.
+
+        The builder has no weights afterwards.
+        """
         ids = helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["n", "length"])
         vectors = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", dimension])
-        graph = helper.make_graph(self.nodes, "text_encoder", [ids], [vectors], self.weights)
+        graph = helper.make_graph(self.nodes, "text_encoder", [ids], [vectors])
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="embed-plugin")
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="embed-plugin")
+        move_weights(self.weights, model.graph)
+        return model
 
 
 def _float_output(name: str) -> onnx.ValueInfoProto:

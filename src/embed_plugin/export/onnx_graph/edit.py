@@ -72,3 +72,10 @@ def remove_unused(graph: onnx.GraphProto) -> None:
     for index in reversed(range(len(graph.initializer))):
         if graph.initializer[index].name not in needed:
             del graph.initializer[index]
+
+
+def move_weights(weights: list[onnx.TensorProto], graph: onnx.GraphProto) -> None:
+    """Move weights into a graph, one by one, so that no two copies of all are in memory; the list is then empty."""
+    weights.reverse()
+    while weights:
+        graph.initializer.append(weights.pop())
