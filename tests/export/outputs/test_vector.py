@@ -132,7 +132,6 @@ def test_another_order_of_the_modules_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text())[::-1]))
     order = "has the order Normalize, Dense, Pooling, Transformer; expected StaticEmbedding, Transformer"
     with pytest.raises(ExportError, match=order):
-    ):
         read_output(read_description(checkpoint))
 
 
