@@ -52,6 +52,8 @@ ROWS = [
     ("NovaSearch/stella_en_400M_v5", STELLA, b""),
     ("google/embeddinggemma-300m", b"task: search result | query: ", b"title: none | text: "),
     *[(f"Qwen/Qwen3-Embedding-{size}", QWEN3, b"") for size in ("0.6B", "4B", "8B")],
+    ("intfloat/e5-mistral-7b-instruct", QWEN3 + b" ", b""),
+    ("Salesforce/SFR-Embedding-Mistral", QWEN3 + b" ", b""),
 ]
 
 TEXTS = ["the cat sat on the mat", "", "read and write the file line of text"]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from embed_plugin.errors import UnknownArchitectureError
 from embed_plugin.export.architectures.albert import ALBERT
 from embed_plugin.export.architectures.bert import BERT
-from embed_plugin.export.architectures.decoder import DECODER
+from embed_plugin.export.architectures.decoders.decoder import DECODER
+from embed_plugin.export.architectures.decoders.gemma3 import GEMMA3
 from embed_plugin.export.architectures.distilbert import DISTILBERT
 from embed_plugin.export.architectures.electra import ELECTRA
 from embed_plugin.export.architectures.eurobert import EUROBERT
-from embed_plugin.export.architectures.gemma3 import GEMMA3
 from embed_plugin.export.architectures.jina_bert import JINA_BERT
 from embed_plugin.export.architectures.jina_v3 import JINA_V3
 from embed_plugin.export.architectures.modernbert import MODERNBERT

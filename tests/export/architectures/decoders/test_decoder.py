@@ -18,7 +18,7 @@ from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from export.references.texts import TEXTS
 
-REFERENCES = Path(__file__).parents[1] / "references"
+REFERENCES = Path(__file__).parents[2] / "references"
 FP32 = ExportSettings(precision="fp32", exporter="native")
 LONG = EncoderSettings(on_long="truncate", workers=1)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import SourceError
 from embed_plugin.export.architectures.architecture import Architecture, Unwritten
-from embed_plugin.export.architectures.decoder import SLIDING, build, unknown_code, unknown_layers
+from embed_plugin.export.architectures.decoders.decoder import SLIDING, build, unknown_code, unknown_layers
 from embed_plugin.export.layers.activation import ACTIVATIONS
 from embed_plugin.export.layers.decoder import WORDS, Biases, DecoderConfig, LayerRule, Norms
 from embed_plugin.export.layers.rotary import Rotations
