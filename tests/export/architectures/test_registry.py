@@ -11,7 +11,7 @@ from conftest import make_checkpoint
 from embed_plugin import UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.architectures import registry
-from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.bert_like.bert import BERT
 from embed_plugin.export.architectures.jina_bert import JINA_BERT
 from embed_plugin.export.architectures.jina_v3 import JINA_V3
 from embed_plugin.export.architectures.registry import ARCHITECTURES, find_architecture

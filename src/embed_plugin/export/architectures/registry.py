@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import UnknownArchitectureError
-from embed_plugin.export.architectures.albert import ALBERT
-from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.bert_like.albert import ALBERT
+from embed_plugin.export.architectures.bert_like.bert import BERT
+from embed_plugin.export.architectures.bert_like.distilbert import DISTILBERT
+from embed_plugin.export.architectures.bert_like.electra import ELECTRA
+from embed_plugin.export.architectures.bert_like.mpnet import MPNET
 from embed_plugin.export.architectures.decoders.decoder import DECODER
 from embed_plugin.export.architectures.decoders.gemma3 import GEMMA3
-from embed_plugin.export.architectures.distilbert import DISTILBERT
-from embed_plugin.export.architectures.electra import ELECTRA
 from embed_plugin.export.architectures.eurobert import EUROBERT
 from embed_plugin.export.architectures.jina_bert import JINA_BERT
 from embed_plugin.export.architectures.jina_v3 import JINA_V3
 from embed_plugin.export.architectures.modernbert import MODERNBERT
-from embed_plugin.export.architectures.mpnet import MPNET
 from embed_plugin.export.architectures.new import NEW
 from embed_plugin.export.architectures.nomic import NOMIC
 from embed_plugin.export.architectures.t5 import T5
