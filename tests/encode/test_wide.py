@@ -172,7 +172,7 @@ def make_bert(folder: Path) -> Path:
 
 
 def make_nomic(folder: Path) -> Path:
-    return test_nomic.make(folder, {**test_nomic.PUBLISHED, "n_embd": 192, "n_head": 6, "n_inner": 768}, 192, 768)
+    return test_nomic.make(folder, {**test_nomic.PUBLISHED, "n_embd": 192, "n_head": 6, "n_inner": 768})
 
 
 MAKE = {"bert": make_bert, "nomic": make_nomic}

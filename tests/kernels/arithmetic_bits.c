@@ -115,8 +115,41 @@ static void try_norm(Run *run, int64_t width) {
   count_in(run, y, (size_t)(SOME_ROWS * width) * sizeof *y);
   run->arithmetic->sum_rows(a, SOME_ROWS, width, y);
   run->arithmetic->scale_to_unit(a, width, 1e-12f, y + width * (SOME_ROWS - 1));
+  count_in(run, y, (size_t)(SOME_ROWS * width) * sizeof *y);
+  call.b = b, call.beta = NULL, call.rms = 1, call.normed = memory(width * (int64_t)sizeof *y);
+  const Rows apart = make_rows(&kept, SOME_ROWS);
+  run->arithmetic->norm_and_quantise(&call, &kept, apart);
+  count_in_rows(run, &kept, SOME_ROWS, apart);
+  run->arithmetic->multiply_rows(a, SOME_ROWS, width, gamma, b);
+  count_in(run, b, SOME_ROWS * sizeof *b);
   count_in_floats(run, y, SOME_ROWS * width);
-  free(a), free(b), free(gamma), free(beta);
+  free(a), free(b), free(gamma), free(beta), free(call.normed);
+}
+
+static void try_gates(Run *run, int64_t width) {
+  const Kept kept = kept_of(width);
+  for (int activation = GELU; activation < ACTIVATIONS; activation++)
+    for (int gated = 0; gated < 2; gated++) {
+      const Gate gate = {(Activation)activation, gated};
+      float *x = draw_rows(run, SOME_ROWS, width * (1 + gated));
+      const Rows rows = make_rows(&kept, SOME_ROWS);
+      run->arithmetic->gate(&gate, &kept, x, SOME_ROWS, rows);
+      count_in_rows(run, &kept, SOME_ROWS, rows);
+      free(x);
+    }
+}
+
+static void try_rotation(Run *run, int64_t size, int norm) {
+  enum { TEXTS = 2, TOKENS = 3, HEADS = 2 };
+  const int64_t count = TEXTS * TOKENS * HEADS;
+  float *x = draw_rows(run, count, size), *gamma = draw_rows(run, 1, size);
+  float *cosines = draw_rows(run, TOKENS, size / 2), *sines = draw_rows(run, TOKENS, size / 2);
+  float *y = memory(count * size * (int64_t)sizeof *y);
+  const Rotation call = {.x = x, .cosines = cosines, .sines = sines, .gamma = norm ? gamma : NULL, .y = y, .texts = TEXTS,
+                         .tokens = TOKENS, .heads = HEADS, .size = size, .epsilon = 1e-6f};
+  run->arithmetic->rotate(&call);
+  count_in_floats(run, y, count * size);
+  free(x), free(cosines), free(sines), free(gamma);
 }
 
 /* int8 weights in panels, zeros past the last row and column, and each column's correction. Some are the extremes. */
@@ -161,17 +194,46 @@ static void try_attention(Run *run, int64_t size, int64_t keys, int64_t rows) {
   free(q), free(k), free(v);
 }
 
+static void try_rule(Run *run, const RuleAttention *rule) {
+  enum { TEXTS = 2, HEADS = 4, KV_HEADS = 2 };
+  RuleAttention call = *rule;
+  call.texts = TEXTS, call.heads = HEADS, call.kv_heads = KV_HEADS, call.scale = 0.125f;
+  const int64_t width = HEADS * call.size, kv_width = KV_HEADS * call.size, count = TEXTS * call.rows;
+  const Kept kept = kept_of(width);
+  float *q = draw_rows(run, count, width), *k = draw_rows(run, TEXTS * call.keys, kv_width);
+  float *v = draw_rows(run, TEXTS * call.keys, kv_width), *bias = draw_rows(run, HEADS, 2 * call.positions + 1);
+  call.q = q, call.k = k, call.v = v;
+  if (call.positions) call.bias = bias;
+  const Rows out = make_rows(&kept, count);
+  if (!run->arithmetic->attend_by_rule(&call, &kept, out)) abort();
+  count_in_rows(run, &kept, count, out);
+  free(q), free(k), free(v), free(bias);
+}
+
+static void try_rules(Run *run, int64_t size, int64_t keys, int64_t rows) {
+  static const int64_t windows[] = {-1, 0, 20, 128};
+  for (int i = 0; i < COUNT(windows); i++)
+    for (int causal = 0; causal < 2; causal++)
+      for (int biased = 0; biased < 2; biased++)
+        try_rule(run, &(RuleAttention){.size = size, .keys = keys, .rows = least(rows, keys), .window = windows[i],
+                                       .causal = causal, .positions = biased ? keys : 0});
+}
+
 static void try_all(Run *run) {
   static const int64_t widths[] = {1, 15, 16, 17, 63, 384};
   static const int64_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 97}, depths[] = {1, 3, 4, 62, 388}, columns[] = {1, 15, 16, 33, 64};
   static const int64_t sizes[] = {16, 32, 48, 64, 128, 256}, keys[] = {1, 15, 16, 17, 33, 129, 300}, queries[] = {1, 3, 5, 9};
-  for (int i = 0; i < COUNT(widths); i++) try_row(run, widths[i]), try_norm(run, widths[i]);
+  static const int64_t turned[] = {2, 6, 16, 30, 48, 64, 128};
+  for (int i = 0; i < COUNT(widths); i++) try_row(run, widths[i]), try_norm(run, widths[i]), try_gates(run, widths[i]);
+  for (int i = 0; i < COUNT(turned); i++) try_rotation(run, turned[i], 0), try_rotation(run, turned[i], 1);
   for (int i = 0; i < COUNT(row_counts); i++)
     for (int j = 0; j < COUNT(depths); j++)
       for (int k = 0; k < COUNT(columns); k++) try_product(run, row_counts[i], depths[j], columns[k]);
   for (int i = 0; i < COUNT(sizes); i++)
     for (int j = 0; j < COUNT(keys); j++)
       for (int k = 0; k < COUNT(queries); k++) try_attention(run, sizes[i], keys[j], queries[k]);
+  for (int i = 0; i < COUNT(sizes); i += 2)
+    for (int j = 0; j < COUNT(keys); j++) try_rules(run, sizes[i], keys[j], 9), try_rules(run, sizes[i], keys[j], keys[j]);
 }
 
 int main(void) {

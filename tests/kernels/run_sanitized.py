@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-fno-omit-frame-pointer"]
 LIBRARIES = ["libasan.so", "libubsan.so", "libstdc++.so.6"]
 """Loaded before Python. The last, because the first looks for the throwing of exceptions when it is loaded."""
-TESTS = ["quantise", "add_norm", "product", "attention", "pool", "threads", "same_bits", "tiles", "hostile", "library"]
+TESTS = [
+    *("quantise", "add_norm", "norms", "product", "gate", "attention", "rule_attention", "rotate", "pool"),
+    *("threads", "same_bits", "tiles", "hostile", "library"),
+]
 BUILD = """
 import os, sys, hatch_build as build
 build.FLAGS += os.environ.get("KERNELS_FLAGS", "").split()

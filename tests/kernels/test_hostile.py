@@ -24,17 +24,21 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 pytestmark = on_each_set
-ATTRIBUTES: dict[str, tuple[str, float]] = {
-    "AddNormQuantise": ("epsilon", 1e-12),
-    "AttentionQuantise": ("num_heads", 2),
-    "NormRows": ("epsilon", 1e-12),
-    "UnitRows": ("epsilon", 1e-12),
+ATTRIBUTES: dict[str, dict[str, float]] = {
+    "AddNormQuantise": {"epsilon": 1e-12},
+    "AttentionQuantise": {"num_heads": 2},
+    "NormRows": {"epsilon": 1e-12},
+    "UnitRows": {"epsilon": 1e-12},
+    "AddThenNormQuantise": {"epsilon": 1e-12, "rms": 1},
+    "RuleAttentionQuantise": {"num_heads": 2, "kv_heads": 2, "causal": 1, "window": 1, "scale": 0.25},
+    "ProductGateQuantise": {"activation": 0, "gated": 1},
+    "RotateHeads": {"num_heads": 2, "epsilon": 1e-6},
 }
 NOT_NUMBERS = [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45]
 
 
 def call(operator: str, inputs: Sequence[object]) -> list[Array]:
-    return run(session(operator, *ATTRIBUTES.get(operator, ())), operator, *inputs)
+    return run(session(operator, attributes=ATTRIBUTES.get(operator, {})), operator, *inputs)
 
 
 def fitting(operator: str) -> list[object]:
@@ -49,6 +53,11 @@ def fitting(operator: str) -> list[object]:
         "NormRows": [x, x[0], x[0]],
         "SumTokens": [x[None]],
         "UnitRows": [x],
+        "AddThenNormQuantise": [x, x, x[0], x[0], [1]],
+        "RuleAttentionQuantise": [x[None], x[None], x[None], np.zeros((2, 7)), [1]],
+        "ProductGateQuantise": [*numbers(3, 32, 20), [1]],
+        "RotateHeads": [x[None], np.ones((4, 8)), np.ones((4, 8)), np.ones(16)],
+        "MultiplyColumn": [x[..., None], np.ones((5, 32))],
     }
     return fitting[operator]
 
@@ -151,6 +160,46 @@ def test_a_row_without_numbers_leaves_the_others_alone(value: float) -> None:
     assert (found[[0, 2]] == clean[[0, 2]]).all()
     assert (terms[[0, 2]] == clean_terms[[0, 2]]).all()
     assert not np.isfinite(terms[1]).all()
+
+
+def test_no_texts_of_very_many_tokens_turn_without_positions() -> None:
+    tables = np.ones((4, 8)), np.ones((4, 8))
+    (y,) = call("RotateHeads", [np.empty((0, 2**45, 32), np.float32), *tables, []])
+    assert y.shape == (0, 2**45, 32)
+
+
+BAD_ATTRIBUTES = [
+    ("RuleAttentionQuantise", {"num_heads": 0}, "num_heads must be 1 to 1024"),
+    ("RuleAttentionQuantise", {"kv_heads": 0}, "kv_heads must be 1 to 1024"),
+    ("RuleAttentionQuantise", {"kv_heads": 3}, "a multiple of kv_heads"),
+    ("RuleAttentionQuantise", {"causal": 2}, "causal must be 0 to 1"),
+    ("RuleAttentionQuantise", {"window": -2}, "window must be -1 to 131072"),
+    ("RuleAttentionQuantise", {"window": 2**62}, "window must be -1 to 131072"),
+    ("RuleAttentionQuantise", {"scale": 0.0}, "scale must be positive"),
+    ("RuleAttentionQuantise", {"scale": -1.0}, "scale must be positive"),
+    ("RuleAttentionQuantise", {"scale": np.nan}, "scale must be positive"),
+    ("RuleAttentionQuantise", {"scale": np.inf}, "scale must be positive"),
+    ("ProductGateQuantise", {"activation": 4}, "activation must be 0 to 3"),
+    ("ProductGateQuantise", {"activation": -1}, "activation must be 0 to 3"),
+    ("ProductGateQuantise", {"gated": 2}, "gated must be 0 to 1"),
+    ("RotateHeads", {"num_heads": -(2**63)}, "num_heads must be 1 to 1024"),
+]
+
+
+@pytest.mark.parametrize(("operator", "changed", "message"), BAD_ATTRIBUTES)
+def test_an_attribute_out_of_bounds_is_refused(operator: str, changed: dict[str, float], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        session(operator, attributes=ATTRIBUTES[operator] | changed)
+
+
+@pytest.mark.parametrize(("operator", "name"), sorted((each, name) for each in ATTRIBUTES for name in ATTRIBUTES[each]))
+def test_an_attribute_must_be_there(operator: str, name: str) -> None:
+    others = {key: value for key, value in ATTRIBUTES[operator].items() if key != name}
+    if name == "rms":  # older graphs lack it
+        assert session(operator, attributes=others)
+        return
+    with pytest.raises(Exception, match=name):
+        session(operator, attributes=others)
 
 
 @pytest.mark.parametrize("epsilon", [-1.0, np.nan, np.inf])

@@ -65,6 +65,16 @@ def test_it_is_the_norm_of_a_sum_with_nothing() -> None:
     assert alone.tobytes() == with_rows.tobytes()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("outputs", [0, 1, 7])
+def test_a_dense_layer_multiplies_each_vector(width: int, outputs: int) -> None:
+    x, weight = numbers(3, width, 1), numbers(outputs, width)
+    found = run(session("MultiplyColumn"), "MultiplyColumn", x, weight)[0]
+    np.testing.assert_allclose(found, weight.astype(np.float64) @ x, rtol=1e-5, atol=1e-5)
+    alone = run(session("MultiplyColumn"), "MultiplyColumn", x[1:2], weight)[0]
+    assert alone.tobytes() == found[1:2].tobytes()
+
+
 @pytest.mark.parametrize(
     ("operator", "inputs", "message"),
     [
@@ -72,10 +82,13 @@ def test_it_is_the_norm_of_a_sum_with_nothing() -> None:
         ("UnitRows", [np.float32(1)], "a row must have values"),
         ("UnitRows", [np.zeros((3, 0))], "a row must have values"),
         ("NormRows", [np.zeros((3, 0)), [], []], "must have values"),
+        ("MultiplyColumn", [np.zeros((3, 4)), np.zeros((2, 4))], "vectors must be .n, in, 1."),
+        ("MultiplyColumn", [np.zeros((3, 4, 1)), np.zeros((2, 5))], "a weight .out, in."),
+        ("MultiplyColumn", [np.zeros((3, 4, 1)), np.zeros(4)], "a weight .out, in."),
         ("NormRows", [np.zeros((3, 4)), np.zeros(4), np.zeros(5)], "gamma and beta must be"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(operator: str, inputs: list[object], message: str) -> None:
-    attribute = () if operator == "SumTokens" else ("epsilon", 1e-12)
+    attribute = () if operator in {"SumTokens", "MultiplyColumn"} else ("epsilon", 1e-12)
     with pytest.raises(Exception, match=message):
         run(session(operator, *attribute), operator, *inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,11 @@ INPUTS = {
     "NormRows": {"x": "f", "gamma": "f", "beta": "f"},
     "SumTokens": {"x": "f"},
     "UnitRows": {"x": "f"},
+    "AddThenNormQuantise": {"a": "f", "b": "f", "gamma": "f", "beta": "f", "kept": "i"},
+    "RuleAttentionQuantise": {"q": "f", "k": "f", "v": "f", "bias": "f", "kept": "i"},
+    "ProductGateQuantise": {**PRODUCT, "kept": "i"},
+    "RotateHeads": {"x": "f", "cosines": "f", "sines": "f", "gamma": "f"},
+    "MultiplyColumn": {"x": "f", "weight": "f"},
 }
 OUTPUTS = {
     "QuantiseRows": {"u": "b", "t": "f"},
@@ -53,6 +59,11 @@ OUTPUTS = {
     "NormRows": {"y": "f"},
     "SumTokens": {"y": "f"},
     "UnitRows": {"y": "f"},
+    "AddThenNormQuantise": {"sum": "f", "u": "b", "t": "f"},
+    "RuleAttentionQuantise": {"u": "b", "t": "f"},
+    "ProductGateQuantise": {"u": "b", "t": "f"},
+    "RotateHeads": {"y": "f"},
+    "MultiplyColumn": {"y": "f"},
 }
 TYPES = {
     "f": (TensorProto.FLOAT, np.float32),
@@ -63,7 +74,7 @@ TYPES = {
 }
 
 
-def session(
+def session(  # noqa: PLR0913 - one of them a test
     operator: str,
     attribute: str | None = None,
     value: float = 0,
@@ -71,14 +82,15 @@ def session(
     library: Path = LIBRARY,
     threads: int = 1,
     options: Mapping[str, object] | None = None,
+    attributes: Mapping[str, float] = MappingProxyType({}),
 ) -> onnxruntime.InferenceSession:
     inputs, outputs = (
         [helper.make_tensor_value_info(name, TYPES[kind][0], None) for name, kind in table[operator].items()]
         for table in (INPUTS, OUTPUTS)
     )
     node = helper.make_node(operator, list(INPUTS[operator]), list(OUTPUTS[operator]), domain=DOMAIN)
-    if attribute:
-        node.attribute.append(helper.make_attribute(attribute, value))
+    for name, number in ({attribute: value} if attribute else attributes).items():
+        node.attribute.append(helper.make_attribute(name, number))
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(helper.make_graph([node], "one", inputs, outputs), opset_imports=opsets, ir_version=10)
     chosen = {"log_severity_level": 4, **(options or {})}
@@ -111,6 +123,12 @@ def attention(values: list[Array], heads: int) -> Array:
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     out: Array = shares / shares.sum(-1, keepdims=True) @ v
     return out.swapaxes(1, 2).reshape(out.shape[0], out.shape[2], -1)
+
+
+def rms_norm(x: Array, gamma: Array, epsilon: float) -> Array:
+    x = x.astype(np.float64)
+    found: Array = x / np.sqrt((x**2).mean(-1, keepdims=True) + epsilon) * gamma
+    return found
 
 
 class Rows(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
-from embed_plugin.errors import MissingExtraError, UnknownArchitectureError
+from embed_plugin.errors import ExportError, MissingExtraError, UnknownArchitectureError
 from embed_plugin.export.architectures.native import NativeExporter
 from embed_plugin.export.architectures.registry import find_architecture
 from embed_plugin.export.architectures.static import StaticExporter
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from embed_plugin.export.adapters.adapter import Adapter
     from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.outputs.output import Output
 
@@ -45,41 +46,47 @@ class Exporter(Protocol):
         """Build the graph from token ids to the output; temporary files go to ``work``."""
 
 
-def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName) -> Exporter:
-    """Choose the exporter for a checkpoint; ``auto`` prefers the native one, then a ready file.
+def choose_exporter(checkpoint: CheckpointDescription, name: ExporterName, adapter: Adapter | None = None) -> Exporter:
+    """Choose the exporter for a checkpoint; ``auto`` prefers the native one, which alone merges an adapter.
 
     Raises:
+        ExportError: there is an adapter to merge, and the exporter is not the native one.
         UnknownArchitectureError: no exporter covers this architecture.
         MissingExtraError: the name is ``optimum``, and optimum is not installed.
     """
-    if checkpoint.is_static:
-        return _static(checkpoint, name)
-    if name == "onnx" or (name == "auto" and not checkpoint.weight_files()):
-        return OnnxFileExporter(checkpoint)
-    if name == "optimum":
-        return _optimum(checkpoint)
     try:
-        return NativeExporter(checkpoint)
+        return (
+            NativeExporter(checkpoint, adapter)
+            if _asks_for_native(checkpoint, name)
+            else _other(checkpoint, name, adapter)
+        )
     except UnknownArchitectureError as error:
-        if name == "native":
+        if name != "auto":
             raise
-        return _without_native(checkpoint, error)
+        try:
+            return _other(checkpoint, "optimum" if checkpoint.onnx_file() is None else "onnx", adapter)
+        except MissingExtraError:
+            raise error from None
 
 
-def _without_native(checkpoint: CheckpointDescription, error: UnknownArchitectureError) -> Exporter:
-    """The exporter of an architecture that is not written here: a ready file, or optimum where it is installed."""
-    if checkpoint.onnx_file() is not None:
-        return OnnxFileExporter(checkpoint)
-    try:
-        return _optimum(checkpoint)
-    except MissingExtraError:
-        raise error from None
+def _asks_for_native(checkpoint: CheckpointDescription, name: ExporterName) -> bool:
+    has_weights = bool(checkpoint.weight_files())
+    return not checkpoint.is_static and (name == "native" or (name == "auto" and has_weights))
 
 
-def _static(checkpoint: CheckpointDescription, name: ExporterName) -> Exporter:
-    if name in ("onnx", "optimum"):
-        raise UnknownArchitectureError("a static embedding has no encoder to trace: leave --exporter out")
-    return StaticExporter(checkpoint)
+def _other(checkpoint: CheckpointDescription, name: ExporterName, adapter: Adapter | None) -> Exporter:
+    """The exporter of a static embedding, of a ready file, or through optimum; none of them merges an adapter."""
+    if adapter is not None and adapter.name:
+        found = f"{checkpoint.folder} has an adapter ({adapter.name}), which only the native exporter applies"
+        raise ExportError(f"{found}. Merge it into the model (PEFT's merge_and_unload) and give what that saves")
+    if checkpoint.is_static:
+        if name in {"onnx", "optimum"}:
+            raise UnknownArchitectureError("a static embedding has no encoder to trace: leave --exporter out")
+        return StaticExporter(checkpoint)
+    if name == "optimum":
+        part = import_part("embed_plugin.export.traced.exporter", extra="optimum")
+        return cast("Exporter", part.OptimumExporter(checkpoint))
+    return OnnxFileExporter(checkpoint)
 
 
 def is_native(checkpoint: CheckpointDescription) -> bool:
@@ -91,8 +98,3 @@ def is_native(checkpoint: CheckpointDescription) -> bool:
     except UnknownArchitectureError:
         return False
     return True
-
-
-def _optimum(checkpoint: CheckpointDescription) -> Exporter:
-    part = import_part("embed_plugin.export.traced.exporter", extra="optimum")
-    return cast("Exporter", part.OptimumExporter(checkpoint))

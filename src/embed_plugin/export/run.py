@@ -17,6 +17,7 @@ from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
+from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.outputs.vector import VectorOutput
     from embed_plugin.model.canaries import CheckedOn
+    from embed_plugin.model.known_models import Prefixes
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -117,13 +119,14 @@ class _Export:
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.exporter = choose_exporter(checkpoint, settings.exporter)
+        self.adapter = choose_adapter(checkpoint, settings.adapter)
+        self.exporter = choose_exporter(checkpoint, settings.exporter, self.adapter)
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
             found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
             raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
         self.output = self.read_output()
         self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
-        self.prefixes = choose_prefixes(checkpoint, settings.query_prefix, settings.document_prefix)
+        self.prefixes = self.choose_prefixes()
         self.tokenizer = self.read_tokenizer()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
@@ -150,6 +153,14 @@ class _Export:
             spec = write_manifest(self.folder, self.passed(gate, spec))
         shutil.rmtree(self.exact)
         return spec
+
+    def choose_prefixes(self) -> Prefixes:
+        """Both prefixes: the settings', else the adapter's own for every text, else the model's."""
+        task = self.adapter.prefix if self.adapter else None
+        query, document = self.settings.query_prefix, self.settings.document_prefix
+        return choose_prefixes(
+            self.checkpoint, task if query is None else query, task if document is None else document
+        )
 
     def read_output(self) -> VectorOutput:
         """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
@@ -242,6 +253,7 @@ class _Export:
             provenance={
                 "exporter": self.exporter.name,
                 "machine": platform.machine(),
+                **({"adapter": self.adapter.facts()} if self.adapter and self.adapter.name else {}),
                 **done,
                 **({"prompts": prompts} if prompts else {}),
                 "versions": {package: version(package) for package in packages},

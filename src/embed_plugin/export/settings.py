@@ -22,6 +22,8 @@ class ExportSettings:
         precision: ``int8`` or ``fp32``.
         exporter: ``native`` needs no more than the extra ``export``, nor does ``onnx``, which takes a ready ONNX file;
             ``optimum`` covers more architectures; ``auto`` is the first of these that covers the checkpoint.
+        adapter: The checkpoint's adapter to merge: a task of jina-embeddings-v3, or a folder with a PEFT adapter; None:
+            the PEFT adapter that lies beside the weights, if there is one.
         calibration: A file of lines, a ``.jsonl`` file or a folder, read beside the built-in texts; None: those alone.
         query_prefix: Overrides the checkpoint's prefix and the known one; None: keeps them.
         document_prefix: The same for documents.
@@ -36,6 +38,7 @@ class ExportSettings:
 
     precision: Precision = "int8"
     exporter: ExporterName = "auto"
+    adapter: str | None = None
     calibration: Path | None = None
     query_prefix: str | None = None
     document_prefix: str | None = None

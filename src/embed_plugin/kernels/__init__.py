@@ -12,12 +12,26 @@ without them, the same steps are onnxruntime's own operators. A session loads th
   weights + correction) + terms[1:] @ term_weights + bias``, with int8 weights that are packed as
   :mod:`embed_plugin.export.int8.kernel_graph` does it, and a correction of -128 times the sum of a column's weights.
 - ``ProductGeluQuantise(..., kept)``: the GELU of that, as rows and terms.
-- ``AddNormQuantise(a, b, gamma, beta, kept)``, attribute ``epsilon``: the layer norm of ``a + b``, as float32, and as
-  rows and terms.
+- ``ProductGateQuantise(..., kept)``, attributes ``activation`` (0 GELU, 1 its tanh form, 2 SiLU, 3 ReLU) and ``gated``:
+  the activation of a product, as rows and terms; if gated, the first half of its columns times the activation of the
+  second.
+- ``AddNormQuantise(a, b, gamma, beta, kept)``, attributes ``epsilon`` and ``rms``: the layer norm of ``a + b``, as
+  float32, and as rows and terms. A beta may be empty: there is none. With ``rms``, which may be left out, no mean is
+  subtracted: the norm of the root mean square. Both hold for the other norms, too.
+- ``AddThenNormQuantise(a, b, gamma, beta, kept)``: ``a + b`` as float32, and its norm as rows and terms.
 - ``AttentionQuantise(q, k, v, kept)``, attribute ``num_heads``, heads of 16 to 256 channels, a multiple of 16:
   ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms.
-- ``NormRows(x, gamma, beta)``, attribute ``epsilon``: the layer norm of ``x``.
+- ``RuleAttentionQuantise(q, k, v, bias, kept)``, attributes ``num_heads``, ``kv_heads``, each of which serves as many
+  neighbouring heads of queries, ``scale`` of the scores, ``causal`` and ``window``, the most positions between a query
+  and a key that it sees, -1 for any: attention of queries from position 0 on, no more than keys. The bias is empty or
+  ``(num_heads, 2 * positions - 1)`` and added to the scaled scores: column ``positions - 1 + j - i`` for query ``i``
+  and key ``j``.
+- ``RotateHeads(x, cosines, sines, gamma)``, attributes ``num_heads`` and ``epsilon``: channel ``i`` of each head of
+  ``(n, length, heads * d)`` turned with channel ``i + d / 2`` by the angles of its position, ``(positions, d / 2)``;
+  before that the head's RMS norm, unless gamma is empty.
+- ``NormRows(x, gamma, beta)``: the layer norm of ``x``, or with ``rms`` its RMS norm.
 - ``SumTokens(x)``: the sum of each text's tokens, ``(n, length, h)`` to ``(n, 1, h)``.
+- ``MultiplyColumn(x, weight)``: ``weight @ x``, ``(n, in, 1)`` by ``(out, in)`` to ``(n, out, 1)``.
 - ``UnitRows(x)``, attribute ``epsilon``: ``x / sqrt(sum(x ** 2) + epsilon)`` of each row.
 
 A row's result does not depend on the other rows in the call, nor on the threads of the session, which share the work.

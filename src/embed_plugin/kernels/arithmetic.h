@@ -53,11 +53,13 @@ typedef struct {
   float *result;
 } Product;
 
-/* y = LayerNorm(a + b) of `count` rows; b may be null, for LayerNorm(a). */
+/* y = LayerNorm(a + b) of `count` rows, or RMSNorm(a + b), which subtracts no mean; b may be null, for a norm of a alone, and
+ * beta, for one without a bias. */
 typedef struct {
   const float *a, *b, *gamma, *beta;
   float *y;
-  int64_t count, width;
+  float *normed; /* memory for one row, where y is to keep a + b; else null */
+  int64_t count, width, rms;
   float epsilon;
 } Norm;
 
@@ -78,6 +80,46 @@ static inline Attention attention_of(const Attention *call, int64_t text, int64_
   return one;
 }
 
+/* Attention where a query's position says which keys it sees, and what distance adds to a score. The first query is at
+ * position 0; there are no more queries than keys. */
+typedef struct {
+  const float *q, *k, *v; /* (texts, rows, heads * size); (texts, keys, kv_heads * size) */
+  const float *bias;      /* (heads, 2 * positions - 1), of key j and query i in column positions - 1 + j - i; or null */
+  int64_t texts, rows, keys, heads, kv_heads, size, positions;
+  int64_t causal, window; /* window: the most positions between a query and a key that it sees; negative: any */
+  float scale;
+} RuleAttention;
+
+/* Keys that a query sees, of `keys`: from `first` to before `end`, which never decrease from one query to the next. */
+typedef struct {
+  int64_t first, end;
+} Seen;
+
+static inline Seen seen_by(const RuleAttention *call, int64_t query) {
+  const int64_t last = call->causal ? query : call->window < 0 ? call->keys - 1 : query + call->window;
+  const int64_t first = call->window < 0 ? 0 : query - call->window;
+  return (Seen){first < 0 ? 0 : first, least(last + 1, call->keys)};
+}
+
+/* As attributes of operators have them. */
+typedef enum { GELU, GELU_TANH, SILU, RELU, ACTIVATIONS } Activation;
+
+/* What becomes of rows of a product: the activation of `width` values, or, of rows twice as wide, the product of the first
+ * half with the activation of the second. */
+typedef struct {
+  Activation activation;
+  int gated;
+} Gate;
+
+/* x (texts, tokens, heads * size), whose heads turn by their token's position: channel i with channel i + size / 2. */
+typedef struct {
+  const float *x, *cosines, *sines; /* cosines, sines: (positions, size / 2) */
+  const float *gamma;               /* (size,): of an RMSNorm of each head before it turns; or null */
+  float *y;
+  int64_t texts, tokens, heads, size;
+  float epsilon;
+} Rotation;
+
 /* Those that return an int return 0, and have done nothing, if there is no memory. */
 typedef struct {
   const char *name;
@@ -90,6 +132,10 @@ typedef struct {
   int (*attend_heads)(const Attention *call, float *rows); /* of one text, as floats: (rows, width) */
   void (*sum_rows)(const float *x, int64_t count, int64_t width, float *y); /* one row of `width` sums */
   void (*scale_to_unit)(const float *x, int64_t width, float epsilon, float *y); /* x / sqrt(sum(x ** 2) + epsilon) */
+  int (*attend_by_rule)(const RuleAttention *call, const Kept *kept, Rows out);
+  void (*gate)(const Gate *gate, const Kept *kept, float *x, int64_t count, Rows out); /* x is written over */
+  void (*rotate)(const Rotation *call);
+  void (*multiply_rows)(const float *rows, int64_t count, int64_t width, const float *x, float *y); /* each row times x */
 } Arithmetic;
 
 /* The best table that this CPU can run, or the one that the environment variable of embed_plugin/cpu/classes.py names. */

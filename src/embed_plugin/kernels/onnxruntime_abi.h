@@ -87,6 +87,7 @@ static inline OrtStatus *ort_float_attribute(OrtApi ort, const OrtKernelInfo *in
 static inline OrtStatus *ort_int_attribute(OrtApi ort, const OrtKernelInfo *info, const char *name, int64_t *value) {
   return ORT_CALL(ort, 86, const OrtKernelInfo *, const char *, int64_t *)(info, name, value);
 }
+static inline void ort_release_status(OrtApi ort, OrtStatus *status) { ((void (*)(OrtStatus *))ort[93])(status); }
 static inline OrtStatus *ort_input(OrtApi ort, OrtKernelContext *context, size_t index, const OrtValue **value) {
   return ORT_CALL(ort, 90, OrtKernelContext *, size_t, const OrtValue **)(context, index, value);
 }

@@ -1,4 +1,6 @@
 /* QuantisedProduct and ProductGeluQuantise: their inputs and outputs. */
+#include "product.h"
+
 #include "operators.h"
 #include "pieces.h"
 #include "quantise.h"
@@ -9,8 +11,7 @@ enum { BLOCK = 96, SCRATCH_BYTES = 1 << 19 };
 enum { ACTIVATING = 64 }; /* about so many multiplications take as long as one value's GELU */
 enum { UNIT_COLUMNS = 64 }; /* four panels, which is what any instruction set sums at a time, or a multiple of it */
 
-/* Inputs 0 to 6: rows, terms, weights, correction, multiplier, term_weights, bias. */
-static OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, Product *p, Tensor *rows) {
+OrtStatus *read_product(const Kernel *kernel, OrtKernelContext *context, Product *p, Tensor *rows) {
   Tensor terms, weights, correction, multiplier, term_weights, bias;
   TRY(read_input(kernel, context, 0, rows));
   TRY(read_input(kernel, context, 1, &terms));
@@ -99,8 +100,7 @@ OrtStatus *quantised_product(void *instance, OrtKernelContext *context) {
   return multiply(kernel, context, &p);
 }
 
-/* Rows whose results, as floats, stay in the second cache until they are quantised: whole blocks of either product. */
-static int64_t rows_at_a_time(int64_t columns) {
+int64_t rows_at_a_time(int64_t columns) {
   const int64_t fitting = SCRATCH_BYTES / ((int64_t)sizeof(float) * columns);
   return fitting < BLOCK ? BLOCK : fitting / BLOCK * BLOCK;
 }

@@ -1,5 +1,6 @@
 /* The entry point that onnxruntime calls in the library, and the description of each operator. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "tensor.h"
 
 enum { MOST_HEADS = 1024 };
+#define MOST_SCALE 1e6f
 
 /* One letter an input or output: f is float, b uint8, s int8, n int32, i int64. */
 typedef struct {
@@ -53,17 +55,61 @@ static OrtStatus *create_plain(const OrtCustomOp *op, OrtApi ort, const OrtKerne
   return new_kernel(op, ort, (Kernel){0}, kernel);
 }
 
+/* An attribute that graphs may leave out: then it is 0. */
+static int64_t optional_int(OrtApi ort, const OrtKernelInfo *info, const char *name) {
+  int64_t value = 0;
+  OrtStatus *status = ort_int_attribute(ort, info, name, &value);
+  if (!status) return value;
+  ort_release_status(ort, status);
+  return 0;
+}
+
+/* An attribute that must be there, and within bounds. */
+static OrtStatus *read_int(OrtApi ort, const OrtKernelInfo *info, const char *name, int64_t from, int64_t to, int64_t *value) {
+  TRY(ort_int_attribute(ort, info, name, value));
+  if (*value >= from && *value <= to) return NULL;
+  char message[96];
+  snprintf(message, sizeof message, "embed_plugin: %s must be %lld to %lld", name, (long long)from, (long long)to);
+  return ort_status(ort, ORT_INVALID_ARGUMENT, message);
+}
+
 static OrtStatus *create_with_epsilon(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
-  Kernel values = {0};
+  Kernel values = {.rms = optional_int(ort, info, "rms")};
   TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
   return new_kernel(op, ort, values, kernel);
 }
 
 static OrtStatus *create_attention(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
   Kernel values = {0};
-  TRY(ort_int_attribute(ort, info, "num_heads", &values.heads));
-  if (values.heads < 1 || values.heads > MOST_HEADS)
-    return ort_status(ort, ORT_INVALID_ARGUMENT, "AttentionQuantise: num_heads must be 1 to 1024");
+  TRY(read_int(ort, info, "num_heads", 1, MOST_HEADS, &values.heads));
+  return new_kernel(op, ort, values, kernel);
+}
+
+static OrtStatus *create_rule_attention(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  Kernel values = {0};
+  TRY(read_int(ort, info, "num_heads", 1, MOST_HEADS, &values.heads));
+  TRY(read_int(ort, info, "kv_heads", 1, MOST_HEADS, &values.kv_heads));
+  TRY(read_int(ort, info, "causal", 0, 1, &values.causal));
+  TRY(read_int(ort, info, "window", -1, MOST_KEYS, &values.window));
+  TRY(ort_float_attribute(ort, info, "scale", &values.scale));
+  if (values.heads % values.kv_heads != 0)
+    return ort_status(ort, ORT_INVALID_ARGUMENT, "RuleAttentionQuantise: num_heads must be a multiple of kv_heads");
+  if (!(values.scale > 0 && values.scale <= MOST_SCALE))
+    return ort_status(ort, ORT_INVALID_ARGUMENT, "RuleAttentionQuantise: scale must be positive, and at most 1e6");
+  return new_kernel(op, ort, values, kernel);
+}
+
+static OrtStatus *create_gate(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  Kernel values = {0};
+  TRY(read_int(ort, info, "activation", 0, ACTIVATIONS - 1, &values.activation));
+  TRY(read_int(ort, info, "gated", 0, 1, &values.gated));
+  return new_kernel(op, ort, values, kernel);
+}
+
+static OrtStatus *create_rotation(const OrtCustomOp *op, OrtApi ort, const OrtKernelInfo *info, void **kernel) {
+  Kernel values = {0};
+  TRY(read_int(ort, info, "num_heads", 1, MOST_HEADS, &values.heads));
+  TRY(ort_float_attribute(ort, info, "epsilon", &values.epsilon));
   return new_kernel(op, ort, values, kernel);
 }
 
@@ -105,6 +151,16 @@ static const Operator operators[] = {
     /* x -> y */
     OPERATOR("SumTokens", create_plain, sum_tokens, "f", "f"),
     OPERATOR("UnitRows", create_with_epsilon, unit_rows, "f", "f"),
+    /* a, b, gamma, beta, kept -> a + b, rows, terms */
+    OPERATOR("AddThenNormQuantise", create_with_epsilon, add_then_norm_quantise, "ffffi", "fbf"),
+    /* q, k, v, bias, kept -> rows, terms */
+    OPERATOR("RuleAttentionQuantise", create_rule_attention, rule_attention_quantise, "ffffi", "bf"),
+    /* as ProductGeluQuantise */
+    OPERATOR("ProductGateQuantise", create_gate, product_gate_quantise, "bfsnfffi", "bf"),
+    /* x, cosines, sines, gamma -> y */
+    OPERATOR("RotateHeads", create_rotation, rotate_heads, "ffff", "f"),
+    /* x, weight -> y */
+    OPERATOR("MultiplyColumn", create_plain, multiply_column, "ff", "f"),
 };
 
 enum { OPERATORS = sizeof operators / sizeof *operators, MOST_THREADS = 64 };

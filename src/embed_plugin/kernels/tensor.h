@@ -19,6 +19,8 @@ typedef struct {
   const Arithmetic *arithmetic;
   int64_t heads, threads; /* threads: of the session, for one call */
   float epsilon;
+  int64_t rms, kv_heads, causal, window, activation, gated;
+  float scale;
 } Kernel;
 
 /* Return the status if it is a failure; the caller of the operator releases it. */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,9 @@ from conftest import make_checkpoint
 from embed_plugin import UnknownArchitectureError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.architectures import registry
-from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.bert_like.bert import BERT
+from embed_plugin.export.architectures.jina_bert import JINA_BERT
+from embed_plugin.export.architectures.jina_v3 import JINA_V3
 from embed_plugin.export.architectures.registry import ARCHITECTURES, find_architecture
 from embed_plugin.export.checkpoint.description import read_description
 
@@ -20,10 +21,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_each_model_type_has_one_architecture() -> None:
-    types = Counter(model_type for family in ARCHITECTURES for model_type in family.model_types)
-    assert set(types) >= {"bert", "roberta", "xlm-roberta", "nomic_bert"}
-    assert max(types.values()) == 1
+def test_each_model_type_has_one_architecture_without_code_of_the_checkpoints_own() -> None:
+    for model_type in {each for family in ARCHITECTURES for each in family.model_types}:
+        families = [family for family in ARCHITECTURES if model_type in family.model_types]
+        known = [family for family in families if family.find_unwritten({"model_type": model_type}) is None]
+        assert len(known) == 1, model_type
+
+
+@pytest.mark.parametrize(
+    ("model_type", "code", "architecture"),
+    [
+        ("bert", None, BERT),
+        ("bert", "jinaai/jina-bert-implementation--modeling_bert.JinaBertModel", JINA_BERT),
+        ("bert", "jinaai/jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel", JINA_BERT),
+        ("xlm-roberta", None, BERT),
+        ("xlm-roberta", "jinaai/xlm-roberta-flash-implementation--modeling_lora.XLMRobertaLoRA", JINA_V3),
+        ("jina_embeddings_v3", None, JINA_V3),
+    ],
+)
+def test_the_code_tells_families_of_one_model_type_apart(
+    tmp_path: Path, model_type: str, code: str | None, architecture: object
+) -> None:
+    auto_map: dict[str, Any] = {"auto_map": {"AutoModel": code}} if code else {}
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", model_type=model_type, **auto_map)
+    assert find_architecture(read_description(checkpoint)) is architecture
 
 
 def test_a_registered_architecture_is_all_that_an_export_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

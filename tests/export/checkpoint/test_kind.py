@@ -109,13 +109,6 @@ def test_packed_weights_are_refused(tmp_path: Path) -> None:
         require_embedder(read_description(folder))
 
 
-def test_an_adapter_beside_the_weights_is_refused(tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint")
-    (checkpoint / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA"}))
-    with pytest.raises(ExportError, match=r"adapter_config\.json says that an adapter .*merge_and_unload"):
-        export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32"))
-
-
 def test_modules_without_pooling_say_nothing_of_pooling(tmp_path: Path) -> None:
     checkpoint = write(make_checkpoint(tmp_path / "checkpoint"), f"{MODELS}.Transformer", f"{MODELS}.Normalize")
     with pytest.raises(ExportError, match=r"lists Transformer, Normalize and no Pooling"):

@@ -40,6 +40,7 @@ ROWS = [
     *[(f"intfloat/multilingual-e5-{size}", b"query: ", b"passage: ") for size in ("small", "base", "large")],
     ("nomic-ai/nomic-embed-text-v1", b"search_query: ", b"search_document: "),
     ("nomic-ai/nomic-embed-text-v1.5", b"search_query: ", b"search_document: "),
+    ("nomic-ai/nomic-embed-text-v2-moe", b"search_query: ", b"search_document: "),
     ("sentence-transformers/all-MiniLM-L6-v2", b"", b""),
     ("sentence-transformers/all-MiniLM-L12-v2", b"", b""),
     *[(f"thenlper/gte-{size}", b"", b"") for size in ("small", "base", "large")],

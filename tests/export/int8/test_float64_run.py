@@ -80,3 +80,18 @@ def test_own_operators_are_those_of_onnxruntime(operator: str) -> None:
     ((_, found),) = run_in_float64(model, ["y"], [ids])
     expected = open_session(model.SerializeToString()).run(None, {"input_ids": ids})[0]
     np.testing.assert_allclose(found[0], expected, atol=2e-6)
+
+
+def test_rows_are_added_where_onnxruntime_adds_them() -> None:
+    rng = np.random.default_rng(3)
+    constants = {"data": rng.standard_normal((5, 4), np.float32), "rows": rng.standard_normal((3, 4), np.float32)}
+    graph = GraphBuilder()
+    places = graph.node("Unsqueeze", "places", "input_ids", graph.weight("last", [-1], np.int64))
+    names = [graph.weight(name, values) for name, values in constants.items()]
+    graph.node("ScatterND", "embedding", names[0], places, names[1], reduction="add")
+    model, ids = graph.model(4), np.array([4, 1, 4])
+    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, [3]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, [5, 4]))
+    ((_, found),) = run_in_float64(model, ["embedding"], [ids])
+    expected = open_session(model.SerializeToString()).run(None, {"input_ids": ids})[0]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6)

@@ -77,11 +77,13 @@ def test_attention_is_one_operator_where_the_kernels_take_its_heads(tmp_path: Pa
     assert Encoder.load(tmp_path / "model").encode_documents(TEXTS).shape == (4, width)
 
 
-def test_another_gelu_keeps_its_operator(tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "checkpoint", hidden_act="gelu_new")
+@pytest.mark.parametrize("hidden_act", ["gelu_new", "relu"])
+def test_another_activation_is_computed_with_its_product(tmp_path: Path, hidden_act: str) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", hidden_act=hidden_act)
     export(str(checkpoint), tmp_path / "model", ExportSettings(min_cosine=0.9))
     found = operators(graph_of(tmp_path / "model"))
-    assert (found["Gelu"], found["ProductGeluQuantise"], found["QuantisedProduct"]) == (2, 0, 12)
+    assert (found["ProductGateQuantise"], found["ProductGeluQuantise"], found["QuantisedProduct"]) == (2, 0, 10)
+    assert found["Gelu"] + found["Relu"] == 0
 
 
 def test_fp32_has_one_graph(tiny_model: Callable[..., Path]) -> None:

@@ -59,10 +59,57 @@ def test_another_division_is_left(graph: onnx.GraphProto) -> None:
     assert ordered_sums(graph) == {}
 
 
-def test_a_norm_over_another_axis_or_without_a_bias_is_left() -> None:
+def test_a_norm_over_another_axis_or_with_its_moments_is_left() -> None:
     along = helper.make_node("LayerNormalization", ["x", "scale", "bias"], ["y"], axis=1)
-    without = helper.make_node("LayerNormalization", ["x", "scale"], ["z"])
-    assert ordered_sums(graph_of(along, without)) == {}
+    moments = helper.make_node("LayerNormalization", ["x", "scale", "bias"], ["z", "mean"])
+    assert ordered_sums(graph_of(along, moments)) == {}
+
+
+def test_norms_without_a_bias_or_a_mean_are_found() -> None:
+    plain = helper.make_node("LayerNormalization", ["x", "scale"], ["y"], epsilon=0.5)
+    rms = helper.make_node("RMSNormalization", ["x", "scale"], ["z"], epsilon=0.25)
+    found = ordered_sums(graph_of(plain, rms))
+    assert [found[name].inputs for name in "yz"] == [["x", "scale", ""]] * 2
+    assert [found[name].attributes for name in "yz"] == [{"epsilon": 0.5}, {"epsilon": 0.25, "rms": 1}]
+
+
+def rotation(**attributes: float) -> onnx.NodeProto:
+    inputs = ["x", "start", "cosines", "sines"]
+    return helper.make_node("RotaryEmbedding", inputs, ["y"], domain="com.microsoft", num_heads=2, **attributes)  # type: ignore[arg-type]
+
+
+def rotated_graph(start: list[int], node: onnx.NodeProto) -> onnx.GraphProto:
+    tensor = helper.make_tensor("start", onnx.TensorProto.INT64, [len(start)], start)
+    return helper.make_graph([node], "some", [], [], [tensor])
+
+
+def test_rotations_are_found() -> None:
+    found = ordered_sums(rotated_graph([0], rotation()))["y"]
+    assert (found.operator, found.inputs) == ("RotateHeads", ["x", "cosines", "sines", ""])
+    assert found.attributes == {"num_heads": 2, "epsilon": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("start", "node"),
+    [
+        ([1], rotation()),
+        ([0, 1], rotation()),
+        ([0], rotation(interleaved=1)),
+        ([0], rotation(rotary_embedding_dim=8)),
+        ([0], rotation(scale=2.0)),
+    ],
+)
+def test_rotations_of_another_kind_are_left(start: list[int], node: onnx.NodeProto) -> None:
+    assert ordered_sums(rotated_graph(start, node)) == {}
+
+
+def test_a_weight_on_the_left_of_what_are_no_columns_is_left() -> None:
+    weight = helper.make_tensor("weight", onnx.TensorProto.FLOAT, [1, 1], [2.0])
+    node = helper.make_node("MatMul", ["weight", "x"], ["y"])
+    assert ordered_sums(helper.make_graph([node], "some", [], [], [weight])) == {}
+    column = helper.make_node("MatMul", ["weight", "column"], ["y"])
+    found = ordered_sums(helper.make_graph([column], "some", [], [], [weight]))["y"]
+    assert (found.operator, found.inputs) == ("MultiplyColumn", ["column", "weight"])
 
 
 def test_a_product_with_other_constants_is_no_sum() -> None:

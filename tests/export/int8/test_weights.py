@@ -65,3 +65,11 @@ def test_weights_of_one_activation_are_as_they_would_be_alone() -> None:
         assert (found.rows == alone.rows).all()
         assert (found.scales == alone.scales).all()
         assert (found.term_weights == alone.term_weights).all()
+
+
+def test_without_rows_weights_are_rounded_to_the_nearest() -> None:
+    activation = describe(np.zeros((0, 8)))
+    weight = drawn(3, 8).astype(np.float32)
+    (found,) = quantise_weights([weight], activation)
+    assert activation.kept == ()
+    assert np.abs(found.rows * found.scales[:, None] - weight).max() <= found.scales.max() * 0.501

@@ -21,6 +21,7 @@ class Family:
         dense: Widths of the dense layers behind the pooling, from the hidden size on.
         dtype: Of the stored weights; vectors are computed in fp32 with what is stored.
         positions: Token limit.
+        lora: Settings of a PEFT adapter that is saved beside the weights, and takes part in the vectors; None: none.
         spread: Standard deviation of the random weights; less where scores are not scaled, or attention has one winner.
     """
 
@@ -31,6 +32,7 @@ class Family:
     dense: tuple[int, ...] = ()
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     positions: int = POSITIONS
+    lora: dict[str, Any] | None = None
     spread: float = 0.3
 
 
@@ -106,6 +108,19 @@ FAMILIES: dict[str, Family] = {
         "albert", {"embedding_size": 16, "num_hidden_layers": 4, "num_hidden_groups": 2, "inner_group_num": 2}
     ),
     "bert": Family("bert", pooling="cls", dtype="float16"),
+    "bert-lora": Family(
+        "bert",
+        {"max_position_embeddings": 96},
+        positions=96,
+        lora={
+            "r": 2,
+            "lora_alpha": 6,
+            "use_rslora": True,
+            "alpha_pattern": {"layer.1.output.dense": 9},
+            "target_modules": ["query", "value", "dense", "word_embeddings"],
+            "exclude_modules": ["pooler.dense"],
+        },
+    ),
     "camembert": Family("camembert", {"max_position_embeddings": 130, "pad_token_id": 1}, positions=128),
     "distilbert": Family(
         "distilbert",
@@ -162,7 +177,15 @@ FAMILIES: dict[str, Family] = {
         },
         pooling="cls",
     ),
+    "jina-v3": Family("jina_embeddings_v3", {"layer_norm_eps": 1e-5, "pad_token_id": 1, "type_vocab_size": 1}),
     "mpnet": Family("mpnet", {"max_position_embeddings": 258, "pad_token_id": 1}),
+    "nomic": Family("nomic_bert", pooling="cls"),
+    "nomic-lora": Family(
+        "nomic_bert",
+        {"max_position_embeddings": 96},
+        positions=96,
+        lora={"r": 2, "lora_alpha": 3, "target_modules": ["q_proj", "v_proj", "o_proj", "gate_proj", "down_proj"]},
+    ),
     "qwen2": _decoder("qwen2", {**_SLIDING, "sliding_window": 7, "max_window_layers": 1, **_QWEN2}),
     "qwen2-both-ways": _decoder("qwen2", {"is_causal": False, "hidden_act": "gelu", **_QWEN2}),
     "qwen3": _decoder("qwen3", _turning(1_000_000.0)),

@@ -64,7 +64,7 @@ def random_model(name: str, family: Family) -> torch.nn.Module:
 
 
 def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
-    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32.
+    """Save the checkpoint as sentence-transformers does, and return it loaded again, in fp32, with its adapter.
 
     The tokenizer is set anew, for transformers takes Qwen2's words for every checkpoint of that model type.
     """
@@ -87,7 +87,22 @@ def save(name: str, family: Family, folder: Path) -> SentenceTransformer:
         SentenceTransformer(modules=[transformer, Pooling(size, family.pooling), *dense, Normalize()]).save(str(folder))
     model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     model[0].processor = wrapped
+    if family.lora is not None:
+        add_adapter(model, family, folder)
     return model
+
+
+def add_adapter(model: SentenceTransformer, family: Family, folder: Path) -> None:
+    """Give the model a random adapter, and save it beside the weights."""
+    from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - for families with an adapter alone
+
+    adapted = get_peft_model(model[0].auto_model, LoraConfig(**(family.lora or {})))
+    for parameter, values in adapted.named_parameters():
+        if "lora_" in parameter:
+            values.data = torch.randn_like(values) * 0.2
+    adapted.peft_config["default"].base_model_name_or_path = family.model_type
+    adapted.save_pretrained(str(folder))
+    model[0].auto_model = adapted.merge_and_unload()
 
 
 def vectors(model: SentenceTransformer, texts: Sequence[str]) -> np.ndarray:

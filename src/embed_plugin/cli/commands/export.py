@@ -28,6 +28,9 @@ class ExportOptions(OptionGroup, panel="Model"):
         Literal["auto", "native", "onnx", "optimum"],
         typer.Option(help="native: BERT, nomic, static; onnx: a ready file; optimum: more; auto: the first that can."),
     ] = "auto"
+    adapter: Annotated[
+        str | None, typer.Option(help="Merge this adapter: a task of jina-embeddings-v3, or a folder with PEFT's.")
+    ] = None
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None
     document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None
     max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None

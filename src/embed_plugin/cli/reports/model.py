@@ -50,6 +50,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "source": spec.source,
         "revision": spec.revision,
         "architecture": spec.architecture,
+        **_adapter_of(spec),
         "pooling": spec.pooling,
         "dimension": spec.dimension,
         "max tokens": spec.max_tokens,
@@ -62,6 +63,12 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "runs here": f"{machine['class']}, kernels {machine['kernels']}: {machine['reason']}",
     }
     return facts | _figures_of(spec)
+
+
+def _adapter_of(spec: ModelSpec) -> dict[str, object]:
+    """Return the adapter that was merged into the weights, if one was."""
+    adapter = spec.provenance.get("adapter")
+    return {"adapter": "{name}, {kind} of rank {rank}".format(**adapter)} if isinstance(adapter, dict) else {}
 
 
 def _figures_of_kind(each: Mapping[str, Any]) -> str:

@@ -44,6 +44,11 @@ def _all_written(config: Mapping[str, Any]) -> None:
     del config
 
 
+def _one_block(name: str) -> tuple[str, ...]:
+    """The whole tensor, as it is stored."""
+    return (name,)
+
+
 Config = TypeVar("Config", bound=ArchitectureConfig)
 
 
@@ -56,9 +61,12 @@ class Architecture(Generic[Config]):
         read_config: Reads the shape. Raises SourceError if a value is missing, UnknownArchitectureError for a variant
             that no exporter covers.
         build: Builds the fp32 graph; the weight source gives a tensor by its name in the checkpoint, as float32.
-        find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none.
+        find_unwritten: Finds a variant in ``config.json`` that ``build`` does not cover; None: there is none. The first
+            family of the model type that finds none is taken.
         word_table: Name of the word embeddings.
         prefixes: The prefixes that the names of all weights may have.
+        blocks: The names in transformers' class of the equal blocks of rows of a stored tensor, by which PEFT names
+            what an adapter changes; usually one block, of the same name.
         left_out: The beginnings of names, behind the prefix, of weights that take no part in the token vectors.
     """
 
@@ -69,3 +77,4 @@ class Architecture(Generic[Config]):
     word_table: str = "embeddings.word_embeddings.weight"
     prefixes: tuple[str, ...] = ("", "bert.", "roberta.", "xlm_roberta.", "model.")
     left_out: tuple[str, ...] = ()
+    blocks: Callable[[str], tuple[str, ...]] = _one_block

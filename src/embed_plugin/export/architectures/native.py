@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from embed_plugin.export.adapters.adapter import Adapter
     from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.outputs.output import Output
 
@@ -22,7 +23,7 @@ class NativeExporter:
     name = "native"
     packages: tuple[str, ...] = ()
 
-    def __init__(self, checkpoint: CheckpointDescription) -> None:
+    def __init__(self, checkpoint: CheckpointDescription, adapter: Adapter | None = None) -> None:
         self.family = find_architecture(checkpoint)
         self.architecture = checkpoint.model_type
         self.config = self.family.read_config(checkpoint)
@@ -31,6 +32,8 @@ class NativeExporter:
             word_table=self.family.word_table,
             prefixes=self.family.prefixes,
             left_out=self.family.left_out,
+            adapter=adapter,
+            blocks=self.family.blocks,
         )
         self.positions: int = self.config.positions
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.errors import UnknownArchitectureError
-from embed_plugin.export.architectures.albert import ALBERT
-from embed_plugin.export.architectures.bert import BERT
+from embed_plugin.export.architectures.bert_like.albert import ALBERT
+from embed_plugin.export.architectures.bert_like.bert import BERT
+from embed_plugin.export.architectures.bert_like.distilbert import DISTILBERT
+from embed_plugin.export.architectures.bert_like.electra import ELECTRA
+from embed_plugin.export.architectures.bert_like.mpnet import MPNET
 from embed_plugin.export.architectures.decoders.decoder import DECODER
 from embed_plugin.export.architectures.decoders.gemma3 import GEMMA3
-from embed_plugin.export.architectures.distilbert import DISTILBERT
-from embed_plugin.export.architectures.electra import ELECTRA
 from embed_plugin.export.architectures.eurobert import EUROBERT
+from embed_plugin.export.architectures.jina_bert import JINA_BERT
+from embed_plugin.export.architectures.jina_v3 import JINA_V3
 from embed_plugin.export.architectures.modernbert import MODERNBERT
-from embed_plugin.export.architectures.mpnet import MPNET
 from embed_plugin.export.architectures.new import NEW
 from embed_plugin.export.architectures.nomic import NOMIC
 from embed_plugin.export.architectures.t5 import T5
@@ -36,12 +38,15 @@ ARCHITECTURES: tuple[Architecture[Any], ...] = (
     ELECTRA,
     EUROBERT,
     GEMMA3,
+    JINA_BERT,
+    JINA_V3,
     MODERNBERT,
     MPNET,
     NEW,
     NOMIC,
     T5,
 )
+"""``find_unwritten`` tells families of one model type apart; where it is none of them, the message is the first's."""
 
 OTHER_EXPORTER = (
     "The exporter through optimum may know it: in an environment of its own, run  pip install 'embed-plugin[optimum]'  "
@@ -57,19 +62,22 @@ def find_architecture(checkpoint: CheckpointDescription) -> Architecture[Any]:
         SourceError: ``config.json`` cannot be read.
     """
     config, model_type = checkpoint.config.object(), checkpoint.model_type
-    found = next((family for family in ARCHITECTURES if model_type in family.model_types), None)
-    if found is None:
+    families = [family for family in ARCHITECTURES if model_type in family.model_types]
+    if not families:
         raise _unknown(f"architecture {model_type!r}", config, optimum=model_type in OPTIMUM_KNOWS)
-    unwritten = found.find_unwritten(config)
-    if unwritten is not None:
-        raise _unknown(unwritten.what, config, optimum=unwritten.optimum)
-    return found
+    refusals = []
+    for family in families:
+        unwritten = family.find_unwritten(config)
+        if unwritten is None:
+            return family
+        refusals.append(unwritten)
+    raise _unknown(refusals[0].what, config, optimum=refusals[0].optimum)
 
 
 def _unknown(what: str, config: Mapping[str, object], *, optimum: bool) -> UnknownArchitectureError:
     """The error for a model without a graph, which names the other exporter if that may know it."""
     if optimum:
-        known = ", ".join(model_type for family in ARCHITECTURES for model_type in family.model_types)
+        known = ", ".join(dict.fromkeys(each for family in ARCHITECTURES for each in family.model_types))
         message = f"{what} is not known to the native exporter (it knows {known})"
         return UnknownArchitectureError(f"{message}. {OTHER_EXPORTER}")
     own_code = "; the checkpoint brings code for it (auto_map), which is never run" if "auto_map" in config else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import SourceError
-from embed_plugin.export.checkpoint.description import DENSE
-from embed_plugin.export.checkpoint.files import TORCH_WEIGHTS, VOCABULARY_FILES, WEIGHTS
+from embed_plugin.export.checkpoint.description import DENSE, read_json_file
+from embed_plugin.export.checkpoint.files import ADAPTER, ADAPTER_WEIGHTS, TORCH_WEIGHTS, VOCABULARY_FILES, WEIGHTS
 from embed_plugin.export.checkpoint.output import dense_weights
 from embed_plugin.export.checkpoint.torch_file.archive import conversion
 from embed_plugin.export.checkpoint.vocabulary import conversion_of_tokenizer, has_tokenizer
@@ -30,6 +30,7 @@ def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
             f"{source}: {folder} is a model folder already ({MANIFEST}), and a checkpoint is what becomes one: use it "
             "as it is, or export its checkpoint again"
         )
+    _refuse_adapter_alone(checkpoint, source)
     if not checkpoint.config.is_there and not checkpoint.is_static:
         raise SourceError(
             f"{source}: no config.json in {encoder}. Give the folder (or model) that holds config.json, "
@@ -47,6 +48,17 @@ def require_complete(checkpoint: CheckpointDescription, *, source: str) -> None:
     for module in checkpoint.modules:
         if module.kind == DENSE and not dense_weights(folder / module.path).is_file():
             raise SourceError(_no_weights(folder / module.path, source))
+
+
+def _refuse_adapter_alone(checkpoint: CheckpointDescription, source: str) -> None:
+    """Refuse an adapter without the weights that it changes, naming the model that has them."""
+    adapter = read_json_file(checkpoint.folder / ADAPTER)
+    if adapter.is_there and not (checkpoint.folder / WEIGHTS).is_file() and not checkpoint.shard_index.is_there:
+        base = adapter.object().get("base_model_name_or_path") or "another model"
+        raise SourceError(
+            f"{source}: an adapter ({ADAPTER}) of {base}, whose weights are not in {checkpoint.folder}. Fetch {base}, "
+            f"and put both files of the adapter ({ADAPTER}, {ADAPTER_WEIGHTS}) beside its weights"
+        )
 
 
 def _absent(checkpoint: CheckpointDescription) -> list[str]:

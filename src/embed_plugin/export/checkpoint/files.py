@@ -13,6 +13,7 @@ MODULES = "modules.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"
@@ -28,6 +29,7 @@ _OF_ENCODER = (
     SPECIAL_TOKENS,
     "sentence_*_config.json",
     ADAPTER,
+    ADAPTER_WEIGHTS,
     WEIGHTS,
     SHARDS,
     SHARD_INDEX,
@@ -37,6 +39,8 @@ NEEDED_FILES: tuple[str, ...] = (
     *(f"0_*/{name}" for name in _OF_ENCODER),
     MODULES,
     SENTENCE_TRANSFORMERS,
+    f"*/{ADAPTER}",
+    f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",

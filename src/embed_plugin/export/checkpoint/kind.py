@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError
+from embed_plugin.export.adapters.stacked import JINA_V3_CODE
 from embed_plugin.export.checkpoint.description import POOLING
-from embed_plugin.export.checkpoint.files import ADAPTER, MODULES
+from embed_plugin.export.checkpoint.files import MODULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,10 @@ _OF_ARCHITECTURE = {
 }
 """By the end of the class name; any other class named ``...For...`` is for another task too."""
 
+_KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
+"""A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
+export makes too; by the class of the model in ``auto_map``."""
+
 REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
 
 
@@ -57,29 +62,27 @@ def require_embedder(checkpoint: CheckpointDescription) -> None:
         ExportError: it is something else; the message names it and the file that states it.
         SourceError: a file cannot be read.
     """
-    folder = checkpoint.folder
-    _refuse_modules(folder / MODULES, [module.type for module in checkpoint.modules])
+    _refuse_modules(checkpoint, [module.type for module in checkpoint.modules])
     task = checkpoint.transformer_settings().get("transformer_task")
     if task in _OF_TASK:
         _refuse(checkpoint.transformer.path, f"its transformer_task is {task!r}", _OF_TASK[task])
     config = checkpoint.config.object_if_there()
     if POOLING not in checkpoint.kinds:
         _refuse_other_models(checkpoint, config.get("architectures"))
-    adapter = checkpoint.encoder / ADAPTER
-    if adapter.is_file():
-        found = f"{adapter} says that an adapter (PEFT) changes the weights, which neither exporter applies"
-        raise ExportError(f"{found}. Merge it into the model (merge_and_unload) and give what that saves")
     if "quantization_config" in config:
         found = f"{checkpoint.config.path} has a quantization_config"
         raise ExportError(f"{found}: its weights are packed integers. Give the checkpoint before it was quantised")
 
 
-def _refuse_modules(path: Path, modules: list[str]) -> None:
+def _refuse_modules(checkpoint: CheckpointDescription, modules: list[str]) -> None:
+    path = checkpoint.folder / MODULES
     for module in modules:
         kind = COLBERT if module.startswith("pylate.") else _OF_MODULE.get(module.rsplit(".", 1)[-1])
         if kind:
             _refuse(path, f"it lists {module}", kind)
-    own = [module for module in modules if not module.startswith("sentence_transformers.")]
+    auto_map = checkpoint.config.object_if_there().get("auto_map") or {}
+    known = _KNOWN_CODE.get(str(auto_map.get("AutoModel")), "sentence_transformers.")
+    own = [module for module in modules if not module.startswith(("sentence_transformers.", known))]
     if own:
         found = f"{path} lists {', '.join(own)}, which is code that comes with the checkpoint"
         raise ExportError(f"{found}: that is never run, so neither exporter can make this model")

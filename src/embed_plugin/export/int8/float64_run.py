@@ -92,7 +92,7 @@ def _multiply_all(texts: Sequence[dict[str, Array]], node: onnx.NodeProto, weigh
     rows = np.concatenate([value.reshape(-1, value.shape[-1]) for value in values]) @ weight
     ends = np.cumsum([value[..., 0].size for value in values])[:-1]
     for text, value, part in zip(texts, values, np.split(rows, ends), strict=True):
-        text[node.output[0]] = part.reshape(*value.shape[:-1], -1)
+        text[node.output[0]] = part.reshape(*value.shape[:-1], weight.shape[1])
 
 
 def _step(node: onnx.NodeProto, opsets: Sequence[onnx.OperatorSetIdProto]) -> Step:
@@ -183,20 +183,36 @@ def _rms_norm(node: onnx.NodeProto, x: Array, scale: Array) -> Array:
     return np.asarray(x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + attribute(node, "epsilon", 1e-5)) * scale)
 
 
+def _gather(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
+    """Rows of a table or a value; that of onnx 1.18 has no channels where there are no rows."""
+    return np.asarray(np.take(data, indices, axis=attribute(node, "axis", 0)))
+
+
 def _gather_elements(node: onnx.NodeProto, data: Array, indices: Array) -> Array:
     axis = attribute(node, "axis", 0) % data.ndim
     part = tuple(slice(None if i == axis else size) for i, size in enumerate(indices.shape))
     return np.take_along_axis(data[part], indices, axis)
 
 
+def _scatter_nd(node: onnx.NodeProto, data: Array, indices: Array, updates: Array) -> Array:
+    """``data`` with rows added: onnx's own goes through them one by one."""
+    if attribute(node, "reduction", b"none") != b"add" or indices.shape[-1] != 1:
+        raise NotImplementedError("only whole rows are added")
+    summed = data.copy()
+    np.add.at(summed, indices[..., 0], updates)
+    return summed
+
+
 _OPERATORS: dict[str, Callable[..., Array]] = {
     "MatMul": lambda _, a, b: a @ b,
     "Erf": lambda _, x: _erf(x),
     "Gelu": _gelu,
+    "Gather": _gather,
     "GatherElements": _gather_elements,
     "Attention": _attention,
     "MultiHeadAttention": _attention,
     "RMSNormalization": _rms_norm,
     "RotaryEmbedding": _rotate,
+    "ScatterND": _scatter_nd,
 }
 """Operators that onnx's own evaluator does not have, refuses for some shapes, or computes value by value in Python."""

@@ -6,9 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from embed_plugin.export.onnx_graph.edit import attribute, values_read
+from embed_plugin.export.int8.ordered_sums import norm_parts
+from embed_plugin.export.layers.attention import BIAS, WINDOW
+from embed_plugin.export.onnx_graph.builder import INPUT
+from embed_plugin.export.onnx_graph.edit import attribute, noted, values_read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import onnx
 
     from embed_plugin.export.int8.quantise import Quantiser
@@ -16,8 +21,13 @@ if TYPE_CHECKING:
 HEAD_SIZES = range(16, 256 + 1, 16)
 """Channels of an attention head that the kernels take."""
 
-RESIDUALS = ("LayerNormalization", "Slice")
+NORMS = ("LayerNormalization", "RMSNormalization")
+
+RESIDUALS = (*NORMS, "Slice")
 """Operators that give the residual of a layer: a norm, or its first token. Both have the product's shape."""
+
+LARGEST_WINDOW = 1 << 17
+"""The kernels take no longer texts, so that a wider window sees every key."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +36,18 @@ class FusedOperator:
 
     Attributes:
         name: Of the operator.
-        inputs: Its inputs, up to the kept channels.
-        replaced: The nodes it replaces; the last gives the value that is quantised.
-        gives_value: Whether it also gives the value as float32, first.
+        value: The value that is quantised.
+        inputs: Its inputs, up to the kept channels; an empty name is an input that is left out.
+        replaced: The nodes it replaces, the first of which is where it is written.
+        given: The values that it also gives as float32, first.
         attributes: Of the operator.
     """
 
     name: str
+    value: str
     inputs: list[str]
     replaced: list[onnx.NodeProto]
-    gives_value: bool = False
+    given: tuple[str, ...] = ()
     attributes: dict[str, float] = field(default_factory=dict)
 
 
@@ -45,47 +57,65 @@ class FusedOperators:
     def __init__(self, quantiser: Quantiser) -> None:
         """Index the graph of a quantiser, which knows its weight products."""
         graph = quantiser.source.graph
+        self.tensors = quantiser.tensors
         self.channels = quantiser.channels
         self.producers = {name: node for node in graph.node for name in node.output}
         self.readers = Counter(name for node in graph.node for name in values_read(node))
         self.multiplied = Counter(node.input[0] for node in quantiser.products)
-        self.products = {quantiser.output_of(node) for node in quantiser.products}
-
-    def activated_products(self) -> dict[str, str]:
-        """Products read by a GELU alone, whose value only products read: the GELU's value by the product's."""
-        gelus = [self.producers[value] for value in self.multiplied if self._is_only_quantised(value, "Gelu")]
-        return {node.input[0]: node.output[0] for node in gelus if self._can_do(node)}
+        self.sources = {quantiser.output_of(node): node.input[0] for node in quantiser.products}
+        self.products = set(self.sources)
+        self.token_values = self._find_token_values(graph.node)
 
     def fused(self) -> dict[str, FusedOperator]:
-        """The fused operators, by the value that they quantise."""
-        found = {value: self._add_norm(value) or self._attention(value) for value in self.multiplied}
-        return {value: fused for value, fused in found.items() if fused is not None}
+        """The fused operators, by the first output of the node in whose place they are written."""
+        finders = (self._add_norm, self._add_then_norm, self._attention, self._rule_attention)
+        found = [next(filter(None, (find(value) for find in finders)), None) for value in self.multiplied]
+        return {fused.replaced[0].output[0]: fused for fused in found if fused is not None}
 
-    def _is_only_quantised(self, value: str, operator: str) -> bool:
+    def _find_token_values(self, nodes: Iterable[onnx.NodeProto]) -> set[str]:
+        """Find values that surely have a row for each token, as products have: their sums do not broadcast."""
+        found = set(self.products)
+        for node in nodes:
+            if node.op_type in {*NORMS, "Slice"}:
+                is_one = node.input[0] in found
+            elif node.op_type in {"Add", "Mul"}:
+                is_one = not found.isdisjoint(node.input)
+            else:
+                is_one = node.op_type == "Gather" and node.input[0] in self.tensors and node.input[1] == INPUT
+            found.update(node.output if is_one else ())
+        return found
+
+    def is_only_quantised(self, value: str, operator: str) -> bool:
         """Tell if an operator of this kind gives a value that no node reads as float32."""
         producer = self.producers.get(value)
         return producer is not None and producer.op_type == operator and self.readers[value] == self.multiplied[value]
 
-    def _can_do(self, gelu: onnx.NodeProto) -> bool:
-        """Tell if a product can compute this GELU: it is the exact form of the product alone."""
-        value = gelu.input[0]
-        is_exact = attribute(gelu, "approximate", b"none") == b"none"
-        return is_exact and value in self.products and self.readers[value] == 1
-
     def _add_norm(self, value: str) -> FusedOperator | None:
-        """``LayerNormalization(product + residual)``; another sum may broadcast, as words and positions do."""
+        """A norm of ``product + residual``; another sum may broadcast, as words and positions do."""
         norm = self.producers.get(value)
-        if norm is None or norm.op_type != "LayerNormalization" or len(norm.input) != len(("value", "scale", "bias")):
+        parts = None if norm is None else norm_parts(norm)
+        if norm is None or parts is None:
             return None
         added = self.producers.get(norm.input[0])
         if added is None or self.readers[norm.input[0]] != 1 or not self._is_residual(added):
             return None
+        inputs, attributes = parts
         return FusedOperator(
-            "AddNormQuantise",
-            [*added.input, *norm.input[1:]],
-            [added, norm],
-            gives_value=True,
-            attributes={"epsilon": attribute(norm, "epsilon", 1e-5)},
+            "AddNormQuantise", value, [*added.input, *inputs], [norm, added], given=(value,), attributes=attributes
+        )
+
+    def _add_then_norm(self, value: str) -> FusedOperator | None:
+        """The norm of a sum that is read later: residuals pass by the norms."""
+        if not any(self.is_only_quantised(value, norm) for norm in NORMS):
+            return None
+        norm = self.producers[value]
+        added, parts = self.producers.get(norm.input[0]), norm_parts(norm)
+        if added is None or added.op_type != "Add" or parts is None or not self.token_values.issuperset(added.input):
+            return None
+        inputs, attributes = parts
+        total = added.output[0]
+        return FusedOperator(
+            "AddThenNormQuantise", value, [*added.input, *inputs], [added, norm], given=(total,), attributes=attributes
         )
 
     def _is_residual(self, added: onnx.NodeProto) -> bool:
@@ -97,7 +127,7 @@ class FusedOperators:
 
     def _attention(self, value: str) -> FusedOperator | None:
         """Attention, in place of the If with both operators."""
-        if not self._is_only_quantised(value, "If"):
+        if not self.is_only_quantised(value, "If"):
             return None
         choice = self.producers[value]
         inner = attribute(choice, "else_branch").node
@@ -107,4 +137,38 @@ class FusedOperators:
         size, rest = divmod(self.channels[value], heads)
         if rest or size not in HEAD_SIZES:
             return None
-        return FusedOperator("AttentionQuantise", list(inner[0].input), [choice], attributes={"num_heads": heads})
+        return FusedOperator(
+            "AttentionQuantise", value, list(inner[0].input), [choice], attributes={"num_heads": heads}
+        )
+
+    def _rule_attention(self, value: str) -> FusedOperator | None:
+        """Attention whose mask is a rule of position, as ``layers/attention.py`` writes it."""
+        if not self.is_only_quantised(value, "Attention"):
+            return None
+        node = self.producers[value]
+        heads = attribute(node, "q_num_heads", 0)
+        size, rest = divmod(self.channels[value], heads) if heads else (0, 0)
+        mask = self._mask(node)
+        if rest or size not in HEAD_SIZES or mask is None or attribute(node, "softcap", 0.0):
+            return None
+        window, bias = mask
+        attributes = {
+            "num_heads": heads,
+            "kv_heads": attribute(node, "kv_num_heads", heads),
+            "causal": attribute(node, "is_causal", 0),
+            "window": window,
+            "scale": float(attribute(node, "scale", size**-0.5)),
+        }
+        return FusedOperator("RuleAttentionQuantise", value, [*node.input[:3], bias], [node], attributes=attributes)
+
+    def _mask(self, node: onnx.NodeProto) -> tuple[int, str] | None:
+        """The window, -1 if there is none, and the name of the bias; None: the mask is no such rule."""
+        if len(node.input) <= 3:  # noqa: PLR2004 - queries, keys and values
+            return (-1, "") if len(node.output) == 1 else None
+        mask = self.producers.get(node.input[3])
+        if mask is None or any(node.input[4:]):
+            return None
+        if window := noted(mask, WINDOW):
+            return min(int(window), LARGEST_WINDOW), ""
+        bias = noted(mask, BIAS)
+        return (-1, bias) if bias is not None and bias in self.tensors else None

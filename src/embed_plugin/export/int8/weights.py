@@ -52,7 +52,12 @@ class Activation:
 
 
 def describe(rows: npt.NDArray[np.float64]) -> Activation:
-    """Describe an activation by rows of it, ``(tokens, channels)``."""
+    """Describe an activation by rows of it, ``(tokens, channels)``.
+
+    Without any, as of an expert that no text needed, weights are rounded to the nearest.
+    """
+    if not len(rows):
+        return Activation((), np.eye(rows.shape[1]))
     moments = rows.T @ rows / len(rows)
     return Activation(_outliers(rows), moments)
 

@@ -17,6 +17,7 @@ enum { LEAST_POWER = -40 };                     /* 2 ** -40 is no share */
 
 /* Of a scale, so that products of two are normal. */
 #define SMALLEST_HEAD_SCALE 1e-18f
+#define LOG2_E 1.44269504f
 
 /* The largest query and key: LARGEST_HEAD * 2047 ** 2 and 128 * 4095 ** 2 < 2 ** 31. */
 static inline float largest_key(int64_t size) { return size <= 128 ? 4095.0f : 2047.0f; }
@@ -56,8 +57,8 @@ static void pack_queries(const Head *head, const float *q, int64_t rows, int64_t
   }
 }
 
-/* Keys past the last are 0; their scores are left out later. */
-static void pack_keys(Head *head, const float *k, int64_t stride) {
+/* Keys past the last are 0; their scores are left out later. Returns their scale. */
+static float pack_key_numbers(const Head *head, const float *k, int64_t stride) {
   const float scale = scale_of(k, head->count, stride, head->size, largest_key(head->size));
   int16_t keys[LANES * LARGEST_HEAD];
   for (int64_t j = 0; j < head->padded; j += LANES) {
@@ -70,7 +71,11 @@ static void pack_keys(Head *head, const float *k, int64_t stride) {
     for (int64_t c = 0; c < head->size; c += LANES)
       store_columns(keys_at(head, j) + c / PAIR * STEP, STEP, keys + c, head->size);
   }
-  head->key_scale = scale * (1.44269504f / sqrtf((float)head->size));
+  return scale;
+}
+
+static void pack_keys(Head *head, const float *k, int64_t stride) {
+  head->key_scale = pack_key_numbers(head, k, stride) * (LOG2_E / sqrtf((float)head->size));
 }
 
 /* Values past the last are 0, and so are their shares. */
@@ -171,15 +176,15 @@ INLINE void share_block(Running *run, Scores *scores, Shares *shares, int64_t le
   store(run->added, added);
 }
 
-/* Add 16 * vectors channels of a block's values to the sums of the blocks before, from channel `c` on. */
-INLINE void add_values(const Head *head, const Shares *shares, const Running *run, int64_t j, int64_t c,
-                       float *totals, const int rows, const int vectors) {
+/* Add 16 * vectors channels of `left` values, from key `j` and channel `c` on, to the sums of the blocks before. */
+INLINE void add_values(const Head *head, const Shares *shares, const Running *run, int64_t j, int64_t left, int64_t c,
+                       float *totals, int is_first, const int rows, const int vectors) {
   Ints sums[ATTENDED_ROWS][ATTENDED_VECTORS];
   UNROLL
   for (int r = 0; r < rows; r++)
     UNROLL
     for (int i = 0; i < vectors; i++) sums[r][i] = all_ints(0);
-  const int64_t pairs = parts(least(head->count - j, KEYS), PAIR);
+  const int64_t pairs = parts(left, PAIR);
   const uint32_t *from = head->values + j / PAIR * head->size + c;
   for (int64_t pair = 0; pair < pairs; pair++, from += head->size) {
     Ints values[ATTENDED_VECTORS];
@@ -196,7 +201,7 @@ INLINE void add_values(const Head *head, const Shares *shares, const Running *ru
     for (int i = 0; i < vectors; i++) {
       float *at = totals + r * head->size + c + i * LANES;
       const Floats sum = to_floats(sums[r][i]);
-      store(at, j ? multiply_add(sum, all(run->added[r]), multiply(load(at), all(run->kept[r]))) : sum);
+      store(at, is_first ? sum : multiply_add(sum, all(run->added[r]), multiply(load(at), all(run->kept[r]))));
     }
 }
 
@@ -218,9 +223,9 @@ INLINE void attend_rows(const Head *head, int64_t row, float *out, int64_t strid
     share_block(&run, scores, shares, left, rows);
     for (int64_t c = 0; c < head->size; c += STEP)
       if (head->size - c > LANES)
-        add_values(head, shares, &run, j, c, totals, rows, ATTENDED_VECTORS);
+        add_values(head, shares, &run, j, left, c, totals, j == 0, rows, ATTENDED_VECTORS);
       else
-        add_values(head, shares, &run, j, c, totals, rows, 1);
+        add_values(head, shares, &run, j, left, c, totals, j == 0, rows, 1);
   }
   float inverse[LANES];
   store(inverse, divide(all(1), run.total));

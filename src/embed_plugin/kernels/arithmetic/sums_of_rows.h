@@ -40,3 +40,19 @@ static void scale_to_unit(const float *x, int64_t width, float epsilon, float *y
   const Floats length = all(sqrtf(sum_of_squares(x, 0, width) + epsilon));
   for (int64_t i = 0; i < width; i += LANES) store_first(y + i, divide(load_first(x + i, width - i), length), width - i);
 }
+
+/* The sum of products of two rows. */
+INLINE float dot(const float *a, const float *b, int64_t width) {
+  Floats sums[SUMS] = {all(0), all(0), all(0), all(0)};
+  int64_t i = 0;
+  for (; i + SUMS * LANES <= width; i += SUMS * LANES)
+    UNROLL
+    for (int k = 0; k < SUMS; k++)
+      sums[k] = multiply_add(load(a + i + k * LANES), load(b + i + k * LANES), sums[k]);
+  for (; i < width; i += LANES) sums[0] = multiply_add(load_first(a + i, width - i), load_first(b + i, width - i), sums[0]);
+  return total_of(sums);
+}
+
+static void multiply_rows(const float *rows, int64_t count, int64_t width, const float *x, float *y) {
+  for (int64_t r = 0; r < count; r++) y[r] = dot(rows + r * width, x, width);
+}

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "attention.h"
+#include "gate.h"
 #include "gelu.h"
 #include "norm.h"
 #include "product.h"
+#include "rotate.h"
+#include "rule_attention.h"
 
 #define TABLE(of, name_, multiply_)           \
   const Arithmetic of = {                     \
@@ -18,4 +21,8 @@
       .attend_heads = attend_heads,           \
       .sum_rows = sum_rows,                   \
       .scale_to_unit = scale_to_unit,         \
+      .attend_by_rule = attend_by_rule,       \
+      .gate = gate,                           \
+      .rotate = rotate,                       \
+      .multiply_rows = multiply_rows,         \
   }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embed_plugin.export.architectures.architecture import Architecture, Unwritten
-from embed_plugin.export.architectures.post_norm_config import read_post_norm_config, unknown_activation
+from embed_plugin.export.architectures.bert_like.config import read_post_norm_config, unknown_activation
 from embed_plugin.export.layers.attention import Attention
 from embed_plugin.export.layers.post_norm import LayerNames, PostNormLayers, embed
 from embed_plugin.export.onnx_graph.builder import GraphBuilder
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from embed_plugin.export.architectures.post_norm_config import PostNormConfig
+    from embed_plugin.export.architectures.bert_like.config import PostNormConfig
     from embed_plugin.export.checkpoint.description import CheckpointDescription
     from embed_plugin.export.onnx_graph.builder import WeightSource
     from embed_plugin.export.outputs.output import Output

@@ -12,7 +12,7 @@ from conftest import add_dense, make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.export import ExportSettings, export
-from embed_plugin.export.architectures.bert import BERT, read_config
+from embed_plugin.export.architectures.bert_like.bert import BERT, read_config
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.weights import Weights

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.export.architectures.architecture import Architecture
-from embed_plugin.export.architectures.bert import find_unwritten
-from embed_plugin.export.architectures.post_norm_config import PostNormConfig, read_post_norm_config
+from embed_plugin.export.architectures.bert_like.bert import find_unwritten
+from embed_plugin.export.architectures.bert_like.config import PostNormConfig, read_post_norm_config
 from embed_plugin.export.layers.attention import Attention
 from embed_plugin.export.layers.post_norm import LayerNames, PostNormLayers, embed
 from embed_plugin.export.onnx_graph.builder import GraphBuilder

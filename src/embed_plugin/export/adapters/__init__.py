@@ -1,0 +1,1 @@
+"""Merge an adapter into a checkpoint's weights as they are read."""
