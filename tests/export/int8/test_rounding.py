@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed_plugin.export.int8.rounding import BLOCK, round_to_int8, round_with_moments
+from embed_plugin.export.int8.rounding import BLOCK, TABLE_ROWS, round_table, round_to_int8, round_with_moments
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -79,3 +79,9 @@ def test_nearest_is_within_half_a_step(outputs: int, inputs: int, seed: int) -> 
     weight = np.random.default_rng(seed).standard_normal((outputs, inputs)).astype(np.float32)
     rounded, scales = round_to_int8(weight)
     assert (np.abs(rounded * scales[:, None] - weight) <= scales[:, None] * (0.5 + 1e-4)).all()
+
+
+def test_a_table_is_rounded_as_one_whatever_its_rows() -> None:
+    table = RNG.standard_normal((2 * TABLE_ROWS + 3, 4)).astype(np.float32)
+    for whole, parts in zip(round_to_int8(table), round_table(table), strict=True):
+        np.testing.assert_array_equal(parts, whole)

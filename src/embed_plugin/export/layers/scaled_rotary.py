@@ -71,12 +71,15 @@ def read_scaling(config: Mapping[str, Any], layers: str = "", *, theta: str = "r
         layers: The type of layers, where ``rope_parameters`` has the rotations by type; empty: all layers.
         theta: The older name of the base of the wavelengths.
     """
-    newer = config.get("rope_parameters")
+    newer, scaled = config.get("rope_parameters"), config.get("rope_scaling")
+    for stated in (newer, scaled):
+        if stated and not isinstance(stated, dict):
+            return Scaling(str(stated), {})
     if newer:
         values = dict((newer.get(layers) or {}) if layers else newer)
     else:
-        scaled = config.get("rope_scaling") if layers != "sliding_attention" else None
-        values = {"rope_theta": config[theta]} | dict(scaled or {}) if theta in config else dict(scaled or {})
+        values = {} if layers == "sliding_attention" else dict(scaled or {})
+        values = {"rope_theta": config[theta], **values} if theta in config else values
     kind = str(values.get("rope_type") or values.get("type") or "default")
     if kind == "llama3":
         fallback = values.get("original_max_position_embeddings") or config.get("max_position_embeddings")

@@ -29,6 +29,7 @@ _LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "qwen3": _BASE
+    | {"architectures": ["Qwen3ForCausalLM"]}
     | {"max_window_layers": 28, "rope_scaling": None, "rope_theta": 1000000, "sliding_window": None}
     | {"use_sliding_window": False, "tie_word_embeddings": True, "transformers_version": "4.51.3"},
     "qwen2": _BASE
