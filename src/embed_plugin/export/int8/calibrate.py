@@ -36,7 +36,7 @@ def calibrate(
     readers: dict[str, list[WeightProduct]] = {}
     for product in weight_products(model):
         readers.setdefault(product.value, []).append(product)
-    if not readers and looked_up_tables(model):  # a static embedding, whose table alone is rounded
+    if not readers and _only_looks_up(model):  # a static embedding, whose table alone is rounded
         return Quantisation({}, {})
     if not readers:
         raise ExportError("the graph has no product with a weight that INT8 could speed up: use --precision fp32")
@@ -51,3 +51,10 @@ def calibrate(
         weights.update(zip((each.output for each in products), rounded, strict=True))
         on_progress(done, total)
     return Quantisation(kept, weights)
+
+
+def _only_looks_up(model: onnx.ModelProto) -> bool:
+    """Tell if rows of tables are all that a graph's weights give: it has no filter of a convolution, say."""
+    tables = set(looked_up_tables(model))
+    wide = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) > 1}
+    return bool(tables) and wide <= tables
