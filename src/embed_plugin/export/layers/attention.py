@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from onnx import TensorProto
 
 from embed_plugin.export.onnx_graph.builder import INPUT
 from embed_plugin.export.onnx_graph.edit import note
@@ -70,12 +71,12 @@ class Attention:
 
 
 def _distances(graph: GraphBuilder) -> str:
-    """``j - i`` for query ``i`` and key ``j``: int64 ``(length, length)``."""
+    """``j - i`` for query ``i`` and key ``j``: int32 ``(length, length)``, for there are many of them."""
     name = "attention.distances"
     if not graph.has(name):
         length = graph.node("Shape", "mask.length", INPUT, start=1, end=2)
-        length = graph.node("Squeeze", "mask.tokens", length)
-        zero, one = graph.weight("mask.zero", 0, np.int64), graph.weight("mask.one", 1, np.int64)
+        length = graph.node("Cast", "mask.tokens", graph.node("Squeeze", "mask.size", length), to=TensorProto.INT32)
+        zero, one = graph.weight("mask.zero", 0, np.int32), graph.weight("mask.one", 1, np.int32)
         keys = graph.node("Range", "mask.keys", zero, length, one)
         axis = graph.weight("mask.axis", [1], np.int64)
         graph.node("Sub", name, keys, graph.node("Unsqueeze", "mask.queries", keys, axis))
@@ -87,7 +88,7 @@ def _window(graph: GraphBuilder, window: int) -> str:
     name = f"attention.window.{window}"
     if not graph.has(name):
         away = graph.node("Abs", f"{name}.away", _distances(graph))
-        graph.node("LessOrEqual", name, away, graph.weight(f"{name}.most", window, np.int64))
+        graph.node("LessOrEqual", name, away, graph.weight(f"{name}.most", window, np.int32))
         note(graph.nodes[-1], WINDOW, str(window))
     return name
 
@@ -96,7 +97,7 @@ def _bias(graph: GraphBuilder, table: npt.NDArray[np.float32]) -> str:
     """The bias of a run, float32 ``(1, heads, length, length)``. A model has one table for all of its layers."""
     name = "attention.bias"
     if not graph.has(name):
-        origin = graph.weight(f"{name}.origin", table.shape[1] // 2, np.int64)
+        origin = graph.weight(f"{name}.origin", table.shape[1] // 2, np.int32)
         column = graph.node("Add", f"{name}.columns", _distances(graph), origin)
         by_head = graph.node("Gather", f"{name}.heads", graph.weight(f"{name}.table", table), column, axis=1)
         graph.node("Unsqueeze", name, by_head, graph.weight(f"{name}.axis", [0], np.int64))
