@@ -177,6 +177,11 @@ def test_folders_and_files_are_small() -> None:
     assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
 
 
+def test_every_test_file_has_a_test() -> None:
+    files = [path for path in Path(__file__).parent.rglob("test_*.py") if path.is_file()]
+    assert [path.name for path in files if "def test_" not in path.read_text(encoding="utf-8")] == []
+
+
 def test_importing_the_package_loads_nothing_optional() -> None:
     code = f"import sys, embed_plugin; print([name for name in {OPTIONAL} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

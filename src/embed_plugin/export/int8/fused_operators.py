@@ -113,6 +113,8 @@ class FusedOperators:
         if added is None or added.op_type != "Add" or parts is None or not self.token_values.issuperset(added.input):
             return None
         inputs, attributes = parts
+        if not all(name in self.tensors for name in inputs if name):
+            return None  # a node behind the sum, in whose place the operator stands, gives scale or bias
         total = added.output[0]
         return FusedOperator(
             "AddThenNormQuantise", value, [*added.input, *inputs], [added, norm], given=(total,), attributes=attributes
