@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from embed_plugin import InvalidInputError
-from embed_plugin.model.instruction import takes_instruction, with_instruction
+from embed_plugin.model.instruction import with_instruction
 
 QWEN3 = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
 E5 = "Instruct: Given a web search query\nQuery: "
@@ -21,13 +21,11 @@ GEMMA = "task: search result | query: "
     ],
 )
 def test_it_takes_the_place_of_the_one_in_the_prefix(prefix: str, expected: str) -> None:
-    assert takes_instruction(prefix)
     assert with_instruction(prefix, "find the bug", "query") == expected
 
 
 @pytest.mark.parametrize("prefix", ["", "query: ", "Represent this sentence: ", "Instruct: \nQuery:", "task: a"])
 def test_a_model_without_one_takes_none(prefix: str) -> None:
-    assert not takes_instruction(prefix)
     with pytest.raises(InvalidInputError, match=r"takes no instruction .*leave it out"):
         with_instruction(prefix, "find the bug", "query")
 

@@ -101,7 +101,7 @@ def open_session(
 def _widen(options: onnxruntime.SessionOptions, threads: int) -> None:
     """Let the other threads of a call wait for work in a loop, and for some time after it.
 
-    Stopped at its end (``session.force_spinning_stop``), they made the next call slower than one thread: 12 tokens after
+    Stopped at its end (``session.force_spinning_stop``), they made the next call slower than on one: 12 tokens after
     a pause of 5 ms took 7.7 ms in fp32 and 0.65 in INT8, without it 2.3 and 0.39, on one thread 3.7 and 0.50 (Zen 5).
     """
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")

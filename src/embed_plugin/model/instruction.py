@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 _FORMS = (re.compile(r"(Instruct: )([^\n]+)(\nQuery:\s?)"), re.compile(r"(task: )([^\n|]+)( \| query: )"))
 
 
-def takes_instruction(query_prefix: str) -> bool:
-    """Tell if a query prefix holds an instruction."""
-    return any(form.fullmatch(query_prefix) for form in _FORMS)
-
-
 def with_instruction(prefix: str, instruction: str, role: Role) -> str:
     """Return a query prefix with another instruction in it.
 

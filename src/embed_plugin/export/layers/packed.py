@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.export.layers.activation import activate, gated
+from embed_plugin.export.layers.linear import Linears
 
 if TYPE_CHECKING:
     from embed_plugin.export.layers.activation import Activation
@@ -93,10 +94,7 @@ class PackedLayers:
 
     def linear(self, name: str, value: str, *, has_bias: bool) -> str:
         """A linear layer of the checkpoint."""
-        weight = self.weights(f"{name}.weight")
-        if not has_bias:
-            return self.graph.product(name, value, weight)
-        return self.graph.linear(name, value, weight, self.weights(f"{name}.bias"))
+        return Linears(self.graph, self.weights).write(name, value, has_bias=has_bias)
 
     def norm(self, name: str, value: str) -> str:
         """A layer normalisation of the checkpoint."""
