@@ -156,8 +156,10 @@ class Context:
 
     def __init__(self, model: Any, dimension: int, shape: dict[str, int]) -> None:  # noqa: ANN401 - a bare pointer
         settings = llama_cpp.llama_context_default_params()
-        settings.n_ctx = settings.n_batch = settings.n_ubatch = shape["most_tokens"]
         settings.n_seq_max = min(MOST_TEXTS, shape["most_tokens"])
+        # A multiple of the texts: llama.cpp 0.3.36 plans its graph for one, and ends the process where it is none.
+        room = -(-shape["most_tokens"] // settings.n_seq_max) * settings.n_seq_max
+        settings.n_ctx = settings.n_batch = settings.n_ubatch = room
         settings.n_threads = settings.n_threads_batch = shape["threads"]
         settings.flash_attn_type = shape["flash"]
         settings.embeddings = settings.kv_unified = True

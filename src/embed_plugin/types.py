@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,19 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.float32]
 """A graph's output for a batch: one row per text, of whatever shape the model gives it."""
 
+Results: TypeAlias = npt.NDArray[Any]
+"""One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results of texts
+differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
+
+Kind: TypeAlias = Literal["embedding", "reranker", "sparse", "late-interaction"]
+"""Kind of result that a model gives: one vector a text, a score for a query and a text, weights of words, or one vector
+a token."""
+
 Role: TypeAlias = Literal["document", "query"]
 """Role of a text, which decides its prefix."""
 
-Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken"]
-"""Method that turns token vectors into one text vector."""
+Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken", "none"]
+"""Method that turns token vectors into one of a text; ``none`` leaves one for each token."""
 
 Precision: TypeAlias = Literal["fp32", "int8"]
 """fp32: as trained. int8: int8 weights, and uint8 activations with a scale and a zero point for each token."""

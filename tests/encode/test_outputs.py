@@ -13,14 +13,14 @@ def test_a_row_becomes_the_vector_of_its_text() -> None:
     output = VectorResult(3)
     vectors = output.allocate(2)
     for index in (1, 0):
-        output.put(np.full(3, index, np.float32), vectors, index)
+        output.put(np.full(3, index, np.float32), [0], vectors, index)
     assert vectors.tolist() == [[0.0] * 3, [1.0] * 3]
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (2, 1), (2, 3, 1), (2,)])
 def test_rows_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(EncodingError, match=r"expected \(2, 3\)"):
-        VectorResult(3).check(np.zeros(shape, np.float32), 2)
+        VectorResult(3).check(np.zeros(shape, np.float32), 2, 5)
 
 
 def test_vectors_are_stored_in_a_part_of_the_callers_array() -> None:

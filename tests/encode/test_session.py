@@ -60,7 +60,7 @@ def test_both_forms_of_the_weights_give_the_same_bits(tiny_model: Callable[..., 
 def test_nan_from_a_graph_is_an_error_and_no_vector(tmp_path: Path) -> None:
     graph = GraphBuilder()
     graph.node("Sqrt", "embedding", graph.node("Cast", "floats", "input_ids", to=onnx.TensorProto.FLOAT))
-    onnx.save(graph.model(2), tmp_path / "model.onnx")
+    onnx.save(graph.model("embedding", [2]), tmp_path / "model.onnx")
     session = OnnxSession(tmp_path / "model.onnx", detect_class())
     assert session.run(np.array([[4, 9]])).tolist() == [[2, 3]]
     with pytest.raises(EmbedPluginError, match="returned NaN or infinity: its folder is damaged"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
+    import numpy.typing as npt
+
+    from embed_plugin.encode.outputs import Result
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.tokenizer import TextTokenizer
     from embed_plugin.model.spec import ModelSpec
@@ -40,22 +44,35 @@ its scale. 0.9964 was seen, between ARM and x86, so the mean is compared and not
 docs/measurements/instruction-sets.md."""
 
 
-def check_here(tokenizer: TextTokenizer, session: OnnxSession, *, prefix: str, is_exact: bool) -> CheckedOn:
+@dataclass(frozen=True)
+class Loaded:
+    """The parts of a loaded model that its canaries are run with.
+
+    Attributes:
+        tokenizer: Turns the canary texts into token ids.
+        session: Runs them.
+        result: Takes what stands for a text out of a row.
+    """
+
+    tokenizer: TextTokenizer
+    session: OnnxSession
+    result: Result
+
+
+def check_here(loaded: Loaded, *, prefix: str, is_exact: bool) -> CheckedOn:
     """Encode the canaries as documents; returns their vectors and the platform that computed them, for a new folder.
 
     Args:
-        tokenizer: The folder's.
-        session: The folder's.
+        loaded: The folder's.
         prefix: Of documents.
         is_exact: The graph for own kernels gives the same bits on every CPU.
     """
-    exact = is_exact and session.platform.has_own_kernels
-    return CheckedOn.of(session.platform, TEXTS, _encode(TEXTS, tokenizer, session, prefix), exact=exact)
+    platform = loaded.session.platform
+    exact = is_exact and platform.has_own_kernels
+    return CheckedOn.of(platform, TEXTS, _encode(TEXTS, loaded, prefix), exact=exact)
 
 
-def check_moved(
-    spec: ModelSpec, tokenizer: TextTokenizer, session: OnnxSession, on_other_cpu: Literal["warn", "error"]
-) -> None:
+def check_moved(spec: ModelSpec, loaded: Loaded, on_other_cpu: Literal["warn", "error"]) -> None:
     """Encode the canaries and compare, if the class of CPU, the kernels or onnxruntime differ from the folder's check.
 
     Where own kernels computed them there and here, they must have the same bits, else nearly the same directions.
@@ -66,12 +83,12 @@ def check_moved(
     Raises:
         ModelFolderError: the vectors differ, and ``on_other_cpu`` is ``error``.
     """
-    there, here = spec.checked_on.platform, session.platform
+    there, here = spec.checked_on.platform, loaded.session.platform
     if there == here:
         return
-    vectors = _encode(spec.checked_on.canaries, tokenizer, session, spec.document_prefix)
-    stored = spec.checked_on.vectors(spec.dimension)
-    cosines = np.sum(vectors * stored, axis=1)
+    vectors = _encode(spec.checked_on.canaries, loaded, spec.document_prefix)
+    stored = spec.checked_on.vectors(vectors.shape[1])
+    cosines = _cosines(vectors, stored)
     exact = spec.checked_on.exact and here.has_own_kernels
     if np.array_equal(vectors, stored) if exact else cosines.mean() >= FLOOR:
         return
@@ -83,9 +100,20 @@ def check_moved(
     message = f"{moved}: {found}; {remedy}"
     if on_other_cpu == "error":
         raise ModelFolderError(message)
-    warnings.warn(message, OtherCpuWarning, stacklevel=4)  # the caller of Encoder.load
+    warnings.warn(message, OtherCpuWarning, stacklevel=5)  # the caller of Encoder.load
 
 
-def _encode(texts: Iterable[str], tokenizer: TextTokenizer, session: OnnxSession, prefix: str) -> Vectors:
-    ids = tokenizer.tokenise(list(texts), prefix=prefix, first_index=0).ids
-    return np.concatenate([session.run(np.array([tokens], dtype=np.int64)) for tokens in ids])
+def _cosines(vectors: Vectors, stored: Vectors) -> npt.NDArray[np.float32]:
+    """Cosine of each text's vectors; of scores, which are single numbers, that of all texts' together."""
+    if vectors.shape[1] == 1:
+        vectors, stored = vectors.T, stored.T
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(stored, axis=1)
+    cosines = np.sum(vectors * stored, axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return np.asarray(cosines, np.float32)
+
+
+def _encode(texts: Iterable[str], loaded: Loaded, prefix: str) -> Vectors:
+    """Run each text and return what stands for its result, ``(n, length)``."""
+    ids = loaded.tokenizer.tokenise(list(texts), prefix=prefix, first_index=0).ids
+    rows = [loaded.session.run(np.array([tokens], dtype=np.int64))[0] for tokens in ids]
+    return np.array([loaded.result.canary(row) for row in rows])

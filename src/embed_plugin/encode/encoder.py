@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from embed_plugin.encode.canary_check import check_moved
-from embed_plugin.encode.opened_folder import OpenedFolder
-from embed_plugin.encode.runtime import Runtime
 from embed_plugin.encode.settings import EncoderSettings
-from embed_plugin.errors import InvalidInputError, InvalidTextError, StateError
+from embed_plugin.encode.text_model import TextModel
+from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.model.cache import find_model_folder
 from embed_plugin.model.folder import read_model_folder
 from embed_plugin.model.identity import fingerprint_of
@@ -19,24 +15,20 @@ from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_text
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.encode.queue import BatchQueue
+    from embed_plugin.encode.text_model import Tokenise
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.types import Role, TokenisedTexts, Vectors
+    from embed_plugin.types import Kind, Role, Vectors
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
-WINDOW_CHARACTERS = 4_000_000
-"""A window of texts ends here even when it holds fewer than ``window_texts``: long texts cost memory too."""
 
-
-class Encoder:
+class Encoder(TextModel):
     """Turns texts into unit vectors on CPU.
 
     A text's vector depends on that text alone: it is the same, bit for bit, alone, in any batch, at any position and
@@ -56,8 +48,7 @@ class Encoder:
         (1, 384)
     """
 
-    runtime_class: ClassVar[type[Runtime]] = Runtime
-    """The class of :attr:`runtime`; a subclass may set its own."""
+    kind: ClassVar[Kind] = "embedding"
 
     def __init__(
         self,
@@ -68,15 +59,8 @@ class Encoder:
         in_folder: str | None = None,
     ) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
-        opened = OpenedFolder(folder, in_folder)
-        self.folder = opened.path
-        self.settings = settings
         self._prefixes = query_prefix, document_prefix
-        self._in_folder = opened.spec.fingerprint
-        self.spec = _with_prefixes(opened.spec, query_prefix, document_prefix)
-        self.runtime = self.runtime_class(opened, self.spec, settings)
-        if settings.on_other_cpu != "ignore":
-            check_moved(opened.spec, self.runtime.tokenizer, self.runtime.session, settings.on_other_cpu)
+        super().__init__(folder, settings, in_folder, lambda spec: _with_prefixes(spec, query_prefix, document_prefix))
 
     @classmethod
     def load(
@@ -120,16 +104,6 @@ class Encoder:
         """Length of a vector."""
         return self.spec.dimension
 
-    @property
-    def max_tokens(self) -> int:
-        """Token limit of one text, special tokens and prefix included."""
-        return self.spec.max_tokens
-
-    @property
-    def fingerprint(self) -> str:
-        """Identity of the vector space: equal fingerprints mean comparable vectors."""
-        return self.spec.fingerprint
-
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents.
 
@@ -144,7 +118,7 @@ class Encoder:
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
-        return self._encode(texts, self.spec.document_prefix)
+        return self._all(list_of_texts(texts), self._tokenise(self.spec.document_prefix))
 
     def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """Encode queries: as :meth:`encode_documents`, with the query prefix.
@@ -158,26 +132,26 @@ class Encoder:
             InvalidInputError: as :meth:`encode_documents`; or the model takes no instruction.
             InvalidTextError: as :meth:`encode_documents`.
         """
-        return self._encode(texts, self.spec.prefix("query", instruction))
+        return self._all(list_of_texts(texts), self._tokenise(self.spec.prefix("query", instruction)))
 
     def stream_documents(self, texts: Iterable[str]) -> VectorStream:
         """Yield the vector ``(dimension,)`` of each document in input order, in memory that does not grow.
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
-        return self._stream(iterable_of_texts(texts), self.spec.document_prefix)
+        return self._stream(iterable_of_texts(texts), self._tokenise(self.spec.document_prefix))
 
     def stream_queries(self, texts: Iterable[str], *, instruction: str | None = None) -> VectorStream:
         """:meth:`stream_documents` with the query prefix; ``instruction`` as in :meth:`encode_queries`."""
-        return self._stream(iterable_of_texts(texts), self.spec.prefix("query", instruction))
+        return self._stream(iterable_of_texts(texts), self._tokenise(self.spec.prefix("query", instruction)))
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
-        return await self._aencode(texts, self.spec.document_prefix)
+        return await self._aall(list_of_texts(texts), self._tokenise(self.spec.document_prefix))
 
     async def aencode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """:meth:`encode_queries` for asyncio."""
-        return await self._aencode(texts, self.spec.prefix("query", instruction))
+        return await self._aall(list_of_texts(texts), self._tokenise(self.spec.prefix("query", instruction)))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
@@ -190,93 +164,10 @@ class Encoder:
         """
         return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
-    def _stream(self, texts: Iterable[str], prefix: str) -> VectorStream:
-        for vectors in self._windows_of_vectors(texts, prefix):
-            yield from vectors
-
-    def _encode(self, texts: Sequence[str], prefix: str) -> Vectors:
-        taken = list_of_texts(texts)
-        if len(taken) == 1:
-            tokenised = self._tokenise(taken, prefix, 0)
-            return self.runtime.encode_one(tokenised)
-        vectors = self.runtime.output.allocate(len(taken))
-        for _ in self._windows_of_vectors(taken, prefix, into=vectors):
-            pass
-        return vectors
-
-    async def _aencode(self, texts: Sequence[str], prefix: str) -> Vectors:
-        import asyncio  # noqa: PLC0415 - 25 ms and 4 MB that only a program of asyncio needs, and has already
-
-        taken = list_of_texts(texts)
-        vectors = self.runtime.output.allocate(len(taken))
-        first_index = 0
-        for window in self._windows(taken):
-            try:
-                tokenising = asyncio.get_running_loop().run_in_executor(
-                    None, self._tokenise, window, prefix, first_index
-                )
-            except RuntimeError:  # no thread can be started
-                tokenised = self._tokenise(window, prefix, first_index)
-            else:
-                tokenised = await tokenising
-            # A task that was cancelled meanwhile stops at the await above, and nothing is encoded for it.
-            with _counting_from(first_index):
-                part = vectors[first_index : first_index + len(window)]
-                await asyncio.wrap_future(self.runtime.submit(tokenised, into=part))
-            first_index += len(window)
-        return vectors
-
-    def _windows_of_vectors(
-        self, texts: Iterable[str], prefix: str, *, into: Vectors | None = None
-    ) -> Iterator[Vectors]:
-        """Encode window by window, tokenising one while the one before it is encoded; store them ``into`` an array."""
-        encoding: deque[tuple[int, Future[Vectors]]] = deque()
-        first_index = 0
-        queue = self.runtime.queue
-        try:
-            for window in self._windows(texts):
-                part = None if into is None else into[first_index : first_index + len(window)]
-                tokenised = self._tokenise(window, prefix, first_index)
-                encoding.append((first_index, self.runtime.submit(tokenised, into=part)))
-                first_index += len(window)
-                if len(encoding) > 1:
-                    yield self._result(queue, *encoding[0])
-                    encoding.popleft()
-            while encoding:
-                yield self._result(queue, *encoding[0])
-                encoding.popleft()
-        finally:
-            if queue is self.runtime.queue:
-                for _, future in encoding:
-                    future.cancel()
-
-    def _result(self, begun_in: BatchQueue, first_index: int, future: Future[Vectors]) -> Vectors:
-        """Wait for a window; a child cannot, for its parent's threads run the batches."""
-        if begun_in is not self.runtime.queue:
-            raise StateError("the process was forked while it read this stream: a child must begin one of its own")
-        with _counting_from(first_index):
-            return future.result()
-
-    def _windows(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        window: list[str] = []
-        characters = 0
-        for text in texts:
-            window.append(text)
-            characters += len(text) if isinstance(text, str) else 0  # type: ignore[redundant-expr]  # refused later
-            if len(window) == self.settings.window_texts or characters >= WINDOW_CHARACTERS:
-                yield window
-                window, characters = [], 0
-        if window:
-            yield window
-
-    def _tokenise(self, texts: list[str], prefix: str, first_index: int) -> TokenisedTexts:
-        tokenised = self.runtime.tokenizer.tokenise(texts, prefix=prefix, first_index=first_index)
-        if tokenised.cut and self.settings.on_long == "error":
-            problem = (
-                f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
-            )
-            raise InvalidTextError(first_index + tokenised.cut[0], problem)
-        return tokenised
+    def _tokenise(self, prefix: str) -> Tokenise:
+        """Return the step from a window of texts to tokens."""
+        tokenise = self.runtime.tokenizer.tokenise
+        return lambda texts, first_index: tokenise(texts, prefix=prefix, first_index=first_index)
 
 
 def _prompt(folder: Path, name: str) -> str:
@@ -304,12 +195,3 @@ def _with_prefixes(spec: ModelSpec, query: str | None, document: str | None) -> 
         document_prefix=spec.document_prefix if document is None else document,
     )
     return replace(changed, fingerprint=fingerprint_of(changed))
-
-
-@contextmanager
-def _counting_from(first_index: int) -> Iterator[None]:
-    """Turn an error's index in a window into the index among all of the caller's texts."""
-    try:
-        yield
-    except InvalidTextError as error:
-        raise InvalidTextError(first_index + error.index, error.problem) from error

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.errors import ModelFolderError
 from embed_plugin.model.folder import GRAPH, read_model_folder
+from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from embed_plugin.types import Kind
 
 LARGEST_COPY_BYTES = 512 << 20
 """Largest file of weights that is opened a second time: onnxruntime packs fp32 weights anew for each session."""
@@ -37,10 +40,11 @@ class OpenedFolder:
         self._fingerprint = fingerprint
         self._verify()
 
-    def open_session(self, *, threads: int = 1) -> OnnxSession:
+    def open_session(self, kind: Kind = "embedding", *, threads: int = 1) -> OnnxSession:
         """Open a session; verify the folder again first if its files were written or replaced.
 
         Args:
+            kind: Kind of the results that it computes.
             threads: Threads of one call.
 
         Raises:
@@ -48,7 +52,7 @@ class OpenedFolder:
         """
         if self._files != _files(self.path):
             self._verify()
-        session = OnnxSession.of(self.path, threads=threads)
+        session = OnnxSession.of(self.path, KINDS[kind].output, threads=threads)
         if self._files != _files(self.path):
             raise ModelFolderError(f"{self.path} was written to while it was loaded: load it when its export has ended")
         return session
@@ -63,14 +67,14 @@ class OpenedFolder:
         weights = (self.path / GRAPH).with_suffix(".onnx.data")
         return self.spec.precision == "fp32" and weights.is_file() and weights.stat().st_size <= LARGEST_COPY_BYTES
 
-    def open_wide(self, like: OnnxSession, *, threads: int) -> OnnxSession:
+    def open_wide(self, like: OnnxSession, kind: Kind = "embedding", *, threads: int) -> OnnxSession:
         """Open another session like one of this folder, of several threads.
 
         Raises:
             ModelFolderError: as :meth:`open_session`; or the environment names another instruction set by now.
             EncodingError: so many threads cannot be started.
         """
-        wide = self.open_session(threads=threads)
+        wide = self.open_session(kind, threads=threads)
         if wide.platform != like.platform:
             raise ModelFolderError(f"the model was loaded for {like.platform}, and now would be for {wide.platform}")
         return wide

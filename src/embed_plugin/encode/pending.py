@@ -12,28 +12,28 @@ from embed_plugin.errors import InvalidTextError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin.encode.outputs import VectorResult
-    from embed_plugin.types import Vectors
+    from embed_plugin.encode.outputs import Result
+    from embed_plugin.types import Results
 
 
 class Job:
-    """The texts of one call: their token ids, their vectors, and the count of those not yet encoded."""
+    """The texts of one call: their token ids, their results, and the count of those not yet encoded."""
 
     def __init__(
         self,
         token_ids: Sequence[Sequence[int]],
-        output: VectorResult,
+        output: Result,
         *,
         is_small: bool,
-        into: Vectors | None = None,
+        into: Results | None = None,
     ) -> None:
         """Make a job.
 
         Args:
             token_ids: Token ids of each text.
-            output: Makes the array for the vectors.
+            output: Makes the array for the results.
             is_small: It goes before large jobs.
-            into: The caller's own array for the vectors, ``(n, dimension)``.
+            into: The caller's own array for the results.
 
         Raises:
             InvalidTextError: a text has no tokens.
@@ -42,20 +42,20 @@ class Job:
         lengths = [len(ids) for ids in self.token_ids]
         if 0 in lengths:
             raise InvalidTextError(lengths.index(0), "has no tokens, so it has no vector: leave it out")
-        self.vectors = output.allocate(len(lengths)) if into is None else into
+        self.results = output.allocate(len(lengths)) if into is None else into
         self.unfinished = len(lengths)
         self.is_small = is_small
         self.lengths = sorted(set(lengths))  # the longest is popped first
         self.waiting_tokens = sum(lengths)
         self.submitted = time.perf_counter()
         self.has_begun = False
-        self.future: Future[Vectors] = Future()
+        self.future: Future[Results] = Future()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Resolve the future with the vectors or an error; a cancelled or failed future stays as it is."""
+        """Resolve the future with the results or an error; a cancelled or failed future stays as it is."""
         try:
             if error is None:
-                self.future.set_result(self.vectors)
+                self.future.set_result(self.results)
             else:
                 self.future.set_exception(error)
         except InvalidStateError:

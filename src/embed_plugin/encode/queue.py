@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.encode.outputs import VectorResult
+    from embed_plugin.encode.outputs import Result
     from embed_plugin.encode.wide import WideRuns
-    from embed_plugin.types import Rows, Vectors
+    from embed_plugin.types import Results, Rows
 
     Run = Callable[[npt.NDArray[np.int64]], Rows]
 
@@ -85,7 +85,7 @@ class BatchQueue:
     """Runs submitted texts on ``workers`` threads, in batches of equal length and at most ``token_budget`` tokens."""
 
     def __init__(
-        self, run: Run, *, output: VectorResult, workers: int, token_budget: int, wide: WideRuns | None = None
+        self, run: Run, *, output: Result, workers: int, token_budget: int, wide: WideRuns | None = None
     ) -> None:
         """Make an empty queue.
 
@@ -119,16 +119,16 @@ class BatchQueue:
             return QueuedTokens(self._small.tokens, self._large.tokens)
 
     def submit(
-        self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False, into: Vectors | None = None
-    ) -> Future[Vectors]:
-        """Queue texts; the future gives ``(n, dimension)`` in their order. Cancelling it drops what has not begun.
+        self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False, into: Results | None = None
+    ) -> Future[Results]:
+        """Queue texts; the future gives one result a text, in their order. Cancelling it drops what has not begun.
 
         Where no thread can be started, as while the interpreter ends, the calling thread runs them before it returns.
 
         Args:
             token_ids: Token ids of each text.
             is_part: They are a part of a large call, and count as a large job however few they are.
-            into: An array of the caller's ``(n, dimension)``, which is filled and is the future's result.
+            into: An array of the caller's, as the output allocates them, which is filled and is the future's result.
         """
         is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
         job = Job(token_ids, self._output, is_small=is_small, into=into)
@@ -147,8 +147,8 @@ class BatchQueue:
             raise
         return job.future
 
-    def encode_one(self, token_ids: Sequence[int]) -> Vectors:
-        """Encode one text on the calling thread and return ``(1, dimension)``.
+    def encode_one(self, token_ids: Sequence[int]) -> Results:
+        """Encode one text on the calling thread and return an array of its result.
 
         Beside busy workers the thread gets a share of their cores at once, instead of waiting for a batch to end.
         Beside idle workers it saves waking a thread, a fifth of the time of a short query.
@@ -245,7 +245,7 @@ class BatchQueue:
         """Run the graph on a batch. Where that fails, run each text alone to find the bad ones, and return None."""
         try:
             rows = self._run_batch(np.array([job.token_ids[index] for job, index in batch], dtype=np.int64))
-            self._output.check(rows, len(batch))
+            self._output.check(rows, len(batch), _length(batch[0]))
         except Exception as error:
             if len(batch) > 1:
                 for entry in batch:
@@ -274,9 +274,9 @@ class BatchQueue:
                 self._batches_running -= 1
 
     def _hand_out(self, batch: Batch, rows: Rows, started: float) -> None:
-        """Store the rows as their jobs' vectors, report the batch, and finish the jobs that are complete."""
+        """Store the rows as their jobs' results, report the batch, and finish the jobs that are complete."""
         for (job, index), row in zip(batch, rows, strict=True):
-            self._output.put(row, job.vectors, index)
+            self._output.put(row, job.token_ids[index], job.results, index)
         with self._lock:
             report = _report(batch, started)
             for job, _ in batch:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.cpu.count import available_workers
-from embed_plugin.encode.outputs import VectorResult
+from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.wide import WideRuns, most_threads
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.types import Role, TokenisedTexts, Vectors
+    from embed_plugin.types import Kind, Results, Role, TokenisedTexts
 
 
 class Runtime:
@@ -39,16 +39,20 @@ class Runtime:
         spec: The model's facts.
         settings: How to run it.
         tokenizer: Turns texts into token ids.
+        kind: Kind of the results.
         output: Makes and fills the arrays that callers get.
     """
 
-    def __init__(self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings) -> None:
+    def __init__(
+        self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings, kind: Kind = "embedding"
+    ) -> None:
         """Load the tokenizer and open the session.
 
         Args:
             opened: The verified folder.
             spec: Its facts, with the prefixes to use.
             settings: How to run it.
+            kind: Kind of the results, of those that the model gives.
 
         Raises:
             ModelFolderError: the tokenizer cannot be read, or onnxruntime cannot load the graph.
@@ -57,7 +61,8 @@ class Runtime:
         self.spec = spec
         self.settings = settings
         self.tokenizer = TextTokenizer(opened.path / TOKENIZER, max_tokens=spec.max_tokens)
-        self.output = VectorResult(spec.dimension)
+        self.kind = kind
+        self.output = result_of(kind, spec.dimension, spec.facts)
         self._cut_texts = self._unknown_tokens = 0
         self._observer: Callable[[BatchReport], None] | None = None
         self._by_process = ProcessLocal[_Process]()
@@ -69,7 +74,7 @@ class Runtime:
 
     def _start(self) -> _Process:
         started = time.perf_counter()
-        session = self._opened.open_session()
+        session = self._opened.open_session(self.kind)
         queue = BatchQueue(
             session.run,
             output=self.output,
@@ -88,7 +93,7 @@ class Runtime:
             return None
         return WideRuns(
             session.run,
-            lambda: self._opened.open_wide(session, threads=threads).run,
+            lambda: self._opened.open_wide(session, self.kind, threads=threads).run,
             most_at_once=cores - threads + 1,
             opening_seconds=opening_seconds,
         )
@@ -143,19 +148,19 @@ class Runtime:
         return replace(tokenised, unknown=self.tokenizer.count_unknown(tokenised.ids))
 
     def submit(
-        self, tokenised: TokenisedTexts, *, is_part: bool = False, into: Vectors | None = None
-    ) -> Future[Vectors]:
-        """Queue tokenised texts; the future gives ``(n, dimension)``. Cancelling it drops what has not begun.
+        self, tokenised: TokenisedTexts, *, is_part: bool = False, into: Results | None = None
+    ) -> Future[Results]:
+        """Queue tokenised texts; the future gives one result a text. Cancelling it drops what has not begun.
 
         Args:
             tokenised: The result of :meth:`tokenise`, or a part of it.
             is_part: They are a part of a large call, and do not go before others however few they are.
-            into: An array of the caller's ``(n, dimension)``, which is filled and is the future's result.
+            into: An array of the caller's, as ``output`` allocates them, which is filled and is the future's result.
         """
         return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into)
 
-    def encode_one(self, tokenised: TokenisedTexts) -> Vectors:
-        """Encode one tokenised text, ``(1, dimension)``, on the calling thread where the queue allows it."""
+    def encode_one(self, tokenised: TokenisedTexts) -> Results:
+        """Encode one tokenised text, to an array of one result, on the calling thread where the queue allows it."""
         return self._counted(tokenised).encode_one(tokenised.ids[0])
 
     def _counted(self, tokenised: TokenisedTexts) -> BatchQueue:

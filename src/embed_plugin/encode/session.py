@@ -162,13 +162,22 @@ class OnnxSession:
         platform: The class of CPU, kernels and release of onnxruntime that compute its vectors.
     """
 
-    def __init__(self, graph: Path, cpu: CpuClass, own: kernels.Kernels | None = None, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        graph: Path,
+        cpu: CpuClass,
+        own: kernels.Kernels | None = None,
+        *,
+        output: str = "embedding",
+        threads: int = 1,
+    ) -> None:
         """Load a graph.
 
         Args:
             graph: The file.
             cpu: The class of CPU.
             own: This package's kernels, for a graph that uses them.
+            output: Name of the output that runs compute.
             threads: Threads of one call.
 
         Raises:
@@ -177,6 +186,7 @@ class OnnxSession:
         """
         if threads > 1:
             _require_threads(threads)
+        self._outputs = [output]
         self.platform = Platform(cpu.name, own.name if own else "onnxruntime", ONNXRUNTIME_VERSION)
         try:
             library = own.library if own else None
@@ -189,11 +199,12 @@ class OnnxSession:
             _keep_in_forked_children(self._session)
 
     @classmethod
-    def of(cls, folder: Path, *, threads: int = 1) -> OnnxSession:
+    def of(cls, folder: Path, output: str = "embedding", *, threads: int = 1) -> OnnxSession:
         """Open the fastest session of a model folder: with own kernels, if they run here and it has a graph for them.
 
         Args:
             folder: The folder.
+            output: Name of the output that runs compute.
             threads: Threads of one call.
 
         Raises:
@@ -203,8 +214,8 @@ class OnnxSession:
         cpu = detect_class()
         own = kernels.choose(cpu)
         if own.library is None or not (folder / KERNEL_GRAPH).is_file():
-            return cls(folder / GRAPH, cpu, threads=threads)
-        return cls(folder / KERNEL_GRAPH, cpu, own, threads=threads)
+            return cls(folder / GRAPH, cpu, output=output, threads=threads)
+        return cls(folder / KERNEL_GRAPH, cpu, own, output=output, threads=threads)
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
         """Run texts of equal token count, ``(n, length)``; returns the graph's output, one row per text.
@@ -214,7 +225,7 @@ class OnnxSession:
             EncodingError: the graph cannot be run, or returned NaN or infinity.
         """
         try:
-            rows = cast("Rows", self._session.run(None, {"input_ids": input_ids})[0])
+            rows = cast("Rows", self._session.run(self._outputs, {"input_ids": input_ids})[0])
         except InvalidArgument as error:
             problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
             raise InvalidInputError(f"{problem} ({error})") from error

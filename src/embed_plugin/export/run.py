@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embed_plugin.encode import Encoder
-from embed_plugin.encode.canary_check import check_here
+from embed_plugin.encode.canary_check import Loaded, check_here
+from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
@@ -42,6 +43,7 @@ from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_wit
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model.kinds import KINDS
 from embed_plugin.model.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -144,11 +146,7 @@ class _Export:
             comparison = self.quantise(list(calibration), held_out)
             shutil.copy(self.exact / TOKENIZER, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-        session = OnnxSession.of(self.folder)
-        checked_on = check_here(
-            self.tokenizer, session, prefix=self.prefixes.document, is_exact=gives_same_bits(self.folder / KERNEL_GRAPH)
-        )
-        spec = write_manifest(self.folder, self.spec(dimension, done, checked_on))
+        spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
         shutil.rmtree(self.exact)
@@ -233,6 +231,14 @@ class _Export:
         )
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
+    def check(self, dimension: int) -> CheckedOn:
+        """Run the canaries on this machine."""
+        kind, facts = self.output.kind, self.output.facts()
+        session = OnnxSession.of(self.folder, KINDS[kind].output)
+        loaded = Loaded(self.tokenizer, session, result_of(kind, dimension, facts))
+        is_exact = gives_same_bits(self.folder / KERNEL_GRAPH)
+        return check_here(loaded, prefix=self.prefixes.document, is_exact=is_exact)
+
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
         prompts = named_prompts(self.checkpoint)
@@ -250,6 +256,8 @@ class _Export:
             files={},
             fingerprint="",
             checked_on=checked_on,
+            kinds=(self.output.kind,),
+            facts=self.output.facts(),
             provenance={
                 "exporter": self.exporter.name,
                 "machine": platform.machine(),

@@ -57,7 +57,7 @@ class CheckedOn:
 
     @classmethod
     def of(cls, platform: Platform, texts: Sequence[str], vectors: Vectors, *, exact: bool = False) -> CheckedOn:
-        """Make the record of a check: one vector ``(dimension,)`` per text."""
+        """Make the record of a check: one vector per text, all of one length."""
         encoded = [base64.b64encode(vector.astype(_FLOAT).tobytes()).decode() for vector in vectors]
         return cls(platform, dict(zip(texts, encoded, strict=True)), exact)
 
@@ -77,14 +77,17 @@ class CheckedOn:
             raise ValueError(f"exact is {exact!r:.80}")
         return cls(platform, content["canaries"], exact)
 
-    def vectors(self, dimension: int) -> Vectors:
-        """Return the canaries' vectors, ``(n, dimension)``.
+    def vectors(self, length: int | None) -> Vectors:
+        """Return the canaries' vectors, ``(n, length)``.
+
+        Args:
+            length: Numbers of a vector; None: as many as the first one has.
 
         Raises:
-            ValueError: there are none, or one is not ``dimension`` finite numbers in base64.
+            ValueError: there are none, or one is not ``length`` finite numbers in base64.
         """
         rows = [np.frombuffer(base64.b64decode(row, validate=True), _FLOAT) for row in self.canaries.values()]
-        vectors = np.array(rows, dtype=np.float32).reshape(len(rows), dimension)
+        vectors = np.array(rows, dtype=np.float32).reshape(len(rows), length or -1)
         if not vectors.size or not np.isfinite(vectors).all():
             raise ValueError("no canary, or a vector with NaN or infinity")
         return vectors

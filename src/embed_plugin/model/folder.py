@@ -2,8 +2,9 @@
 
 The files of a folder are ``model.onnx``, its weights in ``model.onnx.data``, ``tokenizer.json``, and in INT8 also
 ``model.kernels-2.onnx``, the same model with the operators of :mod:`embed_plugin.kernels` and the same weights. The
-manifest, ``embed_plugin.json``, is ``{"schema_version": 2, <every field of ModelSpec>}``. Reading a folder checks every
-file's sha256 and the fingerprint, so that a changed byte is found before it changes a vector.
+manifest, ``embed_plugin.json``, is ``{"schema_version": 2, <every field of ModelSpec>}``; an embedding model's has
+neither ``kinds`` nor ``facts``. Reading a folder checks every file's sha256 and the fingerprint, so that a changed byte
+is found before it changes a vector.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from embed_plugin.errors import ModelFolderError
 from embed_plugin.model.canaries import CheckedOn
 from embed_plugin.model.identity import file_sha256, fingerprint_of
 from embed_plugin.model.spec import ModelSpec
-from embed_plugin.types import Pooling, Precision
+from embed_plugin.types import Kind, Pooling, Precision
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -33,9 +34,14 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("source", "revision", "architecture", "pooling", "query_prefix", "document_prefix"), str),
     **dict.fromkeys(("precision", "fingerprint"), str),
     **dict.fromkeys(("dimension", "max_tokens"), int),
-    **dict.fromkeys(("files", "checked_on", "provenance"), dict),
+    **dict.fromkeys(("files", "checked_on", "provenance", "facts"), dict),
+    "kinds": list,
 }
 _CHOICES = {"pooling": get_args(Pooling), "precision": get_args(Precision)}
+EMBEDDING: tuple[Kind, ...] = ("embedding",)
+_OF_OTHER_KINDS: dict[str, Any] = {"kinds": list(EMBEDDING), "facts": {}}
+"""Fields that the manifest of an embedding model lacks, with their values."""
+
 _MOST = 2**31 - 1
 """Largest token limit and dimension that are accepted: that of int32, far above any model's."""
 _EXPORT_AGAIN = "make it again with  embed-plugin export"
@@ -47,6 +53,8 @@ def write_manifest(folder: Path, spec: ModelSpec) -> ModelSpec:
     spec = replace(spec, files=files)
     spec = replace(spec, fingerprint=fingerprint_of(spec))
     content = {"schema_version": SCHEMA_VERSION, **asdict(spec)}
+    if spec.kinds == EMBEDDING:
+        content = {name: value for name, value in content.items() if name not in _OF_OTHER_KINDS}
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     return spec
@@ -82,7 +90,9 @@ def _read_manifest(path: Path) -> ModelSpec:
     if type(version) is not int or version != SCHEMA_VERSION:
         found = f"{path} has schema version {version}, this embed-plugin reads {SCHEMA_VERSION}"
         raise ModelFolderError(f"{found}: {_EXPORT_AGAIN} of this version")
+    content = {**_OF_OTHER_KINDS, **content}
     _check_fields(path, content)
+    content["kinds"] = _kinds(path, content["kinds"])
     spec = ModelSpec(**{**content, "checked_on": _checked_on(path, content)})
     if fingerprint_of(spec) != spec.fingerprint:
         raise ModelFolderError(f"{path} was edited: its fingerprint does not match its content; {_EXPORT_AGAIN}")
@@ -102,12 +112,19 @@ def _check_fields(path: Path, content: dict[str, Any]) -> None:
             raise ModelFolderError(f"{path}: {name} is {value}, expected 1 to {_MOST}: {_EXPORT_AGAIN}")
 
 
+def _kinds(path: Path, found: list[Any]) -> tuple[Kind, ...]:
+    if not found or not set(map(str, found)) <= set(get_args(Kind)):
+        raise ModelFolderError(f"{path}: kinds are {found}, which this version cannot use: {_EXPORT_AGAIN}")
+    return tuple(found)
+
+
 def _checked_on(path: Path, content: dict[str, Any]) -> CheckedOn:
+    canary_length = content["dimension"] if content["kinds"][0] == "embedding" else None
     try:
         checked_on = CheckedOn.read(content["checked_on"])
-        checked_on.vectors(content["dimension"])
+        checked_on.vectors(canary_length)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        expected = f"expected a platform and, by text, vectors of {content['dimension']} numbers"
+        expected = f"expected a platform and, by text, vectors of {canary_length or 'equally many'} numbers"
         raise ModelFolderError(f"{path}: checked_on cannot be read ({error}); {expected}: {_EXPORT_AGAIN}") from error
     return checked_on
 

@@ -1,5 +1,7 @@
 """Compute the fingerprint, the identity of a vector space: vectors are comparable only if fingerprints are equal.
 
+Scores, sparse vectors and token vectors have one too.
+
 The graph for own kernels is not part of it, for it is only another way to compute the same vectors. Nor are other files
 in the folder, or the source of the checkpoint.
 """
@@ -25,6 +27,8 @@ IDENTITY_FILES = ("model.onnx", "model.onnx.data", "tokenizer.json")
 def fingerprint_of(spec: ModelSpec) -> str:
     """Return the sha256 (hex) of everything in a spec that changes a vector's numbers, as canonical JSON."""
     identity: dict[str, object] = {name: getattr(spec, name) for name in IDENTITY_FIELDS}
+    if spec.kinds != ("embedding",):  # an embedding's identity is that of folders made before there were other kinds
+        identity |= {"kinds": spec.kinds, "facts": spec.facts}
     identity["files"] = {name: spec.files[name] for name in IDENTITY_FILES if name in spec.files}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

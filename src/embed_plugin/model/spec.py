@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embed_plugin.model.canaries import CheckedOn
-    from embed_plugin.types import Pooling, Precision, Role
+    from embed_plugin.types import Kind, Pooling, Precision, Role
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ModelSpec:
         revision: Commit, wheel version or weights hash that pins the source.
         architecture: The checkpoint's own ``model_type`` (``bert``, ``xlm-roberta``, ...).
         pooling: How token vectors become one vector.
-        dimension: Length of a vector.
+        dimension: Length of a vector, of a text or of a token; of a sparse one, the size of the vocabulary; of a
+            reranker's scores, 1.
         max_tokens: Token limit of one text, special tokens and prefix included.
         query_prefix: Prefix of every query, verbatim, added before tokenising.
         document_prefix: The same for documents.
@@ -33,6 +34,9 @@ class ModelSpec:
         checked_on: The platform that the folder was checked on, and canary texts with their vectors; not part of the
             identity.
         provenance: Record of the export (calibration, comparison, versions); changes no numbers.
+        kinds: Kinds of result that the model gives, most often one.
+        facts: Further facts that change results, by name, of a kind that is no embedding: the class that loads it knows
+            them.
     """
 
     source: str
@@ -48,6 +52,8 @@ class ModelSpec:
     fingerprint: str
     checked_on: CheckedOn
     provenance: Mapping[str, object] = field(default_factory=dict)
+    kinds: tuple[Kind, ...] = ("embedding",)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def prompts(self) -> Mapping[str, str]:

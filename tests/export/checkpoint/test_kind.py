@@ -11,7 +11,7 @@ from conftest import MODELS, add_dense, make_checkpoint
 from embed_plugin import ExportError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
-from embed_plugin.export.checkpoint.kind import require_embedder
+from embed_plugin.export.checkpoint.kind import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
 )
 def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], kind: str) -> None:
     with pytest.raises(ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Only text embedders"):
-        require_embedder(read_description(write(tmp_path, *modules)))
+        kind_of(read_description(write(tmp_path, *modules)))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: 
 def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: str, kind: str) -> None:
     folder = write(tmp_path, BASE, config={}, config_sentence_transformers={"model_type": model_type})
     with pytest.raises(ExportError, match=rf"{ST} \(its model_type is '{model_type}'\) is that of {kind}"):
-        require_embedder(read_description(folder))
+        kind_of(read_description(folder))
 
 
 @pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("text-generation", "a reranker")])
@@ -81,32 +81,32 @@ def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> 
     with pytest.raises(
         ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
     ):
-        require_embedder(read_description(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task})))
+        kind_of(read_description(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task})))
 
 
 @pytest.mark.parametrize("architecture", ["MPNetForMaskedLM", "BertForSequenceClassification", "HF_ColBERT"])
 def test_a_pooling_makes_an_embedder_of_any_architecture(tmp_path: Path, architecture: str) -> None:
     checkpoint = add_dense(make_checkpoint(tmp_path / "checkpoint", architectures=[architecture]), 32)
     write(checkpoint, config_sentence_transformers={"model_type": "SentenceTransformer"})
-    require_embedder(read_description(checkpoint))
+    kind_of(read_description(checkpoint))
     assert export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32")).dimension == 32
 
 
 @pytest.mark.parametrize("config", [{}, {"architectures": ["BertModel"]}, {"architectures": None}])
 def test_a_plain_encoder_is_an_embedder(tmp_path: Path, config: dict[str, Any]) -> None:
-    require_embedder(read_description(write(tmp_path, config=config)))
+    kind_of(read_description(write(tmp_path, config=config)))
 
 
 def test_modules_of_the_checkpoints_own_code_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, "custom_st.Transformer", f"{MODELS}.Pooling")
     with pytest.raises(ExportError, match=r"lists custom_st\.Transformer, which is code .* never run"):
-        require_embedder(read_description(folder))
+        kind_of(read_description(folder))
 
 
 def test_packed_weights_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, config={"quantization_config": {"quant_method": "gptq"}})
     with pytest.raises(ExportError, match="quantization_config: its weights are packed"):
-        require_embedder(read_description(folder))
+        kind_of(read_description(folder))
 
 
 def test_modules_without_pooling_say_nothing_of_pooling(tmp_path: Path) -> None:

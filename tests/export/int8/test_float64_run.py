@@ -58,7 +58,7 @@ def test_what_cannot_be_run_is_named() -> None:
     floats = graph.node("Cast", "floats", "input_ids", to=onnx.TensorProto.FLOAT)
     graph.node("FusedMatMulActivation", "embedding", floats, floats, domain="com.microsoft")
     with pytest.raises(ExportError, match=r"operator FusedMatMulActivation \(embedding\) cannot be run in float64"):
-        list(run_in_float64(graph.model(2), ["embedding"], INPUTS))
+        list(run_in_float64(graph.model("embedding", [2]), ["embedding"], INPUTS))
 
 
 @pytest.mark.parametrize("operator", ["Erf", "Gelu"])
@@ -89,7 +89,7 @@ def test_rows_are_added_where_onnxruntime_adds_them() -> None:
     places = graph.node("Unsqueeze", "places", "input_ids", graph.weight("last", [-1], np.int64))
     names = [graph.weight(name, values) for name, values in constants.items()]
     graph.node("ScatterND", "embedding", names[0], places, names[1], reduction="add")
-    model, ids = graph.model(4), np.array([4, 1, 4])
+    model, ids = graph.model("embedding", [4]), np.array([4, 1, 4])
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, [3]))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, [5, 4]))
     ((_, found),) = run_in_float64(model, ["embedding"], [ids])

@@ -39,7 +39,7 @@ def feed_forward(*, outlier: int | None = None) -> onnx.ModelProto:
     summed = graph.node("ReduceSum", "pooled", looked_up, graph.weight("axis", [1], np.int64), keepdims=0)
     widened = graph.node("Gelu", "activation", graph.linear("widened", summed, widen, bias))
     graph.linear("embedding", widened, narrow, np.zeros(WIDTH, np.float32))
-    return graph.model(WIDTH)
+    return graph.model("embedding", [WIDTH])
 
 
 def run(model: onnx.ModelProto, output: str = "embedding", rows: range = range(50)) -> Floats:

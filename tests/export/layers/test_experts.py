@@ -40,18 +40,18 @@ def expected(tokens: list[int], chosen: int) -> np.ndarray:
 
 def test_tokens_go_through_the_experts_they_chose() -> None:
     for chosen in (1, 2, COUNT):
-        session = open_session(graph_of(chosen).model(CHANNELS).SerializeToString())
+        session = open_session(graph_of(chosen).model("embedding", [CHANNELS]).SerializeToString())
         (found,) = session.run(None, {"input_ids": np.array([[0, 1, 2], [3, 4, 5]])})
         np.testing.assert_allclose(found, [expected([0, 1, 2], chosen), expected([3, 4, 5], chosen)], rtol=1e-5)
 
 
 def test_an_expert_without_tokens_does_nothing() -> None:
-    session = open_session(graph_of(1).model(CHANNELS).SerializeToString())
+    session = open_session(graph_of(1).model("embedding", [CHANNELS]).SerializeToString())
     (found,) = session.run(None, {"input_ids": np.array([[7]])})  # three experts have none
     np.testing.assert_allclose(found[0], expected([7], 1), rtol=1e-5)
 
 
 def test_int8_rounds_the_experts_and_not_the_router() -> None:
-    products = [product.output for product in weight_products(graph_of(2).model(CHANNELS))]
+    products = [product.output for product in weight_products(graph_of(2).model("embedding", [CHANNELS]))]
     assert len(products) == 2 * COUNT
     assert not any("router" in name for name in products)

@@ -26,7 +26,7 @@ def saved(tmp_path: Path) -> Path:
     builder = GraphBuilder()
     builder.node("Gather", "embedding", builder.weight("large", LARGE), builder.weight("small", SMALL, np.int64))
     (tmp_path / "first").mkdir()
-    save_graph(builder.model(64), tmp_path / "first" / "model.onnx")
+    save_graph(builder.model("embedding", [64]), tmp_path / "first" / "model.onnx")
     assert builder.weights == []
     return tmp_path / "first" / "model.onnx"
 

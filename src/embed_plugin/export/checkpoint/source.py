@@ -15,7 +15,7 @@ from embed_plugin.export.checkpoint import wheel as wheel_source
 from embed_plugin.export.checkpoint.complete import require_complete
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.files import ONNX_FILES, TORCH_WEIGHTS, WEIGHTS
-from embed_plugin.export.checkpoint.kind import require_embedder
+from embed_plugin.export.checkpoint.kind import kind_of
 from embed_plugin.model.identity import file_sha256
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def resolve(source: str, *, weights_sha256: str | None = None, with_onnx: bool =
     expected = _checked_hash(weights_sha256)
     folder, name, revision = _locate(source, with_onnx=with_onnx)
     checkpoint = read_description(folder, name=name, revision=revision)
-    require_embedder(checkpoint)
+    kind_of(checkpoint)
     require_complete(checkpoint, source=source)
     if expected is None and checkpoint.revision:
         return checkpoint

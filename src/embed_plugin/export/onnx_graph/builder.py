@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from embed_plugin.export.onnx_graph.edit import move_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -137,13 +137,17 @@ class GraphBuilder:
             self._is_short = self.node("Less", "attention.is_short", length, limit)
         return self._is_short
 
-    def model(self, dimension: int) -> onnx.ModelProto:
-        """The finished model: ``input_ids`` int64 ``(n, length)`` to ``embedding`` float32 ``(n, dimension)``.
+    def model(self, output: str, shape: Sequence[int | str]) -> onnx.ModelProto:
+        """The finished model: ``input_ids`` int64 ``(n, length)`` to a float32 output ``(n, *shape)``.
 
         The builder has no weights afterwards.
+
+        Args:
+            output: Name of the value.
+            shape: Of one row; a name stands for a number that differs from run to run.
         """
         ids = helper.make_tensor_value_info(INPUT, TensorProto.INT64, ["n", "length"])
-        vectors = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", dimension])
+        vectors = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", *shape])
         graph = helper.make_graph(self.nodes, "text_encoder", [ids], [vectors])
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="embed-plugin")

@@ -8,7 +8,7 @@ left, ``(out, in) @ (n, in, 1)``: one small product for each text, of the same s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from onnx import TensorProto, numpy_helper
@@ -17,11 +17,13 @@ from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT, OUTPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
     import onnx
 
     from embed_plugin.export.onnx_graph.builder import GraphBuilder
-    from embed_plugin.types import Pooling
+    from embed_plugin.types import Kind, Pooling
 
 DenseActivation = Literal["Identity", "Tanh", "Relu", "Gelu", "Sigmoid"]
 """The activation behind a dense layer, as ONNX calls it."""
@@ -58,6 +60,9 @@ class VectorOutput:
         kept: Number of first values that are kept before normalising; None: all.
     """
 
+    kind: ClassVar[Kind] = "embedding"
+    reads_segments: ClassVar[bool] = False
+
     pooling: Pooling
     dense: tuple[Dense, ...] = ()
     kept: int | None = None
@@ -66,6 +71,10 @@ class VectorOutput:
     def reads_first_token_only(self) -> bool:
         """Only the vector of a text's first token is read."""
         return self.pooling == "cls"
+
+    def facts(self) -> Mapping[str, object]:
+        """Return no facts: pooling and dimension have fields of their own in the manifest."""
+        return {}
 
     def finish(self, graph: GraphBuilder, token_vectors: str, hidden_size: int) -> onnx.ModelProto:
         """Add the output to a graph: ``(n, length, hidden_size)`` to ``embedding`` float32 ``(n, dimension)``.
@@ -82,7 +91,7 @@ class VectorOutput:
         axis = graph.weight("vector.axis", [2 if self.dense else 1], np.int64)
         vector = graph.node("Squeeze", "vector", vector, axis)
         _normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept))
-        return graph.model(dimension)
+        return graph.model(OUTPUT, [dimension])
 
     def dimension(self, hidden_size: int) -> int:
         """Length of a text's vector, where a token's is ``hidden_size``.
