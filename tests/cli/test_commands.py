@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,11 +19,14 @@ from embed_plugin.cpu.classes import classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.kernels import LIBRARY
+from embed_plugin.numbers import to_binary, to_float16, to_int8
 from support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy.typing as npt
 
 
 def run_process(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -138,6 +141,32 @@ def test_encode_writes_an_npy_file(tiny_model: Callable[..., Path], tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["vectors.npy"]
 
 
+@pytest.mark.parametrize("numbers", ["float32", "float16", "int8", "binary"])
+def test_encode_writes_smaller_numbers(tiny_model: Callable[..., Path], tmp_path: Path, numbers: str) -> None:
+    vectors = Encoder.load(tiny_model()).encode_documents(["cat 1", "the dog"])
+    asked = "encode", tiny_model(), "--quiet", "--numbers", numbers
+    assert run(*asked, "--out", tmp_path / "v.npy", stdin="cat 1\nthe dog\n").returncode == 0
+    lines = [json.loads(line) for line in run(*asked, stdin="cat 1\nthe dog\n").stdout.splitlines()]
+    stored = np.load(tmp_path / "v.npy")
+    if numbers == "int8":
+        expected = to_int8(vectors)
+        np.testing.assert_array_equal(stored["values"], expected.values)
+        np.testing.assert_array_equal(stored["scale"], expected.scales)
+        assert [line["values"] for line in lines] == expected.values.tolist()
+        return
+    made: dict[str, npt.NDArray[Any]] = {"float32": vectors, "float16": to_float16(vectors)}
+    expected_rows = {**made, "binary": to_binary(vectors)}[numbers]
+    np.testing.assert_array_equal(stored, expected_rows)
+    assert stored.dtype == expected_rows.dtype
+    assert lines == expected_rows.tolist()
+
+
+def test_encode_cuts_vectors_of_models_that_were_trained_for_it(tiny_model: Callable[..., Path]) -> None:
+    done = run("encode", tiny_model(), "--dimension", "8", stdin="a cat\n")
+    assert done.returncode == 1
+    assert "may be cut: leave dimension out" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("stdin", "message"),
     [
@@ -162,7 +191,7 @@ def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="choose another --json"):
         write_json({}, str(tmp_path))
     with pytest.raises(OutputError, match="cannot be written"):
-        write_npy([], tmp_path / "nowhere" / "vectors.npy", 2)
+        write_npy([], tmp_path / "nowhere" / "vectors.npy", np.dtype(("<f4", 2)))
 
 
 def test_json_that_cannot_be_written_is_a_clear_error(tiny_model: Callable[..., Path], tmp_path: Path) -> None:

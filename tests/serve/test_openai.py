@@ -60,7 +60,7 @@ def test_token_ids_are_refused_clearly(client: openai.OpenAI, server: RunningSer
 
 def test_what_openai_would_refuse_is_refused_in_its_shape(client: openai.OpenAI, server: RunningServer) -> None:
     name = server.service.model.name
-    with pytest.raises(openai.BadRequestError, match="vectors have 32"):
+    with pytest.raises(openai.BadRequestError, match="has vectors of 32 numbers"):
         client.embeddings.create(model=name, input=TEXTS, dimensions=256)
     with pytest.raises(openai.BadRequestError, match="empty list"):
         client.embeddings.create(model=name, input=[])

@@ -11,6 +11,7 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.model.cache import find_model_folder
 from embed_plugin.model.folder import read_model_folder
 from embed_plugin.model.identity import fingerprint_of
+from embed_plugin.model.matryoshka import cut_spec
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class Encoder(TextModel):
         self,
         folder: Path,
         settings: EncoderSettings,
-        query_prefix: str | None = None,
-        document_prefix: str | None = None,
+        prefixes: tuple[str | None, str | None] = (None, None),
+        dimension: int | None = None,
         in_folder: str | None = None,
     ) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
-        self._prefixes = query_prefix, document_prefix
-        super().__init__(folder, settings, in_folder, lambda spec: _with_prefixes(spec, query_prefix, document_prefix))
+        self._changes = prefixes, dimension
+        super().__init__(folder, settings, in_folder, lambda spec: cut_spec(_with_prefixes(spec, *prefixes), dimension))
 
     @classmethod
     def load(
@@ -71,6 +72,7 @@ class Encoder(TextModel):
         query_prefix: str | None = None,
         document_prefix: str | None = None,
         prompt_name: str | None = None,
+        dimension: int | None = None,
     ) -> Encoder:
         """Load a model folder made by ``embed-plugin export``.
 
@@ -81,23 +83,26 @@ class Encoder(TextModel):
             document_prefix: The same for documents.
             prompt_name: One of the prompts that the checkpoint names (``spec.prompts``), which becomes both prefixes:
                 for clustering, say, where all texts have one role.
+            dimension: Keep this many numbers of each vector, of a model that was trained for it (Matryoshka). It is
+                part of the fingerprint. The vectors are near those of a folder exported with ``--dimension``, not their
+                bits; their fingerprints differ.
 
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
             InvalidInputError: a prefix is not a str, or holds a lone surrogate; or there is no such prompt, or a prefix
-                beside it.
+                beside it; or vectors of this model may not be cut, or not so.
         """
         found = find_model_folder(folder)
         if prompt_name is not None:
             if query_prefix is not None or document_prefix is not None:
                 raise InvalidInputError("a prompt_name is both prefixes: give it alone, or the prefixes")
             query_prefix = document_prefix = _prompt(found, prompt_name)
-        return cls(found, settings or EncoderSettings(), query_prefix, document_prefix)
+        return cls(found, settings or EncoderSettings(), (query_prefix, document_prefix), dimension)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
-        """Pickle as folder, settings, prefixes and fingerprint: the receiving process loads its own session."""
-        return type(self), (self.folder, self.settings, *self._prefixes, self._in_folder)
+        """Pickle as folder, settings, changes and fingerprint: the receiving process loads its own session."""
+        return type(self), (self.folder, self.settings, *self._changes, self._in_folder)
 
     @property
     def dimension(self) -> int:

@@ -7,11 +7,13 @@ model has a class here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from embed_plugin.errors import EncodingError
+from embed_plugin.model.matryoshka import CUT_FROM, LAYER_NORM
+from embed_plugin.numbers import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +77,33 @@ class VectorResult:
 
 
 @dataclass(frozen=True)
+class CutResult(VectorResult):
+    """One vector ``(dimension,)`` per text, cut from a longer one.
+
+    Attributes:
+        full: Length of the graph's vectors.
+        layer_norm: They are normalised to a mean of 0 and a variance of 1 before they are cut.
+    """
+
+    full: int
+    layer_norm: bool
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse rows that are too few, or of another length than the graph's.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, full)``.
+        """
+        del tokens
+        require_shape(rows, (texts, self.full))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Vectors, index: int) -> None:
+        """Cut one row of the graph's output to the vector of the text at ``index``."""
+        del token_ids
+        results[index] = cut(row[np.newaxis], self.dimension, layer_norm=self.layer_norm)[0]
+
+
+@dataclass(frozen=True)
 class ScoreResult:
     """One score per text, which is a query and a text joined."""
 
@@ -120,7 +149,8 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
         dimension: Length of a vector, as in the manifest.
         facts: The manifest's further facts.
     """
-    del facts
+    if kind == "embedding" and CUT_FROM in facts:
+        return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":

@@ -20,7 +20,7 @@ from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.output import read_output
-from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
+from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
@@ -162,10 +162,10 @@ class _Export:
 
     def read_output(self) -> VectorOutput:
         """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
-        output = read_output(self.checkpoint)
-        if self.settings.dimension is not None:
-            require_matryoshka(self.checkpoint, self.settings.dimension)
-        return replace(output, kept=self.settings.dimension)
+        output, dimension = read_output(self.checkpoint), self.settings.dimension
+        if dimension is None:
+            return output
+        return replace(output, kept=dimension, layer_norm=require_matryoshka(self.checkpoint, dimension).layer_norm)
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -241,7 +241,9 @@ class _Export:
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""
-        prompts = named_prompts(self.checkpoint)
+        prompts, matryoshka = named_prompts(self.checkpoint), read_matryoshka(self.checkpoint)
+        if matryoshka and self.settings.dimension is not None:  # done once, in the graph
+            matryoshka = replace(matryoshka, layer_norm=False)
         packages = ("embed-plugin", "onnxruntime", "onnx", "tokenizers", "numpy", *self.exporter.packages)
         return ModelSpec(
             source=self.checkpoint.name,
@@ -264,6 +266,7 @@ class _Export:
                 **({"adapter": self.adapter.facts()} if self.adapter and self.adapter.name else {}),
                 **done,
                 **({"prompts": prompts} if prompts else {}),
+                **({"matryoshka": asdict(matryoshka)} if matryoshka else {}),
                 "versions": {package: version(package) for package in packages},
             },
         )

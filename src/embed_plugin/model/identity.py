@@ -34,6 +34,12 @@ def fingerprint_of(spec: ModelSpec) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def fingerprint_of_cut(fingerprint: str, dimension: int, *, layer_norm: bool) -> str:
+    """Return the identity of vectors that are cut after the model gave them: sha256 (hex) of these three as JSON."""
+    canonical = json.dumps([fingerprint, dimension, layer_norm], separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def fingerprint_of_api_model(provider: str, model: str, dimension: int) -> str:
     """Return the identity of a model known only through an API: its provider, name and dimension."""
     return f"{provider}/{model}/{dimension}"

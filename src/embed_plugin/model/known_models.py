@@ -34,6 +34,7 @@ class KnownModel:
         licence: Of the weights.
         prefixes: The prefixes that the card asks for; None: the checkpoint states them itself, or there are none.
         matryoshka: The card says that vectors may be cut.
+        layer_norm: The card says that they are normalised to a mean of 0 and a variance of 1 before.
         verified: ``real weights``: exported and compared with fp32 and sentence-transformers; ``random weights``: its
             family was, with small random checkpoints.
     """
@@ -47,6 +48,7 @@ class KnownModel:
     licence: str
     prefixes: Prefixes | None
     matryoshka: bool
+    layer_norm: bool
     verified: str
 
 
@@ -60,6 +62,7 @@ def known_models() -> tuple[KnownModel, ...]:
             **{
                 "tokens": None,
                 "matryoshka": False,
+                "layer_norm": False,
                 "verified": RANDOM,
                 **row,
                 "prefixes": prefixes[row["prefixes"]] if "prefixes" in row else None,

@@ -36,7 +36,7 @@ class ModelSpec:
         provenance: Record of the export (calibration, comparison, versions); changes no numbers.
         kinds: Kinds of result that the model gives, most often one.
         facts: Further facts that change results, by name, of a kind that is no embedding: the class that loads it knows
-            them.
+            them. Those of vectors that are cut as they leave the graph are there only while it is loaded.
     """
 
     source: str

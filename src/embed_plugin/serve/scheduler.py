@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import numpy as np
 from embed_plugin.encode.queue import SMALL_JOB_TOKENS
 from embed_plugin.encode.tokenizer import TEXTS_PER_CALL
 from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.model.matryoshka import LAYER_NORM
+from embed_plugin.numbers import cut
 from embed_plugin.serve.admission import Admission
 from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.throughput import LANES, Throughput
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from embed_plugin.encode import Encoder
+    from embed_plugin.model.spec import ModelSpec
     from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.settings import ServeSettings
     from embed_plugin.serve.throughput import Lane
@@ -47,12 +50,21 @@ class RequestJob:
         dimension: Length of a vector.
         tokens: Number of tokens of all texts, cut at the limit.
         truncated: Indices of the texts that were cut.
+        cut: Shortens vectors, where the request asks for shorter ones than the model's.
     """
 
     windows: Sequence[Future[Vectors]]
     dimension: int
     tokens: int
     truncated: Sequence[int]
+    cut: Callable[[Vectors], Vectors] | None = None
+
+    def shortened(self, spec: ModelSpec) -> RequestJob:
+        """Return the same job with the vectors of these facts."""
+        if spec.dimension == self.dimension:
+            return self
+        shorten = partial(cut, dimension=spec.dimension, layer_norm=bool(spec.facts[LAYER_NORM]))
+        return replace(self, dimension=spec.dimension, cut=shorten)
 
     async def vectors(self) -> Vectors:
         """Return all vectors, ``(n, dimension)``."""
@@ -72,7 +84,7 @@ class RequestJob:
             except InvalidTextError as error:
                 index = first + error.index
                 raise RequestError("invalid_text", f"text {index}: {error.problem}", index=index) from error
-            yield vectors
+            yield vectors if self.cut is None else self.cut(vectors)
             first += len(vectors)
 
     def cancel(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.model.matryoshka import cut_spec
 from embed_plugin.serve.api.request_content import ContentParser
 from embed_plugin.serve.api.responses import ServedModel
 from embed_plugin.serve.lifecycle import Lifecycle
@@ -15,6 +17,7 @@ from embed_plugin.serve.scheduler import Scheduler
 if TYPE_CHECKING:
     from embed_plugin.encode import Encoder
     from embed_plugin.encode.queue import BatchReport
+    from embed_plugin.model.spec import ModelSpec
     from embed_plugin.serve.settings import ServeSettings
 
 
@@ -46,6 +49,21 @@ class Service:
 
         encoder.runtime.observe(observe)
         return cls(encoder, settings, scheduler, lifecycle, metrics, ContentParser(settings.texts), model, version)
+
+    def spec_of(self, dimension: int | None, name: str = "dimension") -> ModelSpec:
+        """Return the facts of vectors of this length; None: of the model's own.
+
+        Args:
+            dimension: The length.
+            name: The request's field.
+
+        Raises:
+            RequestError: vectors of the model may not be cut, or not so.
+        """
+        try:
+            return cut_spec(self.encoder.spec, dimension)
+        except InvalidInputError as error:
+            raise RequestError("invalid_request", f"{name}: {error}") from error
 
     def check_model(self, requested: str | None) -> None:
         """Refuse a request for another model.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import make_checkpoint
-from embed_plugin import Encoder, ExportError, SourceError
+from embed_plugin import Encoder, ExportError, InvalidInputError, SourceError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, require_matryoshka, stated_prompts
@@ -17,6 +17,8 @@ from embed_plugin.model.known_models import Prefixes, find_known_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from embed_plugin import Precision
 
 PASSAGES = b"Represent this sentence for searching relevant passages: "
 CHINESE = (
@@ -200,6 +202,20 @@ def test_int8_is_cut_too(tmp_path: Path) -> None:
     assert Encoder.load(tmp_path / "model").encode_queries(TEXTS).shape == (3, 12)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_model_whose_card_says_so_has_a_layer_norm_before_the_cut(tmp_path: Path, precision: Precision) -> None:
+    checkpoint = make_checkpoint(tmp_path / "nomic-embed-text-v1.5")
+    for out, dimension in (("whole", None), ("cut", 8)):
+        settings = ExportSettings(precision=precision, dimension=dimension, min_cosine=0.9, document_prefix="")
+        export(str(checkpoint), tmp_path / out, settings)
+    texts = ["a cat", "the dog ran", "a " * 30]
+    cut, again = Encoder.load(tmp_path / "cut"), Encoder.load(tmp_path / "whole", dimension=8)
+    tolerance = 1e-5 if precision == "fp32" else 0.05
+    np.testing.assert_allclose(cut.encode_documents(texts), again.encode_documents(texts), atol=tolerance)
+    with pytest.raises(InvalidInputError, match="dimension is 16"):
+        Encoder.load(tmp_path / "cut", dimension=16)
+
+
 @pytest.mark.parametrize(
     ("config", "dimension", "message"),
     [
@@ -215,7 +231,7 @@ def test_what_a_model_does_not_offer_is_refused(
     tmp_path: Path, config: dict[str, Any], dimension: int, message: str
 ) -> None:
     checkpoint = make_checkpoint(tmp_path / "checkpoint", **config)
-    with pytest.raises(ExportError, match=message):
+    with pytest.raises((ExportError, InvalidInputError), match=message):
         export(str(checkpoint), tmp_path / "model", settings(dimension))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ExportError, SourceError
 from embed_plugin.model.known_models import Prefixes, find_known_model
+from embed_plugin.model.matryoshka import Matryoshka
 
 if TYPE_CHECKING:
     from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
@@ -100,22 +101,33 @@ def _parse_prompts(file: JsonFile) -> tuple[dict[str, str], object]:
     return {name: text or "" for name, text in prompts.items()}, default_name
 
 
-def require_matryoshka(checkpoint: CheckpointDescription, dimension: int) -> None:
-    """Refuse to cut the vectors of a model that was not trained for it.
+def read_matryoshka(checkpoint: CheckpointDescription) -> Matryoshka | None:
+    """Return how the vectors of a checkpoint may be cut; None: it does not say that they may.
 
-    A model states it in ``config.json``: ``matryoshka_dimensions``, a list of lengths, or ``is_matryoshka``.
-
-    Raises:
-        ExportError: it does not, or not at this length.
+    A model states it in ``config.json``: ``matryoshka_dimensions``, a list of lengths, or ``is_matryoshka``. Of others
+    the table of known models has it.
     """
     config = checkpoint.config.object_if_there()
     lengths = config.get("matryoshka_dimensions")
-    if isinstance(lengths, list) and lengths:
-        if dimension not in lengths:
-            offered = ", ".join(map(str, lengths))
-            raise ExportError(f"{checkpoint.name} was trained for vectors of {offered}; found dimension {dimension}")
-        return
     known = find_known_model(checkpoint.name)
-    if not config.get("is_matryoshka") and not (known and known.matryoshka):
-        found = f"{checkpoint.name} does not say that its vectors may be cut (matryoshka_dimensions in config.json)"
-        raise ExportError(f"{found}: leave dimension out. Where the model's card says so, add it to config.json")
+    layer_norm = bool(known and known.layer_norm)
+    if isinstance(lengths, list) and lengths:
+        return Matryoshka(tuple(lengths), layer_norm)
+    if config.get("is_matryoshka") or (known and known.matryoshka):
+        return Matryoshka((), layer_norm)
+    return None
+
+
+def require_matryoshka(checkpoint: CheckpointDescription, dimension: int) -> Matryoshka:
+    """Return how to cut the vectors of a checkpoint to a length.
+
+    Raises:
+        ExportError: the model does not say that it was trained for it.
+        InvalidInputError: it was not trained for this length.
+    """
+    found = read_matryoshka(checkpoint)
+    if found is None:
+        missing = f"{checkpoint.name} does not say that its vectors may be cut (matryoshka_dimensions in config.json)"
+        raise ExportError(f"{missing}: leave dimension out. Where the model's card says so, add it to config.json")
+    found.require(dimension, checkpoint.name)
+    return found

@@ -7,7 +7,7 @@ left, ``(out, in) @ (n, in, 1)``: one small product for each text, of the same s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from onnx import TensorProto, numpy_helper
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT, OUTPUT
+from embed_plugin.numbers import LAYER_NORM_EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,7 @@ class VectorOutput:
         pooling: The way token vectors become one.
         dense: The layers that the pooled vector passes through.
         kept: Number of first values that are kept before normalising; None: all.
+        layer_norm: The vector is normalised to a mean of 0 and a variance of 1 before they are.
     """
 
     kind: ClassVar[Kind] = "embedding"
@@ -66,6 +68,7 @@ class VectorOutput:
     pooling: Pooling
     dense: tuple[Dense, ...] = ()
     kept: int | None = None
+    layer_norm: bool = False
 
     @property
     def reads_first_token_only(self) -> bool:
@@ -90,6 +93,10 @@ class VectorOutput:
             vector = _dense(graph, f"dense.{index}", vector, dense)
         axis = graph.weight("vector.axis", [2 if self.dense else 1], np.int64)
         vector = graph.node("Squeeze", "vector", vector, axis)
+        if self.layer_norm:
+            size = replace(self, kept=None).dimension(hidden_size)
+            ones = graph.weight("spread.weight", np.ones(size))
+            vector = graph.node("LayerNormalization", "spread", vector, ones, axis=-1, epsilon=LAYER_NORM_EPSILON)
         _normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept))
         return graph.model(OUTPUT, [dimension])
 

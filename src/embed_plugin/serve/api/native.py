@@ -67,6 +67,8 @@ def routes(service: Service) -> APIRouter:
         service.lifecycle.check()
         service.check_model(wanted.model)
         record = request.state.record
+        spec = service.spec_of(wanted.dimension)
+        model = service.model.cut_to(spec)
         form = best_form(",".join(request.headers.getlist("accept")), (JSON, FLOATS, LINES))
         job = await service.scheduler.submit(
             wanted.texts,
@@ -76,12 +78,13 @@ def routes(service: Service) -> APIRouter:
             truncate=wanted.truncate,
             in_windows=form == LINES,
         )
+        job = job.shortened(spec)
         if form == LINES:
-            return vectors_as_lines(job, service.model, record)
+            return vectors_as_lines(job, model, record)
         vectors = await job.vectors()
         if form == FLOATS:
-            return vectors_as_floats(vectors, job, service.model)
-        return vectors_as_json(vectors, job, service.model, record)
+            return vectors_as_floats(vectors, job, model)
+        return vectors_as_json(vectors, job, model, record)
 
     @router.post(COUNT_TOKENS_PATH, response_model=CountAnswer)
     async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:

@@ -48,13 +48,12 @@ def openai_routes(service: Service) -> APIRouter:
             {"role": wanted.role, "input_type": wanted.input_type, "task": wanted.task, "model": role_of_name}
         )
         texts = _texts_of(wanted)
-        if wanted.dimensions not in (None, service.model.dimension):
-            found = f"dimensions is {wanted.dimensions}; this model's vectors have {service.model.dimension}"
-            raise RequestError("invalid_request", f"{found}: leave it out, or export a model with --dimension")
+        spec = service.spec_of(wanted.dimensions, "dimensions")
         record = request.state.record
         job = await service.scheduler.submit(texts, record, role=role, truncate=None)
+        job = job.shortened(spec)
         as_base64 = wanted.encoding_format == "base64"
-        return openai_embeddings(await job.vectors(), job, service.model, as_base64=as_base64)
+        return openai_embeddings(await job.vectors(), job, service.model.cut_to(spec), as_base64=as_base64)
 
     @router.get("/models", response_model=ModelsAnswer)
     async def models() -> Response:

@@ -27,7 +27,7 @@ class EmbeddingsRequest(BaseModel):
         description="The model's name or fingerprint; any other gets 404. NAME:query and NAME:document state the role."
     )
     encoding_format: Encoding = "float"
-    dimensions: StrictInt | None = Field(None, description="If given, the model's own.")
+    dimensions: StrictInt | None = Field(None, description="The model's own, or fewer where it was trained for that.")
     role: Literal["document", "query"] | None = Field(
         None, description="Use of the texts; it selects the prefix. Without any role they are documents."
     )

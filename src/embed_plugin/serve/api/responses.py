@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -27,6 +27,7 @@ from embed_plugin.wire import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from embed_plugin.model.spec import ModelSpec
     from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.scheduler import RequestJob
     from embed_plugin.types import Vectors
@@ -39,6 +40,10 @@ class ServedModel:
     name: str
     fingerprint: str
     dimension: int
+
+    def cut_to(self, spec: ModelSpec) -> ServedModel:
+        """Return the same model with the vectors of these facts."""
+        return replace(self, fingerprint=spec.fingerprint, dimension=spec.dimension)
 
     def headers(self, job: RequestJob | None = None) -> dict[str, str]:
         """Headers of a response; with ``job``, which must be complete, also those about its texts."""

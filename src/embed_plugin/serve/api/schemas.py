@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from pydantic_core import PydanticUseDefault
 
 
@@ -40,6 +40,9 @@ class EmbedRequest(_Request):
     )
     instruction: str | None = Field(
         None, description="What the queries are for, in place of what the query prefix says; some models take it."
+    )
+    dimension: StrictInt | None = Field(
+        None, description="Shorter vectors, of a model that was trained for it; they have a fingerprint of their own."
     )
 
 

@@ -1,0 +1,79 @@
+"""The lengths that a model's vectors may be cut to, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.model.identity import fingerprint_of_cut
+from embed_plugin.model.known_models import find_known_model
+
+if TYPE_CHECKING:
+    from embed_plugin.model.spec import ModelSpec
+
+CUT_FROM, LAYER_NORM = "cut_from", "layer_norm"
+"""The facts of a loaded model whose vectors are cut: their length before, and what comes before the cut."""
+
+
+@dataclass(frozen=True)
+class Matryoshka:
+    """What a model was trained for ("Matryoshka Representation Learning", Kusupati et al., 2022).
+
+    Attributes:
+        lengths: The lengths that may be kept; empty: any.
+        layer_norm: Vectors are normalised to a mean of 0 and a variance of 1 before they are cut.
+    """
+
+    lengths: tuple[int, ...] = ()
+    layer_norm: bool = False
+
+    def require(self, dimension: int, name: str) -> None:
+        """Refuse a length that the model was not trained for.
+
+        Raises:
+            InvalidInputError: it was not.
+        """
+        if self.lengths and dimension not in self.lengths:
+            offered = ", ".join(map(str, self.lengths))
+            raise InvalidInputError(f"{name} was trained for vectors of {offered}; found dimension {dimension}")
+
+
+def matryoshka_of(spec: ModelSpec) -> Matryoshka | None:
+    """Return how the vectors of a model folder may be cut; None: nothing says that they may.
+
+    The folder says it, and for one that was made before folders did, the table of known models.
+    """
+    stated = spec.provenance.get("matryoshka")
+    if isinstance(stated, dict):
+        return Matryoshka(tuple(stated["lengths"]), bool(stated["layer_norm"]))
+    known = find_known_model(spec.source)
+    if known is None or not known.matryoshka:
+        return None
+    return Matryoshka(layer_norm=known.layer_norm and known.dimension == spec.dimension)
+
+
+def cut_spec(spec: ModelSpec, dimension: int | None) -> ModelSpec:
+    """Return the spec of vectors cut to this length, and the fingerprint that follows from it; None: the spec itself.
+
+    Raises:
+        InvalidInputError: vectors of the model may not be cut, or not so.
+    """
+    if dimension is None or dimension == spec.dimension:
+        return spec
+    matryoshka = matryoshka_of(spec)
+    if type(dimension) is not int or not 1 <= dimension < spec.dimension:
+        raise InvalidInputError(f"dimension is {dimension!r}; {spec.source} has vectors of {spec.dimension} numbers")
+    if matryoshka is None:
+        raise InvalidInputError(
+            f"nothing says that vectors of {spec.source} may be cut: leave dimension out, or, where the model's card "
+            "says so, add is_matryoshka to its config.json and export it again"
+        )
+    matryoshka.require(dimension, spec.source)
+    layer_norm = matryoshka.layer_norm and CUT_FROM not in spec.facts
+    return replace(
+        spec,
+        dimension=dimension,
+        facts={CUT_FROM: spec.dimension, LAYER_NORM: layer_norm},
+        fingerprint=fingerprint_of_cut(spec.fingerprint, dimension, layer_norm=layer_norm),
+    )
