@@ -101,13 +101,14 @@ def require_same_vector(
     """
     for ids in texts:
         (vectors,) = _run(finished_graph, [ids])
-        own = expected(ids)[:, : vectors.shape[1]]
-        cosines = np.sum(vectors * own, axis=-1) / np.linalg.norm(own, axis=-1)  # those of the graph are unit vectors
-        if own.shape != vectors.shape or not cosines.min() >= LEAST_VECTOR_COSINE:
-            found = f"{what}, {ids.shape[1]} tokens: the cosine is {cosines.min():.6f}"
-            raise ExportError(
-                f"{found}, expected {LEAST_VECTOR_COSINE}: take the file and what is beside it of one model"
-            )
+        own = expected(ids).reshape(len(ids), -1)[:, : vectors.shape[1]]
+        if own.shape != vectors.shape:
+            found = f"{what}: {vectors.shape[1]} values beside {own.shape[1]}"
+            raise ExportError(f"{found}: take the file and what is beside it of one model")
+        least = float((np.sum(vectors * own, axis=-1) / np.linalg.norm(own, axis=-1)).min())  # ours have length 1
+        if not least >= LEAST_VECTOR_COSINE:
+            found = f"{what}, {ids.shape[1]} tokens: the cosine is {least:.6f}, expected {LEAST_VECTOR_COSINE}"
+            raise ExportError(f"{found}: take the file and what is beside it of one model")
 
 
 def _run(traced: Path, inputs: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.float32]]:
