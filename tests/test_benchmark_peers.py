@@ -17,10 +17,12 @@ import pytest
 
 from conftest import tiny_tokenizer
 from contenders import OPENVINO, OURS
+from lib.family_shapes import FAMILY_SHAPES, UnknownFamilyError, make_family_checkpoint
 from lib.formats.fte_file import ENTRY, HEADER, MAGIC, write_fte
 from lib.large_shapes import LARGE_SHAPES, LargeShape, random_decoder_weights
 from lib.shape_report import shape_report
 from lib.token_batches import Tokeniser, fill_batches
+from sections.family_speed import speed_report
 from sections.shapes import NOT_NATIVE, SHAPED, ShapeRun, measure_shape
 
 if TYPE_CHECKING:
@@ -92,6 +94,32 @@ def test_the_report_has_ratios_reasons_and_memory() -> None:
     assert "| peer | 3.50 (2.00-5.00), 2.25 x |" in page
     assert "| peer | 1.50 | 0.50 | 1024 | - |" in page
     assert "| gone | a / b |" in page
+
+
+def test_every_family_that_is_timed_is_written_natively() -> None:
+    assert all(shape.is_native for shape in FAMILY_SHAPES.values())
+
+
+def test_the_speed_of_families_is_beside_torch_and_the_best_backend() -> None:
+    seconds = {OURS: [1.0, 1.0], "st-torch": [4.0, 4.0], "st-onnx": [2.5, 2.5]}
+    contenders = {
+        name: {"label": name, "failed": None, "peak_bytes": size * 2**20}
+        for name, size in ((OURS, 90), ("st-torch", 500), ("st-onnx", 300))
+    }
+    contenders["st-openvino"] = {"label": "OpenVINO", "failed": "a | b" + 300 * "c", "peak_bytes": None}
+    bert = {"lengths": {"128": {"texts": 10, "seconds": seconds}}, "contenders": contenders}
+    page = speed_report({"bert": bert, "of nobody": {"not_made": "unknown"}})
+    assert "| bert | 128 | 10.0 | 2.50 | 4.00 | ONNX fp32 | 4.00 | 2.50 | 90 | 500 | 300 |" in page
+    assert "| of nobody | all | unknown |" in page
+    assert "| bert | OpenVINO | a / bcc" in page
+    assert max(len(line) for line in page.splitlines()) < 300
+
+
+@pytest.mark.skipif(not has("transformers"), reason="transformers is in .venv-peers, which `make bench` sets up")
+def test_a_family_that_the_peers_do_not_know_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    unknown = LargeShape("x", "x", "mean", 512, {"model_type": "of_nobody"})
+    with pytest.raises(UnknownFamilyError, match=r"Unrecognized model identifier: of_nobody$"):
+        make_family_checkpoint(unknown, tmp_path / "checkpoint", str(PEERS))
 
 
 @pytest.mark.skipif(not has("fasttextembed"), reason="fasttextembed is in .venv-peers, which `make bench` sets up")

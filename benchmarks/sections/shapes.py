@@ -14,7 +14,7 @@ from lib.workloads import QUERY, TextCutter
 from sections.by_length import encode_in_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from contenders import Contender
@@ -62,11 +62,23 @@ class ShapeRun:
     logs: Path
 
 
-def measure_shape(run: ShapeRun, shape: LargeShape, work: Path) -> dict[str, Any]:
-    """Measure one shape; ``work`` is filled with its checkpoint and models, and may be deleted afterwards."""
+def measure_shape(
+    run: ShapeRun,
+    shape: LargeShape,
+    work: Path,
+    make: Callable[[LargeShape, Path], None] = make_large_checkpoint,
+) -> dict[str, Any]:
+    """Measure one shape.
+
+    Args:
+        run: Contenders, lengths and amounts.
+        shape: The shape.
+        work: Is filled with its checkpoint and models, and may be deleted afterwards.
+        make: Writes the checkpoint into a folder.
+    """
     say(shape.name)
     checkpoint = work / "checkpoint"
-    make_large_checkpoint(shape, checkpoint)
+    make(shape, checkpoint)
     cutter = TextCutter(checkpoint / "tokenizer.json", run.texts)
     calibration = work / "calibration.json"
     calibration.write_text(json.dumps(run.texts[:CALIBRATION_TEXTS]), encoding="utf-8")

@@ -26,6 +26,7 @@ SHAPE = {
 OWN: dict[str, dict[str, Any]] = {
     "albert": {"embedding_size": 16},
     "camembert": {"pad_token_id": 1},
+    "deberta": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64},
     "electra": {"embedding_size": 16},

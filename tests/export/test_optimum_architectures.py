@@ -33,7 +33,9 @@ def in_groups(*model_types: str) -> list[Any]:
 UNIFORM = ["albert", "bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"]
 """Architectures whose mask says nothing once there is no padding."""
 
-ARCHITECTURES = [*UNIFORM, "deberta-v2", "modernbert"]
+ARCHITECTURES = [*UNIFORM, "deberta", "modernbert", "roformer"]
+"""deberta and roformer have no native graph: they are what this route is for."""
+
 OPTIMUM = ExportSettings(precision="fp32", exporter="optimum")
 
 

@@ -138,6 +138,12 @@ def test_a_model_that_tracing_changes_is_refused(torch_checkpoint: Callable[...,
     assert not (tmp_path / "model").exists()
 
 
+def test_both_exporters_agree_on_disentangled_attention(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+    for settings in (NATIVE, OPTIMUM):
+        export(str(torch_checkpoint("deberta-v2")), tmp_path / settings.exporter, settings)
+    assert np.sum(vectors(tmp_path / "native") * vectors(tmp_path / "optimum"), axis=1).min() > 0.99999
+
+
 def test_a_model_of_convolutions_has_no_int8(torch_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
     checkpoint = str(torch_checkpoint("squeezebert"))
     export(checkpoint, tmp_path / "fp32", OPTIMUM)
@@ -165,7 +171,7 @@ def test_what_nobody_knows_is_refused(tmp_path: Path, change: dict[str, object],
         export(str(checkpoint), tmp_path / "model")
 
 
-@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"])
+@pytest.mark.parametrize("model_type", ["albert", "deberta", "distilbert", "electra", "modernbert", "mpnet"])
 def test_a_token_beyond_the_table_is_refused(
     torch_checkpoint: Callable[..., Path], tmp_path: Path, model_type: str
 ) -> None:

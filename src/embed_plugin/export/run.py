@@ -19,7 +19,6 @@ from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
-from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
@@ -28,6 +27,7 @@ from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
+from embed_plugin.export.choose_output import choose_output
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import gives_same_bits, kernel_graph
 from embed_plugin.export.int8.quantise import quantise
@@ -162,7 +162,7 @@ class _Export:
 
     def read_output(self) -> VectorOutput:
         """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
-        output, dimension = read_output(self.checkpoint), self.settings.dimension
+        output, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
         if dimension is None:
             return output
         return replace(output, kept=dimension, layer_norm=require_matryoshka(self.checkpoint, dimension).layer_norm)

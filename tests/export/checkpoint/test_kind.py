@@ -92,7 +92,9 @@ def test_a_pooling_makes_an_embedder_of_any_architecture(tmp_path: Path, archite
     assert export(str(checkpoint), tmp_path / "model", ExportSettings(precision="fp32")).dimension == 32
 
 
-@pytest.mark.parametrize("config", [{}, {"architectures": ["BertModel"]}, {"architectures": None}])
+@pytest.mark.parametrize(
+    "config", [{}, {"architectures": ["BertModel"]}, {"architectures": ["RoFormerModel"]}, {"architectures": None}]
+)
 def test_a_plain_encoder_is_an_embedder(tmp_path: Path, config: dict[str, Any]) -> None:
     kind_of(read_description(write(tmp_path, config=config)))
 

@@ -50,6 +50,18 @@ COMMON: dict[str, Any] = {
     "sep_token_id": 3,
 }
 
+_DEBERTA_V3: dict[str, Any] = {
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "position_buckets": 32,
+    "norm_rel_ebd": "layer_norm",
+    "max_relative_positions": -1,
+    "position_biased_input": False,
+    "type_vocab_size": 0,
+    "layer_norm_eps": 1e-7,
+}
+
 _T5: dict[str, Any] = {
     "d_model": 32,
     "d_kv": 12,
@@ -122,6 +134,32 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     "camembert": Family("camembert", {"max_position_embeddings": 130, "pad_token_id": 1}, positions=128),
+    "deberta-v2": Family(
+        "deberta-v2",
+        {
+            "relative_attention": True,
+            "pos_att_type": ["c2p", "p2c"],
+            "max_relative_positions": 40,
+            "type_vocab_size": 2,
+            "embedding_size": 16,
+            "hidden_act": "gelu_new",
+        },
+        pooling="cls",
+    ),
+    "deberta-v2-by-query": Family(
+        "deberta-v2",
+        {
+            "relative_attention": True,
+            "pos_att_type": "c2p",
+            "position_buckets": 6,
+            "max_relative_positions": 300,
+            "norm_rel_ebd": "layer_norm",
+            "position_biased_input": False,
+            "type_vocab_size": 1,
+        },
+    ),
+    "deberta-v2-plain": Family("deberta-v2", {"pos_att_type": ["p2c"], "layer_norm_eps": 1e-5}),
+    "deberta-v3": Family("deberta-v2", _DEBERTA_V3),
     "distilbert": Family(
         "distilbert",
         {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "sinusoidal_pos_embds": True},

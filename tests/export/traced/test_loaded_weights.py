@@ -129,7 +129,7 @@ def test_what_no_token_vector_depends_on_may_be_missing_or_left_over(
         assert export(str(checkpoint), tmp_path / name, OPTIMUM).files == whole.files
 
 
-@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"])
+@pytest.mark.parametrize("model_type", ["albert", "deberta", "distilbert", "electra", "modernbert", "mpnet"])
 def test_the_head_of_its_training_changes_nothing(
     torch_checkpoint: Callable[..., Path], tmp_path: Path, model_type: str
 ) -> None:

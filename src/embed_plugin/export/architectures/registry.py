@@ -13,6 +13,7 @@ from embed_plugin.export.architectures.bert_like.bert import BERT
 from embed_plugin.export.architectures.bert_like.distilbert import DISTILBERT
 from embed_plugin.export.architectures.bert_like.electra import ELECTRA
 from embed_plugin.export.architectures.bert_like.mpnet import MPNET
+from embed_plugin.export.architectures.deberta_v2 import DEBERTA_V2
 from embed_plugin.export.architectures.decoders.decoder import DECODER
 from embed_plugin.export.architectures.decoders.gemma3 import GEMMA3
 from embed_plugin.export.architectures.eurobert import EUROBERT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ARCHITECTURES: tuple[Architecture[Any], ...] = (
     ALBERT,
     BERT,
+    DEBERTA_V2,
     DECODER,
     DISTILBERT,
     ELECTRA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import ExportError
@@ -67,7 +68,10 @@ _OF_ARCHITECTURE: dict[str, Kind | Other] = {
     "ForMaskedLM": UNPOOLED,
     "ForCausalLM": LANGUAGE_MODEL,
 }
-"""By the end of the class name; any other class named ``...For...`` is for another task too."""
+"""By the end of the class name; any other class that :data:`_HAS_TASK` finds is for another task too."""
+
+_HAS_TASK = re.compile("For[A-Z]")
+"""``BertForTokenClassification``, and not ``RoFormerModel``."""
 
 _KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
 """A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
@@ -150,7 +154,7 @@ def _of_class(checkpoint: CheckpointDescription, architectures: object) -> _Foun
     for architecture in architectures if isinstance(architectures, list) else []:
         name = str(architecture)
         ends = [kind for ending, kind in _OF_ARCHITECTURE.items() if name.endswith(ending)]
-        if ends or "For" in name:
+        if ends or _HAS_TASK.search(name):
             statement = f"its architecture is {name}, and no {MODULES} has a Pooling"
             return _Found(checkpoint.config.path, statement, ends[0] if ends else FOR_ANOTHER_TASK)
     return None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.export.layers.activation import Activation
-    from embed_plugin.export.layers.attention import Attention
     from embed_plugin.export.onnx_graph.builder import GraphBuilder, WeightSource
+
+
+class AttentionRule(Protocol):
+    """Writes the attention of a layer."""
+
+    def write(self, graph: GraphBuilder, name: str, query: str, key: str, value: str) -> str:
+        """Write attention of ``(n, length, channels)`` queries, keys and values."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class PostNormLayers:
     graph: GraphBuilder
     weights: WeightSource
     names: LayerNames
-    attention: Attention
+    attention: AttentionRule
     activation: Activation
     epsilon: float
 
@@ -106,16 +112,26 @@ def embed(layers: PostNormLayers, first: int, positions: int, *, has_segments: b
     Raises:
         ExportError: the weights have another number of positions.
     """
-    table = layers.weights("embeddings.position_embeddings.weight")[first:]
+    table = position_rows(layers.weights, first, positions)
+    if has_segments:
+        table = table + layers.weights("embeddings.token_type_embeddings.weight")[0]
+    return layers.norm("embeddings.LayerNorm", words_at_positions(layers.graph, layers.weights, table))
+
+
+def position_rows(weights: WeightSource, first: int, positions: int) -> npt.NDArray[np.float32]:
+    """Read the position table from the row on that the first token uses.
+
+    Raises:
+        ExportError: the weights have another number of positions.
+    """
+    table = weights("embeddings.position_embeddings.weight")[first:]
     if len(table) != positions:
         found = f"the weights have {len(table)} positions, and config.json says {positions}"
         raise ExportError(f"{found}: take config.json and weights of one model, fetched again")
-    if has_segments:
-        table = table + layers.weights("embeddings.token_type_embeddings.weight")[0]
-    return layers.norm("embeddings.LayerNorm", _words_at_positions(layers.graph, layers.weights, table))
+    return table
 
 
-def _words_at_positions(graph: GraphBuilder, weights: WeightSource, positions: npt.NDArray[np.float32]) -> str:
+def words_at_positions(graph: GraphBuilder, weights: WeightSource, positions: npt.NDArray[np.float32]) -> str:
     """The sum of each token's word embedding and the row of its position: ``(n, length, channels)``."""
     table = graph.weight("positions.table", positions)
     length = graph.node("Shape", "input.length", INPUT, start=1, end=2)

@@ -11,6 +11,7 @@ from embed_plugin.errors import ExportError
 from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 LEAST_COSINE = 0.9999
 """Lowest cosine between a token's vectors from the graph and from the model; both are fp32, 0.999999 is usual."""
+
+LEAST_VECTOR_COSINE = 0.999999
+"""Lowest cosine between a text's vector from the graph and the file's own."""
 
 LENGTHS_COMPARED = (1, 2, 3, 17)
 LONGEST_COMPARED = 1024
@@ -61,15 +65,50 @@ def require_faithful(traced: Path, backbone: Backbone, max_tokens: int) -> int:
     Raises:
         ExportError: the graph computes something else, or a text's vectors depend on its batch.
     """
-    rng = np.random.default_rng(0)
-    shorter = [length for length in LENGTHS_COMPARED if length < max_tokens]
-    for length in [*shorter, min(max_tokens, LONGEST_COMPARED)]:
-        ids, what = rng.integers(0, backbone.vocabulary, (2, length)), f"{backbone.folder}, {length} tokens"
+    for ids in compared_ids(backbone.vocabulary, max_tokens):
+        what = f"{backbone.folder}, {ids.shape[1]} tokens"
         vectors, alone = _run(traced, [ids, ids[1:]])
         expected = backbone.token_vectors(ids)
         _require_same(vectors, expected, what)
         _require_independent(vectors[1:], alone, what)
     return int(expected.shape[-1])
+
+
+def compared_ids(vocabulary: int, max_tokens: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Two random texts of each length that is compared."""
+    rng = np.random.default_rng(0)
+    shorter = [length for length in LENGTHS_COMPARED if length < max_tokens]
+    for length in [*shorter, min(max_tokens, LONGEST_COMPARED)]:
+        yield rng.integers(0, vocabulary, (2, length))
+
+
+def require_same_vector(
+    finished_graph: Path,
+    texts: Iterable[npt.NDArray[np.int64]],
+    expected: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]],
+    what: str,
+) -> None:
+    """Compare the texts' vectors of a finished graph with those that its file gives itself.
+
+    Args:
+        finished_graph: The file of the graph.
+        texts: Token ids.
+        expected: Gives the file's own vectors; where it has more values, the first count.
+        what: Both sides, for the message.
+
+    Raises:
+        ExportError: they are others.
+    """
+    for ids in texts:
+        (vectors,) = _run(finished_graph, [ids])
+        own = expected(ids).reshape(len(ids), -1)[:, : vectors.shape[1]]
+        if own.shape != vectors.shape:
+            found = f"{what}: {vectors.shape[1]} values beside {own.shape[1]}"
+            raise ExportError(f"{found}: take the file and what is beside it of one model")
+        least = float((np.sum(vectors * own, axis=-1) / np.linalg.norm(own, axis=-1)).min())  # ours have length 1
+        if not least >= LEAST_VECTOR_COSINE:
+            found = f"{what}, {ids.shape[1]} tokens: the cosine is {least:.6f}, expected {LEAST_VECTOR_COSINE}"
+            raise ExportError(f"{found}: take the file and what is beside it of one model")
 
 
 def _run(traced: Path, inputs: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.float32]]:

@@ -1,7 +1,8 @@
-"""Read a ready ONNX file into the form that a traced graph has: this package's opset, and one output."""
+"""Read a ready ONNX file into the form that a traced graph has: this package's opset, and the outputs that are read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN_OUTPUTS = ("last_hidden_state", "token_embeddings")
+POOLED_OUTPUT = "sentence_embedding"
+"""The vector of a text, as sentence-transformers and optimum call it."""
+
+POOLED_OUTPUTS = (POOLED_OUTPUT, "pooler_output")
+"""Names of a text's vector in files without token vectors; beside them, pooler_output is a head of BERT's training."""
+
 INPUTS = (INPUT, "attention_mask", "token_type_ids", "position_ids")
 OLDEST_OPSET = 11
 SMALL_BYTES = 1024
@@ -45,8 +52,23 @@ _PACKED = frozenset(
 """Operators of quantised models."""
 
 
-def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, str]:
-    """Read a file, and return the name of its token vectors, its one output.
+@dataclass(frozen=True)
+class OnnxFile:
+    """A file's graph, and the names of its outputs.
+
+    Attributes:
+        model: The graph, with these outputs alone.
+        token_vectors: Name of the token vectors; None: it gives none.
+        vector: Name of the text's vector; None: it gives none.
+    """
+
+    model: onnx.ModelProto
+    token_vectors: str | None
+    vector: str | None
+
+
+def read_onnx_file(path: Path) -> OnnxFile:
+    """Read a file.
 
     Raises:
         SourceError: it is damaged, or its weights are not beside it.
@@ -60,9 +82,10 @@ def read_onnx_file(path: Path) -> tuple[onnx.ModelProto, str]:
     _require_fp32(model, path)
     _load_weights(model, path)
     _require_inputs(model, path)
-    _keep_token_vectors(model, path)
+    token_vectors, vector = _keep_outputs(model, path)
     model = _converted(model, path)
-    return model, model.graph.output[0].name
+    names = iter([output.name for output in model.graph.output])
+    return OnnxFile(model, next(names) if token_vectors else None, next(names) if vector else None)
 
 
 def _require_fp32(model: onnx.ModelProto, path: Path) -> None:
@@ -135,16 +158,27 @@ def _require_inputs(model: onnx.ModelProto, path: Path) -> None:
             raise ExportError(f"{found}, expected any number of texts and tokens: export it with dynamic axes")
 
 
-def _keep_token_vectors(model: onnx.ModelProto, path: Path) -> None:
-    """Keep the token vectors as the one output."""
+def _keep_outputs(model: onnx.ModelProto, path: Path) -> tuple[bool, bool]:
+    """Keep the token vectors and the text's vector, in this order, as far as they are there, and tell which are."""
     found = {value.name: value for value in model.graph.output}
-    kept = next((found[name] for name in TOKEN_OUTPUTS if name in found), None)
-    if kept is None:
-        message = f"{path} gives {', '.join(found)}, expected {' or '.join(TOKEN_OUTPUTS)}"
+    tokens = next((found[name] for name in TOKEN_OUTPUTS if name in found), None)
+    vectors = (POOLED_OUTPUT,) if tokens else POOLED_OUTPUTS
+    vector = next((found[name] for name in vectors if name in found), None)
+    if tokens is None and vector is None:
+        vector = _only_vector(model.graph)
+    if tokens is None and vector is None:
+        message = f"{path} gives {', '.join(found)}, expected {' or '.join((*TOKEN_OUTPUTS, POOLED_OUTPUT))}"
         raise ExportError(f"{message}: export it with its token vectors, or leave --exporter out")
     del model.graph.output[:]
-    model.graph.output.append(kept)
+    model.graph.output.extend([value for value in (tokens, vector) if value is not None])
     remove_unused(model.graph)
+    return tokens is not None, vector is not None
+
+
+def _only_vector(graph: onnx.GraphProto) -> onnx.ValueInfoProto | None:
+    """The one output, if it has one row of numbers a text."""
+    shapes = [len(value.type.tensor_type.shape.dim) for value in graph.output]
+    return graph.output[0] if shapes == [len(("n", "dimension"))] else None
 
 
 def _converted(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
