@@ -100,7 +100,7 @@ def test_a_checkpoint_that_states_another_pooling_is_refused(
     tmp_path: Path, edit: Callable[[onnx.GraphProto], object] | None
 ) -> None:
     source = state(checkpoint(tmp_path / "checkpoint", "max", edit), "mean")
-    with pytest.raises(ExportError, match=r"pooled by mean, .* the file's own sentence_embedding, .*cosine"):
+    with pytest.raises(ExportError, match=r"pooled by mean, beside the file's own sentence_embedding, .*cosine"):
         export(str(source), tmp_path / "model", FP32)
 
 
@@ -146,6 +146,20 @@ def squared(graph: onnx.GraphProto) -> None:
     node = before_normalising(graph)
     graph.node.insert(len(graph.node) - 1, helper.make_node("Mul", [node.input[0]] * 2, ["squared"], name="square"))
     node.input[0] = "squared"
+
+
+def turned_twice(graph: onnx.GraphProto) -> None:
+    """Compute the same vector in a way that nobody expects."""
+    graph.node[-1].output[0] = "before"
+    graph.node.append(helper.make_node("Neg", ["before"], ["turned"], name="turn"))
+    graph.node.append(helper.make_node("Neg", ["turned"], ["sentence_embedding"], name="back"))
+
+
+def test_beside_token_vectors_the_numbers_decide(tmp_path: Path) -> None:
+    source = checkpoint(tmp_path / "mean", "mean", turned_twice)
+    assert export(str(source), tmp_path / "model", FP32).pooling == "mean"
+    with pytest.raises(ExportError, match="pooled by mean, beside the file's own sentence_embedding"):
+        export(str(checkpoint(tmp_path / "max", "max", turned_twice)), tmp_path / "other", FP32)
 
 
 def pooled_over_channels(graph: onnx.GraphProto) -> None:

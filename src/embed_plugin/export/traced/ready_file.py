@@ -51,19 +51,31 @@ class OnnxFileExporter:
             raise SourceError(f"{message}: give a checkpoint with one, or leave --exporter out")
         config = checkpoint.config.object_if_there()
         self.path = found
+        self._read: OnnxFile | None = None
         self.architecture = str(config.get("model_type", "onnx"))
         self.positions = positions_of(
             self.architecture, config.get("max_position_embeddings"), config.get("pad_token_id")
         )
 
     def output(self) -> VectorOutput | None:
-        """The output that the file itself ends in; None: it gives token vectors alone."""
-        file = self._folded()
-        return None if file.vector is None else find_pooling(file.model.graph, file.vector, self.path).output
+        """The output that the file itself ends in; None: it gives token vectors, and no vector that is understood.
+
+        Raises:
+            ExportError: it gives no token vectors, and makes the text's vector in a way that is not known.
+        """
+        file = self._read = self._folded()
+        if file.vector is None:
+            return None
+        try:
+            return find_pooling(file.model.graph, file.vector, self.path).output
+        except ExportError:
+            if file.token_vectors is None:
+                raise
+            return None  # the vectors are compared once they are built
 
     def build(self, output: Output, max_tokens: int, work: Path) -> onnx.ModelProto:
         """Build the fp32 graph; ``work`` is a folder for temporary files."""
-        file = self._folded()
+        file, self._read = self._read or self._folded(), None
         model, vector = file.model, file.vector
         token_vectors = file.token_vectors or find_pooling(model.graph, str(vector), self.path).token_vectors
         rows = table_rows(model.graph)
@@ -82,7 +94,7 @@ class OnnxFileExporter:
             ended = Path(scratch) / "ended.onnx"
             save_graph(made, ended)
             own = f"the file's own {vector.removeprefix(PREFIX)}"
-            what = f"{self.path}: the tokens pooled by {output.pooling}, as the checkpoint says, beside {own}"
+            what = f"{self.path}: the tokens pooled by {output.pooling}, beside {own}"
             require_same_vector(ended, compared_ids(rows, max_tokens), backbone.vectors, what)
             return onnx.load(ended)
 
