@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
-_HEADING = re.compile(r"\s*#\s+(.+?)(?:\s+#+)?[ \t]*(?:\n|$)")
+_HEADING = re.compile(r"(?:[^\S\n]*\n)* {0,3}#[ \t]+([^\n]*)")
+"""A heading of the first level, with nothing but empty lines before it; more spaces before it would make it code."""
+
+_LONGEST_TITLE = 200
+"""Characters of a heading above which it is text: it would be put before every chunk."""
 
 
 class PrefixFields:
@@ -66,6 +70,9 @@ def _value(value: JSON) -> str:
 
 
 def _title(markdown: str) -> str:
-    """The text of a first line that is a heading of the first level; empty if it is none."""
+    """The text of a first line that is a heading of the first level; empty if there is none, or a long one."""
     found = _HEADING.match(markdown)
-    return _value(found[1]) if found else ""
+    heading = found[1].strip() if found else ""
+    bare = heading.rstrip("#")  # a heading may be closed by them, behind white space
+    title = _value(bare if bare[-1:].isspace() or not bare else heading)
+    return title if len(title) <= _LONGEST_TITLE else ""
