@@ -90,6 +90,19 @@ def test_pieces_of_another_family_are_told_the_command(tmp_path: Path) -> None:
         built(write(tmp_path, XLM_R, {"cls_token": "<cls>"}))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"mask_token": {"lstrip": True}},
+        {"added_tokens_decoder": [1]},
+        {"added_tokens_decoder": {"x": {"content": "a"}}},
+    ],
+)
+def test_tokens_in_another_form_are_refused_with_the_files(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(SourceError, match=r"in another form than .*: fetch tokenizer_config\.json and special_tok"):
+        built(write(tmp_path, XLM_R, settings))
+
+
 def test_a_checkpoint_with_a_sentencepiece_file_gives_the_vectors_of_its_tokenizer(tmp_path: Path) -> None:
     vocabulary = len(json.loads(read_tokenizer(read_description(write(tmp_path, XLM_R))))["model"]["vocab"])
     ready = make_checkpoint(tmp_path / "ready", model_type="xlm-roberta")

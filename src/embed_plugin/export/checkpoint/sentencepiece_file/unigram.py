@@ -77,30 +77,28 @@ def build_unigram(path: Path, family: Family, settings: Settings, *, otherwise: 
     model = read_sentencepiece(path)
     if unusual := _unusual(model, family, settings):
         raise SourceError(f"{path} has {unusual}, which is not built: {otherwise}")
-    special = {role: _content(settings.get(f"{role}_token") or text) for role, text in family.tokens.items()}
-    vocabulary = family.vocabulary([(piece.text, piece.score) for piece in model.pieces], special, settings)
-    ids = {piece: index for index, (piece, _) in reversed(list(enumerate(vocabulary)))}
-    added = _added_tokens(model, family, settings, vocabulary)
+    try:
+        special = {role: _content(settings.get(f"{role}_token") or text) for role, text in family.tokens.items()}
+        vocabulary = family.vocabulary([(piece.text, piece.score) for piece in model.pieces], special, settings)
+        added = _added_tokens(model, family, settings, vocabulary)
+        stated = _stated_ids(settings)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        found = f"{path.parent} states special tokens in another form than transformers saves ({error!r})"
+        raise SourceError(f"{found}: fetch tokenizer_config.json and special_tokens_map.json again") from error
+    ids = {piece: index for index, (piece, _) in enumerate(vocabulary)}
     absent = [content for content in (*special.values(), *added) if content not in ids]
-    absent += [content for content, number in _stated_ids(settings).items() if ids.get(content, number) != number]
+    absent += [content for content, number in stated.items() if ids.get(content, number) != number]
     if absent:
         raise SourceError(f"{path} has no {', '.join(dict.fromkeys(absent))} with the id that is stated: {otherwise}")
-    prefixed = family is T5 or settings.get("add_prefix_space") is not False
-    metaspace = {
-        "type": "Metaspace",
-        "replacement": _SPACE,
-        "prepend_scheme": "always" if prefixed else "never",
-        "split": True,
-    }
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": sorted(({"id": ids[each]} | added[each] for each in added), key=lambda token: token["id"]),
         "normalizer": _normalizer(model.charsmap, family, settings),
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
+        "pre_tokenizer": _words(family, settings),
         "post_processor": _post_processor(family, special, ids),
-        "decoder": metaspace,
+        "decoder": _metaspace(family, settings),
         "model": {"type": "Unigram", "unk_id": family.unknown_id, "vocab": vocabulary, "byte_fallback": False},
     }
 
@@ -168,6 +166,17 @@ def _normalizer(charsmap: bytes, family: Family, settings: Settings) -> Json | N
     if family is not ALBERT:
         return steps[0] if steps else None
     return {"type": "Sequence", "normalizers": steps}
+
+
+def _words(family: Family, settings: Settings) -> Json:
+    return {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, _metaspace(family, settings)]}
+
+
+def _metaspace(family: Family, settings: Settings) -> Json:
+    """Puts the sign for a space before each word, unless the settings want none."""
+    prefixed = family is T5 or settings.get("add_prefix_space") is not False
+    scheme = "always" if prefixed else "never"
+    return {"type": "Metaspace", "replacement": _SPACE, "prepend_scheme": scheme, "split": True}
 
 
 def _post_processor(family: Family, special: Mapping[str, str], ids: Mapping[str, int]) -> Json:
