@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.types import Role, TokenisedTexts, Vectors
+    from embed_plugin.types import Fields, Role, TokenisedTexts, Vectors
 
 
 @runtime_checkable
@@ -62,8 +64,13 @@ class TokenEncoder(Protocol):
     An encoder may offer one as its attribute ``runtime``; :class:`embed_plugin.encode.runtime.Runtime` is one.
     """
 
-    def tokenise(self, texts: Sequence[str]) -> TokenisedTexts:
-        """Put the document prefix before each text, tokenise, and cut at the limit."""
+    def tokenise(self, texts: Sequence[str], *, fields: Fields | None = None) -> TokenisedTexts:
+        """Put the document prefix before each text, tokenise, and cut at the limit.
+
+        Args:
+            texts: The documents.
+            fields: Values of the fields that the prefix names, for each text; None where it names none.
+        """
 
     def submit(self, tokenised: TokenisedTexts) -> Future[Vectors]:
         """Begin to encode tokenised texts to ``(n, dimension)``."""
@@ -73,3 +80,36 @@ def token_encoder_of(encoder: TextEncoder) -> TokenEncoder | None:
     """Return an encoder's ``runtime`` if it encodes in two steps, else None: a :class:`TextEncoder` need not."""
     runtime = getattr(encoder, "runtime", None)
     return runtime if isinstance(runtime, TokenEncoder) else None
+
+
+class FieldEncoder(TextEncoder, Protocol):
+    """An encoder whose document prefix names fields, whose values are given with each text."""
+
+    @property
+    def document_fields(self) -> tuple[str, ...]:
+        """The names of the fields."""
+
+    def encode_documents(self, texts: Sequence[str], *, fields: Fields | None = None) -> Vectors:
+        """Encode documents to ``(n, dimension)``, rows in input order."""
+
+    def count_tokens(
+        self, texts: Sequence[str], *, role: Role = "document", fields: Fields | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+def field_encoder_of(encoder: TextEncoder) -> FieldEncoder | None:
+    """Return the encoder if its document prefix names fields, else None.
+
+    Raises:
+        InvalidInputError: it names some, and the encoder takes texts alone, as a service does.
+    """
+    names = getattr(encoder, "document_fields", ())
+    if not names:
+        return None
+    if token_encoder_of(encoder) is None:
+        raise InvalidInputError(
+            f"the model's document prefix names fields of a record ({', '.join(names)}), and this encoder takes texts "
+            "alone, as every service does. Give the model folder itself, or a model whose prefix names none"
+        )
+    return cast("FieldEncoder", encoder)

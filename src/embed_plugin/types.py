@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
@@ -31,6 +31,9 @@ Role: TypeAlias = Literal["document", "query"]
 
 Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken", "none"]
 """Method that turns token vectors into one of a text; ``none`` leaves one for each token."""
+
+Fields: TypeAlias = "Sequence[Mapping[str, str]]"
+"""For each document, values of the fields that the document prefix names."""
 
 Precision: TypeAlias = Literal["fp32", "int8"]
 """fp32: as trained. int8: int8 weights, and uint8 activations with a scale and a zero point for each token."""

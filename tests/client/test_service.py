@@ -12,6 +12,7 @@ import pytest
 from embed_plugin import Encoder, EndpointError, InvalidInputError, InvalidTextError, OtherSpaceError
 from embed_plugin.client import ClientSettings, CohereEndpoint, EmbeddingClient, OpenAIEndpoint
 from embed_plugin.export import ExportSettings, export
+from embed_plugin.ingest import Chunker
 from support.embedding_server import HASTY
 from support.service import Service
 
@@ -163,3 +164,16 @@ def test_apis_without_a_place_for_an_instruction_say_so(monkeypatch: pytest.Monk
     ):
         with EmbeddingClient(endpoint) as cloud, pytest.raises(InvalidInputError, match="takes no instruction"):
             cloud.encode_queries(["cat"], instruction="write the file")
+
+
+def test_a_model_whose_prefix_names_fields_encodes_texts_and_is_refused_by_ingest(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    settings = ExportSettings(precision="fp32", document_prefix="title: {title|none} | text: ")
+    export(str(tiny_checkpoint), tmp_path / "model", settings)
+    encoder = Encoder.load(tmp_path / "model")
+    with Service(tmp_path / "model") as service, EmbeddingClient(service.url) as client:
+        assert client.document_fields == encoder.document_fields == ("title",)
+        assert np.array_equal(client.encode_documents(TEXTS[:3]), encoder.encode_documents(TEXTS[:3]))
+        with pytest.raises(InvalidInputError, match="Give the model folder itself"):
+            Chunker(client)

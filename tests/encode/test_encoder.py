@@ -385,3 +385,33 @@ def test_it_is_a_text_encoder(tiny_encoder: Encoder) -> None:
 def test_settings_that_cannot_work_are_refused_by_name(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(bad))):
         EncoderSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_fields_fill_the_document_prefix_and_texts_alone_have_the_stated_value(tiny_model: Callable[..., Path]) -> None:
+    folder, texts = tiny_model(), ["the cat", "a dog", "the mat " * 60]
+    template = Encoder.load(folder, document_prefix="title: {title|none} | text: ")
+    bare = Encoder.load(folder, document_prefix="")
+    fields = [{"title": "cat"}, {}, {"title": "mat"}]
+    by_hand = [f"title: {title} | text: {text}" for title, text in zip(("cat", "none", "mat"), texts, strict=True)]
+    assert np.array_equal(template.encode_documents(texts, fields=fields), bare.encode_documents(by_hand))
+    assert template.count_tokens(texts, fields=fields).tolist() == bare.count_tokens(by_hand).tolist()
+    unfilled = Encoder.load(folder, document_prefix="title: none | text: ")
+    assert np.array_equal(template.encode_documents(texts), unfilled.encode_documents(texts))
+    assert np.array_equal(list(template.stream_documents(texts)), unfilled.encode_documents(texts))
+    assert template.document_fields == ("title",)
+    assert template.fingerprint != unfilled.fingerprint
+
+
+def test_windows_of_texts_have_their_own_fields(tiny_model: Callable[..., Path]) -> None:
+    settings = EncoderSettings(window_texts=2)
+    template = Encoder.load(tiny_model(), settings, document_prefix="{title|none}: ")
+    fields = [{"title": title} for title in ("cat", "dog", "mat", "the", "a")]
+    alone = [template.encode_documents(["text"], fields=[one])[0] for one in fields]
+    assert np.array_equal(template.encode_documents(["text"] * 5, fields=fields), alone)
+    with pytest.raises(InvalidInputError, match="found 1 of them, expected a list of 5"):
+        template.encode_documents(["text"] * 5, fields=fields[:1])
+
+
+def test_a_field_without_a_value_is_refused_when_a_prefix_is_chosen(tiny_model: Callable[..., Path]) -> None:
+    with pytest.raises(InvalidInputError, match=r"Write \{title\|none\}"):
+        Encoder.load(tiny_model(), document_prefix="title: {title} | text: ")

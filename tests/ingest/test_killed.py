@@ -17,7 +17,7 @@ import pytest
 
 from embed_plugin import Encoder
 from embed_plugin.ingest import StoredChunk, ingest, open_sink, verify
-from support.killable_run import SETTINGS, records
+from support.killable_run import PREFIX, SETTINGS, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class Runs:
 
 def content(target: str, model: Path) -> dict[str, StoredChunk]:
     with open_sink(target, "killed") as sink:
-        assert verify(Encoder.load(model), sink).is_sound
+        assert verify(Encoder.load(model, document_prefix=PREFIX), sink).is_sound
         return {chunk.id: chunk for page in sink.scan() for chunk in page}
 
 
@@ -82,9 +82,11 @@ def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(
             longest *= LONGER if status else SHORTER
         assert runs.run(VERSIONS) == 0
     with open_sink(undisturbed, "killed") as sink:
-        chunks = ingest(records(VERSIONS), Encoder.load(model), sink, settings=SETTINGS).chunks
+        encoder = Encoder.load(model, document_prefix=PREFIX)
+        chunks = ingest(records(VERSIONS), encoder, sink, settings=SETTINGS).chunks
     stored = content(target, model)
     assert stored == content(undisturbed, model)
     assert len(stored) == chunks
+    assert {bool(chunk.fields) for chunk in stored.values()} == {True, False}
     embedded = Counter(log.read_text().split())
     assert max(embedded.values()) <= KILLS + 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embed_plugin.types import TokenisedTexts
 
 RECORDS = 250
+PREFIX = "{title|none} | "
 SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
 
 
@@ -56,7 +57,8 @@ def records(version: int) -> Iterator[Record]:
         draw = _draw(number, -sum(changes))
         if draw.random() < 0.95:
             words = [f"{draw.choice('abcdefg')}{draw.randrange(100)}" for _ in range(draw.randrange(40))]
-            yield Record(f"record {number}", " ".join(words), {"version": sum(changes)})
+            title = {"title": f"{number % 3} {sum(changes)}"} if number % 2 else {}  # which fills the document prefix
+            yield Record(f"record {number}", " ".join(words), {"version": sum(changes), **title})
 
 
 def _draw(*seed: int) -> random.Random:
@@ -65,7 +67,7 @@ def _draw(*seed: int) -> random.Random:
 
 def run(model: Path, target: str, log: Path, version: int) -> None:
     """Ingest a version of the source."""
-    encoder = LoggingEncoder.load(model)
+    encoder = LoggingEncoder.load(model, document_prefix=PREFIX)
     assert isinstance(encoder.runtime, LoggingRuntime)
     encoder.runtime.log = log
     with open_sink(target, "killed") as sink:

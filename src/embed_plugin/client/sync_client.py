@@ -128,6 +128,11 @@ class EmbeddingClient:
         """Identity of the vector space of every vector that this client returns."""
         return self._space().fingerprint
 
+    @property
+    def document_fields(self) -> tuple[str, ...]:
+        """Names of the fields that the model's document prefix names; the texts of a request lack them all."""
+        return self._space().document_fields
+
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
         """Encode documents to float32 ``(n, dimension)``, rows in input order, unit length.
 

@@ -86,7 +86,7 @@ def check_moved(spec: ModelSpec, loaded: Loaded, on_other_cpu: Literal["warn", "
     there, here = spec.checked_on.platform, loaded.session.platform
     if there == here:
         return
-    vectors = _encode(spec.checked_on.canaries, loaded, spec.document_prefix)
+    vectors = _encode(spec.checked_on.canaries, loaded, spec.prefix("document"))
     stored = spec.checked_on.vectors(vectors.shape[1])
     cosines = _cosines(vectors, stored)
     exact = spec.checked_on.exact and here.has_own_kernels

@@ -12,6 +12,7 @@ from embed_plugin.model.cache import find_model_folder
 from embed_plugin.model.folder import read_model_folder
 from embed_plugin.model.identity import fingerprint_of
 from embed_plugin.model.matryoshka import cut_spec
+from embed_plugin.model.template import fields_in, require_values
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.encode.text_model import Tokenise
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.types import Kind, Role, Vectors
+    from embed_plugin.types import Fields, Kind, Role, Vectors
 
     VectorStream = Generator[npt.NDArray[np.float32], None, None]
 
@@ -80,7 +81,8 @@ class Encoder(TextModel):
             folder: The model folder, or the hub id of a model that ``embed-plugin export HUB_ID`` has prepared.
             settings: How to run; the defaults suit the machine.
             query_prefix: Prefix of every query, instead of the folder's. It is part of the fingerprint.
-            document_prefix: The same for documents.
+            document_prefix: The same for documents. It may name fields, each with the value of a document that lacks
+                it: ``title: {title|none} | text: ``.
             prompt_name: One of the prompts that the checkpoint names (``spec.prompts``), which becomes both prefixes:
                 for clustering, say, where all texts have one role.
             dimension: Keep this many numbers of each vector, of a model that was trained for it (Matryoshka). It is
@@ -90,14 +92,16 @@ class Encoder(TextModel):
         Raises:
             ModelFolderError: the folder is missing, damaged, changed after export, or of another version; or, with
                 ``on_other_cpu="error"``, gives other vectors on this class of CPU.
-            InvalidInputError: a prefix is not a str, or holds a lone surrogate; or there is no such prompt, or a prefix
-                beside it; or vectors of this model may not be cut, or not so.
+            InvalidInputError: a prefix is not a str, holds a lone surrogate, or names a field without a value; or there
+                is no such prompt, or a prefix beside it; or vectors of this model may not be cut, or not so.
         """
         found = find_model_folder(folder)
         if prompt_name is not None:
             if query_prefix is not None or document_prefix is not None:
                 raise InvalidInputError("a prompt_name is both prefixes: give it alone, or the prefixes")
             query_prefix = document_prefix = _prompt(found, prompt_name)
+        elif isinstance(document_prefix, str):
+            require_values(document_prefix)
         return cls(found, settings or EncoderSettings(), (query_prefix, document_prefix), dimension)
 
     def __reduce__(self) -> tuple[type[Encoder], tuple[object, ...]]:
@@ -109,21 +113,30 @@ class Encoder(TextModel):
         """Length of a vector."""
         return self.spec.dimension
 
-    def encode_documents(self, texts: Sequence[str]) -> Vectors:
+    @property
+    def document_fields(self) -> tuple[str, ...]:
+        """Names of the fields that the document prefix names, most often none: ``title: {title|none} | text: ``."""
+        return fields_in(self.spec.document_prefix)
+
+    def encode_documents(self, texts: Sequence[str], *, fields: Fields | None = None) -> Vectors:
         """Encode documents.
 
         Args:
             texts: Any number of texts; the document prefix is put before each.
+            fields: For each text, values of the fields that the prefix names (:attr:`document_fields`); what is left
+                out has the value that the prefix states, as all have without this argument.
 
         Returns:
             float32 ``(len(texts), dimension)``, rows in input order, unit length.
 
         Raises:
-            InvalidInputError: ``texts`` is no list of texts, but one str, a table, a dict, a set or an iterator.
+            InvalidInputError: ``texts`` is no list of texts, but one str, a table, a dict, a set or an iterator; or
+                ``fields`` are not one mapping of known names to texts for each of them.
             InvalidTextError: a text is not a str, holds a lone surrogate, has no tokens or one that the model does not
                 know, or, with ``on_long="error"``, is too long.
         """
-        return self._all(list_of_texts(texts), self._tokenise(self.spec.document_prefix))
+        listed = list_of_texts(texts)
+        return self._all(listed, self._tokenise(self.spec.document_prefixes(fields, len(listed))))
 
     def encode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """Encode queries: as :meth:`encode_documents`, with the query prefix.
@@ -144,7 +157,7 @@ class Encoder(TextModel):
 
         At most two windows of texts are held: one is encoded while the next is read and tokenised.
         """
-        return self._stream(iterable_of_texts(texts), self._tokenise(self.spec.document_prefix))
+        return self._stream(iterable_of_texts(texts), self._tokenise(self.spec.prefix("document")))
 
     def stream_queries(self, texts: Iterable[str], *, instruction: str | None = None) -> VectorStream:
         """:meth:`stream_documents` with the query prefix; ``instruction`` as in :meth:`encode_queries`."""
@@ -152,15 +165,22 @@ class Encoder(TextModel):
 
     async def aencode_documents(self, texts: Sequence[str]) -> Vectors:
         """:meth:`encode_documents` for asyncio: the loop stays free, and concurrent callers share batches."""
-        return await self._aall(list_of_texts(texts), self._tokenise(self.spec.document_prefix))
+        return await self._aall(list_of_texts(texts), self._tokenise(self.spec.prefix("document")))
 
     async def aencode_queries(self, texts: Sequence[str], *, instruction: str | None = None) -> Vectors:
         """:meth:`encode_queries` for asyncio."""
         return await self._aall(list_of_texts(texts), self._tokenise(self.spec.prefix("query", instruction)))
 
-    def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
-        """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit."""
-        return self.runtime.tokenizer.count(list_of_texts(texts), prefix=self.spec.prefix(role))
+    def count_tokens(
+        self, texts: Sequence[str], *, role: Role = "document", fields: Fields | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Tokens of each text, int64 ``(n,)``: special tokens and prefix included, not cut at the limit.
+
+        ``fields`` are those of documents, as in :meth:`encode_documents`.
+        """
+        listed = list_of_texts(texts)
+        prefix = self.spec.prefix(role) if fields is None else self.spec.document_prefixes(fields, len(listed))
+        return self.runtime.tokenizer.count(listed, prefix=prefix)
 
     def count_unknown(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text that the tokenizer does not know, int64 ``(n,)``; :meth:`count_tokens` includes them.
@@ -169,10 +189,12 @@ class Encoder(TextModel):
         """
         return self.runtime.tokenizer.count_unknown_in(list_of_texts(texts), prefix=self.spec.prefix(role))
 
-    def _tokenise(self, prefix: str) -> Tokenise:
-        """Return the step from a window of texts to tokens."""
+    def _tokenise(self, prefix: str | Sequence[str]) -> Tokenise:
+        """Return the step from a window of texts to tokens, with one prefix for all or one for each."""
         tokenise = self.runtime.tokenizer.tokenise
-        return lambda texts, first_index: tokenise(texts, prefix=prefix, first_index=first_index)
+        if isinstance(prefix, str):
+            return lambda texts, first: tokenise(texts, prefix=prefix, first_index=first)
+        return lambda texts, first: tokenise(texts, prefix=prefix[first : first + len(texts)], first_index=first)
 
 
 def _prompt(folder: Path, name: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.types import Kind, Results, Role, TokenisedTexts
+    from embed_plugin.types import Fields, Kind, Results, Role, TokenisedTexts
 
 
 class Runtime:
@@ -133,7 +133,12 @@ class Runtime:
         self._observer = self.queue.observer = observer
 
     def tokenise(
-        self, texts: Sequence[str], *, role: Role = "document", instruction: str | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role = "document",
+        instruction: str | None = None,
+        fields: Fields | None = None,
     ) -> TokenisedTexts:
         """Put the role's prefix before each text, tokenise, and count unknown tokens.
 
@@ -141,10 +146,14 @@ class Runtime:
 
         Raises:
             InvalidTextError: a text is not a str, holds a lone surrogate, or has no tokens.
-            InvalidInputError: there is an instruction, and the model takes none.
+            InvalidInputError: there is an instruction, and the model takes none; or ``fields``, which are those of
+                documents, are no values of what the document prefix names.
         """
-        prefix = self.spec.prefix(role, instruction)
-        tokenised = self.tokenizer.tokenise(list_of_texts(texts), prefix=prefix, first_index=0)
+        listed = list_of_texts(texts)
+        prefix: str | list[str] = self.spec.prefix(role, instruction)
+        if fields is not None:
+            prefix = self.spec.document_prefixes(fields, len(listed))
+        tokenised = self.tokenizer.tokenise(listed, prefix=prefix, first_index=0)
         return replace(tokenised, unknown=self.tokenizer.count_unknown(tokenised.ids))
 
     def submit(

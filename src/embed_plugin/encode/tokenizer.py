@@ -87,8 +87,12 @@ class TextTokenizer:
             return [0] * len(ids)
         return [int(np.count_nonzero(np.asarray(tokens) == self._unknown_id)) for tokens in ids]
 
-    def count(self, texts: Sequence[str], *, prefix: str) -> npt.NDArray[np.int64]:
+    def count(self, texts: Sequence[str], *, prefix: str | Sequence[str]) -> npt.NDArray[np.int64]:
         """Count the tokens of each text, special tokens and prefix included. Texts of any length are tokenised whole.
+
+        Args:
+            texts: The texts.
+            prefix: Put before each text, or one for each.
 
         Raises:
             InvalidTextError: a text is not a str, or holds a lone surrogate.
@@ -101,12 +105,12 @@ class TextTokenizer:
         refuse_bad_texts(texts, 0)
         return np.array(self.count_unknown(self._encode(texts, prefix)), dtype=np.int64)
 
-    def tokenise(self, texts: Sequence[str], *, prefix: str, first_index: int) -> TokenisedTexts:
+    def tokenise(self, texts: Sequence[str], *, prefix: str | Sequence[str], first_index: int) -> TokenisedTexts:
         """Put the prefix before each text, tokenise, and cut at the limit.
 
         Args:
             texts: The texts.
-            prefix: Put before each text, verbatim.
+            prefix: Put before each text, verbatim; or one for each.
             first_index: The caller's index of the first text, for error messages.
 
         Raises:
@@ -116,7 +120,7 @@ class TextTokenizer:
         long = {index for index, text in enumerate(texts) if len(text) > self._head_length}
         ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix)
         for index in long:
-            ids[index] = self._encode_long(texts[index], prefix)
+            ids[index] = self._encode_long(texts[index], prefix if isinstance(prefix, str) else prefix[index])
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:
             tokens = ids[index]
@@ -191,11 +195,11 @@ class TextTokenizer:
             body -= 1
         return array("i", encoding.ids[:body] + encoding.ids[last:])
 
-    def _encode(self, texts: Sequence[str], prefix: str) -> list[TokenIds]:
+    def _encode(self, texts: Sequence[str], prefix: str | Sequence[str]) -> list[TokenIds]:
         return [array("i", encoding.ids) for encoding in self._encodings(texts, prefix)]
 
-    def _encodings(self, texts: Sequence[str], prefix: str) -> Iterator[Encoding]:
-        for part in _parts([prefix + text for text in texts] if prefix else texts):
+    def _encodings(self, texts: Sequence[str], prefix: str | Sequence[str]) -> Iterator[Encoding]:
+        for part in _parts(_prefixed(texts, prefix)):
             yield from self._translated(self._tokenizer.encode_batch_fast, part)
 
     @staticmethod
@@ -204,6 +208,12 @@ class TextTokenizer:
             return encode(text)
         except Exception as error:  # tokenizers raises Exception itself
             raise InvalidInputError(f"the tokenizer refused the texts: {error}") from error
+
+
+def _prefixed(texts: Sequence[str], prefix: str | Sequence[str]) -> Sequence[str]:
+    if isinstance(prefix, str):
+        return [prefix + text for text in texts] if prefix else texts
+    return [one + text for one, text in zip(prefix, texts, strict=True)]
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:

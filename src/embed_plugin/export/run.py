@@ -45,6 +45,7 @@ from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
 from embed_plugin.model.kinds import KINDS
 from embed_plugin.model.spec import ModelSpec
+from embed_plugin.model.template import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -184,7 +185,7 @@ class _Export:
         """Token ids of the texts by kind, one ``(1, length)`` array a text: kinds of queries with their prefix."""
         found: dict[str, TokenIdArrays] = {}
         for kind, each in texts.items():
-            prefix = self.prefixes.query if kind in QUERY_KINDS else self.prefixes.document
+            prefix = self.prefixes.query if kind in QUERY_KINDS else filled(self.prefixes.document, {})
             ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
             found[kind] = [np.array([tokens], dtype=np.int64) for tokens in ids]
         return found
@@ -237,7 +238,7 @@ class _Export:
         session = OnnxSession.of(self.folder, KINDS[kind].output)
         loaded = Loaded(self.tokenizer, session, result_of(kind, dimension, facts))
         is_exact = gives_same_bits(self.folder / KERNEL_GRAPH)
-        return check_here(loaded, prefix=self.prefixes.document, is_exact=is_exact)
+        return check_here(loaded, prefix=filled(self.prefixes.document, {}), is_exact=is_exact)
 
     def spec(self, dimension: int, done: Mapping[str, object], checked_on: CheckedOn) -> ModelSpec:
         """The manifest without hashes and fingerprint; ``done`` goes into the provenance."""

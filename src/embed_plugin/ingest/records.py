@@ -172,6 +172,7 @@ class Chunk:
         file: The record's.
         path: The record's.
         start: Position of its first character in the record's text; None if that is not known.
+        fields: The record's values of the fields that the model's document prefix names; without those it lacks.
     """
 
     source_id: str
@@ -188,6 +189,7 @@ class Chunk:
     file: str = field(default="", kw_only=True)
     path: str = field(default="", kw_only=True)
     start: int | None = field(default=None, kw_only=True)
+    fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     @property
     def key(self) -> str:
@@ -196,8 +198,8 @@ class Chunk:
 
     @cached_property
     def text_hash(self) -> str:
-        """sha256 (hex) of the exact text."""
-        return sha256(self.text)
+        """See :func:`text_hash_of`."""
+        return text_hash_of(self.text, self.fields)
 
 
 def canonical_json(value: Mapping[str, JSON]) -> str:
@@ -208,6 +210,16 @@ def canonical_json(value: Mapping[str, JSON]) -> str:
 def escaped(text: str) -> str:
     r"""Escape what is not Unicode, as the bytes of a file name that are not UTF-8: ``caf\udce9.txt``."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def text_hash_of(text: str, fields: Mapping[str, str]) -> str:
+    """sha256 (hex) of what is embedded: the exact text, and the fields that are filled in before it, if there are any.
+
+    Fields stand between bytes that no text has, so their hash is that of no text.
+    """
+    if not fields:
+        return sha256(text)
+    return hashlib.sha256(b"\xff" + canonical_json(fields).encode() + b"\xff" + text.encode()).hexdigest()
 
 
 def sha256(text: str) -> str:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embed_plugin.model.instruction import with_instruction
+from embed_plugin.model.template import filled, filled_for_each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embed_plugin.model.canaries import CheckedOn
-    from embed_plugin.types import Kind, Pooling, Precision, Role
+    from embed_plugin.types import Fields, Kind, Pooling, Precision, Role
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ModelSpec:
             reranker's scores, 1.
         max_tokens: Token limit of one text, special tokens and prefix included.
         query_prefix: Prefix of every query, verbatim, added before tokenising.
-        document_prefix: The same for documents.
+        document_prefix: The same for documents; it may name fields, as :mod:`embed_plugin.model.template` has it.
         precision: Number format of the weights and activations.
         files: sha256 (hex) of every other file in the folder, by name.
         fingerprint: Identity of the vector space; see :mod:`embed_plugin.model.identity`.
@@ -62,7 +63,7 @@ class ModelSpec:
         return prompts if isinstance(prompts, dict) else {}
 
     def prefix(self, role: Role, instruction: str | None = None) -> str:
-        """Return the prefix of texts of this role.
+        """Return the prefix of texts of this role, as texts alone have it: no field of a document is known.
 
         Args:
             role: Of the texts.
@@ -71,5 +72,19 @@ class ModelSpec:
         Raises:
             InvalidInputError: the texts are documents, the model takes no instruction, or it is no single line.
         """
-        prefix = self.query_prefix if role == "query" else self.document_prefix
+        prefix = self.query_prefix if role == "query" else filled(self.document_prefix, {})
         return prefix if instruction is None else with_instruction(prefix, instruction, role)
+
+    def document_prefixes(self, fields: Fields | None, count: int) -> str | list[str]:
+        """Return the prefix of documents whose fields are known, one for each; without fields, one for all.
+
+        Args:
+            fields: Values by the name of the field, for each document; None where none is known.
+            count: Number of the documents.
+
+        Raises:
+            InvalidInputError: they are not one mapping a document, of fields that the prefix names to texts.
+        """
+        if fields is None:
+            return self.prefix("document")
+        return filled_for_each(self.document_prefix, fields, count)

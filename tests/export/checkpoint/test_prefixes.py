@@ -241,3 +241,13 @@ def test_models_known_from_their_cards_may_be_cut(tmp_path: Path, name: str) -> 
     require_matryoshka(read_description(tmp_path, name=name), 256)
     with pytest.raises(ExportError, match="does not say"):
         require_matryoshka(read_description(tmp_path, name="sentence-transformers/all-MiniLM-L6-v2"), 256)
+
+
+def test_a_field_without_a_value_is_refused_where_it_is_chosen_and_kept_where_it_is_stated(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "checkpoint")
+    template = "title: {title} | text: "
+    with pytest.raises(InvalidInputError, match=r"Write \{title\|none\}"):
+        choose_prefixes(read_description(checkpoint), None, template)
+    prompts = json.dumps({"prompts": {"document": template}})
+    (checkpoint / "config_sentence_transformers.json").write_text(prompts)
+    assert choose_prefixes(read_description(checkpoint), None, None).document == template

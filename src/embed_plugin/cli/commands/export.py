@@ -32,7 +32,9 @@ class ExportOptions(OptionGroup, panel="Model"):
         str | None, typer.Option(help="Merge this adapter: a task of jina-embeddings-v3, or a folder with PEFT's.")
     ] = None
     query_prefix: Annotated[str | None, typer.Option(help="Put before every query; overrides what is known.")] = None
-    document_prefix: Annotated[str | None, typer.Option(help="Put before every document.")] = None
+    document_prefix: Annotated[
+        str | None, typer.Option(help="Put before every document; {title|none} is the title, or none without one.")
+    ] = None
     max_tokens: Annotated[int | None, typer.Option(help="Token limit of one text.")] = None
     dimension: Annotated[int | None, typer.Option(help="Shorter vectors, of Matryoshka models.")] = None
     calibration: Annotated[

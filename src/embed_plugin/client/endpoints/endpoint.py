@@ -43,6 +43,7 @@ class Space:
         model: The model's name.
         most_texts: Most texts of one request that the endpoint accepts.
         most_characters: Most characters of one text that it accepts; None where it names no limit.
+        document_fields: Names of the fields in the model's document prefix.
     """
 
     fingerprint: str
@@ -51,6 +52,7 @@ class Space:
     model: str
     most_texts: int
     most_characters: int | None = None
+    document_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from embed_plugin.client.response_content import (
 )
 from embed_plugin.client.response_errors import error_of_response, reported_error
 from embed_plugin.errors import InvalidTextError, OtherSpaceError
+from embed_plugin.model.template import fields_in
 from embed_plugin.wire import (
     COUNT_TOKENS_PATH,
     DEADLINE_HEADER,
@@ -140,6 +141,7 @@ def _space(response: httpx.Response) -> Space:
         model=text(content, "model"),
         most_texts=whole_number(limits, "texts", most=sys.maxsize),
         most_characters=whole_number(limits, "text_characters", most=sys.maxsize),
+        document_fields=fields_in(str(content.get("document_prefix", ""))),
     )
 
 

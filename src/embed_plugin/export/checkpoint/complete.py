@@ -72,7 +72,10 @@ def _no_tokenizer(checkpoint: CheckpointDescription, source: str) -> str:
     encoder = checkpoint.encoder
     others = sorted(path.name for path in encoder.iterdir() if path.suffix == ".model" or path.name in VOCABULARY_FILES)
     found = f"only {', '.join(others)}" if others else "no tokenizer.json"
-    built = "Beside it, BERT's vocab.txt and RoBERTa's vocab.json and merges.txt are read"
+    built = (
+        "Beside it, BERT's vocab.txt, RoBERTa's vocab.json and merges.txt, and the SentencePiece files of XLM-R and "
+        "CamemBERT (sentencepiece.bpe.model), ALBERT and T5 (spiece.model) are read"
+    )
     is_folder = others and source == str(checkpoint.folder)
     remedy = conversion_of_tokenizer(str(encoder)) if is_folder else f"{conversion(source)}, which writes one"
     return f"{source}: {found} in {encoder}. {built}. To have one, {remedy}"

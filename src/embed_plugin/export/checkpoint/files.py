@@ -51,7 +51,7 @@ TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
 """Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""
 
 
-VOCABULARY_FILES = (WORDS, PIECES, MERGES, "added_tokens.json")
+VOCABULARY_FILES = (WORDS, PIECES, MERGES, "sentencepiece.bpe.model", "spiece.model", "added_tokens.json")
 """Fetched for a folder without tokenizer.json."""
 
 ONNX_FILES = ("onnx/model.onnx", "model.onnx")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from embed_plugin.errors import ExportError, SourceError
 from embed_plugin.model.known_models import Prefixes, find_known_model
 from embed_plugin.model.matryoshka import Matryoshka
+from embed_plugin.model.template import require_values
 
 if TYPE_CHECKING:
     from embed_plugin.export.checkpoint.description import CheckpointDescription, JsonFile
@@ -32,8 +33,10 @@ def choose_prefixes(checkpoint: CheckpointDescription, query: str | None, docume
         document: The same for documents.
 
     Raises:
+        InvalidInputError: the caller's prefix for documents names a field without the value of those that lack it.
         SourceError: the checkpoint's prompts cannot be read, and a prefix depends on them.
     """
+    require_values(document or "")
     if query is not None and document is not None:
         return Prefixes(query, document)
     stated_query, stated_document = stated_prompts(checkpoint.sentence_transformers)

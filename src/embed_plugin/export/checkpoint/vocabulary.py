@@ -1,7 +1,8 @@
 """Build the tokenizer of an older checkpoint, which has vocabulary files in place of ``tokenizer.json``.
 
-BERT's WordPiece (``vocab.txt``) and RoBERTa's byte-level BPE (``vocab.json`` and ``merges.txt``) are built, as
-transformers builds them from these files. Others need its converter once.
+BERT's WordPiece (``vocab.txt``), RoBERTa's byte-level BPE (``vocab.json`` and ``merges.txt``) and the SentencePiece
+files of XLM-R, CamemBERT, ALBERT and T5 are built, as transformers builds them from these files. Others need its
+converter once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.description import read_json_file
 from embed_plugin.export.checkpoint.files import MERGES, PIECES, TOKENIZER, WORDS
+from embed_plugin.export.checkpoint.sentencepiece_file.unigram import FAMILIES, build_unigram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 
 _WORD_PIECE = {"bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer"}
 _BYTE_LEVEL = {"roberta": "RobertaTokenizer"}
+_SENTENCEPIECE = {
+    "xlm-roberta": "XLMRobertaTokenizer",
+    "camembert": "CamembertTokenizer",
+    "albert": "AlbertTokenizer",
+    "t5": "T5Tokenizer",
+}
 """The tokenizers that are built, by the ``model_type`` that has them as its default."""
 
 _BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -36,6 +44,8 @@ def has_tokenizer(checkpoint: CheckpointDescription) -> bool:
     if checkpoint.is_static:
         return False
     name = _class_of(checkpoint)
+    if name in FAMILIES:
+        return (folder / FAMILIES[name].file).is_file()
     words = name in _WORD_PIECE.values() and (folder / WORDS).is_file()
     return words or (name in _BYTE_LEVEL.values() and (folder / PIECES).is_file() and (folder / MERGES).is_file())
 
@@ -47,13 +57,20 @@ def build_tokenizer(checkpoint: CheckpointDescription) -> Json:
         SourceError: a file is damaged, a special token is not in it, or there are settings that are not built.
     """
     folder, settings = checkpoint.encoder, checkpoint.tokenizer_settings()
+    name = _class_of(checkpoint)
     added = ["added_tokens.json"] if read_json_file(folder / "added_tokens.json").object_if_there() else []
+    if name in FAMILIES and settings.get("added_tokens_decoder"):  # which takes the place of that file
+        added = []
     if settings.get("do_basic_tokenize", True) is not True or settings.get("never_split"):
         added.append("do_basic_tokenize or never_split in tokenizer_config.json")
     if added:
         found = f"{folder} has {', '.join(added)}, which is not built"
         raise SourceError(f"{found}: {conversion_of_tokenizer(str(folder))}")
-    if _class_of(checkpoint) in _BYTE_LEVEL.values():
+    if name in FAMILIES:
+        family, stated = FAMILIES[name], checkpoint.special_tokens.object_if_there() | settings
+        otherwise = conversion_of_tokenizer(str(folder))
+        return build_unigram(folder / family.file, family, stated, otherwise=otherwise)
+    if name in _BYTE_LEVEL.values():
         return _byte_level(folder, settings, _special(checkpoint, _ROBERTA_TOKENS))
     return _word_piece(folder, _special(checkpoint, _BERT_TOKENS))
 
@@ -68,7 +85,9 @@ def _class_of(checkpoint: CheckpointDescription) -> str:
     """The class of the tokenizer: the stated one, else the default of the architecture."""
     config = checkpoint.config.object_if_there()
     stated = checkpoint.tokenizer_settings().get("tokenizer_class") or config.get("tokenizer_class")
-    return str(stated or (_WORD_PIECE | _BYTE_LEVEL).get(str(config.get("model_type")))).removesuffix("Fast")
+    return str(stated or (_WORD_PIECE | _BYTE_LEVEL | _SENTENCEPIECE).get(str(config.get("model_type")))).removesuffix(
+        "Fast"
+    )
 
 
 def _special(checkpoint: CheckpointDescription, defaults: Mapping[str, str]) -> dict[str, str]:

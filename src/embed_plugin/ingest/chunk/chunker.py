@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import InvalidInputError, InvalidTextError
+from embed_plugin.ingest.chunk.prefix_fields import PrefixFields
 from embed_plugin.ingest.chunk.splitters import is_splittable
 from embed_plugin.ingest.chunk.windows import is_long, split
 from embed_plugin.ingest.long_steps import named_if_long
-from embed_plugin.ingest.records import Chunk, Rejected, sha256
+from embed_plugin.ingest.records import Chunk, Rejected, canonical_json, sha256
 from embed_plugin.protocols import token_encoder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from embed_plugin.ingest.records import Record
     from embed_plugin.protocols import TextEncoder
@@ -40,6 +40,20 @@ class _Piece(NamedTuple):
     start: int = 0
 
 
+class _Prefixed(NamedTuple):
+    """A record with the fields that fill the document prefix before each of its chunks.
+
+    Attributes:
+        record: The record.
+        fields: Their values.
+        overhead: Tokens of the filled prefix, special tokens included.
+    """
+
+    record: Record
+    fields: Mapping[str, str]
+    overhead: int
+
+
 class Chunker:
     """Cuts records into chunks within the encoder's limit, so that no token is ever truncated.
 
@@ -52,12 +66,14 @@ class Chunker:
         overlap_tokens: Maximum tokens that a chunk repeats of the one before it.
 
     Raises:
-        InvalidInputError: no token is left for the text, or the overlap is as long as a chunk.
+        InvalidInputError: no token is left for the text, the overlap is as long as a chunk, or the encoder's document
+            prefix names fields and it takes texts alone.
     """
 
     def __init__(self, encoder: TextEncoder, *, chunk_tokens: int | None = None, overlap_tokens: int = 0) -> None:
         self.limit = encoder.max_tokens if chunk_tokens is None else min(encoder.max_tokens, chunk_tokens)
         self._encoder = encoder
+        self._fields = PrefixFields(encoder)
         self._overhead = int(encoder.count_tokens([""])[0])
         self._capacity = self.limit - self._overhead
         self._overlap = overlap_tokens
@@ -69,16 +85,19 @@ class Chunker:
             raise InvalidInputError(message)
 
     def hash_of(self, record: Record) -> str:
-        """sha256 (hex) of everything that determines a record's chunks: text, syntax, and the settings of the cut.
+        """sha256 (hex) of all that determines a record's chunks: text, syntax, fields, and the settings of the cut.
 
         A stored record with this hash has the chunks that it would be cut into now, so it is not cut again.
         """
-        return sha256(f"{self.limit} {self._overlap} {_syntax(record)}\n{record.text}")
+        fields = self._fields.of(record)
+        filled = f" {canonical_json(fields)}" if fields else ""
+        return sha256(f"{self.limit} {self._overlap} {_syntax(record)}{filled}\n{record.text}")
 
     def chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
         """Cut records that are not empty; one list of chunks per record.
 
-        A record is rejected if a single character takes more tokens than a chunk may have, or none at all.
+        A record is rejected if a single character takes more tokens than a chunk may have, or none at all; or if its
+        fields, which fill the prefix of each chunk, take more than half of a chunk.
 
         Tokens are counted in one call for all records, and in one more for all pieces of those that do not fit, so a
         record that fits is tokenised once. The time is proportional to the records' length.
@@ -91,42 +110,76 @@ class Chunker:
             return [Rejected.of(records[0], f"{records[0].place or records[0].source_id}: {error.problem}")]
 
     def _chunk(self, records: Sequence[Record]) -> list[list[Chunk] | Rejected]:
-        short = [number for number, record in enumerate(records) if not is_long(record.text, self._capacity)]
-        whole = zip(short, self._tokenised([records[number].text for number in short]), strict=True)
+        prefixed = self._prefixed(records)
+        done: dict[int, list[Chunk] | Rejected] = {
+            number: self._rejected(one) for number, one in enumerate(prefixed) if not self._leaves_room(one)
+        }
+        rest = {number: one for number, one in enumerate(prefixed) if number not in done}
+        short = {number: one for number, one in rest.items() if not is_long(one.record.text, self._capacity)}
+        whole = zip(short, self._tokenised([(one.record.text, one.fields) for one in short.values()]), strict=True)
         pieces = {number: [piece] for number, piece in whole if piece.fits}
-        to_cut = [number for number in range(len(records)) if number not in pieces]
-        pieces |= zip(to_cut, self._split([records[number] for number in to_cut]), strict=True)
-        return [self._chunks(record, pieces[number]) for number, record in enumerate(records)]
+        to_cut = [number for number in rest if number not in pieces]
+        pieces |= zip(to_cut, self._split([prefixed[number] for number in to_cut]), strict=True)
+        done |= {number: self._chunks(one.record, one.fields, pieces[number]) for number, one in rest.items()}
+        return [done[number] for number in range(len(records))]
 
-    def _split(self, records: Sequence[Record]) -> list[list[_Piece]]:
-        cut = [self._cut(record) for record in records]
-        tokenised = iter(self._tokenised([text for _, text in chain.from_iterable(cut)]))
+    def _prefixed(self, records: Sequence[Record]) -> list[_Prefixed]:
+        fields = [self._fields.of(record) for record in records]
+        some = [number for number, each in enumerate(fields) if each]
+        overheads = [self._overhead] * len(records)
+        if some:
+            counts = self._fields.count_tokens([""] * len(some), [fields[number] for number in some])
+            for number, count in zip(some, counts, strict=True):
+                overheads[number] = int(count)
+        return [_Prefixed(*one) for one in zip(records, fields, overheads, strict=True)]
+
+    def _leaves_room(self, one: _Prefixed) -> bool:
+        """Return whether the record's fields leave at least half of a chunk to the text."""
+        return not one.fields or 2 * (one.overhead - self._overhead) <= self._capacity
+
+    def _rejected(self, one: _Prefixed) -> Rejected:
+        record = one.record
+        reason = (
+            f"{record.place or record.source_id}: the prefix with its {', '.join(one.fields)} has {one.overhead} "
+            f"tokens, more than half of a chunk of {self.limit}. Shorten it, or allow longer chunks"
+        )
+        return Rejected.of(record, reason)
+
+    def _split(self, records: Sequence[_Prefixed]) -> list[list[_Piece]]:
+        cut = [self._cut(one) for one in records]
+        texts = [(text, one.fields) for one, pieces in zip(records, cut, strict=True) for _, text in pieces]
+        tokenised = iter(self._tokenised(texts))
         return [[next(tokenised)._replace(start=start) for start, _ in pieces] for pieces in cut]
 
-    def _cut(self, record: Record) -> list[tuple[int, str]]:
+    def _cut(self, one: _Prefixed) -> list[tuple[int, str]]:
+        record, capacity = one.record, self.limit - one.overhead
+        overlap = min(self._overlap, capacity - 1)
+
+        def count(text: str) -> int:
+            """Count the tokens of a text without the special ones and those of the prefix."""
+            return max(0, int(self._fields.count_tokens([text], [one.fields])[0]) - one.overhead)
+
         with named_if_long("cutting", record.place or record.source_id, len(record.text), "characters"):
-            return split(record.text, _syntax(record), self._count, capacity=self._capacity, overlap=self._overlap)
+            return split(record.text, _syntax(record), count, capacity=capacity, overlap=overlap)
 
-    def _count(self, text: str) -> int:
-        """Count the tokens of a text without the special ones and those of the prefix."""
-        return max(0, int(self._encoder.count_tokens([text])[0]) - self._overhead)
-
-    def _tokenised(self, texts: list[str]) -> list[_Piece]:
+    def _tokenised(self, texts: list[tuple[str, Mapping[str, str]]]) -> list[_Piece]:
+        """Tokenise texts, each with the fields of its record."""
         if not texts:
             return []
+        plain, fields = [text for text, _ in texts], [each for _, each in texts]
         token_encoder = token_encoder_of(self._encoder)
         if token_encoder is None:
-            counts = map(int, self._encoder.count_tokens(texts))
-            return [_Piece(text, count, count <= self.limit) for text, count in zip(texts, counts, strict=True)]
-        tokenised = token_encoder.tokenise(texts)
+            counts = map(int, self._encoder.count_tokens(plain))
+            return [_Piece(text, count, count <= self.limit) for text, count in zip(plain, counts, strict=True)]
+        tokenised = token_encoder.tokenise(plain, fields=fields) if any(fields) else token_encoder.tokenise(plain)
         cut = set(tokenised.cut)
         unknown: Sequence[int | None] = tokenised.unknown or [None] * len(texts)
         return [
             _Piece(text, len(ids), number not in cut and len(ids) <= self.limit, ids, of_them)
-            for number, (text, ids, of_them) in enumerate(zip(texts, tokenised.ids, unknown, strict=True))
+            for number, (text, ids, of_them) in enumerate(zip(plain, tokenised.ids, unknown, strict=True))
         ]
 
-    def _chunks(self, record: Record, pieces: list[_Piece]) -> list[Chunk] | Rejected:
+    def _chunks(self, record: Record, fields: Mapping[str, str], pieces: list[_Piece]) -> list[Chunk] | Rejected:
         for piece in pieces:
             if not piece.fits:
                 reason = (
@@ -142,6 +195,7 @@ class Chunker:
                 file=record.file,
                 path=record.path,
                 start=piece.start,
+                fields=fields,
             )
             for index, piece in enumerate(pieces)
         ]

@@ -24,6 +24,9 @@ LayoutName: TypeAlias = Literal["plain", "langchain", "llama-index"]
 LEDGER_KEYS = ("source_name", "source_file", "source_id", "chunk_index", *Stored._fields)
 """Keys at the top of every payload, whatever the layout; changes are found by them."""
 
+_FIELDS = "prefix_fields"
+"""A further one where fields were filled into the document prefix before the text: their values by name."""
+
 _MARKS = ("text_hash", "record_hash", "metadata_hash")
 """The keys of the ledger that no other program's payload has; it may well have a ``source_id`` of its own."""
 
@@ -105,7 +108,7 @@ class NodeLayout:
             "class_name": "TextNode",
         }
         return {
-            **metadata,
+            **{key: value for key, value in metadata.items() if key != _FIELDS},
             **dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), document),
             "_node_content": json.dumps(node, ensure_ascii=False),
             "_node_type": "TextNode",
@@ -201,6 +204,7 @@ def chunk_of(
         source_name=str(payload.get("source_name", "")),
         file=str(payload.get("source_file", "")),
         is_foreign=is_foreign(payload),
+        fields={name: value for name, value in _object(payload.get(_FIELDS)).items() if isinstance(value, str)},
     )
 
 
@@ -215,7 +219,9 @@ def _cited(chunk: Chunk) -> dict[str, JSON]:
 
 
 def _ledger(chunk: Chunk) -> dict[str, JSON]:
+    filled: dict[str, JSON] = {_FIELDS: dict(chunk.fields)} if chunk.fields else {}
     return {
+        **filled,
         "source_name": chunk.source_name,
         "source_file": chunk.file,
         "source_id": chunk.source_id,

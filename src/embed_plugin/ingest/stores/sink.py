@@ -6,7 +6,7 @@ and search need only a :class:`Sink`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from embed_plugin.ingest.ids import record_key
@@ -46,6 +46,7 @@ class StoredChunk:
         source_name: The record's source.
         file: Name of the record's file in its source; empty if it was read from none.
         is_foreign: Whether another program made the point, such as a framework's store.
+        fields: The values of fields that were filled into the document prefix before the text.
     """
 
     id: str
@@ -58,6 +59,7 @@ class StoredChunk:
     source_name: str = ""
     file: str = ""
     is_foreign: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, RecordError
+from embed_plugin.ingest.chunk.prefix_fields import PrefixFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,8 @@ def migrate(
         on_progress: Called after each page with the points embedded in this run and about how many there are.
 
     Raises:
-        InvalidInputError: ``alias`` without ``into``, or ``drop_old`` with it.
+        InvalidInputError: ``alias`` without ``into``, or ``drop_old`` with it; or the encoder's document prefix names
+            fields, and it takes texts alone.
         RecordError: a chunk has more tokens than the model's limit; nothing is truncated.
         SpaceMismatchError: a migration to a third space is under way.
         TargetError: there is no such collection, the store cannot be reached, or the name of the new one is taken.
@@ -72,13 +74,14 @@ def migrate(
         found = "an alias without a new collection" if into is None else "drop_old with a new collection"
         raise InvalidInputError(f"{found}: expected an alias only with into, and drop_old only without")
     started = time.monotonic()
+    fields = PrefixFields(encoder)
     migration = sink.migration(encoder, into=into, alias=alias)
     embedded = 0
     if migration.start():
         points = sink.count(exact=False)
         for page in migration.unmigrated():
-            _refuse_long(page, encoder)
-            migration.add(page, encoder.encode_documents([chunk.text for chunk in page]))
+            _refuse_long(page, encoder.max_tokens, fields)
+            migration.add(page, fields.encode([chunk.text for chunk in page], [chunk.fields for chunk in page]))
             embedded += len(page)
             if on_progress:
                 on_progress(embedded, max(points, embedded))
@@ -94,13 +97,13 @@ def migrate(
     )
 
 
-def _refuse_long(chunks: Sequence[StoredChunk], encoder: TextEncoder) -> None:
-    counts = encoder.count_tokens([chunk.text for chunk in chunks])
+def _refuse_long(chunks: Sequence[StoredChunk], most: int, fields: PrefixFields) -> None:
+    counts = fields.count_tokens([chunk.text for chunk in chunks], [chunk.fields for chunk in chunks])
     for chunk, count in zip(chunks, counts, strict=True):
-        if count > encoder.max_tokens:
+        if count > most:
             name = f"point {chunk.id}" if chunk.is_foreign else f"{chunk.name} [{chunk.index}]"
             message = (
-                f"{name}: {count} tokens, and the model takes {encoder.max_tokens}. Ingest "
+                f"{name}: {count} tokens, and the model takes {most}. Ingest "
                 "the source into a new collection with it, or take a model with a higher limit"
             )
             raise RecordError(message)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.chunk.prefix_fields import PrefixFields
 from embed_plugin.ingest.ids import hashes_of
-from embed_plugin.ingest.records import sha256
+from embed_plugin.ingest.records import text_hash_of
 from embed_plugin.ingest.sampling import Reservoir
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class _Scan:
     def _problems_of(self, chunk: StoredChunk) -> Iterator[str]:
         if chunk.id != self._sink.id_of(chunk.key, chunk.index):
             yield "wrong_id"
-        if sha256(chunk.text) != chunk.stored.text_hash:
+        if text_hash_of(chunk.text, chunk.fields) != chunk.stored.text_hash:
             yield "text_hash"
         if chunk.vector is None or not abs(float(np.linalg.norm(chunk.vector)) - 1) < _LARGEST_NORM_ERROR:
             yield "vector"  # NaN and infinity are not near 1 either
@@ -170,7 +171,9 @@ class _Scan:
             return 1.0
         stored = np.array([chunk.vector for chunk in chunks], dtype=np.float32)
         stored /= np.linalg.norm(stored, axis=1, keepdims=True)
-        cosines = (stored * encoder.encode_documents([chunk.text for chunk in chunks])).sum(axis=1)
+        fields = [chunk.fields for chunk in chunks]
+        again = PrefixFields(encoder).encode([chunk.text for chunk in chunks], fields)
+        cosines = (stored * again).sum(axis=1)
         for chunk, cosine in zip(chunks, cosines, strict=True):
             if not cosine >= LEAST_COSINE:
                 self._note("other_vector", f"{_name(chunk)} (cosine {cosine:.4f})")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from embed_plugin.errors import EncodingError, InvalidTextError
+from embed_plugin.ingest.chunk.prefix_fields import PrefixFields
 from embed_plugin.protocols import token_encoder_of
 from embed_plugin.types import TokenisedTexts
 
@@ -37,6 +38,7 @@ class Embedding:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
+        self._fields = PrefixFields(encoder)
         self._threads = ThreadPoolExecutor(_WINDOWS, thread_name_prefix="embedding")
         self._cached: dict[str, tuple[Future[Vectors], int]] = {}
         self._windows: deque[list[str]] = deque()
@@ -65,7 +67,7 @@ class Embedding:
             if len(ids) == len(chunks) and (token_encoder := token_encoder_of(self._encoder)):
                 vectors = token_encoder.submit(TokenisedTexts(ids, cut=[])).result()
             else:
-                vectors = self._encoder.encode_documents([chunk.text for chunk in chunks])
+                vectors = self._fields.encode([chunk.text for chunk in chunks], [chunk.fields for chunk in chunks])
         except InvalidTextError as error:
             chunk = chunks[error.index]
             raise EncodingError(f"{chunk.source_id!r}, chunk {chunk.index}: {error.problem}") from error

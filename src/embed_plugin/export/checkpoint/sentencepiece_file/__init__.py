@@ -1,0 +1,1 @@
+"""Build a tokenizer from a SentencePiece file, without the packages sentencepiece and protobuf."""
