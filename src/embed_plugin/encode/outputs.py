@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from embed_plugin.errors import EncodingError
+from embed_plugin.errors import EncodingError, ModelFolderError
+from embed_plugin.model.scores import activated, read_activation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from embed_plugin.model.scores import ScoreActivation
     from embed_plugin.types import Kind, Results, Rows, Vectors
 
 
@@ -76,7 +78,13 @@ class VectorResult:
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """One score per text, which is a query and a text joined."""
+    """One score per text, which is a query and a text joined.
+
+    Attributes:
+        activation: Makes the score of the graph's number.
+    """
+
+    activation: ScoreActivation
 
     def allocate(self, texts: int) -> Results:
         """Return an array ``(texts,)`` for the scores."""
@@ -94,10 +102,10 @@ class ScoreResult:
     def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
         """Store the score of the text at ``index``."""
         del token_ids
-        results[index] = row[0]
+        results[index] = activated(float(row[0]), self.activation)
 
     def canary(self, row: Rows) -> npt.NDArray[np.float32]:
-        """Return the score."""
+        """Return the graph's number."""
         return row
 
 
@@ -119,10 +127,15 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
         kind: The kind.
         dimension: Length of a vector, as in the manifest.
         facts: The manifest's further facts.
+
+    Raises:
+        ModelFolderError: a fact is of a later version.
     """
-    del facts
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":
-        return ScoreResult()
+        try:
+            return ScoreResult(read_activation(facts.get("activation")))
+        except ValueError as error:
+            raise ModelFolderError(f"the manifest's {error}: export the model again") from error
     raise NotImplementedError(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.export.checks.compare import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
@@ -49,3 +50,14 @@ class ExportSettings:
     max_drop: float = 1.0
     weights_sha256: str | None = None
     overwrite: bool = False
+
+
+def refuse_settings_of_vectors(settings: ExportSettings) -> None:
+    """Refuse the settings that a model without vectors of texts has no use for.
+
+    Raises:
+        InvalidInputError: one of them is set.
+    """
+    given = [name for name in ("query_prefix", "document_prefix", "dimension") if getattr(settings, name) is not None]
+    if given:
+        raise InvalidInputError(f"{given[0]} is a setting of embedding models, and this is none: leave it out")
