@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder
+from embed_plugin.encode import Encoder, Reranker
 from embed_plugin.encode.canary_check import Loaded, check_here
 from embed_plugin.encode.kinds.pair_tokenizer import PairTokenizer
 from embed_plugin.encode.outputs import result_of
@@ -29,7 +29,7 @@ from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
 from embed_plugin.export.checks.compare_scores import ScoreComparison, compare_scores
-from embed_plugin.export.checks.gate import gate_texts, pass_gate
+from embed_plugin.export.checks.gate import gate_texts, pass_gate, pass_reranking_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.int8.calibrate import calibrate
@@ -250,13 +250,17 @@ class _Export:
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
-        figures = pass_gate(
-            gate,
-            Encoder.load(self.exact),
-            Encoder.load(self.folder),
-            max_drop_percent=self.settings.max_drop,
-            on_progress=lambda done, total: self.on_progress("gate", done, total),
-        )
+        limit = self.settings.max_drop
+
+        def show(done: int, total: int) -> None:
+            self.on_progress("gate", done, total)
+
+        if self.output.kind == "reranker":
+            rerankers = Reranker.load(self.exact), Reranker.load(self.folder)
+            figures = pass_reranking_gate(gate, *rerankers, max_drop_percent=limit, on_progress=show)
+        else:
+            encoders = Encoder.load(self.exact), Encoder.load(self.folder)
+            figures = pass_gate(gate, *encoders, max_drop_percent=limit, on_progress=show)
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def check(self, dimension: int) -> CheckedOn:

@@ -30,7 +30,8 @@ class ExportSettings:
         document_prefix: The same for documents.
         max_tokens: Token limit of one text; None: the checkpoint's.
         dimension: Length of a vector, for Matryoshka models; None: the checkpoint's.
-        min_cosine: Mean cosine of INT8 to fp32 on one kind of text below which the export is refused.
+        min_cosine: Mean cosine of INT8 to fp32 on one kind of text below which the export is refused; of a reranker,
+            the rank correlation of its scores with fp32's on pairs of all kinds.
         gate: A BEIR folder; both models are evaluated on it before the folder is made; None: no gate.
         max_drop: Largest loss of nDCG@10 there, in per cent of the fp32 model's.
         weights_sha256: Required hash of ``model.safetensors``; None: any.
