@@ -27,7 +27,8 @@ def reranker(tiny_reranker: Callable[..., Path]) -> Reranker:
 
 def test_scores_are_in_the_order_of_the_texts(reranker: Reranker) -> None:
     scores = reranker.score(QUERY, TEXTS)
-    assert (scores.shape, scores.dtype) == ((5,), np.float32)
+    assert scores.shape == (5,)
+    assert scores.dtype == np.float32
     assert scores[0] == scores[3]
     np.testing.assert_array_equal(scores, [reranker.score(QUERY, [text])[0] for text in TEXTS])
     np.testing.assert_array_equal(scores, reranker.score_pairs([(QUERY, text) for text in TEXTS]))
