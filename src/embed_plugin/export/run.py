@@ -21,7 +21,7 @@ from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
-from embed_plugin.export.checkpoint.kinds.score_output import read_score_output
+from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
@@ -131,6 +131,9 @@ class _Export:
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
+        self.kind = kind_of(checkpoint)
+        if self.kind == "reranker":
+            require_written_head(checkpoint)  # before an exporter is chosen, of which one alone writes heads
         self.adapter = choose_adapter(checkpoint, settings.adapter)
         self.exporter = choose_exporter(checkpoint, settings.exporter, self.adapter)
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
@@ -172,7 +175,7 @@ class _Export:
 
     def read_output(self) -> Output:
         """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
-        if kind_of(self.checkpoint) == "reranker":
+        if self.kind == "reranker":
             refuse_settings_of_vectors(self.settings)
             self.require_native("a reranker")
             return read_score_output(self.checkpoint)
@@ -205,7 +208,7 @@ class _Export:
         Of a reranker, those of pairs.
         """
         found: dict[str, TokenIdArrays] = {}
-        if self.output.kind == "reranker":
+        if self.kind == "reranker":
             tokenise = PairTokenizer(self.tokenizer, self.output.facts()).tokenise
             return {kind: _arrays(tokenise(pairs).ids) for kind, pairs in pairs_by_kind(texts).items()}
         for kind, each in texts.items():
@@ -235,7 +238,7 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        compare_all = compare_scores if self.output.kind == "reranker" else compare
+        compare_all = compare_scores if self.kind == "reranker" else compare
         comparison = compare_all(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
@@ -255,7 +258,7 @@ class _Export:
         def show(done: int, total: int) -> None:
             self.on_progress("gate", done, total)
 
-        if self.output.kind == "reranker":
+        if self.kind == "reranker":
             rerankers = Reranker.load(self.exact), Reranker.load(self.folder)
             figures = pass_reranking_gate(gate, *rerankers, max_drop_percent=limit, on_progress=show)
         else:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from embed_plugin import EncoderSettings, Reranker, kernels
+from embed_plugin import EncoderSettings, Reranker, kernels, read_model_folder
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.kernels import DOMAIN
@@ -80,6 +80,11 @@ def test_every_instruction_set_computes_the_same_bits(
         reranker = Reranker.load(folders["int8"], EncoderSettings(on_other_cpu="error"))
         assert reranker.runtime.session.platform.has_own_kernels
         np.testing.assert_array_equal(reranker.score_pairs(PAIRS[::5]), expected)
+
+
+def test_a_tanh_in_float64_is_the_same_everywhere_and_a_gelu_may_not_be(family: Path, folders: dict[str, Path]) -> None:
+    is_exact = read_model_folder(folders["int8"]).checked_on.exact
+    assert is_exact == (family.name not in {"modernbert", "modernbert-cls"})
 
 
 def test_own_kernels_do_all_products_and_attention(folders: dict[str, Path]) -> None:

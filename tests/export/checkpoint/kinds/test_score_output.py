@@ -81,7 +81,7 @@ def test_segments_are_read_where_the_tokenizer_gives_them(copy: Callable[..., Pa
     ("family", "config", "said"),
     [
         ("bert", {"architectures": ["DistilBertForSequenceClassification"]}, "rerankers of DistilBert.* not written"),
-        ("bert", {"architectures": None}, "rerankers of of no stated class"),
+        ("bert", {"architectures": None}, "rerankers of no stated class"),
         ("bert", {"sentence_transformers": {"activation_fn": "torch.nn.Tanh"}}, r"the activation 'torch\.nn\.Tanh'"),
         ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling 'max'"),
         ("modernbert", {"classifier_activation": "silu"}, "classifier_activation 'silu'"),
@@ -142,6 +142,15 @@ def test_a_decoder_needs_a_known_prompt(copy: Callable[..., Path]) -> None:
         read(folder)
     template.unlink()
     assert read(folder).prompt is not None  # by the folder's name
+
+
+def test_an_encoder_without_a_written_head_is_refused_before_another_exporter_is_named(tmp_path: Path) -> None:
+    config = {"model_type": "deberta-v2", "architectures": ["DebertaV2ForSequenceClassification"]}
+    for name in ("model.safetensors", "tokenizer.json"):
+        shutil.copy(REFERENCES / "bert" / name, tmp_path / name)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ExportError, match="rerankers of DebertaV2ForSequenceClassification are not written"):
+        export(str(tmp_path), tmp_path / "model")
 
 
 @pytest.mark.parametrize("settings", [{"query_prefix": "q: "}, {"document_prefix": ""}, {"dimension": 8}])

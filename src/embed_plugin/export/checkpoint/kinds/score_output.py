@@ -31,6 +31,20 @@ _HEADS = ("classifier.", "head.", "score.", "lm_head.", "bert.pooler.")
 """The beginnings of the names of all tensors that are a head's."""
 
 
+def require_written_head(checkpoint: CheckpointDescription) -> str:
+    """Return the name of a reranker's class, of which there is a reader here.
+
+    Raises:
+        ExportError: there is none.
+        SourceError: the configuration cannot be read.
+    """
+    name = str(next(iter(checkpoint.config.object().get("architectures") or ()), "no stated class"))
+    if name not in _READERS:
+        known = ", ".join(_READERS)
+        raise ExportError(f"{checkpoint.config.path}: rerankers of {name} are not written; those that are: {known}")
+    return name
+
+
 def read_score_output(checkpoint: CheckpointDescription) -> ScoreOutput:
     """Read the head of a reranker.
 
@@ -38,13 +52,9 @@ def read_score_output(checkpoint: CheckpointDescription) -> ScoreOutput:
         ExportError: it is of a class, or has a value, that the graph does not compute; weights are missing or left.
         SourceError: a file cannot be read.
     """
-    config = checkpoint.config.object()
-    name = str(next(iter(config.get("architectures") or ()), "of no stated class"))
-    if name not in _READERS:
-        known = ", ".join(_READERS)
-        raise ExportError(f"{checkpoint.config.path}: rerankers of {name} are not written; those that are: {known}")
+    name = require_written_head(checkpoint)
     _refuse_other_steps(checkpoint)
-    head = _Head(checkpoint, config)
+    head = _Head(checkpoint, checkpoint.config.object())
     output = _READERS[name](head)
     head.require_all_used()
     return output
