@@ -113,7 +113,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Measure rerankers beside each other.")
     parser.add_argument(
-        "--quick", action="store_true", help="one layer, a few texts, nothing tuned: to see that it runs"
+        "--quick", action="store_true", help="two layers, a few texts, nothing tuned: to see that it runs"
     )
     parser.add_argument("--contenders", default=",".join(CONTENDERS), help="names, with commas between")
     parser.add_argument("--peers", default=str(ROOT / ".venv-peers" / "bin" / "python"), help="the peers' Python")
@@ -134,7 +134,7 @@ def main() -> None:
     amounts = QUICK if options.quick else Amounts()
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        make_reranker(scratch / "checkpoint", replace(SHAPE, layers=1) if options.quick else SHAPE)
+        make_reranker(scratch / "checkpoint", replace(SHAPE, layers=2) if options.quick else SHAPE)
 
         def place_of(contender: Contender) -> Place:
             python = options.peers if contender.is_peer else sys.executable
