@@ -257,6 +257,20 @@ def tiny_encoder(tiny_model: Callable[..., Path]) -> Encoder:
 
 
 @pytest.fixture(scope="session")
+def tiny_reranker(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make, once each, a small reranker of BERT's type: ``tiny_reranker("int8")``."""
+    checkpoint, folder = Path(__file__).parent / "export/references/rerankers/bert", tmp_path_factory.mktemp("reranker")
+
+    def make(precision: Any = "int8") -> Path:  # noqa: ANN401
+        out = folder / str(precision)
+        if not out.exists():
+            export(str(checkpoint), out, ExportSettings(precision=precision, min_cosine=0.5))
+        return out
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def minilm(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
     """Export the real all-MiniLM-L6-v2, once each: ``minilm("int8")``."""
     folder = tmp_path_factory.mktemp("minilm")

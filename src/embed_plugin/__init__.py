@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings
+    from embed_plugin.encode import Encoder, EncoderSettings, Reranker
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     )
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.protocols import TextEncoder
-    from embed_plugin.types import Pooling, Precision, Role, Vectors
+    from embed_plugin.protocols import TextEncoder, TextReranker
+    from embed_plugin.types import Pooling, Precision, Role, Scores, Vectors
 
 __version__ = "0.1.0"
 
@@ -66,13 +66,16 @@ __all__ = [
     "QualityFloorError",
     "RecordError",
     "RefusedContentError",
+    "Reranker",
     "Role",
+    "Scores",
     "ServiceError",
     "SourceError",
     "SpaceMismatchError",
     "StateError",
     "TargetError",
     "TextEncoder",
+    "TextReranker",
     "UnknownArchitectureError",
     "Vectors",
     "__version__",
@@ -86,8 +89,11 @@ _MODULES = {
     "ModelSpec": "model.spec",
     "Pooling": "types",
     "Precision": "types",
+    "Reranker": "encode",
     "Role": "types",
+    "Scores": "types",
     "TextEncoder": "protocols",
+    "TextReranker": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
     "read_model_folder": "model.folder",

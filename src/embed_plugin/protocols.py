@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.types import Fields, Role, TokenisedTexts, Vectors
+    from embed_plugin.types import Fields, Role, Scores, TokenisedTexts, Vectors
 
 
 @runtime_checkable
@@ -55,6 +55,32 @@ class TextEncoder(Protocol):
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+@runtime_checkable
+class TextReranker(Protocol):
+    """Anything that scores how well texts answer a query.
+
+    :class:`embed_plugin.Reranker` is one, :class:`embed_plugin.testing.FakeReranker` another.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the scores: equal fingerprints mean comparable scores."""
+
+    def score(self, query: str, texts: Sequence[str], *, instruction: str | None = None) -> Scores:
+        """Score texts for a query, ``(n,)`` in input order.
+
+        Args:
+            query: What is asked.
+            texts: The texts.
+            instruction: One line that says what the query is for, for a model that takes one; None: the model's own.
+        """
+
+    def rank(
+        self, query: str, texts: Sequence[str], *, top_k: int | None = None, instruction: str | None = None
+    ) -> list[tuple[int, float]]:
+        """Rank texts for a query: at most ``top_k`` (index, score) pairs, best first."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""A test double for everything that takes an encoder; no model, no engine."""
+"""Test doubles for everything that takes an encoder or a reranker; no model, no engine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.scoring import best_first, checked_query, list_of_pairs, pairs_of, require_top_k
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Role, Vectors
+    from embed_plugin.types import Role, Scores, Vectors
 
 
 class FakeEncoder:
@@ -60,3 +61,39 @@ class FakeEncoder:
             row[:] = np.random.default_rng(seed).standard_normal(self.dimension)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows
+
+
+class FakeReranker:
+    """A :class:`~embed_plugin.protocols.TextReranker` whose scores are shares of the query's words.
+
+    The score of a text is the part of the query's words that it has, so that a test can say which text is best.
+    Invalid input raises the same errors as in a reranker; an instruction changes nothing. ``scored`` lists every pair
+    that was scored.
+    """
+
+    def __init__(self, *, fingerprint: str = "fake-reranker") -> None:
+        self.fingerprint = fingerprint
+        self.scored: list[tuple[str, str]] = []
+
+    def score(self, query: str, texts: Sequence[str], *, instruction: str | None = None) -> Scores:
+        """Score texts for a query, ``(n,)``."""
+        del instruction
+        return self.score_pairs(pairs_of(checked_query(query), list_of_texts(texts)))
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Scores:
+        """Score pairs, ``(n,)``."""
+        taken = list_of_pairs(pairs)
+        self.scored.extend(taken)
+        return np.array([_share_of_words(*pair) for pair in taken], dtype=np.float32)
+
+    def rank(
+        self, query: str, texts: Sequence[str], *, top_k: int | None = None, instruction: str | None = None
+    ) -> list[tuple[int, float]]:
+        """Rank texts for a query, best first."""
+        require_top_k(top_k)
+        return best_first(self.score(query, texts, instruction=instruction), top_k)
+
+
+def _share_of_words(query: str, text: str) -> float:
+    words = set(query.lower().split())
+    return len(words.intersection(text.lower().split())) / len(words)

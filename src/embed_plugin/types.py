@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
 
+Scores: TypeAlias = npt.NDArray[np.float32]
+"""float32 ``(n,)``: one for each pair of a query and a text, a higher one for a better answer."""
+
 Rows: TypeAlias = npt.NDArray[np.float32]
 """A graph's output for a batch: one row per text, of whatever shape the model gives it."""
 

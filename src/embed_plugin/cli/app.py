@@ -16,6 +16,7 @@ from embed_plugin.cli.commands.info import info
 from embed_plugin.cli.commands.ingest import ingest
 from embed_plugin.cli.commands.migrate import migrate
 from embed_plugin.cli.commands.models import models
+from embed_plugin.cli.commands.rerank import rerank
 from embed_plugin.cli.commands.search import search
 from embed_plugin.cli.commands.serve import serve
 from embed_plugin.cli.commands.verify import verify
@@ -28,5 +29,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, export, info, encode, evaluate, ingest, search, verify, adopt, migrate, serve, cost):
+for command in (models, export, info, encode, evaluate, ingest, search, rerank, verify, adopt, migrate, serve, cost):
     app.command()(command)

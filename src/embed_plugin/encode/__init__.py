@@ -1,9 +1,11 @@
 """Encode texts to vectors: prefix -> tokenizer -> batch queue -> session -> output.
 
-:class:`Encoder` (``encoder``) is for users, ``runtime`` is the port below it for serve and ingest.
+:class:`Encoder` (``encoder``) and the classes in ``kinds`` are for users, ``runtime`` is the port below them for
+serve and ingest.
 """
 
 from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.reranker import Reranker
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings"]
+__all__ = ["Encoder", "EncoderSettings", "Reranker"]

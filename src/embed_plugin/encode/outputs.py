@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from embed_plugin.errors import EncodingError
+from embed_plugin.errors import EncodingError, ModelFolderError
 from embed_plugin.model.matryoshka import CUT_FROM, LAYER_NORM
+from embed_plugin.model.scores import activated, read_activation
 from embed_plugin.numbers import cut
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from embed_plugin.model.scores import ScoreActivation
     from embed_plugin.types import Kind, Results, Rows, Vectors
 
 
@@ -105,7 +107,13 @@ class CutResult(VectorResult):
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """One score per text, which is a query and a text joined."""
+    """One score per text, which is a query and a text joined.
+
+    Attributes:
+        activation: Makes the score of the graph's number.
+    """
+
+    activation: ScoreActivation
 
     def allocate(self, texts: int) -> Results:
         """Return an array ``(texts,)`` for the scores."""
@@ -123,10 +131,10 @@ class ScoreResult:
     def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
         """Store the score of the text at ``index``."""
         del token_ids
-        results[index] = row[0]
+        results[index] = activated(float(row[0]), self.activation)
 
     def canary(self, row: Rows) -> npt.NDArray[np.float32]:
-        """Return the score."""
+        """Return the graph's number."""
         return row
 
 
@@ -148,11 +156,17 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
         kind: The kind.
         dimension: Length of a vector, as in the manifest.
         facts: The manifest's further facts.
+
+    Raises:
+        ModelFolderError: a fact is of a later version.
     """
     if kind == "embedding" and CUT_FROM in facts:
         return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":
-        return ScoreResult()
+        try:
+            return ScoreResult(read_activation(facts.get("activation")))
+        except ValueError as error:
+            raise ModelFolderError(f"the manifest's {error}: export the model again") from error
     raise NotImplementedError(kind)

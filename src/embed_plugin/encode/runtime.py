@@ -175,7 +175,7 @@ class Runtime:
     def _counted(self, tokenised: TokenisedTexts) -> BatchQueue:
         """Count the cut texts and unknown tokens, and return the queue."""
         process = self._process
-        unknown = sum(self.tokenizer.count_unknown(tokenised.ids))
+        unknown = sum(tokenised.unknown or self.tokenizer.count_unknown(tokenised.ids))
         with process.lock:
             self._cut_texts += len(tokenised.cut)
             self._unknown_tokens += unknown

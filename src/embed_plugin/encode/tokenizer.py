@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
 
     from embed_plugin.types import TokenIds
+
+    Segmented = tuple[TokenIds, list[int]]
 
 Text = TypeVar("Text")
 Encoded = TypeVar("Encoded")
@@ -46,6 +49,27 @@ LONGEST_PIECE = 64
 character. SentencePiece makes entries of at most 16."""
 
 
+@dataclass(frozen=True)
+class PairTemplate:
+    """The special tokens around a query and a text.
+
+    Attributes:
+        before: In front of the query, with the segment of each, 0 or 1.
+        between: Behind the query and in front of the text.
+        after: Behind the text.
+        of_bodies: The segments of the query and of the text.
+    """
+
+    before: Segmented
+    between: Segmented
+    after: Segmented
+    of_bodies: tuple[int, int]
+
+    def special(self) -> tuple[Segmented, Segmented, Segmented]:
+        """Return the three parts in order."""
+        return self.before, self.between, self.after
+
+
 class TextTokenizer:
     """A model's tokenizer, without the truncation and padding that ``tokenizer.json`` may contain."""
 
@@ -59,7 +83,7 @@ class TextTokenizer:
             raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
         self.max_tokens = max_tokens
         leading = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(empty, full, strict=False)))
-        self._trailing = len(empty) - leading
+        self._leading, self._trailing = leading, len(empty) - leading
         if len(empty) >= max_tokens:
             raise ModelFolderError(
                 f"{path} puts {len(empty)} special tokens around a text, and the model takes {max_tokens} tokens: "
@@ -117,10 +141,7 @@ class TextTokenizer:
             InvalidTextError: a text is not a str, holds a lone surrogate, or has no token at all.
         """
         refuse_bad_texts(texts, first_index)
-        long = {index for index, text in enumerate(texts) if len(text) > self._head_length}
-        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix)
-        for index in long:
-            ids[index] = self._encode_long(texts[index], prefix if isinstance(prefix, str) else prefix[index])
+        ids = self._ids_of(texts, prefix)
         cut = [index for index, tokens in enumerate(ids) if len(tokens) > self.max_tokens]
         for index in cut:
             tokens = ids[index]
@@ -129,6 +150,46 @@ class TextTokenizer:
             if not tokens:
                 raise InvalidTextError(index, "has no tokens, so it has no vector: leave it out")
         return TokenisedTexts(ids, cut)
+
+    def _ids_of(self, texts: Sequence[str], prefix: str | Sequence[str]) -> list[TokenIds]:
+        """Tokenise texts, of long ones no more than is needed to have more tokens than the limit."""
+        long = {index for index, text in enumerate(texts) if len(text) > self._head_length}
+        ids = self._encode(["" if index in long else text for index, text in enumerate(texts)], prefix)
+        for index in long:
+            ids[index] = self._encode_long(texts[index], prefix if isinstance(prefix, str) else prefix[index])
+        return ids
+
+    def bodies(self, texts: Sequence[str], *, prefix: str = "", whole: bool = False) -> list[TokenIds]:
+        """Tokenise texts without special tokens around them, to be joined with others.
+
+        Args:
+            texts: The texts; they have been checked.
+            prefix: Put before each text, verbatim.
+            whole: Tokenise long texts whole; else no more of them than is needed to have as many tokens as the limit
+                leaves beside the special ones.
+        """
+        found = self._encode(texts, prefix) if whole else self._ids_of(texts, prefix)
+        return [ids[self._leading : len(ids) - self._trailing] for ids in found]
+
+    def pair_template(self) -> PairTemplate:
+        """Return the special tokens around a query and a text, read from a pair that is tokenised.
+
+        Raises:
+            ModelFolderError: the tokenizer puts nothing between the two, or the text first.
+        """
+        pair = self._tokenizer.encode("a", "a")
+        sides = pair.sequence_ids
+        if 0 not in sides or 1 not in sides or sides.index(1) < sides.index(0):
+            raise ModelFolderError("the tokenizer does not join a pair as query and text: give another reranker")
+        ends = [len(sides) - sides[::-1].index(side) for side in (0, 1)]
+        query, text = sides.index(0), sides.index(1)
+        if ends[0] == text:
+            raise ModelFolderError("the tokenizer puts nothing between a query and a text: give another reranker")
+        before, between, after = (
+            (array("i", pair.ids[part]), pair.type_ids[part])
+            for part in (slice(0, query), slice(ends[0], text), slice(ends[1], None))
+        )
+        return PairTemplate(before, between, after, (pair.type_ids[query], pair.type_ids[text]))
 
     @property
     def _head_length(self) -> int:

@@ -19,12 +19,14 @@ from embed_plugin.evaluate.datasets import Document, RetrievalDataset, read_retr
 from embed_plugin.evaluate.first_answers import Agreement, agreement
 from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
 from embed_plugin.evaluate.read.layout import holds_retrieval
+from embed_plugin.evaluate.reranking import Candidates, evaluate_reranker, find_candidates
 from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
 
 __all__ = [
     "Agreement",
+    "Candidates",
     "Difference",
     "Document",
     "Interval",
@@ -40,8 +42,10 @@ __all__ = [
     "bootstrap_spearman_difference",
     "compare_retrieval",
     "compare_similarity",
+    "evaluate_reranker",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "find_candidates",
     "holds_retrieval",
     "ndcg",
     "rank_documents",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.evaluate.datasets import Document, RetrievalDataset
+    from embed_plugin.evaluate.metrics import Qrels, Run
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
 
@@ -73,11 +74,23 @@ def evaluate_retrieval(
     run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
     if not seen:
         raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
-    per_query = score_run(run, dataset.qrels)
+    return result_of_run(run, dataset.qrels, seen, len(missing))
+
+
+def result_of_run(run: Run, qrels: Qrels, documents: int, missing_documents: int) -> RetrievalResult:
+    """Score a run.
+
+    Args:
+        run: Of every judged query, best first.
+        qrels: The judgements.
+        documents: Documents in the corpus.
+        missing_documents: Relevant ones that it lacks.
+    """
+    per_query = score_run(run, qrels)
     names = next(iter(per_query.values()))
     means = {name: float(np.mean([metrics[name] for metrics in per_query.values()])) for name in names}
     first_ten = {query: tuple(document for document, _ in run[query][:10]) for query in per_query}
-    return RetrievalResult(per_query, means, seen, len(missing), first_ten)
+    return RetrievalResult(per_query, means, documents, missing_documents, first_ten)
 
 
 def search_corpus(
@@ -110,7 +123,7 @@ def search_corpus(
         best.add(scores, ids)
     run = {query: best.ranked(row) for query, row in rows.items()}
     for found in run.values():
-        _refuse_repeated_ids([document for document, _ in found])
+        refuse_repeated_ids([document for document, _ in found])
     return run
 
 
@@ -139,7 +152,12 @@ def _blocks(
         yield ids, np.stack(vectors)
 
 
-def _refuse_repeated_ids(ids: list[str]) -> None:
+def refuse_repeated_ids(ids: list[str]) -> None:
+    """Refuse ids of documents of which one is there twice.
+
+    Raises:
+        RecordError: one is.
+    """
     if len(set(ids)) < len(ids):
         repeated = next(id_ for id_ in ids if ids.count(id_) > 1)
         raise RecordError(f"the corpus has the document id {repeated!r} more than once: give each document its own")

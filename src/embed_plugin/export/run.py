@@ -11,25 +11,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder
+from embed_plugin.encode import Encoder, Reranker
 from embed_plugin.encode.canary_check import Loaded, check_here
+from embed_plugin.encode.kinds.pair_tokenizer import PairTokenizer
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
+from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
+from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
 from embed_plugin.export.checks.compare import Comparison, compare, encode_all
-from embed_plugin.export.checks.gate import gate_texts, pass_gate
+from embed_plugin.export.checks.compare_scores import ScoreComparison, compare_scores
+from embed_plugin.export.checks.gate import gate_texts, pass_gate, pass_reranking_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.choose_output import choose_output
 from embed_plugin.export.int8.calibrate import calibrate
 from embed_plugin.export.int8.kernel_graph import gives_same_bits, kernel_graph
+from embed_plugin.export.int8.pairs import pairs_by_kind
 from embed_plugin.export.int8.quantise import quantise
 from embed_plugin.export.int8.texts import (
     QUERY_KINDS,
@@ -40,7 +45,7 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
-from embed_plugin.export.settings import ExportSettings
+from embed_plugin.export.settings import ExportSettings, refuse_settings_of_vectors
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
 from embed_plugin.model.kinds import KINDS
@@ -55,9 +60,10 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
-    from embed_plugin.export.outputs.vector import VectorOutput
+    from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
+    from embed_plugin.types import TokenIds
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -111,6 +117,10 @@ def _read_gate(settings: ExportSettings) -> RetrievalDataset | None:
     return read_retrieval_dataset(settings.gate)
 
 
+def _arrays(ids: Sequence[TokenIds]) -> TokenIdArrays:
+    return [np.array([tokens], dtype=np.int64) for tokens in ids]
+
+
 class _Export:
     """One export, step by step."""
 
@@ -122,6 +132,9 @@ class _Export:
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
+        self.kind = kind_of(checkpoint)
+        if self.kind == "reranker":
+            require_written_head(checkpoint)  # before an exporter is chosen, of which one alone writes heads
         self.adapter = choose_adapter(checkpoint, settings.adapter)
         self.exporter = choose_exporter(checkpoint, settings.exporter, self.adapter)
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
@@ -139,7 +152,7 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, chain.from_iterable(held_out.values()))
+            encode_all(self.exact, chain.from_iterable(held_out.values()), KINDS[self.output.kind].output)
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
@@ -161,12 +174,21 @@ class _Export:
             self.checkpoint, task if query is None else query, task if document is None else document
         )
 
-    def read_output(self) -> VectorOutput:
-        """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
+    def read_output(self) -> Output:
+        """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
+        if self.kind == "reranker":
+            refuse_settings_of_vectors(self.settings)
+            self.require_native("a reranker")
+            return read_score_output(self.checkpoint)
         output, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
         if dimension is None:
             return output
         return replace(output, kept=dimension, layer_norm=require_matryoshka(self.checkpoint, dimension).layer_norm)
+
+    def require_native(self, what: str) -> None:
+        """Refuse a graph that another exporter makes, which ends in token vectors of texts alone."""
+        if self.exporter.name != "native":
+            raise ExportError(f"{what} is written natively alone, not by {self.exporter.name}: leave --exporter out")
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -182,12 +204,18 @@ class _Export:
         return known_by_kind(gate_texts(gate, texts.calibrated_on), self.tokenizer) if gate else {}
 
     def token_ids(self, texts: Mapping[str, Sequence[str]]) -> dict[str, TokenIdArrays]:
-        """Token ids of the texts by kind, one ``(1, length)`` array a text: kinds of queries with their prefix."""
+        """Token ids of the texts by kind, one ``(1, length)`` array a text: kinds of queries with their prefix.
+
+        Of a reranker, those of pairs.
+        """
         found: dict[str, TokenIdArrays] = {}
+        if self.kind == "reranker":
+            tokenise = PairTokenizer(self.tokenizer, self.output.facts()).tokenise
+            return {kind: _arrays(tokenise(pairs).ids) for kind, pairs in pairs_by_kind(texts).items()}
         for kind, each in texts.items():
             prefix = self.prefixes.query if kind in QUERY_KINDS else filled(self.prefixes.document, {})
             ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
-            found[kind] = [np.array([tokens], dtype=np.int64) for tokens in ids]
+            found[kind] = _arrays(ids)
         return found
 
     def build(self) -> int:
@@ -201,7 +229,9 @@ class _Export:
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
         return dimension
 
-    def quantise(self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]) -> Comparison:
+    def quantise(
+        self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]
+    ) -> Comparison | ScoreComparison:
         """Quantise, compare with fp32, and refuse a model that lost too much."""
         exact = open_graph(self.exact / GRAPH)
         found = calibrate(exact, calibration, lambda done, total: self.on_progress("calibrate", done, total))
@@ -209,7 +239,8 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        comparison = compare(self.exact, self.folder, held_out)
+        compare_all = compare_scores if self.kind == "reranker" else compare
+        comparison = compare_all(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 
@@ -223,13 +254,17 @@ class _Export:
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
-        figures = pass_gate(
-            gate,
-            Encoder.load(self.exact),
-            Encoder.load(self.folder),
-            max_drop_percent=self.settings.max_drop,
-            on_progress=lambda done, total: self.on_progress("gate", done, total),
-        )
+        limit = self.settings.max_drop
+
+        def show(done: int, total: int) -> None:
+            self.on_progress("gate", done, total)
+
+        if self.kind == "reranker":
+            rerankers = Reranker.load(self.exact), Reranker.load(self.folder)
+            figures = pass_reranking_gate(gate, *rerankers, max_drop_percent=limit, on_progress=show)
+        else:
+            encoders = Encoder.load(self.exact), Encoder.load(self.folder)
+            figures = pass_gate(gate, *encoders, max_drop_percent=limit, on_progress=show)
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def check(self, dimension: int) -> CheckedOn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.export.checks.compare import DEFAULT_FLOOR
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class ExportSettings:
         document_prefix: The same for documents.
         max_tokens: Token limit of one text; None: the checkpoint's.
         dimension: Length of a vector, for Matryoshka models; None: the checkpoint's.
-        min_cosine: Mean cosine of INT8 to fp32 on one kind of text below which the export is refused.
+        min_cosine: Mean cosine of INT8 to fp32 on one kind of text below which the export is refused; of a reranker,
+            the rank correlation of its scores with fp32's on pairs of all kinds.
         gate: A BEIR folder; both models are evaluated on it before the folder is made; None: no gate.
         max_drop: Largest loss of nDCG@10 there, in per cent of the fp32 model's.
         weights_sha256: Required hash of ``model.safetensors``; None: any.
@@ -49,3 +51,14 @@ class ExportSettings:
     max_drop: float = 1.0
     weights_sha256: str | None = None
     overwrite: bool = False
+
+
+def refuse_settings_of_vectors(settings: ExportSettings) -> None:
+    """Refuse the settings that a model without vectors of texts has no use for.
+
+    Raises:
+        InvalidInputError: one of them is set.
+    """
+    given = [name for name in ("query_prefix", "document_prefix", "dimension") if getattr(settings, name) is not None]
+    if given:
+        raise InvalidInputError(f"{given[0]} is a setting of embedding models, and this is none: leave it out")

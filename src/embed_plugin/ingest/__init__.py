@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.estimate import Estimate, Estimator
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.query import Hit, search
+    from embed_plugin.ingest.query import Hit, rerank_hits, search
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
     from embed_plugin.ingest.read.paths import RecordReader
@@ -79,6 +79,7 @@ __all__ = [
     "read_dead_letters",
     "records_of_documents",
     "records_of_nodes",
+    "rerank_hits",
     "retrying",
     "search",
     "verify",
@@ -119,6 +120,7 @@ _MODULES = {
     "read_dead_letters": "rejected.reader",
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
+    "rerank_hits": "query",
     "retrying": "rejected.dead_letter",
     "search": "query",
     "verify": "upkeep.verify",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from embed_plugin.ingest.records import JSON
     from embed_plugin.ingest.stores.sink import Sink, StoredChunk
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.protocols import TextEncoder, TextReranker
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Hit:
     """A chunk found by a search.
 
     Attributes:
-        score: By the collection's distance, cosine similarity by default; in a hybrid search, of the fused ranking.
+        score: By the collection's distance, cosine similarity by default; in a hybrid search, of the fused ranking;
+            after reranking, the reranker's.
         source_id: The id of its record.
         chunk_index: Its position among the record's chunks.
         text: Its text.
@@ -72,6 +73,24 @@ def search(
         raise TargetError(message)
     vector = encoder.encode_queries([query], instruction=instruction)[0]
     return [_hit(score, chunk) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
+
+
+def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limit: int = 5) -> list[Hit]:
+    """Rank the chunks that a search found by a reranker, best first; a hit's score is the reranker's then.
+
+    Args:
+        query: The text that was searched for.
+        hits: The candidates, some hundred; of equal scores the earlier stays first.
+        reranker: Reads each chunk with the query.
+        limit: Maximum number of chunks to return.
+
+    Raises:
+        InvalidInputError: the query is empty, or the limit is below 1.
+    """
+    if limit < 1:
+        raise InvalidInputError(f"a limit of {limit}, expected 1 or more")
+    ranked = reranker.rank(query, [hit.text for hit in hits], top_k=limit)
+    return [replace(hits[index], score=score) for index, score in ranked]
 
 
 def _hit(score: float, chunk: StoredChunk) -> Hit:

@@ -35,10 +35,15 @@ def with_instruction(prefix: str, instruction: str, role: Role) -> str:
         raise InvalidInputError(
             f"this model takes no instruction ({shown}): leave it out, or export with --query-prefix"
         )
-    return f"{found[1]}{_checked(instruction)}{found[3]}"
+    return f"{found[1]}{checked_instruction(instruction)}{found[3]}"
 
 
-def _checked(instruction: str) -> str:
+def checked_instruction(instruction: str) -> str:
+    """Return an instruction.
+
+    Raises:
+        InvalidInputError: it is no single line of text.
+    """
     try:
         refuse_bad_texts([instruction], 0)
     except InvalidTextError as error:

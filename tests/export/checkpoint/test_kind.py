@@ -39,21 +39,21 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
         ([BASE, "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling"], "a sparse encoder"),
         ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse encoder"),
         ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], "a ColBERT model"),
-        ([BASE, "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"], "a reranker"),
         ([f"{MODELS}.WordEmbeddings", f"{MODELS}.Pooling"], "a model of word vectors"),
         ([f"{MODELS}.CLIPModel"], "a CLIP model"),
         ([f"{MODELS}.Router"], "two encoders in one"),
     ],
 )
 def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], kind: str) -> None:
-    with pytest.raises(ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Only text embedders"):
+    with pytest.raises(
+        ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Text embedders and rerankers"
+    ):
         kind_of(read_description(write(tmp_path, *modules)))
 
 
 @pytest.mark.parametrize(
     ("architecture", "kind"),
     [
-        ("BertForSequenceClassification", "a reranker or classifier"),
         ("BertForMaskedLM", "a masked language model"),
         ("Qwen3ForCausalLM", "a language model"),
         ("HF_ColBERT", "a ColBERT model"),
@@ -67,16 +67,14 @@ def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: 
         export(str(checkpoint), tmp_path / "model")
 
 
-@pytest.mark.parametrize(
-    ("model_type", "kind"), [("CrossEncoder", "a reranker"), ("SparseEncoder", "a sparse"), ("ColBERT", "a ColBERT")]
-)
+@pytest.mark.parametrize(("model_type", "kind"), [("SparseEncoder", "a sparse"), ("ColBERT", "a ColBERT")])
 def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: str, kind: str) -> None:
     folder = write(tmp_path, BASE, config={}, config_sentence_transformers={"model_type": model_type})
     with pytest.raises(ExportError, match=rf"{ST} \(its model_type is '{model_type}'\) is that of {kind}"):
         kind_of(read_description(folder))
 
 
-@pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("text-generation", "a reranker")])
+@pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("any-to-any", "a generating")])
 def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> None:
     with pytest.raises(
         ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
@@ -115,3 +113,24 @@ def test_modules_without_pooling_say_nothing_of_pooling(tmp_path: Path) -> None:
     checkpoint = write(make_checkpoint(tmp_path / "checkpoint"), f"{MODELS}.Transformer", f"{MODELS}.Normalize")
     with pytest.raises(ExportError, match=r"lists Transformer, Normalize and no Pooling"):
         export(str(checkpoint), tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config": {"architectures": ["BertForSequenceClassification"]}},
+        {"config": {}, "config_sentence_transformers": {"model_type": "CrossEncoder"}},
+        {"config": {}, "sentence_bert_config": {"transformer_task": "sequence-classification"}},
+    ],
+)
+def test_rerankers_are_told_from_embedders(tmp_path: Path, files: dict[str, object]) -> None:
+    assert kind_of(read_description(write(tmp_path, **files))) == "reranker"
+
+
+def test_a_decoder_is_a_reranker_by_its_module_or_a_known_name(tmp_path: Path) -> None:
+    score = "sentence_transformers.cross_encoder.modules.logit_score.LogitScore"
+    assert kind_of(read_description(write(tmp_path / "a", BASE, score, config={}))) == "reranker"
+    folder = write(tmp_path / "b", config={"architectures": ["Qwen3ForCausalLM"]})
+    assert kind_of(read_description(folder, name="Qwen/Qwen3-Reranker-0.6B")) == "reranker"
+    with pytest.raises(ExportError, match="a language model"):
+        kind_of(read_description(folder, name="Qwen/Qwen3-0.6B"))

@@ -9,18 +9,20 @@ import typer
 
 import embed_plugin
 from embed_plugin.cli.known_items import evaluate_own_records
+from embed_plugin.cli.options.first_stage import FirstStage
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.own_records import OwnRecords
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.evaluate import Outcome, outcome_as_json, print_outcome
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
+from embed_plugin.cli.reranking import is_reranker, measure_reranking
 from embed_plugin.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin import Encoder
+    from embed_plugin import Encoder, Reranker
     from embed_plugin.evaluate import RetrievalDataset, SentencePair
 
 
@@ -56,12 +58,15 @@ def evaluate(
         str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
     ] = None,
     quiet: Quiet = False,
+    first_stage: FirstStage,
     own_records: OwnRecords,
 ) -> None:
     """Measure retrieval (nDCG@10, recall@100, MRR@10) or similarity (Spearman), with exact search.
 
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
+
+    Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured.
 
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
@@ -74,21 +79,39 @@ def evaluate(
     if json_target and not Path(json_target).parent.is_dir():  # before minutes of encoding, not after
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
     if dataset is None:
+        first_stage.refuse()
         evaluate_own_records(
             folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
         )
         return
-    encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
+    folders = [path for path in (baseline, folder) if path is not None]
+    models: Sequence[Encoder] | Sequence[Reranker]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
-        outcome = _measure(dataset, encoders, show, split=split, subset=subset)
+        if is_reranker(folder):
+            models = rerankers = [embed_plugin.Reranker.load(path) for path in folders]
+            judged = _read_judged(dataset, split=split, subset=subset)
+            outcome = measure_reranking(judged, rerankers, first_stage, show)
+        else:
+            first_stage.refuse()
+            models = encoders = [embed_plugin.Encoder.load(path) for path in folders]
+            outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
         print_outcome(outcome)
     if json_target:
-        write_json({"dataset": str(dataset), **outcome_as_json(outcome, encoders)}, json_target)
+        write_json({"dataset": str(dataset), **outcome_as_json(outcome, models)}, json_target)
     if max_drop is not None:
         from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
 
         require_max_drop(outcome.differences[0], max_drop)
+
+
+def _read_judged(path: Path, *, split: str | None, subset: str | None) -> RetrievalDataset:
+    """Read a dataset of queries and documents, which alone a reranker can be measured on."""
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+    if not path.is_dir():
+        raise typer.BadParameter(f"--dataset {path}: a reranker ranks documents; expected a BEIR folder")
+    return evaluation.read_retrieval_dataset(path, split=split, subset=subset)
 
 
 def _check_split(dataset: Path | None, split: str | None, subset: str | None) -> None:

@@ -46,7 +46,8 @@ class ExportOptions(OptionGroup, panel="Model"):
     min_cosine: Annotated[
         float | None,
         typer.Option(
-            help="Refuse INT8 whose mean cosine to fp32 is lower on any kind of text.", rich_help_panel="INT8"
+            help="Refuse INT8 whose mean cosine to fp32 (a reranker: rank correlation) is lower.",
+            rich_help_panel="INT8",
         ),
     ] = None
     gate: Annotated[

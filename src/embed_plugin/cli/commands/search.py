@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+import embed_plugin
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from embed_plugin.ingest import Hit
 
 _SHOWN_LINES = 2
+CANDIDATES = 100
+"""Chunks that a reranker reads, where nothing else is asked for."""
 
 
 @with_option_groups
@@ -38,6 +42,13 @@ def search(
         str | None,
         typer.Option(help="What the query is for, for a model that takes it, as Qwen3-Embedding.", show_default=False),
     ] = None,
+    rerank: Annotated[
+        Path | None,
+        typer.Option(help="A reranker's model folder, which ranks the candidates.", show_default=False),
+    ] = None,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, help="With --rerank: chunks that it reads.", show_default="100")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Find the chunks of a collection whose meaning is nearest to a text.
@@ -45,10 +56,17 @@ def search(
     Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
+    from embed_plugin.ingest import rerank_hits  # noqa: PLC0415 - after the check
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415 - after the check
 
+    if candidates is not None and rerank is None:
+        raise typer.BadParameter("--candidates says how many chunks --rerank reads: give a reranker as well")
+    reranker = None if rerank is None else embed_plugin.Reranker.load(rerank)
+    found = limit if reranker is None else max(limit, candidates or CANDIDATES)
     with target.opened() as sink:
-        hits = search_chunks(text, load_encoder(model), sink, limit=limit, hybrid=hybrid, instruction=instruction)
+        hits = search_chunks(text, load_encoder(model), sink, limit=found, hybrid=hybrid, instruction=instruction)
+    if reranker is not None:
+        hits = rerank_hits(text, hits, reranker, limit=limit)
     if json_file:
         write_json([asdict(hit) for hit in hits], json_file)
     else:

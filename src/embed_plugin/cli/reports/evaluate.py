@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin import Encoder
+    from embed_plugin import Encoder, Reranker
     from embed_plugin.evaluate import Agreement, Difference, Interval
 
 SHOWN_NAMES = {
@@ -33,6 +33,7 @@ class Outcome:
         agreements: The shares of answers in common; empty without a baseline, and where nothing is searched.
         sizes: Counts of what was measured on.
         split: The name of the judgements, where they have one.
+        first_stage: Name, candidates and metrics of what found the documents that a reranker ranked.
     """
 
     values: Sequence[Mapping[str, float]]
@@ -40,15 +41,17 @@ class Outcome:
     agreements: Sequence[Agreement]
     sizes: Mapping[str, int]
     split: str = ""
+    first_stage: Mapping[str, Any] = field(default_factory=dict)
 
 
-def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder]) -> dict[str, object]:
+def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder] | Sequence[Reranker]) -> dict[str, object]:
     """Return the outcome for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}
         for encoder, metrics in zip(encoders, outcome.values, strict=True)
     ]
-    split = {"split": outcome.split} if outcome.split else {}
+    split: dict[str, object] = {"split": outcome.split} if outcome.split else {}
+    split |= {"first_stage": outcome.first_stage} if outcome.first_stage else {}
     facts = {**split, **outcome.sizes, "model": models[-1], "baseline": models[0] if outcome.differences else None}
     shares = {each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in outcome.agreements}
     return {**facts, "differences": differences_as_json(outcome.differences), **shares}
@@ -76,6 +79,11 @@ def print_outcome(outcome: Outcome) -> None:
         typer.echo(f"{row[0]:<12}" + "".join(f"{cell:>12}" for cell in row[1:4]) + "".join(f"{x:>18}" for x in row[4:]))
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.sizes.items() if count]
     typer.echo(", ".join([*counts, *([f"split {outcome.split}"] if outcome.split not in {"", "test"} else [])]))
+
+    if outcome.first_stage:
+        name, found = outcome.first_stage["name"], outcome.first_stage["metrics"]
+        metrics = ", ".join(f"{SHOWN_NAMES[metric]} {100 * value:.2f}" for metric, value in found.items())
+        typer.echo(f"ranked: the first {outcome.first_stage['candidates']} of {name}, which alone has {metrics}")
 
 
 def _row_of_difference(each: Difference) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.model.canaries import Platform
 from embed_plugin.model.folder import KERNEL_GRAPH
+from embed_plugin.model.pair_prompt import read_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +52,8 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "revision": spec.revision,
         "architecture": spec.architecture,
         **_adapter_of(spec),
-        "pooling": spec.pooling,
-        "dimension": spec.dimension,
+        **_facts_of_kind(spec),
         "max tokens": spec.max_tokens,
-        "query prefix": repr(spec.query_prefix),
-        "document prefix": repr(spec.document_prefix),
         **({"prompts": ", ".join(spec.prompts)} if spec.prompts else {}),
         "precision": spec.precision,
         "fingerprint": spec.fingerprint,
@@ -63,6 +61,20 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
         "runs here": f"{machine['class']}, kernels {machine['kernels']}: {machine['reason']}",
     }
     return facts | _figures_of(spec)
+
+
+def _facts_of_kind(spec: ModelSpec) -> dict[str, object]:
+    """Return the facts that only a kind of model has."""
+    if spec.kinds[0] == "reranker":
+        prompt = read_prompt(spec.facts)
+        instruction = {} if prompt is None else {"instruction": repr(prompt.instruction)}
+        return {"kind": "reranker", "pooling": spec.pooling, "scores": spec.facts.get("activation"), **instruction}
+    return {
+        "pooling": spec.pooling,
+        "dimension": spec.dimension,
+        "query prefix": repr(spec.query_prefix),
+        "document prefix": repr(spec.document_prefix),
+    }
 
 
 def _adapter_of(spec: ModelSpec) -> dict[str, object]:
@@ -78,6 +90,16 @@ def _figures_of_kind(each: Mapping[str, Any]) -> str:
     )
 
 
+def _figures_of_scores(comparison: Mapping[str, Any]) -> dict[str, object]:
+    """Return how near a reranker's scores are to fp32's."""
+    whole = "rank correlation {rank_correlation:.4f}, error {error:.4f} of the spread, on {pairs} pairs".format(
+        **comparison
+    )
+    kind = "error {error:.4f}, largest {largest_error:.4f} of the spread, {pairs:>4} pairs"
+    kinds = {f"  {each['kind']}": kind.format(**each) for each in comparison["kinds"]}
+    return {"scores beside fp32": whole, **kinds}
+
+
 def _figures_of(spec: ModelSpec) -> dict[str, object]:
     """Return the calibration, comparison and gate of an INT8 model, as far as it has them."""
     calibration, comparison, gate = (spec.provenance.get(name) for name in ("calibration", "comparison", "gate"))
@@ -86,7 +108,9 @@ def _figures_of(spec: ModelSpec) -> dict[str, object]:
         unknown = calibration.get("unknown_texts")
         left_out = f"; {unknown} texts left out, which the tokenizer does not know" if unknown else ""
         figures["calibration"] = "{texts} texts, {origin}, {method}".format(**calibration) + left_out
-    if isinstance(comparison, dict):
+    if isinstance(comparison, dict) and "rank_correlation" in comparison:
+        figures |= _figures_of_scores(comparison)
+    elif isinstance(comparison, dict):
         figures["cosine to fp32"] = (
             "mean {mean_cosine:.4f}, least {least_cosine:.4f}, on {texts} texts not calibrated on".format(**comparison)
         )

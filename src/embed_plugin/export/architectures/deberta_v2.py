@@ -161,11 +161,11 @@ class DebertaGraph:
     def embeddings(self) -> str:
         """Words with what is added to them, as wide as the layers."""
         segment = self.weights("embeddings.token_type_embeddings.weight")[0] if self.config.has_segments else None
+        words = self.weights("embeddings.word_embeddings.weight")
         if self.config.has_positions:
             table = position_rows(self.weights, 0, self.config.positions)
-            summed = words_at_positions(self.graph, self.weights, table if segment is None else table + segment)
+            summed = words_at_positions(self.graph, words, table if segment is None else table + segment)
         else:
-            words = self.weights("embeddings.word_embeddings.weight")
             if segment is not None:
                 words += segment  # in place: a large table is there once
             summed = self.graph.node("Gather", "words", self.graph.weight("words.table", words), INPUT)

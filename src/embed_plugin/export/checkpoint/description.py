@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRANSFORMER, STATIC, POOLING, DENSE = "Transformer", "StaticEmbedding", "Pooling", "Dense"
+LOGIT_SCORE = "LogitScore"
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ def _encoder_path(folder: Path, modules: tuple[Module, ...]) -> str:
 
 
 def _read_settings(folder: Path, type_: str, path: str) -> JsonFile | None:
-    has_settings = type_.rsplit(".", 1)[-1] in {POOLING, DENSE}
+    has_settings = type_.rsplit(".", 1)[-1] in {POOLING, DENSE, LOGIT_SCORE}
     return read_json_file(folder / path / CONFIG) if has_settings else None
 
 

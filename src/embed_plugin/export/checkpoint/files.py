@@ -9,6 +9,7 @@ TOKENIZER = "tokenizer.json"
 WORDS, PIECES, MERGES = "vocab.txt", "vocab.json", "merges.txt"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
+CHAT_TEMPLATE = "chat_template.jinja"
 MODULES = "modules.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
@@ -27,6 +28,7 @@ _OF_ENCODER = (
     TOKENIZER,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS,
+    CHAT_TEMPLATE,
     "sentence_*_config.json",
     ADAPTER,
     ADAPTER_WEIGHTS,
@@ -44,6 +46,7 @@ NEEDED_FILES: tuple[str, ...] = (
     "*_Pooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
+    "*_LogitScore/config.json",
 )
 """Patterns of the files that are always fetched; none of them can run code when it is loaded."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.adapters.stacked import JINA_V3_CODE
-from embed_plugin.export.checkpoint.description import POOLING
+from embed_plugin.export.checkpoint.description import LOGIT_SCORE, POOLING
 from embed_plugin.export.checkpoint.files import MODULES
+from embed_plugin.export.checkpoint.kinds.pair_prompts import known_prompt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,6 @@ LANGUAGE_MODEL = Other("a language model: nothing says how it pools")
 FOR_ANOTHER_TASK = Other("a model for another task")
 
 NOT_YET: dict[Kind, str] = {
-    "reranker": "a reranker or classifier: it scores texts and gives no vectors",
     "sparse": "a sparse encoder (SPLADE): it gives weights of words and no dense vector",
     "late-interaction": "a ColBERT model: it gives a vector for every token and none for a text",
 }
@@ -46,7 +46,7 @@ NOT_YET: dict[Kind, str] = {
 _OF_MODULE: dict[str, Kind | Other] = {
     "BoW": WORDS,
     "CLIPModel": Other("a CLIP model of images and texts"),
-    "LogitScore": RERANKER,
+    LOGIT_SCORE: RERANKER,
     "MLMTransformer": SPARSE,
     "Router": ROUTER,
     "Asym": ROUTER,
@@ -77,7 +77,7 @@ _KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
 """A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
 export makes too; by the class of the model in ``auto_map``."""
 
-REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
+REMEDY = f"Text embedders and rerankers are exported: give one whose {MODULES} lists a Pooling module, or a reranker"
 
 
 class _Found(NamedTuple):
@@ -154,6 +154,8 @@ def _of_class(checkpoint: CheckpointDescription, architectures: object) -> _Foun
     for architecture in architectures if isinstance(architectures, list) else []:
         name = str(architecture)
         ends = [kind for ending, kind in _OF_ARCHITECTURE.items() if name.endswith(ending)]
+        if ends == [LANGUAGE_MODEL] and known_prompt(checkpoint) is not None:
+            ends = [RERANKER]
         if ends or _HAS_TASK.search(name):
             statement = f"its architecture is {name}, and no {MODULES} has a Pooling"
             return _Found(checkpoint.config.path, statement, ends[0] if ends else FOR_ANOTHER_TASK)

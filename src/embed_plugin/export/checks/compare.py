@@ -104,13 +104,13 @@ def _figures(cosines: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     return float(cosines.mean()), float(np.quantile(cosines, 0.01)), float(cosines.min())
 
 
-def encode_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]]) -> Vectors:
-    """Encode all inputs to ``(n, dimension)``, as the encoder does on this machine.
+def encode_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], output: str = "embedding") -> Vectors:
+    """Encode all inputs to ``(n, dimension)``, or another output of the graph, as this machine does.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
-    session = OnnxSession.of(folder)
+    session = OnnxSession.of(folder, output)
     try:
         with ThreadPoolExecutor(available_workers()) as threads:
             return np.concatenate(list(threads.map(session.run, inputs)))

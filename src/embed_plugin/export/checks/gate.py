@@ -6,14 +6,22 @@ import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from embed_plugin.evaluate import agreement, compare_retrieval, evaluate_retrieval, require_max_drop
+from embed_plugin.evaluate import (
+    agreement,
+    compare_retrieval,
+    evaluate_reranker,
+    evaluate_retrieval,
+    find_candidates,
+    require_max_drop,
+)
+from embed_plugin.evaluate.reranking import CANDIDATES
 from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin.evaluate import RetrievalDataset
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.evaluate import RetrievalDataset, RetrievalResult
+    from embed_plugin.protocols import TextEncoder, TextReranker
 
 
 MOST_GATE_TEXTS = 300
@@ -71,6 +79,37 @@ def pass_gate(
     total = 2 * documents
     before = evaluate_retrieval(fp32, dataset, on_progress=lambda done: on_progress(done, total))
     after = evaluate_retrieval(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
+    return gate_figures(dataset, before, after, max_drop_percent=max_drop_percent)
+
+
+def pass_reranking_gate(
+    dataset: RetrievalDataset,
+    fp32: TextReranker,
+    quantised: TextReranker,
+    *,
+    max_drop_percent: float,
+    on_progress: Callable[[int, int], None],
+) -> dict[str, object]:
+    """:func:`pass_gate` for rerankers: both rank what BM25 finds in the dataset's corpus."""
+    candidates = find_candidates(dataset)
+    total = 2 * candidates.pairs
+    before = evaluate_reranker(fp32, dataset, candidates, on_progress=lambda done: on_progress(done, total))
+    after = evaluate_reranker(
+        quantised, dataset, candidates, on_progress=lambda done: on_progress(candidates.pairs + done, total)
+    )
+    first_stage = {"name": "bm25", "candidates": CANDIDATES, "metrics": candidates.first_stage(dataset).means}
+    figures = gate_figures(dataset, before, after, max_drop_percent=max_drop_percent)
+    return {**figures, "first_stage": first_stage}
+
+
+def gate_figures(
+    dataset: RetrievalDataset, before: RetrievalResult, after: RetrievalResult, *, max_drop_percent: float
+) -> dict[str, object]:
+    """Return the figures of a gate, for the manifest.
+
+    Raises:
+        QualityFloorError: nDCG@10 is lower by more than ``max_drop_percent``; the message has the figures.
+    """
     differences = compare_retrieval(before, after)
     require_max_drop(differences[0], max_drop_percent)
     metrics = {
@@ -84,7 +123,7 @@ def pass_gate(
     }
     return {
         "dataset": dataset.name,
-        "documents": documents,
+        "documents": before.documents,
         "queries": len(dataset.queries),
         "max_drop_percent": max_drop_percent,
         "metrics": metrics,

@@ -36,7 +36,8 @@ def table_rows(graph: onnx.GraphProto) -> int | None:
     tables = {tensor.name: tensor.dims[0] for tensor in graph.initializer if len(tensor.dims) > 1}
     ids = {INPUT}
     for node in graph.node:
-        if node.op_type in {"Cast", "Identity"} and node.input[0] in ids:
+        # Where ids say the segment too, the words' ids are what is left of them behind a Sub.
+        if node.op_type in {"Cast", "Identity", "Sub"} and node.input[0] in ids:
             ids.update(node.output)
         if node.op_type == "Gather" and node.input[1] in ids and node.input[0] in tables:
             return int(tables[node.input[0]])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from onnx import TensorProto
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.layers.activation import activate
@@ -100,22 +101,33 @@ class PostNormLayers:
         return self.graph.layer_norm(name or stored, value, self.weights, self.epsilon, stored=stored)
 
 
-def embed(layers: PostNormLayers, first: int, positions: int, *, has_segments: bool = True) -> str:
+def embed(
+    layers: PostNormLayers, first: int, positions: int, *, has_segments: bool = True, reads_segments: bool = False
+) -> str:
     """Write the embeddings: words, positions and segments, normalised; the last two, both constant, are one table.
 
     Args:
         layers: Gives the graph, the weights and the norm.
         first: Row of the position table that the first token uses.
         positions: The most tokens of a text.
-        has_segments: There are segment embeddings; all tokens are of the first one.
+        has_segments: There are segment embeddings.
+        reads_segments: Tokens of the second segment have ids that are larger by the number of words; else all tokens
+            are of the first one.
 
     Raises:
         ExportError: the weights have another number of positions.
     """
     table = position_rows(layers.weights, first, positions)
-    if has_segments:
-        table = table + layers.weights("embeddings.token_type_embeddings.weight")[0]
-    return layers.norm("embeddings.LayerNorm", words_at_positions(layers.graph, layers.weights, table))
+    segments = layers.weights("embeddings.token_type_embeddings.weight") if has_segments else None
+    if segments is not None:
+        table = table + segments[0]
+    words, ids = layers.weights("embeddings.word_embeddings.weight"), INPUT
+    if reads_segments and segments is not None:
+        ids = _ids_of_words(layers.graph, len(words))
+    embedded = words_at_positions(layers.graph, words, table, ids=ids)
+    if reads_segments and segments is not None:
+        embedded = _add_segments(layers.graph, embedded, segments[1] - segments[0])
+    return layers.norm("embeddings.LayerNorm", embedded)
 
 
 def position_rows(weights: WeightSource, first: int, positions: int) -> npt.NDArray[np.float32]:
@@ -131,11 +143,32 @@ def position_rows(weights: WeightSource, first: int, positions: int) -> npt.NDAr
     return table
 
 
-def words_at_positions(graph: GraphBuilder, weights: WeightSource, positions: npt.NDArray[np.float32]) -> str:
+SEGMENT = "segments"
+
+
+def _ids_of_words(graph: GraphBuilder, words: int) -> str:
+    """The ids less what the second segment adds to them; the segment, 0 or 1, is the value :data:`SEGMENT`."""
+    rows = graph.weight("words.rows", words, np.int64)
+    segment = graph.node("Div", SEGMENT, INPUT, rows)
+    return graph.node("Sub", "words.ids", INPUT, graph.node("Mul", "segments.first_id", segment, rows))
+
+
+def _add_segments(graph: GraphBuilder, embedded: str, difference: npt.NDArray[np.float32]) -> str:
+    """Add the difference of both segments' rows to the tokens of the second: a table of two rows would be rounded."""
+    axis = graph.weight("segments.axis", [2], np.int64)
+    is_second = graph.node("Cast", "segments.second", SEGMENT, to=TensorProto.FLOAT)
+    column = graph.node("Unsqueeze", "segments.column", is_second, axis)
+    added = graph.node("Mul", "segments.rows", column, graph.weight("segments.difference", difference))
+    return graph.node("Add", "embeddings.with_segments", embedded, added)
+
+
+def words_at_positions(
+    graph: GraphBuilder, words: npt.NDArray[np.float32], positions: npt.NDArray[np.float32], *, ids: str = INPUT
+) -> str:
     """The sum of each token's word embedding and the row of its position: ``(n, length, channels)``."""
     table = graph.weight("positions.table", positions)
     length = graph.node("Shape", "input.length", INPUT, start=1, end=2)
     start, axis = graph.weight("zero", [0], np.int64), graph.weight("positions.axis", [0], np.int64)
     used = graph.node("Slice", "positions", table, start, length, axis)
-    words = graph.weight("words.table", weights("embeddings.word_embeddings.weight"))
-    return graph.node("Add", "embeddings", graph.node("Gather", "words", words, INPUT), used)
+    found = graph.node("Gather", "words", graph.weight("words.table", words), ids)
+    return graph.node("Add", "embeddings", found, used)

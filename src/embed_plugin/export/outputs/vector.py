@@ -86,11 +86,11 @@ class VectorOutput:
             ExportError: a dense layer does not fit, or more values are to be kept than there are.
         """
         dimension = self.dimension(hidden_size)
-        vector = _pool(graph, token_vectors, self)
+        vector = pool(graph, token_vectors, self.pooling, scaled=bool(self.dense))
         if self.dense:
             vector = graph.node("Transpose", COLUMN, vector, perm=[0, 2, 1])
         for index, dense in enumerate(self.dense):
-            vector = _dense(graph, f"dense.{index}", vector, dense)
+            vector = apply_dense(graph, f"dense.{index}", vector, dense)
         axis = graph.weight("vector.axis", [2 if self.dense else 1], np.int64)
         vector = graph.node("Squeeze", "vector", vector, axis)
         if self.layer_norm:
@@ -118,13 +118,13 @@ class VectorOutput:
         return self.kept or size
 
 
-def _pool(graph: GraphBuilder, hidden: str, output: VectorOutput) -> str:
-    """``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``."""
-    if output.pooling == "mean":
-        return _mean(graph, hidden, scaled=bool(output.dense))
-    if output.pooling == "max":
+def pool(graph: GraphBuilder, hidden: str, pooling: Pooling, *, scaled: bool) -> str:
+    """``(n, length, hidden_size)`` to ``(n, 1, hidden_size)``; a mean that is not ``scaled`` is left as the sum."""
+    if pooling == "mean":
+        return _mean(graph, hidden, scaled=scaled)
+    if pooling == "max":
         return graph.node("ReduceMax", "highest", hidden, graph.weight("pool.axis", [1], np.int64), keepdims=1)
-    return graph.token(hidden, 0 if output.pooling == "cls" else -1)
+    return graph.token(hidden, 0 if pooling == "cls" else -1)
 
 
 def _mean(graph: GraphBuilder, hidden: str, *, scaled: bool) -> str:
@@ -138,7 +138,7 @@ def _mean(graph: GraphBuilder, hidden: str, *, scaled: bool) -> str:
     return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", length, to=TensorProto.FLOAT))
 
 
-def _dense(graph: GraphBuilder, name: str, column: str, dense: Dense) -> str:
+def apply_dense(graph: GraphBuilder, name: str, column: str, dense: Dense) -> str:
     """One dense layer, ``(n, in, 1)`` to ``(n, out, 1)``.
 
     It stays fp32, and own kernels multiply it in one order: quantising looks for weights on the right. With a random

@@ -51,7 +51,7 @@ def build(config: PostNormConfig, weights: WeightSource, output: Output) -> onnx
     graph = GraphBuilder()
     attention = Attention(config.num_attention_heads)
     layers = PostNormLayers(graph, weights, LayerNames(), attention, config.activation, config.layer_norm_eps)
-    hidden = embed(layers, config.first_position, config.positions)
+    hidden = embed(layers, config.first_position, config.positions, reads_segments=output.reads_segments)
     for index in range(config.num_hidden_layers):
         last = index == config.num_hidden_layers - 1
         hidden = layers.layer(f"encoder.layer.{index}", hidden, first_token_only=last and output.reads_first_token_only)
