@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings
+    from embed_plugin.encode import Encoder, EncoderSettings, SparseEncoder
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     )
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.protocols import TextEncoder
-    from embed_plugin.types import Pooling, Precision, Role, Vectors
+    from embed_plugin.protocols import TextEncoder, TextSparseEncoder
+    from embed_plugin.types import Pooling, Precision, Role, SparseVector, Vectors
 
 __version__ = "0.1.0"
 
@@ -70,9 +70,12 @@ __all__ = [
     "ServiceError",
     "SourceError",
     "SpaceMismatchError",
+    "SparseEncoder",
+    "SparseVector",
     "StateError",
     "TargetError",
     "TextEncoder",
+    "TextSparseEncoder",
     "UnknownArchitectureError",
     "Vectors",
     "__version__",
@@ -87,7 +90,10 @@ _MODULES = {
     "Pooling": "types",
     "Precision": "types",
     "Role": "types",
+    "SparseEncoder": "encode",
+    "SparseVector": "types",
     "TextEncoder": "protocols",
+    "TextSparseEncoder": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
     "read_model_folder": "model.folder",

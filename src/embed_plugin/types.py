@@ -19,8 +19,8 @@ Rows: TypeAlias = npt.NDArray[np.float32]
 """A graph's output for a batch: one row per text, of whatever shape the model gives it."""
 
 Results: TypeAlias = npt.NDArray[Any]
-"""One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results of texts
-differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
+"""One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results of
+texts differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
 
 Kind: TypeAlias = Literal["embedding", "reranker", "sparse", "late-interaction"]
 """Kind of result that a model gives: one vector a text, a score for a query and a text, weights of words, or one vector
@@ -29,8 +29,9 @@ a token."""
 Role: TypeAlias = Literal["document", "query"]
 """Role of a text, which decides its prefix."""
 
-Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken", "none"]
-"""Method that turns token vectors into one of a text; ``none`` leaves one for each token."""
+Pooling: TypeAlias = Literal["cls", "mean", "max", "sum", "lasttoken", "none"]
+"""Method that turns what tokens have into what a text has: vectors, or weights of words; ``none`` leaves one for each
+token."""
 
 Precision: TypeAlias = Literal["fp32", "int8"]
 """fp32: as trained. int8: int8 weights, and uint8 activations with a scale and a zero point for each token."""
@@ -38,6 +39,38 @@ Precision: TypeAlias = Literal["fp32", "int8"]
 
 TokenIds: TypeAlias = "array[int]"
 """Token ids of a text, special tokens and prefix included: four bytes each, where a list of ints takes 36."""
+
+
+@dataclass(frozen=True, eq=False)
+class SparseVector:
+    """The weights of the words that a text has, or that belong to it: a vector over the vocabulary, without its zeros.
+
+    Attributes:
+        indices: int32 ``(n,)``, ascending: ids of tokens.
+        values: float32 ``(n,)``, all above 0.
+    """
+
+    indices: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare indices and values."""
+        if not isinstance(other, SparseVector):
+            return NotImplemented
+        return np.array_equal(self.indices, other.indices) and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        """Return equal numbers for equal vectors."""
+        return hash((self.indices.tobytes(), self.values.tobytes()))
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return len(self.indices)
+
+    def dot(self, other: SparseVector) -> float:
+        """Return the score of a query's vector and a document's, summed in float64."""
+        _, here, there = np.intersect1d(self.indices, other.indices, assume_unique=True, return_indices=True)
+        return float(self.values[here].astype(np.float64) @ other.values[there].astype(np.float64))
 
 
 @dataclass(frozen=True)

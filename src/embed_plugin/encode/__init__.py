@@ -4,6 +4,7 @@
 """
 
 from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings"]
+__all__ = ["Encoder", "EncoderSettings", "SparseEncoder"]

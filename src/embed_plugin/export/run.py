@@ -19,12 +19,15 @@ from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
+from embed_plugin.export.checkpoint.kind import kind_of
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
+from embed_plugin.export.checkpoint.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
-from embed_plugin.export.checks.compare import Comparison, compare, encode_all
+from embed_plugin.export.checks.compare import Comparison, compare, run_all
+from embed_plugin.export.checks.compare_sparse import compare_sparse
 from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
@@ -40,9 +43,10 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
+from embed_plugin.export.outputs.sparse import SparseOutput
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.staging import staged_folder
-from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, QUERY_WEIGHTS, TOKENIZER, write_manifest
 from embed_plugin.model.kinds import KINDS
 from embed_plugin.model.spec import ModelSpec
 
@@ -54,7 +58,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
-    from embed_plugin.export.outputs.vector import VectorOutput
+    from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
 
@@ -96,9 +100,9 @@ def export(
 def _resolve(source: str, settings: ExportSettings) -> CheckpointDescription:
     """Find the checkpoint; a ready ONNX file, as large as the weights, is fetched only where it may be used."""
     wanted, sha256 = settings.exporter == "onnx", settings.weights_sha256
-    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted)
+    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted, kind=settings.kind)
     if settings.exporter == "auto" and not is_native(checkpoint):
-        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True)
+        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True, kind=settings.kind)
     return checkpoint
 
 
@@ -138,13 +142,15 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, chain.from_iterable(held_out.values()))
+            run_all(self.exact, chain.from_iterable(held_out.values()), self.output.kind)
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
             calibration = chain.from_iterable(self.token_ids(texts.calibration).values())
             comparison = self.quantise(list(calibration), held_out)
-            shutil.copy(self.exact / TOKENIZER, self.folder)
+            for name in (TOKENIZER, QUERY_WEIGHTS):
+                if (self.exact / name).is_file():
+                    shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
@@ -160,8 +166,13 @@ class _Export:
             self.checkpoint, task if query is None else query, task if document is None else document
         )
 
-    def read_output(self) -> VectorOutput:
+    def read_output(self) -> Output:
         """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
+        kind = kind_of(self.checkpoint, self.settings.kind)
+        if kind != "embedding" and self.settings.dimension is not None:
+            raise InvalidInputError(f"a dimension was asked for, and {self.checkpoint.name} is {KINDS[kind].called}")
+        if kind == "sparse":
+            return read_sparse_output(self.checkpoint)
         output = read_output(self.checkpoint)
         if self.settings.dimension is not None:
             require_matryoshka(self.checkpoint, self.settings.dimension)
@@ -198,6 +209,8 @@ class _Export:
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        if isinstance(self.output, SparseOutput) and self.output.query_weights is not None:
+            self.output.save_table(self.exact / QUERY_WEIGHTS, words=dimension)
         return dimension
 
     def quantise(self, calibration: TokenIdArrays, held_out: Mapping[str, TokenIdArrays]) -> Comparison:
@@ -208,7 +221,8 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        comparison = compare(self.exact, self.folder, held_out)
+        compared = compare_sparse if self.output.kind == "sparse" else compare
+        comparison = compared(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 

@@ -10,6 +10,7 @@ WORDS, PIECES, MERGES = "vocab.txt", "vocab.json", "merges.txt"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 MODULES = "modules.json"
+ROUTER_CONFIG = "router_config.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
@@ -37,11 +38,15 @@ _OF_ENCODER = (
 NEEDED_FILES: tuple[str, ...] = (
     *_OF_ENCODER,
     *(f"0_*/{name}" for name in _OF_ENCODER),
+    *(f"document_0_*/{name}" for name in _OF_ENCODER),
+    *(f"query_0_*/{name}" for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS)),
     MODULES,
+    ROUTER_CONFIG,
     SENTENCE_TRANSFORMERS,
     f"*/{ADAPTER}",
     f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",
+    "*_SpladePooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
 )
