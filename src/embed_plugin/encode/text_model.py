@@ -161,12 +161,11 @@ class TextModel:
         if window:
             yield window
 
-    def _checked(self, tokenised: TokenisedTexts, first_index: int) -> TokenisedTexts:
-        """Refuse texts that were cut, if the settings say so."""
+    def _checked(self, tokenised: TokenisedTexts, first_index: int, limit: int | None = None) -> TokenisedTexts:
+        """Refuse texts that were cut, if the settings say so; ``limit`` is theirs, if not the model's."""
         if tokenised.cut and self.settings.on_long == "error":
-            problem = (
-                f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
-            )
+            limit = limit or self.max_tokens
+            problem = f"has more than the {limit} tokens this model takes; split it, or set on_long='truncate'"
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         return tokenised
 

@@ -22,6 +22,7 @@ from embed_plugin.evaluate.read.layout import holds_retrieval
 from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
+from embed_plugin.evaluate.sparse_retrieval import evaluate_sparse_retrieval, search_sparse_corpus
 
 __all__ = [
     "Agreement",
@@ -42,6 +43,7 @@ __all__ = [
     "compare_similarity",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "evaluate_sparse_retrieval",
     "holds_retrieval",
     "ndcg",
     "rank_documents",
@@ -52,5 +54,6 @@ __all__ = [
     "require_max_drop",
     "score_run",
     "search_corpus",
+    "search_sparse_corpus",
     "spearman",
 ]

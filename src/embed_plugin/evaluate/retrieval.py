@@ -60,6 +60,23 @@ def evaluate_retrieval(
     Raises:
         RecordError: the corpus is empty, cannot be read, or has one document id twice.
     """
+    return evaluate_search(
+        dataset, lambda documents: search_corpus(encoder, dataset.queries, documents, on_progress=on_progress)
+    )
+
+
+def evaluate_search(
+    dataset: RetrievalDataset, search: Callable[[Iterable[Document]], Mapping[str, list[tuple[str, float]]]]
+) -> RetrievalResult:
+    """Score the results of a search of the corpus.
+
+    Args:
+        dataset: Queries, judgements and corpus.
+        search: Searches documents for the dataset's queries; query id to (document id, score) pairs, best first.
+
+    Raises:
+        RecordError: the corpus is empty, cannot be read, or has one document id twice.
+    """
     seen = 0
     missing = {id_ for judged in dataset.qrels.values() for id_, relevance in judged.items() if relevance > 0}
 
@@ -70,7 +87,7 @@ def evaluate_retrieval(
             missing.discard(document.id)
             yield document
 
-    run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
+    run = search(documents())
     if not seen:
         raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
     per_query = score_run(run, dataset.qrels)
@@ -110,7 +127,7 @@ def search_corpus(
         best.add(scores, ids)
     run = {query: best.ranked(row) for query, row in rows.items()}
     for found in run.values():
-        _refuse_repeated_ids([document for document, _ in found])
+        refuse_repeated_ids([document for document, _ in found])
     return run
 
 
@@ -139,7 +156,12 @@ def _blocks(
         yield ids, np.stack(vectors)
 
 
-def _refuse_repeated_ids(ids: list[str]) -> None:
+def refuse_repeated_ids(ids: list[str]) -> None:
+    """Refuse a document that was found twice for one query.
+
+    Raises:
+        RecordError: an id is there twice.
+    """
     if len(set(ids)) < len(ids):
         repeated = next(id_ for id_ in ids if ids.count(id_) > 1)
         raise RecordError(f"the corpus has the document id {repeated!r} more than once: give each document its own")

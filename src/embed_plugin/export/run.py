@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder
 from embed_plugin.encode.canary_check import Loaded, check_here
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
@@ -20,14 +19,14 @@ from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
-from embed_plugin.export.checkpoint.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
-from embed_plugin.export.checks.compare import Comparison, compare, run_all
-from embed_plugin.export.checks.compare_sparse import compare_sparse
+from embed_plugin.export.checks.compare import Comparison, compare
+from embed_plugin.export.checks.compare_sparse import compare_sparse, run_all
 from embed_plugin.export.checks.gate import gate_texts, pass_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
@@ -238,8 +237,9 @@ class _Export:
         write_manifest(self.exact, replace(spec, precision="fp32"))
         figures = pass_gate(
             gate,
-            Encoder.load(self.exact),
-            Encoder.load(self.folder),
+            self.exact,
+            self.folder,
+            kind=self.output.kind,
             max_drop_percent=self.settings.max_drop,
             on_progress=lambda done, total: self.on_progress("gate", done, total),
         )

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from embed_plugin import EncoderSettings, SparseEncoder
-from embed_plugin.export import ExportSettings, export
 from export.references.sparse_families import SPARSE_FAMILIES
 from export.references.texts import TEXTS
+from support.sparse_checkpoints import checkpoint_of, exported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
     from embed_plugin import SparseVector
     from embed_plugin.types import Precision
 
-REFERENCES = Path(__file__).parents[1] / "references"
 QUERIES = [text for text in TEXTS if text.strip()]
 LEAST_INT8 = 0.97
 """Random weights lose more than trained ones: this finds what is wrong, not what is worse."""
-
-
-def checkpoint_of(name: str, folder: Path) -> Path:
-    """Copy a family's checkpoint to a new folder, with the tokenizer in each folder that has one."""
-    shutil.copytree(REFERENCES / name, folder)
-    for settings in list(folder.rglob("tokenizer_config.json")):
-        shutil.copy(REFERENCES / "encoder.json", settings.parent / "tokenizer.json")
-    return folder
 
 
 @pytest.fixture(scope="module", params=sorted(SPARSE_FAMILIES))
@@ -45,8 +35,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def encoders(checkpoint: Path, folder: Path, precision: Precision) -> list[SparseEncoder]:
     """The exported model with two workers, and with one and batches of a few tokens."""
-    kind = "sparse" if SPARSE_FAMILIES[checkpoint.name].layout == "plain" else None
-    export(str(checkpoint), folder, ExportSettings(precision=precision, min_cosine=0.9, kind=kind))  # type: ignore[arg-type]
+    exported(checkpoint, folder, precision)
     settings = EncoderSettings(workers=2), EncoderSettings(token_budget=30, workers=1)
     return [SparseEncoder.load(folder, each) for each in settings]
 

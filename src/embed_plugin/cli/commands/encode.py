@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 import embed_plugin
+from embed_plugin.cli.any_encoder import load_any
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.printable import count_of
 from embed_plugin.cli.reports.output import warn_of_unknown
@@ -27,20 +28,32 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from embed_plugin import SparseVector
+
+    Vector = npt.NDArray[np.float32]
+
 
 def encode(
     folder: Annotated[Path, typer.Argument(help="A model folder.")],
     role: Annotated[Literal["document", "query"], typer.Option(help="Decides the prefix.")] = "document",
-    out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .npy file, of an embedding model; without it, JSONL on stdout.")
+    ] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
     *,
     quiet: Quiet = False,
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
+    A line of a sparse encoder's JSONL is an object with the indices of words and their values.
+
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
-    encoder = embed_plugin.Encoder.load(folder)
+    encoder = load_any(folder)
+    if out and not isinstance(encoder, embed_plugin.Encoder):
+        raise typer.BadParameter(
+            f"{folder} is a sparse encoder, and a .npy file has rows of one length: leave --out out"
+        )
     tokens: list[int] = []
     encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
@@ -48,7 +61,7 @@ def encode(
     is_shown = out is None and sys.stdout.isatty()  # a bar would stand among the vectors
     with stoppable("Stopping"), shown_progress("encode", quiet=quiet or is_shown) as show:
         vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)), show)
-        count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
+        count = write_npy(cast("Iterator[Vector]", vectors), out, encoder.dimension) if out else _write_jsonl(vectors)
     seconds = time.perf_counter() - started
     cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
     unknown = f"{encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
@@ -83,23 +96,30 @@ def _text_of(line: str, place: str, text_field: str) -> str:
 
 
 def _counted(
-    vectors: Iterator[npt.NDArray[np.float32]], show: Callable[[Amount], None]
-) -> Iterator[npt.NDArray[np.float32]]:
+    vectors: Iterator[Vector | SparseVector], show: Callable[[Amount], None]
+) -> Iterator[Vector | SparseVector]:
     """Pass vectors on and show their count."""
     for count, vector in enumerate(vectors, 1):
         show(Amount(count, unit="text"))
         yield vector
 
 
-def _write_jsonl(vectors: Iterable[npt.NDArray[np.float32]]) -> int:
+def _write_jsonl(vectors: Iterable[Vector | SparseVector]) -> int:
     count = 0
     for vector in vectors:
-        print(json.dumps(vector.tolist()))  # noqa: T201 - the command's output
+        print(json.dumps(_as_json(vector)))  # noqa: T201 - the command's output
         count += 1
     return count
 
 
-def write_npy(vectors: Iterable[npt.NDArray[np.float32]], path: Path, dimension: int) -> int:
+def _as_json(vector: Vector | SparseVector) -> object:
+    """Return a vector as a list of numbers, or as indices and values."""
+    if isinstance(vector, embed_plugin.SparseVector):
+        return {"indices": vector.indices.tolist(), "values": vector.values.tolist()}
+    return vector.tolist()
+
+
+def write_npy(vectors: Iterable[Vector], path: Path, dimension: int) -> int:
     """Write float32 ``(n, dimension)`` row by row; the file appears whole or not at all.
 
     numpy pads the header of a ``.npy`` file so that the number of rows can be written once it is known.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embed_plugin
+from embed_plugin.cli.any_encoder import load_any
 from embed_plugin.cli.known_items import evaluate_own_records
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.own_records import OwnRecords
@@ -16,12 +17,13 @@ from embed_plugin.cli.reports.evaluate import Outcome, outcome_as_json, print_ou
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin import Encoder
-    from embed_plugin.evaluate import RetrievalDataset, SentencePair
+    from embed_plugin import Encoder, SparseEncoder
+    from embed_plugin.evaluate import RetrievalDataset, RetrievalResult, SentencePair
 
 
 @with_option_groups
@@ -63,6 +65,8 @@ def evaluate(
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
 
+    Sparse encoders are searched by the dot product, and need a dataset of queries and documents.
+
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
     Example:  embed-plugin evaluate models/minilm-int8 --dataset scifact --baseline models/minilm-fp32 --max-drop 1
@@ -78,7 +82,7 @@ def evaluate(
             folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
         )
         return
-    encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
+    encoders = [load_any(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
         outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
@@ -103,7 +107,7 @@ def _check_split(dataset: Path | None, split: str | None, subset: str | None) ->
 
 def _measure(
     path: Path,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[Encoder | SparseEncoder],
     show: Callable[[Amount], None],
     *,
     split: str | None,
@@ -113,18 +117,22 @@ def _measure(
 
     if path.is_dir() and evaluation.holds_retrieval(path):
         return _measure_retrieval(evaluation.read_retrieval_dataset(path, split=split, subset=subset), encoders, show)
-    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), encoders, show)
+    dense = [encoder for encoder in encoders if isinstance(encoder, embed_plugin.Encoder)]
+    if len(dense) < len(encoders):
+        found = f"{path} has pairs of sentences, and a sparse encoder is measured by what it finds"
+        raise InvalidInputError(f"{found}: give a folder of queries, documents and judgements (BEIR)")
+    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), dense, show)
 
 
 def _measure_retrieval(
-    dataset: RetrievalDataset, encoders: Sequence[Encoder], show: Callable[[Amount], None]
+    dataset: RetrievalDataset, encoders: Sequence[Encoder | SparseEncoder], show: Callable[[Amount], None]
 ) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     results = []
     for encoder in encoders:
         on_progress = _shown(encoder, dataset.count_documents(), show)
-        results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
+        results.append(_evaluate(encoder, dataset, on_progress))
     differences = evaluation.compare_retrieval(*results) if len(results) > 1 else ()
     agreements = evaluation.agreement(*results) if len(results) > 1 else ()
     sizes = {
@@ -133,6 +141,16 @@ def _measure_retrieval(
         "missing_documents": results[0].missing_documents,
     }
     return Outcome([result.means for result in results], differences, agreements, sizes, dataset.split)
+
+
+def _evaluate(
+    encoder: Encoder | SparseEncoder, dataset: RetrievalDataset, on_progress: Callable[[int], None]
+) -> RetrievalResult:
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+    if isinstance(encoder, embed_plugin.SparseEncoder):
+        return evaluation.evaluate_sparse_retrieval(encoder, dataset, on_progress=on_progress)
+    return evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress)
 
 
 def _measure_similarity(
@@ -148,6 +166,6 @@ def _measure_similarity(
     return Outcome([{"spearman": result.spearman} for result in results], differences, (), {"pairs": len(pairs)})
 
 
-def _shown(encoder: Encoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
+def _shown(encoder: Encoder | SparseEncoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
     """Return a function that shows the count of texts that this encoder has encoded."""
     return lambda done: show(Amount(done, total, "text", encoder.folder.name))

@@ -1,1 +1,1 @@
-"""The classes for users that load models of other kinds than embedding models."""
+"""The models that give other results than one vector a text, a class each."""

@@ -158,7 +158,8 @@ class SparseEncoder(TextModel):
         first_index = 0
         for window in self._windows(texts):
             tokenised = table.tokenizer.tokenise(window, prefix=self.spec.query_prefix, first_index=first_index)
-            yield from map(table.vector, self._checked(tokenised, first_index).ids)
+            checked = self._checked(tokenised, first_index, table.tokenizer.max_tokens)
+            yield from map(table.vector, checked.ids)
             first_index += len(window)
 
 

@@ -270,7 +270,11 @@ def _read_routes(folder: Path, modules: tuple[Module, ...]) -> tuple[tuple[Modul
     file = read_json_file(folder / modules[0].path / ROUTER_CONFIG)
     config = file.object_if_there()
     routes, types = config.get("structure") or {}, config.get("types") or {}
-    if routes.keys() != {"query", "document"} or (config.get("parameters") or {}).get("route_mappings"):
+    if (
+        not isinstance(routes, dict)
+        or routes.keys() != {"query", "document"}
+        or (config.get("parameters") or {}).get("route_mappings")
+    ):
         return modules, ()
     try:
         paths = {
@@ -280,6 +284,8 @@ def _read_routes(folder: Path, modules: tuple[Module, ...]) -> tuple[tuple[Modul
     except (TypeError, KeyError, AttributeError) as error:
         message = f"{file.path} does not say which modules its routes have"
         raise SourceError(f"{message}: fetch the checkpoint again") from error
+    for _, path in (*paths["document"], *paths["query"]):
+        _require_inside(folder, path)
     document, query = (
         tuple(Module(type_, path, _read_settings(folder, type_, path)) for type_, path in paths[name])
         for name in ("document", "query")
@@ -290,9 +296,14 @@ def _read_routes(folder: Path, modules: tuple[Module, ...]) -> tuple[tuple[Modul
 def _encoder_path(folder: Path, modules: tuple[Module, ...]) -> str:
     """The folder of the step that token vectors come from, inside the checkpoint; empty for the checkpoint itself."""
     path = next((module.path for module in modules if module.kind in (TRANSFORMER, MLM_TRANSFORMER, STATIC)), "")
+    _require_inside(folder, path)
+    return path
+
+
+def _require_inside(folder: Path, path: str) -> None:
+    """Refuse the folder of a module that is not inside the checkpoint."""
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or ":" in path:
         raise SourceError(f"{folder / MODULES} names the folder {path!r:.80}, expected one inside the checkpoint")
-    return path
 
 
 def _read_settings(folder: Path, type_: str, path: str) -> JsonFile | None:

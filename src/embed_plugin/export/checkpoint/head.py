@@ -1,4 +1,4 @@
-"""Read the tensors of a head, which lie beside those of the encoder in a checkpoint's files, by their whole names."""
+"""Read the tensors of a head, which lie beside the encoder's, by their whole names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def has_head(checkpoint: CheckpointDescription, name: str) -> bool:
-    """Tell if a checkpoint's weights have a tensor of this name."""
+    """Tell if the weights hold a tensor of this name."""
     return any(name in tensor_names(path) for path in checkpoint.weight_files())
 
 
@@ -23,10 +23,10 @@ def read_head(checkpoint: CheckpointDescription, name: str) -> npt.NDArray[np.fl
     """Read one tensor as float32.
 
     Raises:
-        ExportError: there is none, or it holds NaN or infinity, or is packed.
+        ExportError: the weights do not hold it, or it is not finite.
     """
     for path in checkpoint.weight_files():
         if name in tensor_names(path):
             return read_tensor(path, name)
-    found = f"the weights in {checkpoint.encoder} hold no tensor {name}"
-    raise ExportError(f"{found}, which a model of its config.json has: fetch the checkpoint again")
+    message = f"the weights in {checkpoint.encoder} hold no tensor {name}, which a model of its config.json has"
+    raise ExportError(f"{message}: the checkpoint is incomplete, fetch it again")

@@ -12,15 +12,14 @@ import numpy as np
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.errors import EncodingError, ExportError, QualityFloorError
-from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Kind, Rows, Vectors
+    from embed_plugin.types import Vectors
 
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
 
@@ -92,15 +91,15 @@ def compare(reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays
     cosines = np.sum(vectors.astype(np.float64) * expected, axis=1)
     ends = np.cumsum([len(each) for each in inputs.values()])
     parts = zip(inputs, np.split(cosines, ends[:-1]), strict=True)
-    return Comparison(len(cosines), *figures(cosines), [compare_kind(kind, part) for kind, part in parts])
+    return Comparison(len(cosines), *_figures(cosines), [compare_kind(kind, part) for kind, part in parts])
 
 
 def compare_kind(kind: str, cosines: npt.NDArray[np.float64]) -> KindComparison:
     """Return the figures of one kind, of which ``cosines`` ``(n,)`` has each text's."""
-    return KindComparison(kind, len(cosines), *figures(cosines))
+    return KindComparison(kind, len(cosines), *_figures(cosines))
 
 
-def figures(cosines: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+def _figures(cosines: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     """Mean, 1 % quantile and least."""
     return float(cosines.mean()), float(np.quantile(cosines, 0.01)), float(cosines.min())
 
@@ -111,29 +110,10 @@ def encode_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]]) -> Vectors
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
-    return np.concatenate(list(rows_of(folder, inputs, "embedding")))
-
-
-def run_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> None:
-    """Run all inputs, to find out if the graph can be run and gives numbers.
-
-    Raises:
-        ExportError: a row holds NaN or infinity.
-    """
-    for _ in rows_of(folder, inputs, kind):
-        pass
-
-
-def rows_of(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> Iterator[Rows]:
-    """Yield what a graph gives for each input, as on this machine.
-
-    Raises:
-        ExportError: a row holds NaN or infinity.
-    """
-    session = OnnxSession.of(folder, KINDS[kind].output)
+    session = OnnxSession.of(folder)
     try:
         with ThreadPoolExecutor(available_workers()) as threads:
-            yield from threads.map(session.run, inputs)
+            return np.concatenate(list(threads.map(session.run, inputs)))
     except EncodingError as error:
         found = "the exported graph returns NaN or infinity"
         raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error

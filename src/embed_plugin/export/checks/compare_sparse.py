@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.export.checks.compare import Comparison, compare_kind, figures, rows_of
+from embed_plugin.cpu.count import available_workers
+from embed_plugin.encode.session import OnnxSession
+from embed_plugin.errors import EncodingError, ExportError
+from embed_plugin.export.checks.compare import Comparison, compare_kind
+from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Rows
+    from embed_plugin.types import Kind, Rows
 
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
 
@@ -58,8 +63,34 @@ def compare_sparse(reference: Path, candidate: Path, inputs: Mapping[str, TokenI
     cosines, kept, words, words_quantised = np.array(found).T
     ends = np.cumsum([len(each) for each in inputs.values()])
     kinds = [compare_kind(kind, part) for kind, part in zip(inputs, np.split(cosines, ends[:-1]), strict=True)]
+    every = compare_kind("all", cosines)
     means = (float(each.mean()) for each in (kept, words, words_quantised))
-    return SparseComparison(len(cosines), *figures(cosines), kinds, *means)
+    return SparseComparison(every.texts, every.mean_cosine, every.quantile_1, every.least_cosine, kinds, *means)
+
+
+def run_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> None:
+    """Run all inputs, to find out if the graph can be run and gives numbers.
+
+    Raises:
+        ExportError: a row holds NaN or infinity.
+    """
+    for _ in rows_of(folder, inputs, kind):
+        pass
+
+
+def rows_of(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> Iterator[Rows]:
+    """Yield what a graph gives for each input, as on this machine.
+
+    Raises:
+        ExportError: a row holds NaN or infinity.
+    """
+    session = OnnxSession.of(folder, KINDS[kind].output)
+    try:
+        with ThreadPoolExecutor(available_workers()) as threads:
+            yield from threads.map(session.run, inputs)
+    except EncodingError as error:
+        found = "the exported graph returns NaN or infinity"
+        raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error
 
 
 def _compare_text(exact: Rows, quantised: Rows) -> tuple[float, ...]:

@@ -6,14 +6,22 @@ import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from embed_plugin.evaluate import agreement, compare_retrieval, evaluate_retrieval, require_max_drop
+from embed_plugin.encode import Encoder, SparseEncoder
+from embed_plugin.evaluate import (
+    agreement,
+    compare_retrieval,
+    evaluate_retrieval,
+    evaluate_sparse_retrieval,
+    require_max_drop,
+)
 from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from embed_plugin.evaluate import RetrievalDataset
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.evaluate import RetrievalDataset, RetrievalResult
+    from embed_plugin.types import Kind
 
 
 MOST_GATE_TEXTS = 300
@@ -45,9 +53,10 @@ def _sample(count: int) -> list[int]:
 
 def pass_gate(
     dataset: RetrievalDataset,
-    fp32: TextEncoder,
-    quantised: TextEncoder,
+    fp32: Path,
+    quantised: Path,
     *,
+    kind: Kind,
     max_drop_percent: float,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, object]:
@@ -55,8 +64,9 @@ def pass_gate(
 
     Args:
         dataset: Judged queries and a corpus.
-        fp32: The model before quantising.
-        quantised: The model after it.
+        fp32: Folder of the model before quantising.
+        quantised: Folder of the model after it.
+        kind: Kind of both.
         max_drop_percent: Largest allowed loss of nDCG@10, in per cent of the fp32 model's.
         on_progress: Called as ``(done, total)``.
 
@@ -69,8 +79,8 @@ def pass_gate(
     """
     documents = dataset.count_documents()
     total = 2 * documents
-    before = evaluate_retrieval(fp32, dataset, on_progress=lambda done: on_progress(done, total))
-    after = evaluate_retrieval(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
+    before = _evaluate(fp32, kind, dataset, lambda done: on_progress(done, total))
+    after = _evaluate(quantised, kind, dataset, lambda done: on_progress(documents + done, total))
     differences = compare_retrieval(before, after)
     require_max_drop(differences[0], max_drop_percent)
     metrics = {
@@ -90,3 +100,12 @@ def pass_gate(
         "metrics": metrics,
         **{each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in agreement(before, after)},
     }
+
+
+def _evaluate(
+    folder: Path, kind: Kind, dataset: RetrievalDataset, on_progress: Callable[[int], None]
+) -> RetrievalResult:
+    """Evaluate the model of a folder."""
+    if kind == "sparse":
+        return evaluate_sparse_retrieval(SparseEncoder.load(folder), dataset, on_progress=on_progress)
+    return evaluate_retrieval(Encoder.load(folder), dataset, on_progress=on_progress)

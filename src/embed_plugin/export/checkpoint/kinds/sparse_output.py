@@ -14,7 +14,7 @@ from embed_plugin.export.checkpoint.description import (
     read_json_file,
 )
 from embed_plugin.export.checkpoint.files import MODULES, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
-from embed_plugin.export.checkpoint.mlm_head import read_mlm_head
+from embed_plugin.export.checkpoint.kinds.mlm_head import read_mlm_head
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 from embed_plugin.export.checkpoint.token_limit import MOST_STATIC_TOKENS
 from embed_plugin.export.outputs.sparse import SparseActivation, SparseOutput, SparsePooling
