@@ -59,7 +59,7 @@ def compare_sparse(reference: Path, candidate: Path, inputs: Mapping[str, TokenI
     for first in range(0, len(ids), AT_ONCE):
         part = ids[first : first + AT_ONCE]
         exact, quantised = list(rows_of(reference, part, "sparse")), list(rows_of(candidate, part, "sparse"))
-        found += [_compare_text(*rows) for rows in zip(exact, quantised, strict=True)]
+        found += [compare_text(*rows) for rows in zip(exact, quantised, strict=True)]
     cosines, kept, words, words_quantised = np.array(found).T
     ends = np.cumsum([len(each) for each in inputs.values()])
     kinds = [compare_kind(kind, part) for kind, part in zip(inputs, np.split(cosines, ends[:-1]), strict=True)]
@@ -93,7 +93,7 @@ def rows_of(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -
         raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error
 
 
-def _compare_text(exact: Rows, quantised: Rows) -> tuple[float, ...]:
+def compare_text(exact: Rows, quantised: Rows) -> tuple[float, ...]:
     """Cosine, share of the first words, and the number of words of both; two texts without words are equal."""
     here, there = exact[0].astype(np.float64), quantised[0].astype(np.float64)
     lengths = np.linalg.norm(here) * np.linalg.norm(there)
