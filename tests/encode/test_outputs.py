@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import HANG_SECONDS
-from embed_plugin.encode.outputs import CANARY_NUMBERS, SparseResult, VectorResult, most_texts_of
+from embed_plugin.encode.outputs import CANARY_NUMBERS, LexicalResult, SparseResult, VectorResult, most_texts_of
 from embed_plugin.errors import EncodingError
 from encode.test_queue import Recorder
 
@@ -58,5 +58,14 @@ def test_a_canary_of_a_large_vocabulary_is_short_and_sees_every_word() -> None:
 
 
 def test_batches_have_fewer_texts_of_larger_vocabularies() -> None:
-    assert [most_texts_of("sparse", words) for words in (30_522, 250_002, 10**8)] == [137, 16, 1]
-    assert most_texts_of("embedding", 384) is None
+    assert [most_texts_of(SparseResult(words)) for words in (30_522, 250_002, 10**8)] == [137, 16, 1]
+    assert most_texts_of(VectorResult(384)) is None
+
+
+def test_a_word_has_the_largest_weight_of_its_tokens_and_special_ones_have_none() -> None:
+    output, vectors = LexicalResult((1, 2)), np.empty(1, dtype=object)
+    output.put(np.array([9, 0.5, 2, 0, 1, 7], np.float32), [1, 8, 5, 6, 8, 2], vectors, 0)
+    assert (vectors[0].indices.tolist(), vectors[0].values.tolist()) == ([5, 8], [2.0, 1.0])
+    assert vectors[0].indices.dtype == np.int32
+    with pytest.raises(EncodingError, match=r"expected \(2, 5\)"):
+        output.check(np.zeros((2, 4), np.float32), 2, 5)

@@ -148,6 +148,42 @@ class SparseResult:
         return np.bincount(np.arange(len(row)) % CANARY_NUMBERS, weights=row).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class LexicalResult:
+    """The weights of a text's own words, of which a graph's row has one for each token.
+
+    Attributes:
+        dropped: Ids of tokens that have no weight.
+    """
+
+    dropped: tuple[int, ...]
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array of objects ``(texts,)`` for the vectors, which differ in size."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse rows that have not one weight for each token.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, tokens)``.
+        """
+        require_shape(rows, (texts, tokens))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store the largest weight of each word."""
+        ids = np.asarray(token_ids, np.int32)
+        kept = (row > 0) & ~np.isin(ids, self.dropped)
+        words, places = np.unique(ids[kept], return_inverse=True)
+        values = np.zeros(len(words), np.float32)
+        np.maximum.at(values, places, row[kept])
+        results[index] = SparseVector(words, values)
+
+    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+        """Return three numbers: the sum of the weights, the largest, and the root of their squares' sum."""
+        return np.array([row.sum(), row.max(), np.linalg.norm(row)], np.float32)
+
+
 def largest(vector: SparseVector, count: int | None) -> SparseVector:
     """Return a vector's words of the largest weights, of equal ones those of the lower ids.
 
@@ -161,14 +197,13 @@ def largest(vector: SparseVector, count: int | None) -> SparseVector:
     return SparseVector(vector.indices[kept], vector.values[kept])
 
 
-def most_texts_of(kind: Kind, dimension: int) -> int | None:
-    """Return the most texts of a batch for which rows of this kind stay small; None: any number.
+def most_texts_of(result: Result) -> int | None:
+    """Return the most texts of a batch for which its rows stay small; None: any number.
 
     Args:
-        kind: Kind of the results.
-        dimension: Numbers of a row.
+        result: The results of the kind.
     """
-    return max(1, MOST_ROW_NUMBERS // dimension) if kind == "sparse" else None
+    return max(1, MOST_ROW_NUMBERS // result.size) if isinstance(result, SparseResult) else None
 
 
 def require_shape(rows: Rows, expected: tuple[int, ...]) -> None:
@@ -195,5 +230,7 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
     if kind == "reranker":
         return ScoreResult()
     if kind == "sparse":
+        if "dropped" in facts:
+            return LexicalResult(tuple(cast("list[int]", facts["dropped"])))
         return SparseResult(dimension, cast("int | None", facts["max_active"]))
     raise NotImplementedError(kind)

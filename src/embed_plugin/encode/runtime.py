@@ -81,7 +81,7 @@ class Runtime:
             workers=self.workers,
             token_budget=self.settings.token_budget,
             wide=self._wide_runs(session, time.perf_counter() - started),
-            most_texts=most_texts_of(self.kind, self.spec.dimension),
+            most_texts=most_texts_of(self.output),
         )
         queue.observer = self._observer
         return _Process(session, queue)

@@ -19,6 +19,7 @@ from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.lexical_weights import read_lexical_weights
 from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
@@ -42,6 +43,7 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
+from embed_plugin.export.outputs.lexical import VectorAndWords
 from embed_plugin.export.outputs.sparse import SparseOutput
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.staging import staged_folder
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
+    from embed_plugin.types import Kind
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -151,11 +154,20 @@ class _Export:
                 if (self.exact / name).is_file():
                     shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
+            if len(self.kinds) > 1:
+                lexical = compare_sparse(self.exact, self.folder, held_out)
+                lexical.require(self.settings.min_cosine)
+                done["sparse_comparison"] = asdict(lexical)
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
         shutil.rmtree(self.exact)
         return spec
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of result that the model gives."""
+        return self.output.kinds if isinstance(self.output, VectorAndWords) else (self.output.kind,)
 
     def choose_prefixes(self) -> Prefixes:
         """Both prefixes: the settings', else the adapter's own for every text, else the model's."""
@@ -175,7 +187,9 @@ class _Export:
         output = read_output(self.checkpoint)
         if self.settings.dimension is not None:
             require_matryoshka(self.checkpoint, self.settings.dimension)
-        return replace(output, kept=self.settings.dimension)
+        vector = replace(output, kept=self.settings.dimension)
+        lexical = read_lexical_weights(self.checkpoint)
+        return vector if lexical is None else VectorAndWords(vector, lexical)
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -270,7 +284,7 @@ class _Export:
             files={},
             fingerprint="",
             checked_on=checked_on,
-            kinds=(self.output.kind,),
+            kinds=self.kinds,
             facts=self.output.facts(),
             provenance={
                 "exporter": self.exporter.name,

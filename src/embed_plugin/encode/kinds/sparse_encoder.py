@@ -72,7 +72,7 @@ class SparseEncoder(TextModel):
     @property
     def dimension(self) -> int:
         """Number of words of the vocabulary."""
-        return self.spec.dimension
+        return cast("int", self.spec.facts.get("words", self.spec.dimension))
 
     @property
     def max_active(self) -> int | None:

@@ -18,7 +18,8 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"
-TORCH_SUFFIX = ".bin"
+SPARSE_LINEAR = "sparse_linear.pt"
+TORCH_SUFFIXES = (".bin", ".pt")
 TORCH_WEIGHTS = "pytorch_model.bin"
 TORCH_SHARD_INDEX = "pytorch_model.bin.index.json"
 TORCH_SHARDS = "pytorch_model-*.bin"
@@ -40,6 +41,7 @@ NEEDED_FILES: tuple[str, ...] = (
     *(f"0_*/{name}" for name in _OF_ENCODER),
     *(f"document_0_*/{name}" for name in _OF_ENCODER),
     *(f"query_0_*/{name}" for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS)),
+    SPARSE_LINEAR,
     MODULES,
     ROUTER_CONFIG,
     SENTENCE_TRANSFORMERS,
@@ -50,7 +52,7 @@ NEEDED_FILES: tuple[str, ...] = (
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
 )
-"""Patterns of the files that are always fetched; none of them can run code when it is loaded."""
+"""Patterns of the files that are always fetched. None of them can run code: what torch saved is never unpickled."""
 
 TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
 """Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""

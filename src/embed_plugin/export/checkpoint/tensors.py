@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint.files import TORCH_SUFFIX
+from embed_plugin.export.checkpoint.files import TORCH_SUFFIXES
 from embed_plugin.export.checkpoint.torch_file.archive import TorchFile
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_tensors(path: Path) -> TensorFile:
     Raises:
         SourceError: it cannot be read as what its suffix says.
     """
-    file: TensorFile = TorchFile(_fetched(path)) if path.suffix == TORCH_SUFFIX else _Safetensors(path)
+    file: TensorFile = TorchFile(_fetched(path)) if path.suffix in TORCH_SUFFIXES else _Safetensors(path)
     return _Renamed(file) if any(_new_name(name) != name for name in file.names()) else file
 
 
