@@ -154,8 +154,9 @@ class _Export:
                 if (self.exact / name).is_file():
                     shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-            if len(self.kinds) > 1:
-                lexical = compare_sparse(self.exact, self.folder, held_out)
+            if isinstance(self.output, VectorAndWords):
+                dropped = self.output.lexical.dropped
+                lexical = compare_sparse(self.exact, self.folder, held_out, dropped=dropped)
                 lexical.require(self.settings.min_cosine)
                 done["sparse_comparison"] = asdict(lexical)
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))

@@ -48,8 +48,16 @@ class SparseComparison(Comparison):
     mean_words_quantised: float = 0.0
 
 
-def compare_sparse(reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays]) -> SparseComparison:
+def compare_sparse(
+    reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays], *, dropped: Sequence[int] = ()
+) -> SparseComparison:
     """Compare the models of two folders on the same token ids, one ``(1, length)`` array per text, by kind.
+
+    Args:
+        reference: The folder of the fp32 model.
+        candidate: The folder of the INT8 model.
+        inputs: Token ids of each text, by kind of text.
+        dropped: Where rows have a weight for each token: ids of tokens whose weights are not used.
 
     Raises:
         ExportError: a weight is NaN or infinity.
@@ -59,7 +67,9 @@ def compare_sparse(reference: Path, candidate: Path, inputs: Mapping[str, TokenI
     for first in range(0, len(ids), AT_ONCE):
         part = ids[first : first + AT_ONCE]
         exact, quantised = list(rows_of(reference, part, "sparse")), list(rows_of(candidate, part, "sparse"))
-        found += [compare_text(*rows) for rows in zip(exact, quantised, strict=True)]
+        for tokens, here, there in zip(part, exact, quantised, strict=True):
+            used = ~np.isin(tokens, dropped) if dropped else True
+            found.append(compare_text(here * used, there * used))
     cosines, kept, words, words_quantised = np.array(found).T
     ends = np.cumsum([len(each) for each in inputs.values()])
     kinds = [compare_kind(kind, part) for kind, part in zip(inputs, np.split(cosines, ends[:-1]), strict=True)]
