@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings, Reranker
+    from embed_plugin.encode import Encoder, EncoderSettings, Reranker, SparseEncoder
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     )
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.protocols import TextEncoder, TextReranker
-    from embed_plugin.types import Pooling, Precision, Role, Scores, Vectors
+    from embed_plugin.protocols import TextEncoder, TextReranker, TextSparseEncoder
+    from embed_plugin.types import Pooling, Precision, Role, Scores, SparseVector, Vectors
 
 __version__ = "0.1.0"
 
@@ -72,10 +72,13 @@ __all__ = [
     "ServiceError",
     "SourceError",
     "SpaceMismatchError",
+    "SparseEncoder",
+    "SparseVector",
     "StateError",
     "TargetError",
     "TextEncoder",
     "TextReranker",
+    "TextSparseEncoder",
     "UnknownArchitectureError",
     "Vectors",
     "__version__",
@@ -92,8 +95,11 @@ _MODULES = {
     "Reranker": "encode",
     "Role": "types",
     "Scores": "types",
+    "SparseEncoder": "encode",
+    "SparseVector": "types",
     "TextEncoder": "protocols",
     "TextReranker": "protocols",
+    "TextSparseEncoder": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
     "read_model_folder": "model.folder",

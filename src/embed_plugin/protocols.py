@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.types import Fields, Role, Scores, TokenisedTexts, Vectors
+    from embed_plugin.types import Fields, Role, Scores, SparseVector, TokenisedTexts, Vectors
 
 
 @runtime_checkable
@@ -55,6 +55,27 @@ class TextEncoder(Protocol):
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+@runtime_checkable
+class TextSparseEncoder(Protocol):
+    """Anything that turns texts into weights of words, of one identified vocabulary.
+
+    :class:`embed_plugin.SparseEncoder` is one, :class:`embed_plugin.testing.FakeSparseEncoder` another.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vectors: equal fingerprints mean comparable vectors."""
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode documents, one vector a text, in input order."""
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode queries, one vector a text, in input order."""
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[SparseVector]:
+        """Yield one vector per document, in input order, in bounded memory."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import numpy as np
 
 from embed_plugin.scoring import best_first, checked_query, list_of_pairs, pairs_of, require_top_k
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
+from embed_plugin.types import SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -97,3 +98,43 @@ class FakeReranker:
 def _share_of_words(query: str, text: str) -> float:
     words = set(query.lower().split())
     return len(words.intersection(text.lower().split())) / len(words)
+
+
+class FakeSparseEncoder:
+    """A :class:`~embed_plugin.protocols.TextSparseEncoder` whose words are those of the text.
+
+    A word's index is drawn from a hash of it, its weight is the root of how often it occurs: texts that share words
+    have a dot product above 0. Invalid texts raise the same errors as in an encoder. ``encoded`` lists every encoded
+    document.
+    """
+
+    def __init__(self, dimension: int = 30_000, *, fingerprint: str = "fake-sparse") -> None:
+        self.dimension = dimension
+        self.fingerprint = fingerprint
+        self.encoded: list[str] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode documents."""
+        taken = list_of_texts(texts)
+        refuse_bad_texts(taken, 0)
+        self.encoded.extend(taken)
+        return [self._vector(text) for text in taken]
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode queries; a vector equals the same text's as a document."""
+        taken = list_of_texts(texts)
+        refuse_bad_texts(taken, 0)
+        return [self._vector(text) for text in taken]
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[SparseVector]:
+        """Yield one vector per document."""
+        for index, text in enumerate(iterable_of_texts(texts)):
+            refuse_bad_texts([text], index)
+            yield self.encode_documents([text])[0]
+
+    def _vector(self, text: str) -> SparseVector:
+        hashes = [hashlib.sha256(word.encode()).digest()[:8] for word in text.lower().split()]
+        indices, counts = np.unique(
+            [int.from_bytes(each, "big") % self.dimension for each in hashes], return_counts=True
+        )
+        return SparseVector(indices.astype(np.int32), np.sqrt(counts).astype(np.float32))

@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, processors
 
 from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
 from embed_plugin.texts import refuse_bad_texts
@@ -73,11 +73,23 @@ class PairTemplate:
 class TextTokenizer:
     """A model's tokenizer, without the truncation and padding that ``tokenizer.json`` may contain."""
 
-    def __init__(self, path: Path, *, max_tokens: int) -> None:
+    def __init__(self, path: Path, *, max_tokens: int, special_tokens: bool = True) -> None:
+        """Read a tokenizer.
+
+        Args:
+            path: The file.
+            max_tokens: Token limit of one text.
+            special_tokens: Put the model's special tokens around each text.
+
+        Raises:
+            ModelFolderError: the file cannot be read, or a text has no more tokens than its special ones.
+        """
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
+            if not special_tokens:
+                self._tokenizer.post_processor = processors.Sequence([])
             empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         except Exception as error:  # tokenizers raises Exception itself
             raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
@@ -91,6 +103,10 @@ class TextTokenizer:
             )
         added = self._tokenizer.get_added_tokens_decoder().values()
         self._unsettled = UNSETTLED_CHARACTERS + max((len(token.content) for token in added), default=0)
+
+    def token(self, index: int) -> str:
+        """Return the token of an id; of an id that none has, the id in angle brackets."""
+        return str(self._tokenizer.id_to_token(index) or f"<{index}>")
 
     def to_json(self) -> str:
         """Return the tokenizer as JSON, without truncation and padding."""

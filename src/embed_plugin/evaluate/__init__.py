@@ -23,6 +23,7 @@ from embed_plugin.evaluate.reranking import Candidates, evaluate_reranker, find_
 from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
+from embed_plugin.evaluate.sparse_retrieval import evaluate_sparse_retrieval, search_sparse_corpus
 
 __all__ = [
     "Agreement",
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate_reranker",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "evaluate_sparse_retrieval",
     "find_candidates",
     "holds_retrieval",
     "ndcg",
@@ -56,5 +58,6 @@ __all__ = [
     "require_max_drop",
     "score_run",
     "search_corpus",
+    "search_sparse_corpus",
     "spearman",
 ]

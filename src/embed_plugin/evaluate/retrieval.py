@@ -61,6 +61,23 @@ def evaluate_retrieval(
     Raises:
         RecordError: the corpus is empty, cannot be read, or has one document id twice.
     """
+    return evaluate_search(
+        dataset, lambda documents: search_corpus(encoder, dataset.queries, documents, on_progress=on_progress)
+    )
+
+
+def evaluate_search(
+    dataset: RetrievalDataset, search: Callable[[Iterable[Document]], Mapping[str, list[tuple[str, float]]]]
+) -> RetrievalResult:
+    """Score the results of a search of the corpus.
+
+    Args:
+        dataset: Queries, judgements and corpus.
+        search: Searches documents for the dataset's queries; query id to (document id, score) pairs, best first.
+
+    Raises:
+        RecordError: the corpus is empty, cannot be read, or has one document id twice.
+    """
     seen = 0
     missing = {id_ for judged in dataset.qrels.values() for id_, relevance in judged.items() if relevance > 0}
 
@@ -71,7 +88,7 @@ def evaluate_retrieval(
             missing.discard(document.id)
             yield document
 
-    run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
+    run = search(documents())
     if not seen:
         raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
     return result_of_run(run, dataset.qrels, seen, len(missing))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder, Reranker
+from embed_plugin.encode import Encoder, Reranker, SparseEncoder
 from embed_plugin.encode.canary_check import Loaded, check_here
 from embed_plugin.encode.kinds.pair_tokenizer import PairTokenizer
 from embed_plugin.encode.outputs import result_of
@@ -21,13 +21,16 @@ from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.lexical_weights import read_lexical_weights
 from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
+from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
-from embed_plugin.export.checks.compare import Comparison, compare, encode_all
+from embed_plugin.export.checks.compare import Comparison, compare
 from embed_plugin.export.checks.compare_scores import ScoreComparison, compare_scores
+from embed_plugin.export.checks.compare_sparse import compare_sparse, run_all
 from embed_plugin.export.checks.gate import gate_texts, pass_gate, pass_reranking_gate
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
@@ -45,9 +48,11 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
+from embed_plugin.export.outputs.lexical import VectorAndWords
+from embed_plugin.export.outputs.sparse import SparseOutput
 from embed_plugin.export.settings import ExportSettings, refuse_settings_of_vectors
 from embed_plugin.export.staging import staged_folder
-from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, QUERY_WEIGHTS, TOKENIZER, write_manifest
 from embed_plugin.model.kinds import KINDS
 from embed_plugin.model.spec import ModelSpec
 from embed_plugin.model.template import filled
@@ -63,7 +68,7 @@ if TYPE_CHECKING:
     from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
-    from embed_plugin.types import TokenIds
+    from embed_plugin.types import Kind, TokenIds
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -103,9 +108,9 @@ def export(
 def _resolve(source: str, settings: ExportSettings) -> CheckpointDescription:
     """Find the checkpoint; a ready ONNX file, as large as the weights, is fetched only where it may be used."""
     wanted, sha256 = settings.exporter == "onnx", settings.weights_sha256
-    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted)
+    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted, kind=settings.kind)
     if settings.exporter == "auto" and not is_native(checkpoint):
-        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True)
+        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True, kind=settings.kind)
     return checkpoint
 
 
@@ -132,7 +137,7 @@ class _Export:
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.kind = kind_of(checkpoint)
+        self.kind = kind_of(checkpoint, settings.kind)
         if self.kind == "reranker":
             require_written_head(checkpoint)  # before an exporter is chosen, of which one alone writes heads
         self.adapter = choose_adapter(checkpoint, settings.adapter)
@@ -152,19 +157,31 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, chain.from_iterable(held_out.values()), KINDS[self.output.kind].output)
+            run_all(self.exact, chain.from_iterable(held_out.values()), self.output.kind)
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
             calibration = chain.from_iterable(self.token_ids(texts.calibration).values())
             comparison = self.quantise(list(calibration), held_out)
-            shutil.copy(self.exact / TOKENIZER, self.folder)
+            for name in (TOKENIZER, QUERY_WEIGHTS):
+                if (self.exact / name).is_file():
+                    shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
+            if isinstance(self.output, VectorAndWords):
+                dropped = self.output.lexical.dropped
+                lexical = compare_sparse(self.exact, self.folder, held_out, dropped=dropped)
+                lexical.require(self.settings.min_cosine)
+                done["sparse_comparison"] = asdict(lexical)
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
         shutil.rmtree(self.exact)
         return spec
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of result that the model gives."""
+        return self.output.kinds if isinstance(self.output, VectorAndWords) else (self.output.kind,)
 
     def choose_prefixes(self) -> Prefixes:
         """Both prefixes: the settings', else the adapter's own for every text, else the model's."""
@@ -180,10 +197,17 @@ class _Export:
             refuse_settings_of_vectors(self.settings)
             self.require_native("a reranker")
             return read_score_output(self.checkpoint)
-        output, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
-        if dimension is None:
-            return output
-        return replace(output, kept=dimension, layer_norm=require_matryoshka(self.checkpoint, dimension).layer_norm)
+        if self.kind != "embedding" and self.settings.dimension is not None:
+            called = KINDS[self.kind].called
+            raise InvalidInputError(f"a dimension was asked for, and {self.checkpoint.name} is {called}")
+        if self.kind == "sparse":
+            return read_sparse_output(self.checkpoint)
+        vector, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
+        if dimension is not None:
+            layer_norm = require_matryoshka(self.checkpoint, dimension).layer_norm
+            vector = replace(vector, kept=dimension, layer_norm=layer_norm)
+        lexical = read_lexical_weights(self.checkpoint)
+        return vector if lexical is None else VectorAndWords(vector, lexical)
 
     def require_native(self, what: str) -> None:
         """Refuse a graph that another exporter makes, which ends in token vectors of texts alone."""
@@ -227,6 +251,8 @@ class _Export:
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        if isinstance(self.output, SparseOutput) and self.output.query_weights is not None:
+            self.output.save_table(self.exact / QUERY_WEIGHTS, words=dimension)
         return dimension
 
     def quantise(
@@ -239,7 +265,7 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        compare_all = compare_scores if self.kind == "reranker" else compare
+        compare_all = {"reranker": compare_scores, "sparse": compare_sparse}.get(self.kind, compare)
         comparison = compare_all(self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
@@ -294,7 +320,7 @@ class _Export:
             files={},
             fingerprint="",
             checked_on=checked_on,
-            kinds=(self.output.kind,),
+            kinds=self.kinds,
             facts=self.output.facts(),
             provenance={
                 "exporter": self.exporter.name,

@@ -10,7 +10,6 @@ from embed_plugin.evaluate import (
     agreement,
     compare_retrieval,
     evaluate_reranker,
-    evaluate_retrieval,
     find_candidates,
     require_max_drop,
 )
@@ -19,9 +18,10 @@ from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from embed_plugin.evaluate import RetrievalDataset, RetrievalResult
-    from embed_plugin.protocols import TextEncoder, TextReranker
+    from embed_plugin.protocols import TextReranker
 
 
 MOST_GATE_TEXTS = 300
@@ -53,9 +53,10 @@ def _sample(count: int) -> list[int]:
 
 def pass_gate(
     dataset: RetrievalDataset,
-    fp32: TextEncoder,
-    quantised: TextEncoder,
+    fp32: Path,
+    quantised: Path,
     *,
+    kind: Kind,
     max_drop_percent: float,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, object]:
@@ -63,8 +64,9 @@ def pass_gate(
 
     Args:
         dataset: Judged queries and a corpus.
-        fp32: The model before quantising.
-        quantised: The model after it.
+        fp32: Folder of the model before quantising.
+        quantised: Folder of the model after it.
+        kind: Kind of both.
         max_drop_percent: Largest allowed loss of nDCG@10, in per cent of the fp32 model's.
         on_progress: Called as ``(done, total)``.
 
@@ -129,3 +131,12 @@ def gate_figures(
         "metrics": metrics,
         **{each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in agreement(before, after)},
     }
+
+
+def _evaluate(
+    folder: Path, kind: Kind, dataset: RetrievalDataset, on_progress: Callable[[int], None]
+) -> RetrievalResult:
+    """Evaluate the model of a folder."""
+    if kind == "sparse":
+        return evaluate_sparse_retrieval(SparseEncoder.load(folder), dataset, on_progress=on_progress)
+    return evaluate_retrieval(Encoder.load(folder), dataset, on_progress=on_progress)

@@ -32,6 +32,9 @@ DenseActivation = Literal["Identity", "Tanh", "Relu", "Gelu", "Sigmoid"]
 COLUMN = "column"
 """Name of the pooled vectors as columns, which dense layers multiply."""
 
+ONES, LENGTH = "ones", "pool.length"
+"""Names of a row of ones, one for each token, and of the number of tokens."""
+
 NORMALISE_EPSILON = 1e-12
 """Added to the squared length before the root, so that a zero vector stays finite; torch's normalize uses 1e-12."""
 
@@ -129,13 +132,19 @@ def pool(graph: GraphBuilder, hidden: str, pooling: Pooling, *, scaled: bool) ->
 
 def _mean(graph: GraphBuilder, hidden: str, *, scaled: bool) -> str:
     """The mean of the tokens, left as their sum where nothing but normalising follows: it gives the same vector."""
-    length = graph.node("Shape", "pool.length", INPUT, start=1, end=2)
-    row = graph.node("Concat", "ones.shape", graph.weight("one", [1], np.int64), length, axis=0)
-    ones = graph.node("ConstantOfShape", "ones", row, value=numpy_helper.from_array(np.ones(1, np.float32)))
-    total = graph.node("MatMul", "sum", ones, hidden)
+    total = graph.node("MatMul", "sum", row_of_ones(graph), hidden)
     if not scaled:
         return total
-    return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", length, to=TensorProto.FLOAT))
+    return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", LENGTH, to=TensorProto.FLOAT))
+
+
+def row_of_ones(graph: GraphBuilder) -> str:
+    """A one for each token, ``(1, length)``: its product with their vectors adds them in one order in any batch."""
+    if graph.has(ONES):
+        return ONES
+    graph.node("Shape", LENGTH, INPUT, start=1, end=2)
+    row = graph.node("Concat", "ones.shape", graph.weight("one", [1], np.int64), LENGTH, axis=0)
+    return graph.node("ConstantOfShape", ONES, row, value=numpy_helper.from_array(np.ones(1, np.float32)))
 
 
 def apply_dense(graph: GraphBuilder, name: str, column: str, dense: Dense) -> str:
