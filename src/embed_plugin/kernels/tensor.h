@@ -38,6 +38,9 @@ typedef struct {
 
 OrtStatus *read_input(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor);
 
+/* As read_input; an input that the graph leaves out has no data. */
+OrtStatus *read_optional(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor);
+
 /* Create an output with `extra` values more in each row than `like` has. */
 OrtStatus *create_output(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
                          int64_t extra, void **data);
