@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings
+    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder, maxsim
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -55,6 +55,7 @@ __all__ = [
     "ExportError",
     "InvalidInputError",
     "InvalidTextError",
+    "LateInteractionEncoder",
     "MissingExtraError",
     "ModelFolderError",
     "ModelSpec",
@@ -77,12 +78,14 @@ __all__ = [
     "Vectors",
     "__version__",
     "check_collection",
+    "maxsim",
     "read_model_folder",
 ]
 
 _MODULES = {
     "Encoder": "encode",
     "EncoderSettings": "encode",
+    "LateInteractionEncoder": "encode",
     "ModelSpec": "model.spec",
     "Pooling": "types",
     "Precision": "types",
@@ -90,6 +93,7 @@ _MODULES = {
     "TextEncoder": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
+    "maxsim": "encode",
     "read_model_folder": "model.folder",
 }
 """The module of each name; names that are missing here are errors."""

@@ -23,7 +23,9 @@ def folder(tiny_model: Callable[..., Path], tmp_path: Path) -> Path:
 
 def test_a_model_of_another_kind_is_refused_with_the_class_that_loads_it(folder: Path) -> None:
     write_manifest(folder, replace(read_model_folder(folder), kinds=("reranker",), facts={"activation": "sigmoid"}))
-    with pytest.raises(ModelFolderError, match=r"is a reranker, expected an embedding model: .* embed_plugin\.Reranker"):
+    with pytest.raises(
+        ModelFolderError, match=r"is a reranker, expected an embedding model: .* embed_plugin\.Reranker"
+    ):
         Encoder.load(folder)
 
 

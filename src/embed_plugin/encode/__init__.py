@@ -4,6 +4,8 @@
 """
 
 from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
+from embed_plugin.encode.kinds.max_sim import maxsim
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings"]
+__all__ = ["Encoder", "EncoderSettings", "LateInteractionEncoder", "maxsim"]

@@ -13,12 +13,16 @@ import numpy as np
 
 from embed_plugin.encode import Encoder
 from embed_plugin.encode.canary_check import Loaded, check_here
+from embed_plugin.encode.kinds.marked_tokenizer import MarkedTokenizer
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
-from embed_plugin.errors import InvalidInputError, ModelFolderError, SourceError
+from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
+from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.colbert_settings import read_settings
+from embed_plugin.export.checkpoint.kinds.late_interaction import read_token_output
 from embed_plugin.export.checkpoint.output import read_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
@@ -40,6 +44,7 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
+from embed_plugin.export.outputs.tokens import TokensOutput
 from embed_plugin.export.settings import ExportSettings
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
@@ -54,9 +59,11 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
-    from embed_plugin.export.outputs.vector import VectorOutput
+    from embed_plugin.export.checkpoint.kinds.colbert_settings import ColbertSettings
+    from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
+    from embed_plugin.types import Role, TokenIds
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -126,10 +133,13 @@ class _Export:
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
             found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
             raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
-        self.output = self.read_output()
-        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
+        self.kind = kind_of(checkpoint)
+        self.colbert = self.colbert_settings()
+        wanted = settings.max_tokens or (self.colbert.document_length if self.colbert else None)
+        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, wanted)
         self.prefixes = self.choose_prefixes()
         self.tokenizer = self.read_tokenizer()
+        self.output = self.read_output()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
         if self.settings.precision != "fp32":
@@ -138,7 +148,7 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, chain.from_iterable(held_out.values()))
+            encode_all(self.exact, list(chain.from_iterable(held_out.values())), self.kind)
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
@@ -160,12 +170,31 @@ class _Export:
             self.checkpoint, task if query is None else query, task if document is None else document
         )
 
-    def read_output(self) -> VectorOutput:
-        """The checkpoint's output, cut to the dimension of the settings where the model was trained for that."""
+    def colbert_settings(self) -> ColbertSettings | None:
+        """The settings of a late-interaction checkpoint; None: it is of another kind."""
+        return read_settings(self.checkpoint) if self.kind == "late-interaction" else None
+
+    def read_output(self) -> Output:
+        """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
+        if self.colbert:
+            self.check_late_interaction(self.colbert)
+            return read_token_output(self.checkpoint, self.colbert, self.tokenizer)
         output = read_output(self.checkpoint)
         if self.settings.dimension is not None:
             require_matryoshka(self.checkpoint, self.settings.dimension)
         return replace(output, kept=self.settings.dimension)
+
+    def check_late_interaction(self, colbert: ColbertSettings) -> None:
+        """Refuse settings that late interaction has no use for, and queries that are too long for the model."""
+        if self.exporter.name != "native":
+            found = f"a late-interaction model is written natively alone, not by {self.exporter.name}"
+            raise ExportError(f"{found}: leave --exporter out")
+        if self.settings.dimension is not None:
+            raise ExportError("a late-interaction model's vectors are not cut: leave --dimension out")
+        positions = self.exporter.positions
+        if positions is not None and colbert.query_length > positions:
+            found = f"{colbert.path} says that queries have {colbert.query_length} tokens"
+            raise ExportError(f"{found}, and the model takes {positions}: fetch the checkpoint again")
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -184,10 +213,17 @@ class _Export:
         """Token ids of the texts by kind, one ``(1, length)`` array a text: kinds of queries with their prefix."""
         found: dict[str, TokenIdArrays] = {}
         for kind, each in texts.items():
-            prefix = self.prefixes.query if kind in QUERY_KINDS else self.prefixes.document
-            ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
-            found[kind] = [np.array([tokens], dtype=np.int64) for tokens in ids]
+            role: Role = "query" if kind in QUERY_KINDS else "document"
+            found[kind] = [np.array([tokens], dtype=np.int64) for tokens in self.tokenise(each, role)]
         return found
+
+    def tokenise(self, texts: Sequence[str], role: Role) -> Sequence[TokenIds]:
+        """Token ids of texts of a role, as the class for users has them."""
+        prefix = self.prefixes.query if role == "query" else self.prefixes.document
+        if isinstance(self.output, TokensOutput):
+            marked = MarkedTokenizer(self.tokenizer, self.output.late, document_length=self.max_tokens)
+            return marked.tokenise(texts, role=role, prefix=prefix, first_index=0).ids
+        return self.tokenizer.tokenise(texts, prefix=prefix, first_index=0).ids
 
     def build(self) -> int:
         """Make the folder of the fp32 model and return the length of its vectors."""
@@ -208,7 +244,7 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        comparison = compare(self.exact, self.folder, held_out)
+        comparison = compare(self.exact, self.folder, held_out, self.kind)
         comparison.require(self.settings.min_cosine)
         return comparison
 

@@ -12,6 +12,7 @@ SPECIAL_TOKENS = "special_tokens_map.json"
 MODULES = "modules.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+COLBERT_METADATA = "artifact.metadata"
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
@@ -39,6 +40,7 @@ NEEDED_FILES: tuple[str, ...] = (
     *(f"0_*/{name}" for name in _OF_ENCODER),
     MODULES,
     SENTENCE_TRANSFORMERS,
+    COLBERT_METADATA,
     f"*/{ADAPTER}",
     f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",

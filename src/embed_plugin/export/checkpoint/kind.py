@@ -38,7 +38,6 @@ FOR_ANOTHER_TASK = Other("a model for another task")
 NOT_YET: dict[Kind, str] = {
     "reranker": "a reranker or classifier: it scores texts and gives no vectors",
     "sparse": "a sparse encoder (SPLADE): it gives weights of words and no dense vector",
-    "late-interaction": "a ColBERT model: it gives a vector for every token and none for a text",
 }
 """Kinds that no exporter makes yet."""
 
@@ -72,6 +71,9 @@ _OF_ARCHITECTURE: dict[str, Kind | Other] = {
 _KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
 """A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
 export makes too; by the class of the model in ``auto_map``."""
+
+PYLATE_DENSE = "pylate.models.Dense"
+"""PyLate's linear layer on each token."""
 
 REMEDY = f"Only text embedders are exported: give one whose {MODULES} lists a Pooling module"
 
@@ -135,7 +137,7 @@ def _refuse_own_code(checkpoint: CheckpointDescription) -> None:
     path, modules = checkpoint.folder / MODULES, [module.type for module in checkpoint.modules]
     auto_map = checkpoint.config.object_if_there().get("auto_map") or {}
     known = _KNOWN_CODE.get(str(auto_map.get("AutoModel")), "sentence_transformers.")
-    own = [module for module in modules if not module.startswith(("sentence_transformers.", known))]
+    own = [module for module in modules if not module.startswith(("sentence_transformers.", PYLATE_DENSE, known))]
     if own:
         found = f"{path} lists {', '.join(own)}, which is code that comes with the checkpoint"
         raise ExportError(f"{found}: that is never run, so neither exporter can make this model")

@@ -90,7 +90,7 @@ class VectorOutput:
             vector = _dense(graph, f"dense.{index}", vector, dense)
         axis = graph.weight("vector.axis", [2 if self.dense else 1], np.int64)
         vector = graph.node("Squeeze", "vector", vector, axis)
-        _normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept))
+        normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept), OUTPUT)
         return graph.model(OUTPUT, [dimension])
 
     def dimension(self, hidden_size: int) -> int:
@@ -151,9 +151,9 @@ def _cut(graph: GraphBuilder, vector: str, kept: int) -> str:
     return graph.node("Slice", "kept", vector, *ends)
 
 
-def _normalise(graph: GraphBuilder, vector: str) -> None:
-    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row."""
+def normalise(graph: GraphBuilder, vector: str, output: str) -> None:
+    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row, as the value ``output``."""
     axis = graph.weight("normalise.axis", [-1], np.int64)
     squared = graph.node("ReduceSumSquare", "squared_length", vector, axis, keepdims=1)
     kept = graph.node("Add", "kept_positive", squared, graph.weight("epsilon", [NORMALISE_EPSILON]))
-    graph.node("Div", OUTPUT, vector, graph.node("Sqrt", "vector_length", kept))
+    graph.node("Div", output, vector, graph.node("Sqrt", "vector_length", kept))
