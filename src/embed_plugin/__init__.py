@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder, maxsim
+    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TargetError,
         UnknownArchitectureError,
     )
+    from embed_plugin.max_sim import maxsim
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.protocols import TextEncoder
@@ -93,7 +94,7 @@ _MODULES = {
     "TextEncoder": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
-    "maxsim": "encode",
+    "maxsim": "max_sim",
     "read_model_folder": "model.folder",
 }
 """The module of each name; names that are missing here are errors."""

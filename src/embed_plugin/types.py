@@ -19,8 +19,8 @@ Rows: TypeAlias = npt.NDArray[np.float32]
 """A graph's output for a batch: one row per text, of whatever shape the model gives it."""
 
 Results: TypeAlias = npt.NDArray[Any]
-"""One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results of texts
-differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
+"""One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results of
+texts differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
 
 Kind: TypeAlias = Literal["embedding", "reranker", "sparse", "late-interaction"]
 """Kind of result that a model gives: one vector a text, a score for a query and a text, weights of words, or one vector

@@ -5,7 +5,6 @@
 
 from embed_plugin.encode.encoder import Encoder
 from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
-from embed_plugin.encode.kinds.max_sim import maxsim
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings", "LateInteractionEncoder", "maxsim"]
+__all__ = ["Encoder", "EncoderSettings", "LateInteractionEncoder"]

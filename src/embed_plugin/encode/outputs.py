@@ -137,7 +137,8 @@ class TokenVectorsResult:
 
     def canary(self, row: Rows) -> npt.NDArray[np.float32]:
         """Return the first token's vector, of which every text has one."""
-        return row[0]
+        first: npt.NDArray[np.float32] = row[0]
+        return first
 
 
 def require_shape(rows: Rows, expected: tuple[int, ...]) -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder
+from embed_plugin.encode import Encoder, LateInteractionEncoder
 from embed_plugin.encode.canary_check import Loaded, check_here
 from embed_plugin.encode.kinds.marked_tokenizer import MarkedTokenizer
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError, SourceError
-from embed_plugin.evaluate import read_retrieval_dataset
+from embed_plugin.evaluate import evaluate_late_interaction, evaluate_retrieval, read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
 from embed_plugin.export.checkpoint.kinds.colbert_settings import read_settings
@@ -258,13 +258,20 @@ class _Export:
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
-        figures = pass_gate(
-            gate,
-            Encoder.load(self.exact),
-            Encoder.load(self.folder),
-            max_drop_percent=self.settings.max_drop,
-            on_progress=lambda done, total: self.on_progress("gate", done, total),
-        )
+        drop = self.settings.max_drop
+
+        def show(done: int, total: int) -> None:
+            self.on_progress("gate", done, total)
+
+        folders = self.exact, self.folder
+        if self.kind == "late-interaction":
+            late = [LateInteractionEncoder.load(folder) for folder in folders]
+            figures = pass_gate(
+                gate, *late, evaluate=evaluate_late_interaction, max_drop_percent=drop, on_progress=show
+            )
+        else:
+            models = [Encoder.load(folder) for folder in folders]
+            figures = pass_gate(gate, *models, evaluate=evaluate_retrieval, max_drop_percent=drop, on_progress=show)
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def check(self, dimension: int) -> CheckedOn:

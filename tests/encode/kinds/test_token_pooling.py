@@ -20,9 +20,9 @@ def test_pooled_vectors_are_pylates_at_unit_length() -> None:
     for vectors, expected in zip(whole, pooled, strict=True):
         found = pool_tokens(vectors, POOL_FACTOR)
         units = expected / np.linalg.norm(expected, axis=1, keepdims=True)
-        nearest = (found @ units.T).argmax(axis=1)
-        assert sorted(nearest.tolist()) == list(range(len(units)))  # PyLate has them in another order
-        np.testing.assert_allclose(found, units[nearest], atol=1e-5)
+        apart = np.abs(found[:, None] - units).max(axis=2)  # PyLate has them in another order
+        assert found.shape == units.shape
+        assert max(apart.min(axis=0).max(), apart.min(axis=1).max()) < 1e-5
 
 
 def test_the_first_token_stays_and_the_others_become_fewer() -> None:
@@ -53,5 +53,6 @@ def test_clusters_are_those_of_wards_criterion() -> None:
         pairs = [(one, other) for at, one in enumerate(groups) for other in groups[at + 1 :]]
         one, other = min(pairs, key=lambda pair: spread(pair[0] + pair[1]) - spread(pair[0]) - spread(pair[1]))
         groups = [group for group in groups if group not in (one, other)] + [one + other]
-    labels = cluster(points, 4)
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    labels = cluster(distances, 4)
     assert {frozenset(group) for group in groups} == {frozenset(np.flatnonzero(labels == at)) for at in range(4)}

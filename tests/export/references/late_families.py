@@ -14,7 +14,7 @@ DOCUMENTS = (
     "",
     "a",
     *SCRIPTS[:5],
-    "Punctuation, of every kind: (brackets) [too], hyphens-and-dashes; it's \"skipped\"!",
+    'Punctuation, of every kind: (brackets) [too], hyphens-and-dashes; it\'s "skipped"!',
     "x = f(y)[0] if y else None  # 3.14e-5",
     " ".join(f"word{number % 97} and" for number in range(200)),
 )

@@ -49,7 +49,7 @@ LARGEST = 100_000
 
 def word_pieces() -> Tokenizer:
     """WordPiece, as BERT has it, with the unused tokens that ColBERT takes as markers."""
-    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made = Tokenizer(models.WordPiece(unk_token=SPECIAL["unk_token"]))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.decoder = decoders.WordPiece()
@@ -58,7 +58,9 @@ def word_pieces() -> Tokenizer:
     made.train_from_iterator([" ".join(map(chr, range(33, 127))), *sorted(DOCUMENTS + QUERIES), *tokens], trainer)
     vocabulary = [word for word, _ in sorted(made.get_vocab().items(), key=lambda entry: entry[1])]
     vocabulary = [*tokens, *(word for word in vocabulary if word not in tokens)][:WORDS]
-    made.model = models.WordPiece({word: index for index, word in enumerate(vocabulary)}, unk_token="[UNK]")
+    made.model = models.WordPiece(
+        {word: index for index, word in enumerate(vocabulary)}, unk_token=SPECIAL["unk_token"]
+    )
     return made
 
 
@@ -83,8 +85,8 @@ def tokenizer(family: LateFamily) -> PreTrainedTokenizerFast:
     made = byte_pairs() if family.model_type == "modernbert" else word_pieces()
     ends = [(token, made.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = ["input_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=names, model_max_length=POSITIONS, **SPECIAL)
+    settings = {"model_input_names": ["input_ids", "attention_mask"], "model_max_length": POSITIONS, **SPECIAL}
+    return PreTrainedTokenizerFast(tokenizer_object=made, **settings)
 
 
 def random_model(family: LateFamily) -> torch.nn.Module:
@@ -156,7 +158,7 @@ def write(name: str) -> None:
         found["pooled"] = encoded(model, DOCUMENTS[2:], is_query=False, factor=POOL_FACTOR)
     arrays = {of: np.concatenate(each) for of, each in found.items()}
     lengths = {f"{of}_lengths": np.array([len(one) for one in each]) for of, each in found.items()}
-    np.savez_compressed(folder / "vectors.npz", **arrays, **lengths)
+    np.savez_compressed(folder / "vectors.npz", **arrays, **lengths)  # type: ignore[arg-type] # of numpy's stubs
     versions = {"pylate": pylate.__version__, "transformers": transformers.__version__}
     versions["torch"] = torch.__version__.partition("+")[0]
     (folder / "made_with.json").write_text(json.dumps(versions) + "\n")

@@ -16,12 +16,16 @@ from embed_plugin.cli.reports.evaluate import Outcome, outcome_as_json, print_ou
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.model.cache import find_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin import Encoder
+    from embed_plugin import Encoder, LateInteractionEncoder
     from embed_plugin.evaluate import RetrievalDataset, SentencePair
+
+    Model = Encoder | LateInteractionEncoder
 
 
 @with_option_groups
@@ -63,6 +67,8 @@ def evaluate(
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
 
+    A late-interaction model is measured by max-sim of every document with every query, which takes a while.
+
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
     Example:  embed-plugin evaluate models/minilm-int8 --dataset scifact --baseline models/minilm-fp32 --max-drop 1
@@ -78,7 +84,7 @@ def evaluate(
             folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
         )
         return
-    encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
+    encoders = [_load(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
         outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
@@ -89,6 +95,12 @@ def evaluate(
         from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
 
         require_max_drop(outcome.differences[0], max_drop)
+
+
+def _load(folder: Path) -> Model:
+    """Load a folder by its kind; a model of another kind than these two is refused by the class of the second."""
+    is_late = "late-interaction" in embed_plugin.read_model_folder(find_model_folder(folder)).kinds
+    return embed_plugin.LateInteractionEncoder.load(folder) if is_late else embed_plugin.Encoder.load(folder)
 
 
 def _check_split(dataset: Path | None, split: str | None, subset: str | None) -> None:
@@ -103,7 +115,7 @@ def _check_split(dataset: Path | None, split: str | None, subset: str | None) ->
 
 def _measure(
     path: Path,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[Model],
     show: Callable[[Amount], None],
     *,
     split: str | None,
@@ -116,15 +128,16 @@ def _measure(
     return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), encoders, show)
 
 
-def _measure_retrieval(
-    dataset: RetrievalDataset, encoders: Sequence[Encoder], show: Callable[[Amount], None]
-) -> Outcome:
+def _measure_retrieval(dataset: RetrievalDataset, encoders: Sequence[Model], show: Callable[[Amount], None]) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     results = []
     for encoder in encoders:
         on_progress = _shown(encoder, dataset.count_documents(), show)
-        results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
+        if isinstance(encoder, embed_plugin.LateInteractionEncoder):
+            results.append(evaluation.evaluate_late_interaction(encoder, dataset, on_progress=on_progress))
+        else:
+            results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
     differences = evaluation.compare_retrieval(*results) if len(results) > 1 else ()
     agreements = evaluation.agreement(*results) if len(results) > 1 else ()
     sizes = {
@@ -136,18 +149,21 @@ def _measure_retrieval(
 
 
 def _measure_similarity(
-    pairs: Sequence[SentencePair], encoders: Sequence[Encoder], show: Callable[[Amount], None]
+    pairs: Sequence[SentencePair], encoders: Sequence[Model], show: Callable[[Amount], None]
 ) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     results = []
     for encoder in encoders:
+        if isinstance(encoder, embed_plugin.LateInteractionEncoder):
+            found = f"{encoder.folder} is a late-interaction model, whose scores of two texts are no similarity"
+            raise InvalidInputError(f"{found}: measure it on a --dataset with queries and judgements")
         on_progress = _shown(encoder, 2 * len(pairs), show)
         results.append(evaluation.evaluate_similarity(encoder, pairs, on_progress=on_progress))
     differences = evaluation.compare_similarity(*results) if len(results) > 1 else ()
     return Outcome([{"spearman": result.spearman} for result in results], differences, (), {"pairs": len(pairs)})
 
 
-def _shown(encoder: Encoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
+def _shown(encoder: Model, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
     """Return a function that shows the count of texts that this encoder has encoded."""
     return lambda done: show(Amount(done, total, "text", encoder.folder.name))

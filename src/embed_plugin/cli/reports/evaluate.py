@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin import Encoder
+    from embed_plugin import Encoder, LateInteractionEncoder
     from embed_plugin.evaluate import Agreement, Difference, Interval
 
 SHOWN_NAMES = {
@@ -42,7 +42,7 @@ class Outcome:
     split: str = ""
 
 
-def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder]) -> dict[str, object]:
+def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder | LateInteractionEncoder]) -> dict[str, object]:
     """Return the outcome for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}

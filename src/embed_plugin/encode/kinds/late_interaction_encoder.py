@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from embed_plugin.encode.kinds.max_sim import TokenVectors
     from embed_plugin.encode.text_model import Tokenise
+    from embed_plugin.max_sim import TokenVectors
     from embed_plugin.types import Kind, Role, TokenisedTexts
 
 

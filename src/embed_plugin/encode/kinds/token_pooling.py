@@ -1,9 +1,9 @@
 """Pool a document's token vectors: like ones become one, so that a document takes a fraction of the space.
 
 The method is that of "Reducing the Footprint of Multi-Vector Retrieval with Minimal Performance Impact via Token
-Pooling" (Clavié, Chaffin and Adams, 2024), as PyLate computes it: tokens are described by their cosine distances to all
-others, and clustered by Ward's criterion on these until one cluster is left for each ``factor`` tokens. A cluster's
-vector is the mean of its tokens', here made unit length again, as all vectors are.
+Pooling" (Clavié, Chaffin and Adams, 2024), as PyLate 1.6 computes it: tokens are clustered by Ward's criterion on their
+cosine distances, until one cluster is left for each ``factor`` tokens. A cluster's vector is the mean of its tokens',
+here made unit length again, as all vectors are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from embed_plugin.encode.kinds.max_sim import TokenVectors
+    from embed_plugin.max_sim import TokenVectors
 
 PROTECTED = 1
 """First tokens of a document, [CLS], that are pooled with no other."""
@@ -42,18 +42,18 @@ def pool_tokens(vectors: TokenVectors, factor: int) -> TokenVectors:
     return np.concatenate([vectors[:PROTECTED], units]).astype(np.float32)
 
 
-def cluster(points: npt.NDArray[np.float32], clusters: int) -> npt.NDArray[np.int64]:
+def cluster(distances: npt.NDArray[np.float32], clusters: int) -> npt.NDArray[np.int64]:
     """Cluster points by Ward's criterion: again and again the pair is merged that adds least to the squared distances.
 
     Args:
-        points: ``(n, channels)``.
+        distances: Between any two points, ``(n, n)``.
         clusters: Number of clusters to end with.
 
     Returns:
         The cluster of each point, int64 ``(n,)``, numbered in the order of their first points.
     """
-    count = len(points)
-    costs = _squared_distances(points.astype(np.float64))
+    count = len(distances)
+    costs = distances.astype(np.float64) ** 2
     np.fill_diagonal(costs, np.inf)
     sizes, labels = np.ones(count), np.arange(count)
     nearest = costs.argmin(axis=1)
@@ -65,12 +65,6 @@ def cluster(points: npt.NDArray[np.float32], clusters: int) -> npt.NDArray[np.in
         labels[labels == max(first, second)] = min(first, second)
         nearest = _nearest_after(costs, nearest, kept=min(first, second), gone=max(first, second))
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _squared_distances(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    squares = (points**2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * (points @ points.T)
-    return np.asarray(np.maximum(distances, 0))
 
 
 def _merge(costs: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], *, kept: int, gone: int) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 TokenVectors: TypeAlias = "npt.NDArray[np.float32]"
 """float32 ``(tokens, dimension)``, one row a token."""
 
-MOST_PRODUCTS = 1 << 24
-"""Products of tokens held at a time: 64 MB of float32."""
+MOST_PRODUCTS = 1 << 23
+"""Products of tokens held at a time: 64 MB of float64."""
 
 
 def maxsim(query: TokenVectors, documents: Sequence[TokenVectors]) -> npt.NDArray[np.float32]:
@@ -34,29 +34,32 @@ def maxsim(query: TokenVectors, documents: Sequence[TokenVectors]) -> npt.NDArra
         InvalidInputError: an array has no tokens, another shape, or another dimension than the query.
     """
     _check(query, documents)
-    return score_all([query], documents)[0]
+    return score_all([query], documents).reshape(-1)
 
 
 def score_all(queries: Sequence[TokenVectors], documents: Sequence[TokenVectors]) -> npt.NDArray[np.float32]:
-    """Score every document for every query, ``(len(queries), len(documents))``, in bounded memory."""
+    """Score every document for every query, ``(len(queries), len(documents))``, in bounded memory.
+
+    Products are float64: in float32 a document's score would depend, in its last bits, on its place among the others.
+    """
     scores = np.empty((len(queries), len(documents)), dtype=np.float32)
-    tokens = np.concatenate(queries) if queries else np.empty((0, 0), np.float32)
+    if not len(queries):
+        return scores
+    tokens = np.concatenate(queries).astype(np.float64)
     starts = np.cumsum([0, *(len(query) for query in queries[:-1])])
     for first, end in _blocks(documents, len(tokens)):
-        if len(queries):
-            scores[:, first:end] = _score(tokens, starts, documents[first:end])
+        scores[:, first:end] = _score(tokens, starts, documents[first:end])
     return scores
 
 
 def _score(
-    tokens: TokenVectors, starts: npt.NDArray[np.int64], documents: Sequence[TokenVectors]
+    tokens: npt.NDArray[np.float64], starts: npt.NDArray[np.int64], documents: Sequence[TokenVectors]
 ) -> npt.NDArray[np.float32]:
     """Scores of the queries whose tokens begin at the starts."""
-    products = tokens @ np.concatenate(documents).T
+    products = tokens @ np.concatenate(documents).astype(np.float64).T
     document_starts = np.cumsum([0, *(len(document) for document in documents[:-1])])
     best = np.maximum.reduceat(products, document_starts, axis=1)
-    # Summed in float64, so that the order of summing does not break ties between equal documents.
-    return np.add.reduceat(best.astype(np.float64), starts, axis=0).astype(np.float32)
+    return np.add.reduceat(best, starts, axis=0).astype(np.float32)
 
 
 def _blocks(documents: Sequence[TokenVectors], query_tokens: int) -> list[tuple[int, int]]:
@@ -73,10 +76,10 @@ def _blocks(documents: Sequence[TokenVectors], query_tokens: int) -> list[tuple[
 
 def _check(query: TokenVectors, documents: Sequence[TokenVectors]) -> None:
     """Refuse what is not one row a token, of one dimension."""
-    if isinstance(documents, np.ndarray) and documents.ndim == 2 and documents.dtype != object:  # noqa: PLR2004
-        raise InvalidInputError("documents is one array (tokens, dimension), expected a list of them: pass [documents]")
     for name, tokens in [("query", query), *((f"document {at}", each) for at, each in enumerate(documents))]:
         shape = np.shape(tokens)
         if len(shape) != 2 or not shape[0] or shape[1] != np.shape(query)[-1]:  # noqa: PLR2004 - rows of channels
             expected = "(tokens, dimension) with a token or more, and the query's dimension"
-            raise InvalidInputError(f"the {name} has token vectors of the shape {shape}, expected {expected}")
+            raise InvalidInputError(
+                f"{name} has token vectors of the shape {shape}, expected {expected}: pass a list of arrays"
+            )
