@@ -59,7 +59,8 @@ class TextEncoder(Protocol):
 class TextLateInteractionEncoder(Protocol):
     """Anything that turns texts into one unit vector for each token, compared by max-sim.
 
-    :class:`embed_plugin.LateInteractionEncoder` is one, :class:`embed_plugin.testing.FakeLateInteractionEncoder` another.
+    :class:`embed_plugin.LateInteractionEncoder` is one, and so is
+    :class:`embed_plugin.testing.FakeLateInteractionEncoder`.
     """
 
     @property
@@ -71,7 +72,7 @@ class TextLateInteractionEncoder(Protocol):
         """Identity of the vectors: equal fingerprints mean comparable ones."""
 
     def encode_documents(self, texts: Sequence[str], *, pool_factor: int = 1) -> list[Rows]:
-        """Encode documents to ``(tokens, dimension)`` each, pooled to about one vector for each ``pool_factor`` tokens."""
+        """Encode documents to ``(tokens, dimension)`` each; ``pool_factor`` tokens are pooled to about one vector."""
 
     def encode_queries(self, texts: Sequence[str]) -> list[Rows]:
         """Encode queries to ``(tokens, dimension)`` each."""

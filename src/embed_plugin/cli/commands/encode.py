@@ -6,12 +6,14 @@ import json
 import os
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import embed_plugin
+from embed_plugin.cli.loading import load_text_model
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.printable import count_of
 from embed_plugin.cli.reports.output import warn_of_unknown
@@ -31,16 +33,24 @@ if TYPE_CHECKING:
 def encode(
     folder: Annotated[Path, typer.Argument(help="A model folder.")],
     role: Annotated[Literal["document", "query"], typer.Option(help="Decides the prefix.")] = "document",
-    out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .npy file, of token vectors a .npz file; without it, JSONL on stdout.")
+    ] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
     *,
     quiet: Quiet = False,
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
+    A late-interaction model gives a vector for each token: a list of them a line, or the arrays "vectors" (tokens of all
+    texts, dimension) and "lengths" (tokens of each text) of a .npz file.
+
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
-    encoder = embed_plugin.Encoder.load(folder)
+    encoder = load_text_model(folder)
+    is_late = isinstance(encoder, embed_plugin.LateInteractionEncoder)
+    if out is not None and is_late and out.suffix != ".npz":
+        raise typer.BadParameter(f"--out: token vectors of texts differ in number, so {out} must be a .npz file")
     tokens: list[int] = []
     encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
@@ -48,9 +58,13 @@ def encode(
     is_shown = out is None and sys.stdout.isatty()  # a bar would stand among the vectors
     with stoppable("Stopping"), shown_progress("encode", quiet=quiet or is_shown) as show:
         vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)), show)
-        count = write_npy(vectors, out, encoder.dimension) if out else _write_jsonl(vectors)
+        if out is None:
+            count = _write_jsonl(vectors)
+        else:
+            count = (write_npz if is_late else write_npy)(vectors, out, encoder.dimension)
     seconds = time.perf_counter() - started
-    cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
+    limit = encoder.limit(role) if isinstance(encoder, embed_plugin.LateInteractionEncoder) else encoder.max_tokens
+    cut = f"{encoder.runtime.cut_texts} cut at {limit} tokens"
     unknown = f"{encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
     print(f"{count_of(count, 'text')} in {seconds:.1f} s, {cut}, {unknown}", file=sys.stderr)  # noqa: T201 - the message
     warn_of_unknown(encoder.runtime.unknown_tokens, sum(tokens))
@@ -97,6 +111,36 @@ def _write_jsonl(vectors: Iterable[npt.NDArray[np.float32]]) -> int:
         print(json.dumps(vector.tolist()))  # noqa: T201 - the command's output
         count += 1
     return count
+
+
+def write_npz(texts: Iterable[npt.NDArray[np.float32]], path: Path, dimension: int) -> int:
+    """Write token vectors: all of them in one array, and the number of each text's; returns the number of texts.
+
+    The file appears whole or not at all, and memory holds one text's vectors and the numbers.
+    """
+    import numpy as np  # noqa: PLC0415 - other commands need none
+
+    lengths: list[int] = []
+
+    def tokens() -> Iterator[npt.NDArray[np.float32]]:
+        for vectors in texts:
+            lengths.append(len(vectors))
+            yield from vectors
+
+    rows, partial = (path.with_name(f".{path.name}.{os.getpid()}.{name}") for name in ("rows", "partial"))
+    try:
+        write_npy(tokens(), rows, dimension)
+        with zipfile.ZipFile(partial, "w") as file:
+            file.write(rows, "vectors.npy")
+            with file.open("lengths.npy", "w") as member:
+                np.save(member, np.array(lengths, dtype=np.int64))
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error})") from error
+    finally:
+        rows.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+    return len(lengths)
 
 
 def write_npy(vectors: Iterable[npt.NDArray[np.float32]], path: Path, dimension: int) -> int:

@@ -9,6 +9,7 @@ import typer
 
 import embed_plugin
 from embed_plugin.cli.known_items import evaluate_own_records
+from embed_plugin.cli.loading import load_text_model
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.own_records import OwnRecords
 from embed_plugin.cli.options.progress import Quiet
@@ -17,7 +18,6 @@ from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.errors import InvalidInputError
-from embed_plugin.model.cache import find_model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ def evaluate(
             folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
         )
         return
-    encoders = [_load(path) for path in (baseline, folder) if path is not None]
+    encoders = [load_text_model(path) for path in (baseline, folder) if path is not None]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
         outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
@@ -95,12 +95,6 @@ def evaluate(
         from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
 
         require_max_drop(outcome.differences[0], max_drop)
-
-
-def _load(folder: Path) -> Model:
-    """Load a folder by its kind; a model of another kind than these two is refused by the class of the second."""
-    is_late = "late-interaction" in embed_plugin.read_model_folder(find_model_folder(folder)).kinds
-    return embed_plugin.LateInteractionEncoder.load(folder) if is_late else embed_plugin.Encoder.load(folder)
 
 
 def _check_split(dataset: Path | None, split: str | None, subset: str | None) -> None:

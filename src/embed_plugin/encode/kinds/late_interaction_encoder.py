@@ -68,6 +68,10 @@ class LateInteractionEncoder(TextModel):
         """Length of a token's vector."""
         return self.spec.dimension
 
+    def limit(self, role: Role) -> int:
+        """Most tokens of a text of this role, special tokens, prefix and marker included."""
+        return self._tokenizer.limit(role)
+
     def encode_documents(self, texts: Sequence[str], *, pool_factor: int = 1) -> list[TokenVectors]:
         """Encode documents. Tokens of the checkpoint's skip list, punctuation most often, have no vector.
 
