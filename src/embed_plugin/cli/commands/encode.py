@@ -42,8 +42,8 @@ def encode(
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
-    A late-interaction model gives a vector for each token: a list of them a line, or the arrays "vectors" (tokens of all
-    texts, dimension) and "lengths" (tokens of each text) of a .npz file.
+    A late-interaction model gives a vector for each token: a list of them a line, or the arrays "vectors" (tokens of
+    all texts, dimension) and "lengths" (tokens of each text) of a .npz file.
 
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
