@@ -31,7 +31,7 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(beir: Path) -> Path:
     """An INT8 folder that passed a gate."""
     folder = beir.parent / "model"
-    gate = ["--gate", beir, "--max-drop", "100", "--min-cosine", "0.9"]
+    gate = ["--gate", str(beir), "--max-drop", "100", "--min-cosine", "0.9"]
     done = run("export", REFERENCES / "colbert", "--out", folder, *gate, "--quiet")
     assert done.returncode == 0, done.stderr
     return folder
@@ -74,7 +74,9 @@ def test_encode_refuses_one_array_for_texts_of_several_vectors(model: Path, tmp_
 
 def test_evaluate_compares_two_models_and_holds_a_floor(model: Path, beir: Path, tmp_path: Path) -> None:
     target = tmp_path / "result.json"
-    done = run("evaluate", model, "--dataset", beir, "--baseline", model, "--max-drop", "0", "--json", target, "--quiet")
+    done = run(
+        "evaluate", model, "--dataset", beir, "--baseline", model, "--max-drop", "0", "--json", target, "--quiet"
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(target.read_text())
     assert found["model"]["metrics"] == found["baseline"]["metrics"]
