@@ -46,6 +46,7 @@ def test_a_text_is_as_if_the_other_keys_were_not_there(operator: str) -> None:
         ([0, 1, 1, 1, 1], "must see 1 key or more"),
         ([1, 1, 41, 1, 1], "no more than it has"),
         ([1, 1], "a number for each text"),
+        ([], "a number for each text"),
     ],
 )
 def test_other_numbers_are_refused(operator: str, seen: list[int], message: str) -> None:

@@ -25,10 +25,11 @@ OrtStatus *read_seen(const Kernel *kernel, OrtKernelContext *context, size_t ind
   Tensor counts;
   TRY(read_optional(kernel, context, index, &counts));
   *seen = counts.data;
-  if (!counts.data) return NULL;
+  if (is_left_out(&counts)) return NULL;
   EXPECT(kernel, counts.rank == 1 && counts.count == k->dimensions[0], "embed_plugin: seen must have a number for each text");
   for (int64_t i = 0; i < counts.count; i++)
-    EXPECT(kernel, (*seen)[i] >= 1 && (*seen)[i] <= k->dimensions[1], "embed_plugin: a text must see 1 key or more, and no more than it has");
+    EXPECT(kernel, (*seen)[i] >= 1 && (*seen)[i] <= k->dimensions[1],
+           "embed_plugin: a text must see 1 key or more, and no more than it has");
   return NULL;
 }
 

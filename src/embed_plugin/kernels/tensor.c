@@ -14,7 +14,7 @@ static OrtStatus *read_shape(OrtApi ort, const OrtShapeInfo *shape, Tensor *tens
 
 OrtStatus *read_input(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor) {
   TRY(read_optional(kernel, context, index, tensor));
-  EXPECT(kernel, tensor->data || !tensor->count, "embed_plugin: an input is missing");
+  EXPECT(kernel, !is_left_out(tensor), "embed_plugin: an input is missing");
   return NULL;
 }
 
