@@ -75,8 +75,8 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
         """Make the settings.
 
         Raises:
-            typer.BadParameter: a payload index is of no kind that Qdrant has, there is no such language, or a setting of
-                sparse vectors is given without them.
+            typer.BadParameter: a payload index is of no kind that Qdrant has, there is no such language, or a setting
+                of sparse vectors is given without them.
         """
         from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415 - needs the extra
 

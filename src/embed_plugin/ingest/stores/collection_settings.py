@@ -59,8 +59,8 @@ class CollectionSettings:
         bulk_load: Build no index while a new collection is filled; it is built when the sink is closed.
 
     Raises:
-        InvalidInputError: a number is out of range, there is no such language, or a setting of the sparse vector is given
-            without it.
+        InvalidInputError: a number is out of range, there is no such language, or a setting of the sparse vector is
+            given without it.
     """
 
     distance: DistanceName | None = None

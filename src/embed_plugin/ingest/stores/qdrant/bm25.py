@@ -1,4 +1,4 @@
-"""Sparse vectors of a text's words with the weights of BM25, equal to those of Qdrant's own ``qdrant/bm25`` for English.
+"""Sparse vectors of a text's words with the weights of BM25; for English, those of Qdrant's own ``qdrant/bm25``.
 
 A document's weight for a token that occurs ``n`` times is ``n (k + 1) / (n + k (1 - b + b words / mean words))``, a
 query's is 1, and the backend multiplies both by the token's inverse document frequency in the collection

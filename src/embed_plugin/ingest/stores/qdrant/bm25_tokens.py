@@ -1,7 +1,7 @@
 """The tokens of a text that BM25 weighs, as indices of a sparse vector.
 
-A word is a run of letters and digits in lower case, without its language's stop words, stemmed by Snowball; its index is
-the absolute value of its 32-bit MurmurHash3.
+A word is a run of letters and digits in lower case, without the language's stop words, stemmed by Snowball; its index
+is the absolute value of its 32-bit MurmurHash3.
 
 Version 1 is what Qdrant's own ``qdrant/bm25`` does, for English; collections that were made before there were versions
 keep it. Version 2 is the same for texts in alphabets, and differs in what Qdrant tears or leaves whole:
@@ -61,7 +61,7 @@ class Tokens(NamedTuple):
 
     Attributes:
         words: Of its words, and of the single characters of scripts without spaces: their number is the text's length.
-        pairs: Of the pairs of neighbouring characters of such scripts. They say again what the characters say, so they do
+        pairs: Of the pairs of neighbouring characters of such scripts. They repeat what the characters say, so they do
             not count for the length.
     """
 
