@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 import qdrant_edge
@@ -9,9 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.collection_identity import CollectionIdentity
+from embed_plugin.evaluate.datasets import read_retrieval_dataset
 from embed_plugin.ingest.stores.bm25_settings import Bm25Settings, Language
 from embed_plugin.ingest.stores.qdrant.bm25 import Bm25, bm25_of
 from embed_plugin.ingest.stores.qdrant.stop_words import stop_words_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BM25 = Bm25()
 FIRST = Bm25(Bm25Settings(version=1))
@@ -224,6 +231,23 @@ def test_pairs_do_not_make_a_text_longer() -> None:
 def test_another_way_to_write_a_word_is_the_same_word(language: Language, one: str, other: str) -> None:
     assert of(language).query(one) == of(language).query(other)
     assert len(of(language).query(one).indices) == 1
+
+
+def test_stems_do_not_depend_on_an_installed_pystemmer(tmp_path: Path) -> None:
+    (tmp_path / "Stemmer.py").write_text(
+        "def algorithms():\n    return []\n\n\ndef Stemmer(name):\n    raise KeyError(name)\n"
+    )
+    code = "from embed_plugin.ingest.stores.qdrant.bm25 import Bm25; print(Bm25().query('foxes').indices)"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path}
+    printed = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert printed.strip() == str(BM25.query("fox").indices)
+
+
+def test_version_two_changes_nothing_in_english_abstracts(shared_data: Path) -> None:
+    texts = [document.text for document in read_retrieval_dataset(shared_data / "scifact").documents()][::10]
+    assert len(texts) == 519
+    assert [FIRST.document(text) for text in texts] == [BM25.document(text) for text in texts]
 
 
 def test_a_collection_without_settings_keeps_its_tokens() -> None:

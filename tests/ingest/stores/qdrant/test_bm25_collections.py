@@ -163,3 +163,10 @@ def test_a_migration_in_place_keeps_the_settings(kind: str, tmp_path: Path) -> N
         assert migrate(new, sink).embedded == 31
         assert identity_of(backend).sparse_settings == STATED
         assert "alte Häuser" in [hit.text for hit in search("Haus", new, sink, hybrid=True)]
+
+
+def test_adopting_it_again_keeps_the_settings(backend: Backend) -> None:
+    sink = QdrantSink(backend, "c", settings=GERMAN)
+    fill(sink, "alte Häuser", *FILLERS)
+    assert not sink.adopt(ENCODER).adopted
+    assert identity_of(backend).sparse_settings == STATED

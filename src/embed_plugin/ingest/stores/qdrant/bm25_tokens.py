@@ -21,9 +21,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from importlib import import_module
 from itertools import groupby, pairwise
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mmh3
 import snowballstemmer  # type: ignore[import-untyped]
@@ -90,7 +91,7 @@ class _Tokeniser:
     def __init__(self, language: Language) -> None:
         self._is_turkish = language == "turkish"
         self._stop_words = stop_words_of(language)
-        self._stemmer = snowballstemmer.stemmer(language)
+        self._stemmer = _stemmer(language)
         self._lock = Lock()  # a stemmer is stateful
         self._index = lru_cache(_CACHED_WORDS)(self._index_of)
 
@@ -121,6 +122,12 @@ class _Tokeniser:
         with self._lock:
             stem = self._stemmer.stemWord(word)
         return _hash(stem)
+
+
+def _stemmer(language: Language) -> Any:  # noqa: ANN401 - the package has no types
+    """The package's own stemmer: its function ``stemmer`` takes PyStemmer where that is installed, of any release."""
+    module = import_module(f"{snowballstemmer.__name__}.{language}_stemmer")
+    return getattr(module, f"{language.capitalize()}Stemmer")()
 
 
 @lru_cache
