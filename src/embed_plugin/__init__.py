@@ -12,7 +12,14 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder, Reranker, SparseEncoder
+    from embed_plugin.encode import (
+        CombinedEncoder,
+        Encoder,
+        EncoderSettings,
+        LateInteractionEncoder,
+        Reranker,
+        SparseEncoder,
+    )
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -41,12 +48,14 @@ if TYPE_CHECKING:
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker, TextSparseEncoder
-    from embed_plugin.types import Pooling, Precision, Role, Scores, SparseVector, Vectors
+    from embed_plugin.types import CombinedResult, Pooling, Precision, Role, Scores, SparseVector, Vectors
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ClusterError",
+    "CombinedEncoder",
+    "CombinedResult",
     "EmbedPluginError",
     "Encoder",
     "EncoderSettings",
@@ -91,6 +100,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CombinedEncoder": "encode",
+    "CombinedResult": "types",
     "Encoder": "encode",
     "EncoderSettings": "encode",
     "LateInteractionEncoder": "encode",
