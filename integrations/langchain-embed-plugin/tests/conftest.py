@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import minilm, tiny_model  # the repository's fixtures
+from conftest import minilm, tiny_model, tiny_reranker  # the repository's fixtures
 from langchain_embed_plugin import EmbedPluginEmbeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["minilm", "tiny_model"]
+__all__ = ["minilm", "tiny_model", "tiny_reranker"]
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,8 @@ def folder(tiny_model: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def embeddings(folder: Path) -> EmbedPluginEmbeddings:
     return EmbedPluginEmbeddings(model=folder)
+
+
+@pytest.fixture(scope="session")
+def reranker_folder(tiny_reranker: Callable[..., Path]) -> Path:
+    return tiny_reranker()
