@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import minilm, tiny_model  # the repository's fixtures
+from conftest import minilm, tiny_model, tiny_reranker  # the repository's fixtures
 from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["minilm", "tiny_model"]
+__all__ = ["minilm", "tiny_model", "tiny_reranker"]
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +33,8 @@ def folder(tiny_model: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def embed_model(folder: Path) -> EmbedPluginEmbedding:
     return EmbedPluginEmbedding(model=folder)
+
+
+@pytest.fixture(scope="session")
+def reranker_folder(tiny_reranker: Callable[..., Path]) -> Path:
+    return tiny_reranker()
