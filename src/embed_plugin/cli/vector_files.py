@@ -7,6 +7,7 @@ import os
 import zipfile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+import embed_plugin
 from embed_plugin.errors import OutputError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def write_jsonl(vectors: Iterable[npt.NDArray[Any] | SparseVector]) -> int:
 
 def _as_json(vector: npt.NDArray[Any] | SparseVector) -> object:
     """Return a vector as a list of numbers, or as its fields: values and scale, or indices and values."""
-    if not hasattr(vector, "dtype"):
+    if isinstance(vector, embed_plugin.SparseVector):
         return {"indices": vector.indices.tolist(), "values": vector.values.tolist()}
     fields = vector.dtype.names
     return {name: vector[name].tolist() for name in fields} if fields else vector.tolist()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 
 from embed_plugin.errors import EncodingError, ModelFolderError
+from embed_plugin.model.late_interaction import LateInteractionFacts
 from embed_plugin.model.matryoshka import CUT_FROM, LAYER_NORM
 from embed_plugin.model.scores import activated, read_activation
 from embed_plugin.numbers import cut
@@ -243,6 +244,45 @@ def most_texts_of(result: Result) -> int | None:
     return max(1, MOST_ROW_NUMBERS // result.size) if isinstance(result, SparseResult) else None
 
 
+@dataclass(frozen=True)
+class TokenVectorsResult:
+    """One vector ``(tokens, dimension)`` per token, of those tokens that have one.
+
+    Attributes:
+        dimension: Length of a vector.
+        document_marker: The second token of documents, of which alone tokens are left out.
+        skipped: The tokens that are left out.
+    """
+
+    dimension: int
+    document_marker: int
+    skipped: tuple[int, ...]
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array ``(texts,)`` for an array of each text."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse what is not one vector per token.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, tokens, dimension)``.
+        """
+        require_shape(rows, (texts, tokens, self.dimension))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store the token vectors of the text at ``index``: a copy, for the row is a part of its batch."""
+        if self.skipped and len(token_ids) > 1 and token_ids[1] == self.document_marker:
+            results[index] = row[~np.isin(np.asarray(token_ids), self.skipped)]
+        else:
+            results[index] = row.copy()
+
+    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+        """Return the first token's vector, of which every text has one."""
+        first: npt.NDArray[np.float32] = row[0]
+        return first
+
+
 def require_shape(rows: Rows, expected: tuple[int, ...]) -> None:
     """Refuse the rows of a batch that have another shape.
 
@@ -267,6 +307,9 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
     """
     if kind == "embedding" and CUT_FROM in facts:
         return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
+    if kind == "late-interaction":
+        late = LateInteractionFacts.read(facts)
+        return TokenVectorsResult(dimension, late.document_marker, late.skipped)
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":

@@ -34,9 +34,7 @@ def evaluate_sparse_retrieval(
     Raises:
         RecordError: the corpus is empty, cannot be read, or has one document id twice.
     """
-    return evaluate_search(
-        dataset, lambda documents: search_sparse_corpus(encoder, dataset.queries, documents, on_progress=on_progress)
-    )
+    return evaluate_search(encoder, search_sparse_corpus, dataset, on_progress=on_progress)
 
 
 def search_sparse_corpus(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder, Reranker, SparseEncoder
 from embed_plugin.encode.canary_check import Loaded, check_here
+from embed_plugin.encode.kinds.marked_tokenizer import MarkedTokenizer
 from embed_plugin.encode.kinds.pair_tokenizer import PairTokenizer
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
@@ -21,6 +21,8 @@ from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.colbert_settings import read_settings
+from embed_plugin.export.checkpoint.kinds.late_interaction import read_token_output
 from embed_plugin.export.checkpoint.kinds.lexical_weights import read_lexical_weights
 from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
 from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
@@ -28,10 +30,9 @@ from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_promp
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
-from embed_plugin.export.checks.compare import Comparison, compare
-from embed_plugin.export.checks.compare_scores import ScoreComparison, compare_scores
+from embed_plugin.export.checks.by_kind import compare_models, gate_models
 from embed_plugin.export.checks.compare_sparse import compare_sparse, run_all
-from embed_plugin.export.checks.gate import gate_texts, pass_gate, pass_reranking_gate
+from embed_plugin.export.checks.gate import gate_texts
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.choose_output import choose_output
@@ -50,6 +51,7 @@ from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
 from embed_plugin.export.outputs.lexical import VectorAndWords
 from embed_plugin.export.outputs.sparse import SparseOutput
+from embed_plugin.export.outputs.tokens import TokensOutput
 from embed_plugin.export.settings import ExportSettings, refuse_settings_of_vectors
 from embed_plugin.export.staging import staged_folder
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, QUERY_WEIGHTS, TOKENIZER, write_manifest
@@ -65,10 +67,13 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.checkpoint.kinds.colbert_settings import ColbertSettings
+    from embed_plugin.export.checks.compare import Comparison
+    from embed_plugin.export.checks.compare_scores import ScoreComparison
     from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
-    from embed_plugin.types import Kind, TokenIds
+    from embed_plugin.types import Kind, Role, TokenIds
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -145,10 +150,12 @@ class _Export:
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
             found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
             raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
-        self.output = self.read_output()
-        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
+        self.colbert = self.colbert_settings()
+        wanted = settings.max_tokens or (self.colbert.document_length if self.colbert else None)
+        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, wanted)
         self.prefixes = self.choose_prefixes()
         self.tokenizer = self.read_tokenizer()
+        self.output = self.read_output()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
         if self.settings.precision != "fp32":
@@ -191,17 +198,22 @@ class _Export:
             self.checkpoint, task if query is None else query, task if document is None else document
         )
 
+    def colbert_settings(self) -> ColbertSettings | None:
+        """The settings of a late-interaction checkpoint; None: it is of another kind."""
+        return read_settings(self.checkpoint) if self.kind == "late-interaction" else None
+
     def read_output(self) -> Output:
         """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
+        if self.kind != "embedding":
+            self.require_settings_of_kind()
         if self.kind == "reranker":
             refuse_settings_of_vectors(self.settings)
-            self.require_native("a reranker")
             return read_score_output(self.checkpoint)
-        if self.kind != "embedding" and self.settings.dimension is not None:
-            called = KINDS[self.kind].called
-            raise InvalidInputError(f"a dimension was asked for, and {self.checkpoint.name} is {called}")
         if self.kind == "sparse":
             return read_sparse_output(self.checkpoint)
+        if self.colbert:
+            self.check_query_length(self.colbert)
+            return read_token_output(self.checkpoint, self.colbert, self.tokenizer)
         vector, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
         if dimension is not None:
             layer_norm = require_matryoshka(self.checkpoint, dimension).layer_norm
@@ -209,10 +221,21 @@ class _Export:
         lexical = read_lexical_weights(self.checkpoint)
         return vector if lexical is None else VectorAndWords(vector, lexical)
 
-    def require_native(self, what: str) -> None:
-        """Refuse a graph that another exporter makes, which ends in token vectors of texts alone."""
+    def require_settings_of_kind(self) -> None:
+        """Refuse, for what is no embedding model, exporters that do not write it and settings of vectors."""
+        called = KINDS[self.kind].called
         if self.exporter.name != "native":
-            raise ExportError(f"{what} is written natively alone, not by {self.exporter.name}: leave --exporter out")
+            found = f"{called} is written natively alone, not by {self.exporter.name}"
+            raise ExportError(f"{found}: leave --exporter out")
+        if self.settings.dimension is not None:
+            raise InvalidInputError(f"a dimension was asked for, and {self.checkpoint.name} is {called}: leave it out")
+
+    def check_query_length(self, colbert: ColbertSettings) -> None:
+        """Refuse queries that are too long for the model."""
+        positions = self.exporter.positions
+        if positions is not None and colbert.query_length > positions:
+            found = f"{colbert.path} says that queries have {colbert.query_length} tokens"
+            raise ExportError(f"{found}, and the model takes {positions}: fetch the checkpoint again")
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -237,10 +260,17 @@ class _Export:
             tokenise = PairTokenizer(self.tokenizer, self.output.facts()).tokenise
             return {kind: _arrays(tokenise(pairs).ids) for kind, pairs in pairs_by_kind(texts).items()}
         for kind, each in texts.items():
-            prefix = self.prefixes.query if kind in QUERY_KINDS else filled(self.prefixes.document, {})
-            ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
-            found[kind] = _arrays(ids)
+            role: Role = "query" if kind in QUERY_KINDS else "document"
+            found[kind] = _arrays(self.tokenise(each, role))
         return found
+
+    def tokenise(self, texts: Sequence[str], role: Role) -> Sequence[TokenIds]:
+        """Token ids of texts of a role, as the class for users has them."""
+        prefix = self.prefixes.query if role == "query" else filled(self.prefixes.document, {})
+        if isinstance(self.output, TokensOutput):
+            marked = MarkedTokenizer(self.tokenizer, self.output.late, document_length=self.max_tokens)
+            return marked.tokenise(texts, role=role, prefix=prefix, first_index=0).ids
+        return self.tokenizer.tokenise(texts, prefix=prefix, first_index=0).ids
 
     def build(self) -> int:
         """Make the folder of the fp32 model and return the length of its vectors."""
@@ -265,8 +295,7 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        compare_all = {"reranker": compare_scores, "sparse": compare_sparse}.get(self.kind, compare)
-        comparison = compare_all(self.exact, self.folder, held_out)
+        comparison = compare_models(self.kind, self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 
@@ -280,17 +309,13 @@ class _Export:
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
-        limit = self.settings.max_drop
 
         def show(done: int, total: int) -> None:
             self.on_progress("gate", done, total)
 
-        if self.kind == "reranker":
-            rerankers = Reranker.load(self.exact), Reranker.load(self.folder)
-            figures = pass_reranking_gate(gate, *rerankers, max_drop_percent=limit, on_progress=show)
-        else:
-            encoders = Encoder.load(self.exact), Encoder.load(self.folder)
-            figures = pass_gate(gate, *encoders, max_drop_percent=limit, on_progress=show)
+        figures = gate_models(
+            self.kind, gate, (self.exact, self.folder), max_drop_percent=self.settings.max_drop, on_progress=show
+        )
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def check(self, dimension: int) -> CheckedOn:

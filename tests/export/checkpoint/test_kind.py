@@ -37,7 +37,6 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
     [
         ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse autoencoder"),
         ([f"{SPARSE}.SparseStaticEmbedding"], "a table of weights"),
-        ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], "a ColBERT model"),
         ([f"{MODELS}.WordEmbeddings", f"{MODELS}.Pooling"], "a model of word vectors"),
         ([f"{MODELS}.CLIPModel"], "a CLIP model"),
         ([f"{MODELS}.Router"], "two encoders in one"),
@@ -55,7 +54,6 @@ def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], ki
     [
         ("BertForMaskedLM", "a masked language model"),
         ("Qwen3ForCausalLM", "a language model"),
-        ("HF_ColBERT", "a ColBERT model"),
         ("BertForTokenClassification", "a model for another task"),
         ("T5ForConditionalGeneration", "a model for another task"),
     ],
@@ -66,11 +64,13 @@ def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: 
         export(str(checkpoint), tmp_path / "model")
 
 
-@pytest.mark.parametrize(("model_type", "kind"), [("ColBERT", "a ColBERT")])
+@pytest.mark.parametrize(
+    ("model_type", "kind"),
+    [("CrossEncoder", "reranker"), ("SparseEncoder", "sparse"), ("ColBERT", "late-interaction")],
+)
 def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: str, kind: str) -> None:
     folder = write(tmp_path, BASE, config={}, config_sentence_transformers={"model_type": model_type})
-    with pytest.raises(ExportError, match=rf"{ST} \(its model_type is '{model_type}'\) is that of {kind}"):
-        kind_of(read_description(folder))
+    assert kind_of(read_description(folder)) == kind
 
 
 @pytest.mark.parametrize(("task", "kind"), [("any-to-any", "a generating")])
@@ -79,6 +79,18 @@ def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> 
         ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
     ):
         kind_of(read_description(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task})))
+
+
+@pytest.mark.parametrize(
+    ("modules", "files"),
+    [
+        ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], {}),
+        ([BASE], {"config": {}, "config_sentence_transformers": {"model_type": "ColBERT"}}),
+        ([], {"config": {"architectures": ["HF_ColBERT"]}}),
+    ],
+)
+def test_colbert_is_late_interaction(tmp_path: Path, modules: list[str], files: dict[str, object]) -> None:
+    assert kind_of(read_description(write(tmp_path, *modules, **files))) == "late-interaction"
 
 
 @pytest.mark.parametrize("architecture", ["MPNetForMaskedLM", "BertForSequenceClassification", "HF_ColBERT"])

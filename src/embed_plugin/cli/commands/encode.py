@@ -44,10 +44,10 @@ def encode(
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
-    A .npy file of int8 has two fields, values and scale; of binary, bytes of eight numbers each. A sparse encoder gives an
-    object with the indices of words and their values for each line. A late-interaction model gives a vector for each token:
-    a list of them a line, or the arrays "vectors" (tokens of all texts, dimension) and "lengths" (tokens of each text) of
-    a .npz file.
+    A .npy file of int8 has two fields, values and scale; of binary, bytes of eight numbers each. A sparse encoder gives
+    an object with the indices of words and their values for each line. A late-interaction model gives a vector for each
+    token: a list of them a line, or the arrays "vectors" (tokens of all texts, dimension) and "lengths" (tokens of each
+    text) of a .npz file.
 
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
@@ -76,7 +76,9 @@ def _refuse_options(encoder: AnyEncoder, out: Path | None, numbers: Numbers) -> 
     if numbers != "float32":
         raise typer.BadParameter(f"--numbers {numbers} is for embedding models, and {encoder.folder} is none")
     if out is not None and isinstance(encoder, embed_plugin.SparseEncoder):
-        raise typer.BadParameter(f"{encoder.folder} is a sparse encoder, and a file has rows of one length: leave --out out")
+        raise typer.BadParameter(
+            f"{encoder.folder} is a sparse encoder, and a file has rows of one length: leave --out out"
+        )
     if out is not None and out.suffix != ".npz":
         raise typer.BadParameter(f"--out: token vectors of texts differ in number, so {out} must be a .npz file")
 

@@ -69,9 +69,9 @@ def evaluate(
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
 
-    Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured. Sparse encoders are searched
-    by the dot product, and late-interaction models by max-sim of every document with every query, which takes a while; both
-    need a dataset of queries and documents.
+    Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured. Sparse encoders are
+    searched by the dot product, and late-interaction models by max-sim of every document with every query, which takes
+    a while; both need a dataset of queries and documents.
 
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
@@ -167,9 +167,7 @@ def _measure_retrieval(
     return Outcome([result.means for result in results], differences, agreements, sizes, dataset.split)
 
 
-def _evaluate(
-    encoder: AnyEncoder, dataset: RetrievalDataset, on_progress: Callable[[int], None]
-) -> RetrievalResult:
+def _evaluate(encoder: AnyEncoder, dataset: RetrievalDataset, on_progress: Callable[[int], None]) -> RetrievalResult:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     if isinstance(encoder, embed_plugin.SparseEncoder):

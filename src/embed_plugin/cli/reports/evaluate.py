@@ -45,9 +45,7 @@ class Outcome:
     first_stage: Mapping[str, Any] = field(default_factory=dict)
 
 
-def outcome_as_json(
-    outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[Reranker]
-) -> dict[str, object]:
+def outcome_as_json(outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[Reranker]) -> dict[str, object]:
     """Return the outcome for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}

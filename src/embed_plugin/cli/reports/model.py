@@ -11,6 +11,7 @@ from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.model.canaries import Platform
 from embed_plugin.model.folder import EMBEDDING, KERNEL_GRAPH
+from embed_plugin.model.late_interaction import LateInteractionFacts
 from embed_plugin.model.pair_prompt import read_prompt
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _facts_of_kind(spec: ModelSpec) -> dict[str, object]:
     return {
         "pooling": spec.pooling,
         **_sparse_facts(spec),
+        **_late_interaction_of(spec),
         "dimension": spec.dimension,
         "query prefix": repr(spec.query_prefix),
         "document prefix": repr(spec.document_prefix),
@@ -92,6 +94,21 @@ def _adapter_of(spec: ModelSpec) -> dict[str, object]:
     """Return the adapter that was merged into the weights, if one was."""
     adapter = spec.provenance.get("adapter")
     return {"adapter": "{name}, {kind} of rank {rank}".format(**adapter)} if isinstance(adapter, dict) else {}
+
+
+def _late_interaction_of(spec: ModelSpec) -> dict[str, object]:
+    """Return what a late-interaction model does to texts; nothing of another kind."""
+    if "late-interaction" not in spec.kinds:
+        return {}
+    late = LateInteractionFacts.read(spec.facts)
+    seen = "seen by all tokens" if late.sees_expansion else "seen by no token"
+    filled = "none" if late.expansion is None else f"filled up with token {late.expansion}, {seen}"
+    return {
+        "markers": f"token {late.query_marker} of queries, token {late.document_marker} of documents",
+        "query tokens": late.query_length,
+        "query expansion": filled,
+        "skip list": f"{len(late.skipped)} tokens of documents have no vector",
+    }
 
 
 def _figures_of_kind(each: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ MODULES = "modules.json"
 ROUTER_CONFIG = "router_config.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+COLBERT_METADATA = "artifact.metadata"
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
@@ -47,6 +48,7 @@ NEEDED_FILES: tuple[str, ...] = (
     MODULES,
     ROUTER_CONFIG,
     SENTENCE_TRANSFORMERS,
+    COLBERT_METADATA,
     f"*/{ADAPTER}",
     f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",

@@ -41,11 +41,6 @@ UNPOOLED = Other(
 LANGUAGE_MODEL = Other("a language model: nothing says how it pools")
 FOR_ANOTHER_TASK = Other("a model for another task")
 
-NOT_YET: dict[Kind, str] = {
-    "late-interaction": "a ColBERT model: it gives a vector for every token and none for a text",
-}
-"""Kinds that no exporter makes yet."""
-
 _OF_MODULE: dict[str, Kind | Other] = {
     "BoW": WORDS,
     "CLIPModel": Other("a CLIP model of images and texts"),
@@ -80,9 +75,12 @@ _KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
 """A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
 export makes too; by the class of the model in ``auto_map``."""
 
+PYLATE_DENSE = "pylate.models.Dense"
+"""PyLate's linear layer on each token."""
+
 REMEDY = (
-    "Text embedders, rerankers and sparse encoders are exported: give one whose "
-    f"{MODULES} lists a Pooling or a SpladePooling module, or a reranker"
+    "Text embedders, rerankers, sparse encoders and ColBERT models are exported: give one whose "
+    f"{MODULES} lists a Pooling or a SpladePooling module, a reranker, or PyLate's modules"
 )
 
 
@@ -118,9 +116,8 @@ def kind_of(checkpoint: CheckpointDescription, asked: Kind | None = None) -> Kin
     found = _found(checkpoint)
     if found and found.kind is UNPOOLED and asked == SPARSE:
         found = found._replace(kind=SPARSE)
-    if found and (isinstance(found.kind, Other) or found.kind in NOT_YET):
-        what = found.kind.what if isinstance(found.kind, Other) else NOT_YET[found.kind]
-        raise ExportError(f"{found.path} ({found.statement}) is that of {what}. {REMEDY}")
+    if found and isinstance(found.kind, Other):
+        raise ExportError(f"{found.path} ({found.statement}) is that of {found.kind.what}. {REMEDY}")
     kind: Kind = found.kind if found and not isinstance(found.kind, Other) else "embedding"
     if asked is not None and asked != kind:
         stated = f"{found.path} ({found.statement})" if found else f"{checkpoint.folder} (by its files)"
@@ -166,7 +163,7 @@ def _refuse_own_code(checkpoint: CheckpointDescription) -> None:
     path, modules = checkpoint.folder / MODULES, [module.type for module in checkpoint.modules]
     auto_map = checkpoint.config.object_if_there().get("auto_map") or {}
     known = _KNOWN_CODE.get(str(auto_map.get("AutoModel")), "sentence_transformers.")
-    own = [module for module in modules if not module.startswith(("sentence_transformers.", known))]
+    own = [module for module in modules if not module.startswith(("sentence_transformers.", PYLATE_DENSE, known))]
     if own:
         found = f"{path} lists {', '.join(own)}, which is code that comes with the checkpoint"
         raise ExportError(f"{found}: that is never run, so neither exporter can make this model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from embed_plugin.evaluate import (
     agreement,
@@ -18,10 +18,20 @@ from embed_plugin.export.int8.texts import GATE_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from embed_plugin.evaluate import RetrievalDataset, RetrievalResult
     from embed_plugin.protocols import TextReranker
+
+Model_contra = TypeVar("Model_contra", contravariant=True)
+
+
+class Evaluate(Protocol[Model_contra]):
+    """Evaluates a model on a dataset."""
+
+    def __call__(
+        self, encoder: Model_contra, dataset: RetrievalDataset, /, *, on_progress: Callable[[int], None] | None = None
+    ) -> RetrievalResult:
+        """Encode, search exactly, and score; ``on_progress`` is called with the number of documents encoded so far."""
 
 
 MOST_GATE_TEXTS = 300
@@ -53,10 +63,10 @@ def _sample(count: int) -> list[int]:
 
 def pass_gate(
     dataset: RetrievalDataset,
-    fp32: Path,
-    quantised: Path,
+    fp32: Model_contra,
+    quantised: Model_contra,
     *,
-    kind: Kind,
+    evaluate: Evaluate[Model_contra],
     max_drop_percent: float,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, object]:
@@ -64,9 +74,9 @@ def pass_gate(
 
     Args:
         dataset: Judged queries and a corpus.
-        fp32: Folder of the model before quantising.
-        quantised: Folder of the model after it.
-        kind: Kind of both.
+        fp32: The model before quantising.
+        quantised: The model after it.
+        evaluate: Evaluates a model of this kind on a dataset.
         max_drop_percent: Largest allowed loss of nDCG@10, in per cent of the fp32 model's.
         on_progress: Called as ``(done, total)``.
 
@@ -79,8 +89,8 @@ def pass_gate(
     """
     documents = dataset.count_documents()
     total = 2 * documents
-    before = evaluate_retrieval(fp32, dataset, on_progress=lambda done: on_progress(done, total))
-    after = evaluate_retrieval(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
+    before = evaluate(fp32, dataset, on_progress=lambda done: on_progress(done, total))
+    after = evaluate(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
     return gate_figures(dataset, before, after, max_drop_percent=max_drop_percent)
 
 
@@ -131,12 +141,3 @@ def gate_figures(
         "metrics": metrics,
         **{each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in agreement(before, after)},
     }
-
-
-def _evaluate(
-    folder: Path, kind: Kind, dataset: RetrievalDataset, on_progress: Callable[[int], None]
-) -> RetrievalResult:
-    """Evaluate the model of a folder."""
-    if kind == "sparse":
-        return evaluate_sparse_retrieval(SparseEncoder.load(folder), dataset, on_progress=on_progress)
-    return evaluate_retrieval(Encoder.load(folder), dataset, on_progress=on_progress)

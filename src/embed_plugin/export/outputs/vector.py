@@ -100,7 +100,7 @@ class VectorOutput:
             size = replace(self, kept=None).dimension(hidden_size)
             ones = graph.weight("spread.weight", np.ones(size))
             vector = graph.node("LayerNormalization", "spread", vector, ones, axis=-1, epsilon=LAYER_NORM_EPSILON)
-        _normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept))
+        normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept), OUTPUT)
         return graph.model(OUTPUT, [dimension])
 
     def dimension(self, hidden_size: int) -> int:
@@ -167,9 +167,9 @@ def _cut(graph: GraphBuilder, vector: str, kept: int) -> str:
     return graph.node("Slice", "kept", vector, *ends)
 
 
-def _normalise(graph: GraphBuilder, vector: str) -> None:
-    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row."""
+def normalise(graph: GraphBuilder, vector: str, output: str) -> None:
+    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row, as the value ``output``."""
     axis = graph.weight("normalise.axis", [-1], np.int64)
     squared = graph.node("ReduceSumSquare", "squared_length", vector, axis, keepdims=1)
     kept = graph.node("Add", "kept_positive", squared, graph.weight("epsilon", [NORMALISE_EPSILON]))
-    graph.node("Div", OUTPUT, vector, graph.node("Sqrt", "vector_length", kept))
+    graph.node("Div", output, vector, graph.node("Sqrt", "vector_length", kept))
