@@ -6,6 +6,7 @@ import pytest
 
 from conftest import minilm, tiny_model, tiny_reranker  # the repository's fixtures
 from langchain_embed_plugin import EmbedPluginEmbeddings
+from support.sparse_checkpoints import checkpoint_of, exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,3 +28,10 @@ def embeddings(folder: Path) -> EmbedPluginEmbeddings:
 @pytest.fixture(scope="session")
 def reranker_folder(tiny_reranker: Callable[..., Path]) -> Path:
     return tiny_reranker()
+
+
+@pytest.fixture(scope="session")
+def sparse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sparse encoder, of BERT's type."""
+    made = tmp_path_factory.mktemp("sparse")
+    return exported(checkpoint_of("splade-bert", made / "splade-bert"), made / "model")
