@@ -11,7 +11,9 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.schema import TextNode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import AsyncQdrantClient, QdrantClient
+from qdrant_client.models import Modifier, SparseVectorParams
 
+from embed_plugin import Bm25Encoder
 from llama_index.embeddings.embed_plugin import (
     EmbedPluginEmbedding,
     EmbedPluginSparse,
@@ -132,6 +134,23 @@ def test_words_alone_find_their_node_and_new_nodes(
     index.insert_nodes([TextNode(text="dogs and dogs", metadata={"line": 5})])
     found = retriever(store, embed_model, "sparse").retrieve("dog")
     assert [each.metadata["line"] for each in found] == [5, 1]
+    store.client.close()
+
+
+def test_bm25_fills_and_searches_llama_indexs_store(embed_model: EmbedPluginEmbedding) -> None:
+    sparse = EmbedPluginSparse(encoder=Bm25Encoder())
+    store = QdrantVectorStore(
+        "docs",
+        client=QdrantClient(":memory:"),
+        enable_hybrid=True,
+        sparse_doc_fn=sparse.sparse_doc_fn,
+        sparse_query_fn=sparse.sparse_query_fn,
+        sparse_config=SparseVectorParams(modifier=Modifier.IDF),
+    )
+    nodes = [TextNode(text=text) for text in ("cats and cats", "the cat and a dog", "the dog")]
+    VectorStoreIndex(nodes, storage_context=StorageContext.from_defaults(vector_store=store), embed_model=embed_model)
+    found = retriever(store, embed_model, "sparse").retrieve("cat")
+    assert [each.text for each in found] == ["cats and cats", "the cat and a dog"]
     store.client.close()
 
 

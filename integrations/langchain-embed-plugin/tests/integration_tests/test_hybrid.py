@@ -10,8 +10,9 @@ import pytest
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore, RetrievalMode
 from qdrant_client import QdrantClient
+from qdrant_client.models import Modifier
 
-from embed_plugin import SpaceMismatchError
+from embed_plugin import Bm25Encoder, SpaceMismatchError
 from langchain_embed_plugin import EmbedPluginEmbeddings, EmbedPluginSparseEmbeddings, check_collection
 from support.command_line import run
 
@@ -33,9 +34,9 @@ def ingested(target: Path, model: Path, texts: list[str], *options: str) -> Path
     return target
 
 
-def searched(target: Path, model: Path, question: str) -> list[tuple[str, float]]:
+def searched(target: Path, model: Path, question: str, limit: int = 10) -> list[tuple[str, float]]:
     """The texts and scores that the command finds."""
-    place = ("--model", model, "--to", target, "--collection", "docs", "--limit", "10")
+    place = ("--model", model, "--to", target, "--collection", "docs", "--limit", str(limit))
     found = run("search", question, *place, "--hybrid", "--json", "-")
     return [(hit["text"], hit["score"]) for hit in json.loads(found.stdout)]
 
@@ -83,6 +84,22 @@ def test_what_the_command_stored_is_found_as_it_finds_it(
     client.close()
 
 
+def test_the_first_few_of_more_are_the_commands(
+    embeddings: EmbedPluginEmbeddings, folder: Path, tmp_path: Path
+) -> None:
+    """What the README says of a small `k`."""
+    target = ingested(tmp_path / "qdrant", folder, TEXTS)
+    question = "reading water"
+    ours, client = searched(target, folder, question, limit=2), QdrantClient(path=str(target))
+    store = opened(client, embeddings)
+    theirs = store.similarity_search_with_score(question, k=100)[:2]
+    assert [(found.page_content, round(score, 5)) for found, score in theirs] == [
+        (text, round(score, 5)) for text, score in ours
+    ]
+    assert [score for _, score in store.similarity_search_with_score(question, k=2)] != [score for _, score in theirs]
+    client.close()
+
+
 def test_words_alone_find_their_document(embeddings: EmbedPluginEmbeddings, folder: Path, tmp_path: Path) -> None:
     client = QdrantClient(path=str(ingested(tmp_path / "qdrant", folder, TEXTS)))
     store = opened(client, embeddings)
@@ -100,6 +117,19 @@ def test_a_collection_without_sparse_vectors_is_named(embeddings: EmbedPluginEmb
     check_collection(store.client, "docs", embeddings)
     with pytest.raises(SpaceMismatchError, match="'docs' has dense vectors only"):
         EmbedPluginSparseEmbeddings.of_collection(store.client, "docs")
+    store.client.close()
+
+
+def test_bm25_fills_and_searches_langchains_store() -> None:
+    store = QdrantVectorStore.from_texts(
+        ["cats and cats", "the cat and a dog", "the dog"],
+        sparse_embedding=EmbedPluginSparseEmbeddings(encoder=Bm25Encoder()),
+        retrieval_mode=RetrievalMode.SPARSE,
+        sparse_vector_params={"modifier": Modifier.IDF},
+        location=":memory:",
+        collection_name="docs",
+    )
+    assert [found.page_content for found in store.similarity_search("cat")] == ["cats and cats", "the cat and a dog"]
     store.client.close()
 
 
