@@ -204,10 +204,11 @@ class _Export:
 
     def read_output(self) -> Output:
         """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
+        if self.kind == "reranker":
+            refuse_settings_of_vectors(self.settings)
         if self.kind != "embedding":
             self.require_settings_of_kind()
         if self.kind == "reranker":
-            refuse_settings_of_vectors(self.settings)
             return read_score_output(self.checkpoint)
         if self.kind == "sparse":
             return read_sparse_output(self.checkpoint)

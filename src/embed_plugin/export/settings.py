@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.export.checks.compare import DEFAULT_FLOOR
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embed_plugin.export.choose_exporter import ExporterName
-    from embed_plugin.types import Kind, Precision
+    from embed_plugin.types import Precision
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ExportSettings:
 
     precision: Precision = "int8"
     exporter: ExporterName = "auto"
-    kind: Kind | None = None
+    kind: Literal["sparse"] | None = None
     adapter: str | None = None
     calibration: Path | None = None
     query_prefix: str | None = None

@@ -44,7 +44,7 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
 )
 def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], kind: str) -> None:
     with pytest.raises(
-        ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Text embedders and rerankers"
+        ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Text embedders, rerankers"
     ):
         kind_of(read_description(write(tmp_path, *modules)))
 
