@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         TargetError,
         UnknownArchitectureError,
     )
+    from embed_plugin.ingest.stores.bm25_settings import Bm25Settings
+    from embed_plugin.ingest.stores.qdrant.bm25_encoder import Bm25Encoder
     from embed_plugin.max_sim import maxsim
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bm25Encoder",
+    "Bm25Settings",
     "ClusterError",
     "CombinedEncoder",
     "CombinedResult",
@@ -100,6 +104,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Bm25Encoder": "ingest.stores.qdrant.bm25_encoder",
+    "Bm25Settings": "ingest.stores.bm25_settings",
     "CombinedEncoder": "encode",
     "CombinedResult": "types",
     "Encoder": "encode",
