@@ -119,7 +119,12 @@ class BatchQueue:
             return QueuedTokens(self._small.tokens, self._large.tokens)
 
     def submit(
-        self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False, into: Results | None = None
+        self,
+        token_ids: Sequence[Sequence[int]],
+        *,
+        is_part: bool = False,
+        into: Results | None = None,
+        output: Result | None = None,
     ) -> Future[Results]:
         """Queue texts; the future gives one result a text, in their order. Cancelling it drops what has not begun.
 
@@ -129,9 +134,10 @@ class BatchQueue:
             token_ids: Token ids of each text.
             is_part: They are a part of a large call, and count as a large job however few they are.
             into: An array of the caller's, as the output allocates them, which is filled and is the future's result.
+            output: Turns the rows into what this caller gets; None: the queue's own.
         """
         is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
-        job = Job(token_ids, self._output, is_small=is_small, into=into)
+        job = Job(token_ids, output or self._output, is_small=is_small, into=into)
         if not job.token_ids:
             job.finish()
             return job.future
@@ -276,7 +282,7 @@ class BatchQueue:
     def _hand_out(self, batch: Batch, rows: Rows, started: float) -> None:
         """Store the rows as their jobs' results, report the batch, and finish the jobs that are complete."""
         for (job, index), row in zip(batch, rows, strict=True):
-            self._output.put(row, job.token_ids[index], job.results, index)
+            job.output.put(row, job.token_ids[index], job.results, index)
         with self._lock:
             report = _report(batch, started)
             for job, _ in batch:

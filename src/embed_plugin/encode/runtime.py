@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from embed_plugin.encode.opened_folder import OpenedFolder
+    from embed_plugin.encode.outputs import Result
     from embed_plugin.encode.queue import BatchReport, QueuedTokens
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
@@ -167,6 +168,10 @@ class Runtime:
             into: An array of the caller's, as ``output`` allocates them, which is filled and is the future's result.
         """
         return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into)
+
+    def submit_for(self, output: Result, tokenised: TokenisedTexts) -> Future[Results]:
+        """:meth:`submit` for a caller who makes other results of the graph's rows than this runtime's output does."""
+        return self._counted(tokenised).submit(tokenised.ids, output=output)
 
     def encode_one(self, tokenised: TokenisedTexts) -> Results:
         """Encode one tokenised text, to an array of one result, on the calling thread where the queue allows it."""
