@@ -12,54 +12,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 import _path  # noqa: F401 - puts benchmarks/ on the path
 from embed_plugin import Encoder
 from embed_plugin.evaluate.datasets import read_retrieval_dataset
-from embed_plugin.evaluate.metrics import ndcg, recall
 from embed_plugin.export import export
 from embed_plugin.ingest import Chunk, CollectionSettings, open_sink
-from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from lib.words_alone import FOUND, Words, report
 from lib.workloads import SCIFACT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from embed_plugin.evaluate.datasets import Document, RetrievalDataset
-
-FOUND = 100
-
-
-class Words:
-    """Documents ranked by their words alone."""
-
-    def __init__(self, documents: Sequence[Document]) -> None:
-        self._ids = [document.id for document in documents]
-        rows = [Bm25().document(document.text) for document in documents]
-        indices = np.concatenate([row.indices for row in rows])
-        self._columns, places = np.unique(indices, return_inverse=True)
-        starts = np.concatenate([[0], np.cumsum([len(row.indices) for row in rows])])
-        values = np.concatenate([row.values for row in rows])
-        self._weights = csr_array((values, places, starts), shape=(len(rows), len(self._columns)))
-        containing = np.bincount(places, minlength=len(self._columns))
-        self._idf = np.log((len(rows) - containing + 0.5) / (containing + 0.5) + 1)
-
-    def find(self, text: str) -> list[str]:
-        """Ids of the best documents, best first."""
-        query = np.where(np.isin(self._columns, Bm25().query(text).indices), self._idf, 0)
-        return [self._ids[row] for row in np.argsort(-(self._weights @ query), kind="stable")[:FOUND]]
-
-
-def report(name: str, dataset: RetrievalDataset, find: Callable[[str], list[str]]) -> None:
-    """Print the means over the queries that have a judgement."""
-    rankings: Mapping[str, list[str]] = {query: find(query) for query in dataset.qrels}
-    of_ten = np.mean([ndcg(rankings[query], judged) for query, judged in dataset.qrels.items()])
-    of_all = np.mean([recall(rankings[query], judged) for query, judged in dataset.qrels.items()])
-    print(f"{name:8} nDCG@10 {100 * of_ten:6.2f}   recall@100 {100 * of_all:6.2f}")
 
 
 def compare(encoder: Encoder, folder: str) -> None:

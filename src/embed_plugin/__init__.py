@@ -12,7 +12,7 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings, Reranker
+    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder, Reranker, SparseEncoder
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
         TargetError,
         UnknownArchitectureError,
     )
+    from embed_plugin.max_sim import maxsim
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
-    from embed_plugin.protocols import TextEncoder, TextReranker
-    from embed_plugin.types import Pooling, Precision, Role, Scores, Vectors
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker, TextSparseEncoder
+    from embed_plugin.types import Pooling, Precision, Role, Scores, SparseVector, Vectors
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ __all__ = [
     "ExportError",
     "InvalidInputError",
     "InvalidTextError",
+    "LateInteractionEncoder",
     "MissingExtraError",
     "ModelFolderError",
     "ModelSpec",
@@ -72,30 +74,41 @@ __all__ = [
     "ServiceError",
     "SourceError",
     "SpaceMismatchError",
+    "SparseEncoder",
+    "SparseVector",
     "StateError",
     "TargetError",
     "TextEncoder",
+    "TextLateInteractionEncoder",
     "TextReranker",
+    "TextSparseEncoder",
     "UnknownArchitectureError",
     "Vectors",
     "__version__",
     "check_collection",
+    "maxsim",
     "read_model_folder",
 ]
 
 _MODULES = {
     "Encoder": "encode",
     "EncoderSettings": "encode",
+    "LateInteractionEncoder": "encode",
     "ModelSpec": "model.spec",
     "Pooling": "types",
     "Precision": "types",
     "Reranker": "encode",
     "Role": "types",
     "Scores": "types",
+    "SparseEncoder": "encode",
+    "SparseVector": "types",
     "TextEncoder": "protocols",
+    "TextLateInteractionEncoder": "protocols",
     "TextReranker": "protocols",
+    "TextSparseEncoder": "protocols",
     "Vectors": "types",
     "check_collection": "collection_check",
+    "maxsim": "max_sim",
     "read_model_folder": "model.folder",
 }
 """The module of each name; names that are missing here are errors."""

@@ -31,6 +31,8 @@ class CollectionIdentity:
         sources: The root of each source by the source's name; empty for one without a root, such as stdin.
         layout: How payloads are laid out.
         sparse: The sparse vector beside the dense one.
+        sparse_settings: How it is made, beyond its name. Collections of ``bm25`` that were made before it had settings
+            state none.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
         vector: The name of the dense vector; only a migrated collection has one.
         superseded: Names of the dense vectors that migrations replaced and did not remove.
@@ -44,6 +46,7 @@ class CollectionIdentity:
     sources: Mapping[str, str] = field(default_factory=dict)
     layout: str = "plain"
     sparse: str | None = None
+    sparse_settings: Mapping[str, Any] = field(default_factory=dict)
     bulk_load: int | None = None
     vector: str = ""
     superseded: Sequence[str] = ()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.types import Fields, Role, Scores, TokenisedTexts, Vectors
+    from embed_plugin.types import Fields, Role, Rows, Scores, SparseVector, TokenisedTexts, Vectors
 
 
 @runtime_checkable
@@ -55,6 +55,53 @@ class TextEncoder(Protocol):
 
     def count_tokens(self, texts: Sequence[str], *, role: Role = "document") -> npt.NDArray[np.int64]:
         """Tokens of each text, special tokens and prefix included, not cut at the limit."""
+
+
+@runtime_checkable
+class TextLateInteractionEncoder(Protocol):
+    """Anything that turns texts into one unit vector for each token, compared by max-sim.
+
+    :class:`embed_plugin.LateInteractionEncoder` is one, and so is
+    :class:`embed_plugin.testing.FakeLateInteractionEncoder`.
+    """
+
+    @property
+    def dimension(self) -> int:
+        """Length of a token's vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vectors: equal fingerprints mean comparable ones."""
+
+    def encode_documents(self, texts: Sequence[str], *, pool_factor: int = 1) -> list[Rows]:
+        """Encode documents to ``(tokens, dimension)`` each; ``pool_factor`` tokens are pooled to about one vector."""
+
+    def encode_queries(self, texts: Sequence[str]) -> list[Rows]:
+        """Encode queries to ``(tokens, dimension)`` each."""
+
+    def stream_documents(self, texts: Iterable[str], *, pool_factor: int = 1) -> Iterator[Rows]:
+        """Yield the token vectors of each document, in input order, in bounded memory."""
+
+
+@runtime_checkable
+class TextSparseEncoder(Protocol):
+    """Anything that turns texts into weights of words, of one identified vocabulary.
+
+    :class:`embed_plugin.SparseEncoder` is one, :class:`embed_plugin.testing.FakeSparseEncoder` another.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the vectors: equal fingerprints mean comparable vectors."""
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode documents, one vector a text, in input order."""
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode queries, one vector a text, in input order."""
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[SparseVector]:
+        """Yield one vector per document, in input order, in bounded memory."""
 
 
 @runtime_checkable

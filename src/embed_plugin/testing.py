@@ -1,4 +1,4 @@
-"""Test doubles for everything that takes an encoder or a reranker; no model, no engine."""
+"""Test doubles for everything that takes an encoder or a reranker, one for each kind of model; no engine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.scoring import best_first, checked_query, list_of_pairs, pairs_of, require_top_k
 from embed_plugin.texts import iterable_of_texts, list_of_texts, refuse_bad_texts
+from embed_plugin.types import SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Role, Scores, Vectors
+    from embed_plugin.types import Role, Rows, Scores, Vectors
 
 
 class FakeEncoder:
@@ -55,12 +57,7 @@ class FakeEncoder:
         return np.array([len(text.split()) + 2 for text in list_of_texts(texts)], dtype=np.int64)
 
     def _vectors(self, texts: list[str]) -> Vectors:
-        rows = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-            row[:] = np.random.default_rng(seed).standard_normal(self.dimension)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows
+        return _drawn(texts, self.dimension)
 
 
 class FakeReranker:
@@ -97,3 +94,91 @@ class FakeReranker:
 def _share_of_words(query: str, text: str) -> float:
     words = set(query.lower().split())
     return len(words.intersection(text.lower().split())) / len(words)
+
+
+class FakeSparseEncoder:
+    """A :class:`~embed_plugin.protocols.TextSparseEncoder` whose words are those of the text.
+
+    A word's index is drawn from a hash of it, its weight is the root of how often it occurs: texts that share words
+    have a dot product above 0. Invalid texts raise the same errors as in an encoder. ``encoded`` lists every encoded
+    document.
+    """
+
+    def __init__(self, dimension: int = 30_000, *, fingerprint: str = "fake-sparse") -> None:
+        self.dimension = dimension
+        self.fingerprint = fingerprint
+        self.encoded: list[str] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode documents."""
+        taken = list_of_texts(texts)
+        refuse_bad_texts(taken, 0)
+        self.encoded.extend(taken)
+        return [self._vector(text) for text in taken]
+
+    def encode_queries(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode queries; a vector equals the same text's as a document."""
+        taken = list_of_texts(texts)
+        refuse_bad_texts(taken, 0)
+        return [self._vector(text) for text in taken]
+
+    def stream_documents(self, texts: Iterable[str]) -> Iterator[SparseVector]:
+        """Yield one vector per document."""
+        for index, text in enumerate(iterable_of_texts(texts)):
+            refuse_bad_texts([text], index)
+            yield self.encode_documents([text])[0]
+
+    def _vector(self, text: str) -> SparseVector:
+        hashes = [hashlib.sha256(word.encode()).digest()[:8] for word in text.lower().split()]
+        indices, counts = np.unique(
+            [int.from_bytes(each, "big") % self.dimension for each in hashes], return_counts=True
+        )
+        return SparseVector(indices.astype(np.int32), np.sqrt(counts).astype(np.float32))
+
+
+class FakeLateInteractionEncoder:
+    """A :class:`~embed_plugin.protocols.TextLateInteractionEncoder` with a vector for each word, drawn from its hash.
+
+    Equal words have equal vectors, so max-sim counts the words of a query that a document has, nearly. A text without
+    words has one vector. Pooling takes the mean of so many neighbouring words. ``encoded`` lists every document.
+    """
+
+    def __init__(self, dimension: int = 32, *, fingerprint: str = "fake-late") -> None:
+        self.dimension = dimension
+        self.fingerprint = fingerprint
+        self.encoded: list[str] = []
+
+    def encode_documents(self, texts: Sequence[str], *, pool_factor: int = 1) -> list[Rows]:
+        """Encode documents to ``(words, dimension)`` each."""
+        taken = list_of_texts(texts)
+        if type(pool_factor) is not int or pool_factor < 1:
+            raise InvalidInputError(f"pool_factor is {pool_factor!r}; expected a whole number of at least 1")
+        self.encoded.extend(taken)
+        return [self._pooled(words, pool_factor) for words in self._words(taken)]
+
+    def encode_queries(self, texts: Sequence[str]) -> list[Rows]:
+        """Encode queries to ``(words, dimension)`` each; they equal the same texts' as documents."""
+        return self._words(list_of_texts(texts))
+
+    def stream_documents(self, texts: Iterable[str], *, pool_factor: int = 1) -> Iterator[Rows]:
+        """Yield the vectors of each document."""
+        for index, text in enumerate(iterable_of_texts(texts)):
+            refuse_bad_texts([text], index)
+            yield self.encode_documents([text], pool_factor=pool_factor)[0]
+
+    def _words(self, texts: list[str]) -> list[Rows]:
+        return [_drawn(text.split() or [""], self.dimension) for text in texts]
+
+    def _pooled(self, words: Rows, factor: int) -> Rows:
+        means = np.array([words[at : at + factor].mean(axis=0) for at in range(0, len(words), factor)])
+        return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), np.float32)
+
+
+def _drawn(texts: Sequence[str], dimension: int) -> Vectors:
+    """Draw a unit vector for each text from its hash."""
+    rows = np.empty((len(texts), dimension), dtype=np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        row[:] = np.random.default_rng(seed).standard_normal(dimension)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows

@@ -32,8 +32,9 @@ a token."""
 Role: TypeAlias = Literal["document", "query"]
 """Role of a text, which decides its prefix."""
 
-Pooling: TypeAlias = Literal["cls", "mean", "max", "lasttoken", "none"]
-"""Method that turns token vectors into one of a text; ``none`` leaves one for each token."""
+Pooling: TypeAlias = Literal["cls", "mean", "max", "sum", "lasttoken", "none"]
+"""Method that turns what tokens have into what a text has: vectors, or weights of words; ``none`` leaves one for each
+token."""
 
 Fields: TypeAlias = "Sequence[Mapping[str, str]]"
 """For each document, values of the fields that the document prefix names."""
@@ -44,6 +45,38 @@ Precision: TypeAlias = Literal["fp32", "int8"]
 
 TokenIds: TypeAlias = "array[int]"
 """Token ids of a text, special tokens and prefix included: four bytes each, where a list of ints takes 36."""
+
+
+@dataclass(frozen=True, eq=False)
+class SparseVector:
+    """The weights of the words that a text has, or that belong to it: a vector over the vocabulary, without its zeros.
+
+    Attributes:
+        indices: int32 ``(n,)``, ascending: ids of tokens.
+        values: float32 ``(n,)``, all above 0.
+    """
+
+    indices: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare indices and values."""
+        if not isinstance(other, SparseVector):
+            return NotImplemented
+        return np.array_equal(self.indices, other.indices) and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        """Return equal numbers for equal vectors."""
+        return hash((self.indices.tobytes(), self.values.tobytes()))
+
+    def __len__(self) -> int:
+        """Return the number of words."""
+        return len(self.indices)
+
+    def dot(self, other: SparseVector) -> float:
+        """Return the score of a query's vector and a document's, summed in float64."""
+        _, here, there = np.intersect1d(self.indices, other.indices, assume_unique=True, return_indices=True)
+        return float(self.values[here].astype(np.float64) @ other.values[there].astype(np.float64))
 
 
 @dataclass(frozen=True)

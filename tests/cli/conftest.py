@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.sparse_checkpoints import checkpoint_of, exported
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -11,3 +13,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def tmp_path(path_in_memory: Path) -> Path:
     return path_in_memory
+
+
+@pytest.fixture(scope="session")
+def sparse_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a sparse encoder with a table for queries, in fp32."""
+    made = tmp_path_factory.mktemp("sparse")
+    return exported(checkpoint_of("splade-queries", made / "splade-queries"), made / "model")

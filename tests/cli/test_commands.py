@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder, OutputError
-from embed_plugin.cli.commands.encode import write_npy
 from embed_plugin.cli.reports.output import write_json
+from embed_plugin.cli.vector_files import write_npy
 from embed_plugin.cpu.classes import classes_of
 from embed_plugin.cpu.features import cpu_family, cpu_flags
 from embed_plugin.encode.session import OnnxSession

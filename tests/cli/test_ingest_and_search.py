@@ -204,6 +204,17 @@ def test_words_count_in_a_hybrid_search(notes: Path, place: tuple[str, ...]) -> 
     assert hits[0]["source_id"] == "dog.txt"
 
 
+def test_words_of_a_language_count_and_another_language_is_refused_by_name(notes: Path, place: tuple[str, ...]) -> None:
+    notes.joinpath("haus.txt").write_text("Die alten Häuser", encoding="utf-8")
+    german = ("--sparse", "bm25", "--sparse-language", "german", "--bm25-mean-words", "20")
+    assert run("ingest", notes, *place, *german).returncode == 0
+    hits = json.loads(run("search", "Haus", *place, "--hybrid", "--json", "-").stdout)
+    assert hits[0]["source_id"] == "haus.txt"
+    assert json.loads(run("ingest", notes, *place, *german, "--json", "-").stdout)["embedded"] == 0
+    refused = run("ingest", notes, *place, "--sparse", "bm25", "--sparse-language", "english")
+    assert (refused.returncode, "BM25 with the language german, expected english" in refused.stderr) == (1, True)
+
+
 def summary_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads(done.stdout)
     stored = sum(summary["sources"].get(status, 0) for status in ("new", "changed", "metadata_only", "unchanged"))

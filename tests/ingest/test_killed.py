@@ -17,10 +17,12 @@ import pytest
 
 from embed_plugin import Encoder
 from embed_plugin.ingest import StoredChunk, ingest, open_sink, verify
-from support.killable_run import PREFIX, SETTINGS, records
+from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
+from support.killable_run import PREFIX, SETTINGS, SPARSE_GERMAN, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 KILLS = 100
 VERSIONS = 10
@@ -32,9 +34,9 @@ machine of any speed."""
 class Runs:
     """Starts runs, one at a time, and kills them."""
 
-    def __init__(self, model: Path, target: str, log: Path) -> None:
+    def __init__(self, model: Path, target: str, log: Path, *, sparse: str = "") -> None:
         script = Path(__file__).parents[1] / "support" / "killable_run.py"
-        command = [sys.executable, str(script), str(model), target, str(log)]
+        command = [sys.executable, str(script), str(model), target, str(log), sparse]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
@@ -90,3 +92,34 @@ def test_a_run_killed_at_a_hundred_moments_loses_nothing_and_repeats_nothing(
     assert {bool(chunk.fields) for chunk in stored.values()} == {True, False}
     embedded = Counter(log.read_text().split())
     assert max(embedded.values()) <= KILLS + 1
+
+
+def words_stored(target: str) -> dict[str, Any]:
+    """The sparse vector of each point, in qdrant-client's local mode."""
+    with open_sink(target, "killed") as sink:
+        assert isinstance(sink._backend, ClientBackend)
+        points, _ = sink._backend.client.scroll("killed", limit=10_000, with_vectors=["bm25"], with_payload=False)
+        return {str(point.id): point.vector for point in points}
+
+
+def test_a_killed_run_with_sparse_vectors_of_a_language_ends_like_an_undisturbed_one(
+    model: Path, tmp_path: Path
+) -> None:
+    log, target, undisturbed = tmp_path / "log", str(tmp_path / "killed"), str(tmp_path / "calm")
+    moments, killed, kills = random.Random(7), 0, 8  # noqa: S311 - moments
+    longest = 0.3
+    with Runs(model, target, log, sparse="german") as runs:
+        while killed < kills:
+            status = runs.run(0, kill_after=moments.uniform(0, longest))
+            killed += status == signal.SIGKILL
+            longest *= LONGER if status else SHORTER
+        assert runs.run(0) == 0
+    with open_sink(undisturbed, "killed", settings=SPARSE_GERMAN) as sink:
+        ingest(records(0), Encoder.load(model, document_prefix=PREFIX), sink, settings=SETTINGS)
+    assert content(target, model) == content(undisturbed, model)
+    stored = words_stored(target)
+    assert stored == words_stored(undisturbed)
+    assert all(vector["bm25"].indices for vector in stored.values())
+    assert max(Counter(log.read_text().split()).values()) <= kills + 1
+    with open_sink(target, "killed", settings=SPARSE_GERMAN) as sink:
+        assert ingest(records(0), Encoder.load(model, document_prefix=PREFIX), sink, settings=SETTINGS).embedded == 0

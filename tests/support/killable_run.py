@@ -1,4 +1,6 @@
-"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG``; each line on stdin is a source's version.
+"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german]``.
+
+Each line on stdin is a version of the source. With ``german``, texts have sparse vectors of that language too.
 
 Each run is a process of its own, forked from this one so that it does not import everything anew. Its process id is
 written to stdout when it starts, and its exit status when it has ended. Every text that is embedded is logged first.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin import Encoder
 from embed_plugin.encode.runtime import Runtime
-from embed_plugin.ingest import IngestSettings, Record, ingest, open_sink
+from embed_plugin.ingest import CollectionSettings, IngestSettings, Record, ingest, open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 RECORDS = 250
 PREFIX = "{title|none} | "
+SPARSE_GERMAN = CollectionSettings(sparse="bm25", sparse_language="german", bm25_mean_words=16)
 SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
 
 
@@ -65,22 +68,23 @@ def _draw(*seed: int) -> random.Random:
     return random.Random(repr(seed))  # noqa: S311 - words and lengths
 
 
-def run(model: Path, target: str, log: Path, version: int) -> None:
-    """Ingest a version of the source."""
+def run(model: Path, target: str, log: Path, version: int, new: CollectionSettings) -> None:
+    """Ingest a version of the source, into a collection with these settings."""
     encoder = LoggingEncoder.load(model, document_prefix=PREFIX)
     assert isinstance(encoder.runtime, LoggingRuntime)
     encoder.runtime.log = log
-    with open_sink(target, "killed") as sink:
+    with open_sink(target, "killed", settings=new) as sink:
         ingest(records(version), encoder, sink, settings=SETTINGS)
 
 
 def main() -> None:
     """Fork a run for each line on stdin."""
     model, target, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    new = SPARSE_GERMAN if "german" in sys.argv[4:] else CollectionSettings()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            run(model, target, log, int(line))
+            run(model, target, log, int(line), new)
             os._exit(0)
         _say(child)
         _say(os.waitpid(child, 0)[1])

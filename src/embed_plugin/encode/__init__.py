@@ -5,7 +5,9 @@ serve and ingest.
 """
 
 from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
 from embed_plugin.encode.kinds.reranker import Reranker
+from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings", "Reranker"]
+__all__ = ["Encoder", "EncoderSettings", "LateInteractionEncoder", "Reranker", "SparseEncoder"]

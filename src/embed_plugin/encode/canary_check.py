@@ -104,12 +104,15 @@ def check_moved(spec: ModelSpec, loaded: Loaded, on_other_cpu: Literal["warn", "
 
 
 def _cosines(vectors: Vectors, stored: Vectors) -> npt.NDArray[np.float32]:
-    """Cosine of each text's vectors; of scores, which are single numbers, that of all texts' together."""
+    """Cosine of each text's vectors; of scores, which are single numbers, that of all texts' together.
+
+    Two vectors without any number above 0, which sparse ones may be, are equal.
+    """
     if vectors.shape[1] == 1:
         vectors, stored = vectors.T, stored.T
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(stored, axis=1)
     cosines = np.sum(vectors * stored, axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return np.asarray(cosines, np.float32)
+    return np.asarray(np.where(vectors.any(axis=1) | stored.any(axis=1), cosines, 1), np.float32)
 
 
 def _encode(texts: Iterable[str], loaded: Loaded, prefix: str) -> Vectors:

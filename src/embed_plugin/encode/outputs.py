@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 
 from embed_plugin.errors import EncodingError, ModelFolderError
+from embed_plugin.model.late_interaction import LateInteractionFacts
 from embed_plugin.model.matryoshka import CUT_FROM, LAYER_NORM
 from embed_plugin.model.scores import activated, read_activation
 from embed_plugin.numbers import cut
+from embed_plugin.types import SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 
     from embed_plugin.model.scores import ScoreActivation
     from embed_plugin.types import Kind, Results, Rows, Vectors
+
+
+CANARY_NUMBERS = 1024
+"""Most numbers that stand for a sparse row in the check of a folder."""
+
+MOST_ROW_NUMBERS = 1 << 22
+"""Numbers of a batch's sparse rows, 16 MB: of 30,522 words 137 texts, of 250,002 words 16. A batch of the usual 256
+tokens has 85 texts at most."""
 
 
 class Result(Protocol):
@@ -138,6 +148,141 @@ class ScoreResult:
         return row
 
 
+@dataclass(frozen=True)
+class SparseResult:
+    """The weights of words of a text, of which a graph's row has one for each word of the vocabulary.
+
+    Attributes:
+        size: Words of the vocabulary.
+        max_active: Most words that are kept, those of the largest weights; None: all.
+    """
+
+    size: int
+    max_active: int | None = None
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array of objects ``(texts,)`` for the vectors, which differ in size."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse rows of another vocabulary.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, size)``.
+        """
+        del tokens
+        require_shape(rows, (texts, self.size))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store the words of a row whose weight is above 0."""
+        del token_ids
+        words = np.flatnonzero(row > 0).astype(np.int32)
+        results[index] = largest(SparseVector(words, row[words]), self.max_active)
+
+    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+        """Return the row in :data:`CANARY_NUMBERS` sums of every so manieth weight: a whole one would be 1 MB."""
+        if len(row) <= CANARY_NUMBERS:
+            return row
+        return np.bincount(np.arange(len(row)) % CANARY_NUMBERS, weights=row).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LexicalResult:
+    """The weights of a text's own words, of which a graph's row has one for each token.
+
+    Attributes:
+        dropped: Ids of tokens that have no weight.
+    """
+
+    dropped: tuple[int, ...]
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array of objects ``(texts,)`` for the vectors, which differ in size."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse rows that have not one weight for each token.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, tokens)``.
+        """
+        require_shape(rows, (texts, tokens))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store the largest weight of each word."""
+        ids = np.asarray(token_ids, np.int32)
+        kept = (row > 0) & ~np.isin(ids, self.dropped)
+        words, places = np.unique(ids[kept], return_inverse=True)
+        values = np.zeros(len(words), np.float32)
+        np.maximum.at(values, places, row[kept])
+        results[index] = SparseVector(words, values)
+
+    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+        """Return three numbers: the sum of the weights, the largest, and the root of their squares' sum."""
+        return np.array([row.sum(), row.max(), np.linalg.norm(row)], np.float32)
+
+
+def largest(vector: SparseVector, count: int | None) -> SparseVector:
+    """Return a vector's words of the largest weights, of equal ones those of the lower ids.
+
+    Args:
+        vector: The vector.
+        count: Most words; None: all.
+    """
+    if count is None or len(vector) <= count:
+        return vector
+    kept = np.sort(np.argsort(-vector.values, kind="stable")[:count])
+    return SparseVector(vector.indices[kept], vector.values[kept])
+
+
+def most_texts_of(result: Result) -> int | None:
+    """Return the most texts of a batch for which its rows stay small; None: any number.
+
+    Args:
+        result: The results of the kind.
+    """
+    return max(1, MOST_ROW_NUMBERS // result.size) if isinstance(result, SparseResult) else None
+
+
+@dataclass(frozen=True)
+class TokenVectorsResult:
+    """One vector ``(tokens, dimension)`` per token, of those tokens that have one.
+
+    Attributes:
+        dimension: Length of a vector.
+        document_marker: The second token of documents, of which alone tokens are left out.
+        skipped: The tokens that are left out.
+    """
+
+    dimension: int
+    document_marker: int
+    skipped: tuple[int, ...]
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array ``(texts,)`` for an array of each text."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+        """Refuse what is not one vector per token.
+
+        Raises:
+            EncodingError: the graph's output for a batch is not ``(texts, tokens, dimension)``.
+        """
+        require_shape(rows, (texts, tokens, self.dimension))
+
+    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store the token vectors of the text at ``index``: a copy, for the row is a part of its batch."""
+        if self.skipped and len(token_ids) > 1 and token_ids[1] == self.document_marker:
+            results[index] = row[~np.isin(np.asarray(token_ids), self.skipped)]
+        else:
+            results[index] = row.copy()
+
+    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+        """Return the first token's vector, of which every text has one."""
+        first: npt.NDArray[np.float32] = row[0]
+        return first
+
+
 def require_shape(rows: Rows, expected: tuple[int, ...]) -> None:
     """Refuse the rows of a batch that have another shape.
 
@@ -162,6 +307,9 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
     """
     if kind == "embedding" and CUT_FROM in facts:
         return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
+    if kind == "late-interaction":
+        late = LateInteractionFacts.read(facts)
+        return TokenVectorsResult(dimension, late.document_marker, late.skipped)
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":
@@ -169,4 +317,8 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
             return ScoreResult(read_activation(facts.get("activation")))
         except ValueError as error:
             raise ModelFolderError(f"the manifest's {error}: export the model again") from error
+    if kind == "sparse":
+        if "dropped" in facts:
+            return LexicalResult(tuple(cast("list[int]", facts["dropped"])))
+        return SparseResult(dimension, cast("int | None", facts["max_active"]))
     raise NotImplementedError(kind)

@@ -85,7 +85,14 @@ class BatchQueue:
     """Runs submitted texts on ``workers`` threads, in batches of equal length and at most ``token_budget`` tokens."""
 
     def __init__(
-        self, run: Run, *, output: Result, workers: int, token_budget: int, wide: WideRuns | None = None
+        self,
+        run: Run,
+        *,
+        output: Result,
+        workers: int,
+        token_budget: int,
+        wide: WideRuns | None = None,
+        most_texts: int | None = None,
     ) -> None:
         """Make an empty queue.
 
@@ -95,11 +102,13 @@ class BatchQueue:
             workers: Most threads.
             token_budget: Most tokens of a batch; a longer text runs alone.
             wide: Runs a batch on several cores, where there are that many idle ones; None: never.
+            most_texts: Most texts of a batch; None: as many as the budget of tokens allows.
         """
         self._run = run
         self._output = output
         self._workers = workers
         self._token_budget = token_budget
+        self._texts_limit = most_texts or token_budget
         self._lock = threading.Lock()
         self._small, self._large = Backlog(), Backlog()
         self._dropped: deque[Job] = deque()
@@ -312,7 +321,8 @@ class BatchQueue:
         than they save.
         """
         share = (self._small.tokens + self._large.tokens) // (2 * self._workers if self._workers > 1 else 1)
-        return max(1, min(self._token_budget, max(LEAST_BATCH_TOKENS, share)) // length)
+        most = min(self._token_budget, max(LEAST_BATCH_TOKENS, share)) // length
+        return max(1, min(most, self._texts_limit))
 
 
 def _length(entry: tuple[Job, int]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.cpu.count import available_workers
-from embed_plugin.encode.outputs import result_of
+from embed_plugin.encode.outputs import most_texts_of, result_of
 from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.wide import WideRuns, most_threads
@@ -82,6 +82,7 @@ class Runtime:
             workers=self.workers,
             token_budget=self.settings.token_budget,
             wide=self._wide_runs(session, time.perf_counter() - started),
+            most_texts=most_texts_of(self.output),
         )
         queue.observer = self._observer
         return _Process(session, queue)

@@ -6,6 +6,7 @@ products are exact on this CPU.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import logging
 import os
@@ -216,6 +217,12 @@ class OnnxSession:
         if own.library is None or not (folder / KERNEL_GRAPH).is_file():
             return cls(folder / GRAPH, cpu, output=output, threads=threads)
         return cls(folder / KERNEL_GRAPH, cpu, own, output=output, threads=threads)
+
+    def giving(self, output: str) -> OnnxSession:
+        """Return the same session, whose runs compute another output."""
+        other = copy.copy(self)
+        other._outputs = [output]
+        return other
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
         """Run texts of equal token count, ``(n, length)``; returns the graph's output, one row per text.

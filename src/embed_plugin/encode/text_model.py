@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from embed_plugin.encode.canary_check import Loaded, check_moved
 from embed_plugin.encode.opened_folder import OpenedFolder
+from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.runtime import Runtime
 from embed_plugin.errors import InvalidTextError, StateError
-from embed_plugin.model.kinds import require_kind
+from embed_plugin.model.kinds import KINDS, require_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -71,8 +72,10 @@ class TextModel:
         self.spec = change(opened.spec) if change else opened.spec
         self.runtime = self.runtime_class(opened, self.spec, settings, self.kind)
         if settings.on_other_cpu != "ignore":
-            parts = Loaded(self.runtime.tokenizer, self.runtime.session, self.runtime.output)
-            check_moved(opened.spec, parts, settings.on_other_cpu)
+            first = opened.spec.kinds[0]  # canaries are of this kind, which may be another than is loaded
+            result = result_of(first, opened.spec.dimension, opened.spec.facts)
+            session = self.runtime.session.giving(KINDS[first].output)
+            check_moved(opened.spec, Loaded(self.runtime.tokenizer, session, result), settings.on_other_cpu)
 
     @property
     def max_tokens(self) -> int:
@@ -161,12 +164,11 @@ class TextModel:
         if window:
             yield window
 
-    def _checked(self, tokenised: TokenisedTexts, first_index: int) -> TokenisedTexts:
-        """Refuse texts that were cut, if the settings say so."""
+    def _checked(self, tokenised: TokenisedTexts, first_index: int, limit: int | None = None) -> TokenisedTexts:
+        """Refuse texts that were cut, if the settings say so; ``limit`` is theirs, if not the model's."""
         if tokenised.cut and self.settings.on_long == "error":
-            problem = (
-                f"has more than the {self.max_tokens} tokens this model takes; split it, or set on_long='truncate'"
-            )
+            limit = limit or self.max_tokens
+            problem = f"has more than the {limit} tokens this model takes; split it, or set on_long='truncate'"
             raise InvalidTextError(first_index + tokenised.cut[0], problem)
         return tokenised
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, processors
 
 from embed_plugin.errors import InvalidInputError, InvalidTextError, ModelFolderError
 from embed_plugin.texts import refuse_bad_texts
@@ -73,11 +74,23 @@ class PairTemplate:
 class TextTokenizer:
     """A model's tokenizer, without the truncation and padding that ``tokenizer.json`` may contain."""
 
-    def __init__(self, path: Path, *, max_tokens: int) -> None:
+    def __init__(self, path: Path, *, max_tokens: int, special_tokens: bool = True) -> None:
+        """Read a tokenizer.
+
+        Args:
+            path: The file.
+            max_tokens: Token limit of one text.
+            special_tokens: Put the model's special tokens around each text.
+
+        Raises:
+            ModelFolderError: the file cannot be read, or a text has no more tokens than its special ones.
+        """
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
+            if not special_tokens:
+                self._tokenizer.post_processor = processors.Sequence([])
             empty, full = (self._tokenizer.encode(text).ids for text in ("", "a"))
         except Exception as error:  # tokenizers raises Exception itself
             raise ModelFolderError(f"{path} is not a readable tokenizer ({error}); export the model again") from error
@@ -92,12 +105,39 @@ class TextTokenizer:
         added = self._tokenizer.get_added_tokens_decoder().values()
         self._unsettled = UNSETTLED_CHARACTERS + max((len(token.content) for token in added), default=0)
 
+    def token(self, index: int) -> str:
+        """Return the token of an id; of an id that none has, the id in angle brackets."""
+        return str(self._tokenizer.id_to_token(index) or f"<{index}>")
+
     def to_json(self) -> str:
         """Return the tokenizer as JSON, without truncation and padding."""
         return str(self._tokenizer.to_str())
 
+    def limited(self, max_tokens: int) -> TextTokenizer:
+        """Return the same tokenizer with a lower limit; the vocabulary is in memory once.
+
+        Raises:
+            InvalidInputError: the limit leaves no room for a token of a text.
+        """
+        if max_tokens <= self.special_tokens:
+            found = f"a limit of {max_tokens} tokens leaves no room beside {self.special_tokens} special ones"
+            raise InvalidInputError(f"{found}: export the model again with a larger one")
+        other = copy(self)
+        other.max_tokens = max_tokens
+        return other
+
+    @property
+    def special_tokens(self) -> int:
+        """Number of tokens that are put around a text."""
+        return len(self._encode([""], "")[0])
+
+    def token_id(self, token: str) -> int | None:
+        """Return the id of a token as the vocabulary has it; None: it has no such token."""
+        found: int | None = self._tokenizer.token_to_id(token)
+        return found
+
     @cached_property
-    def _unknown_id(self) -> int | None:
+    def unknown_id(self) -> int | None:
         """Id of the token for text that is not in the vocabulary; None where there is none, as with byte-level BPE."""
         try:
             tokens = self._tokenizer.model.tokenize("\U0010fffe")  # a noncharacter, so in no vocabulary
@@ -107,9 +147,9 @@ class TextTokenizer:
 
     def count_unknown(self, ids: Sequence[TokenIds]) -> list[int]:
         """Count, for each text, the tokens that stand for text outside the vocabulary."""
-        if self._unknown_id is None:
+        if self.unknown_id is None:
             return [0] * len(ids)
-        return [int(np.count_nonzero(np.asarray(tokens) == self._unknown_id)) for tokens in ids]
+        return [int(np.count_nonzero(np.asarray(tokens) == self.unknown_id)) for tokens in ids]
 
     def count(self, texts: Sequence[str], *, prefix: str | Sequence[str]) -> npt.NDArray[np.int64]:
         """Count the tokens of each text, special tokens and prefix included. Texts of any length are tokenised whole.

@@ -20,9 +20,16 @@ from embed_plugin.evaluate.first_answers import Agreement, agreement
 from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
 from embed_plugin.evaluate.read.layout import holds_retrieval
 from embed_plugin.evaluate.reranking import Candidates, evaluate_reranker, find_candidates
-from embed_plugin.evaluate.retrieval import RetrievalResult, evaluate_retrieval, search_corpus
+from embed_plugin.evaluate.retrieval import (
+    RetrievalResult,
+    evaluate_late_interaction,
+    evaluate_retrieval,
+    search_by_max_sim,
+    search_corpus,
+)
 from embed_plugin.evaluate.sentence_pairs import SentencePair, read_sentence_pairs
 from embed_plugin.evaluate.similarity import SimilarityResult, evaluate_similarity
+from embed_plugin.evaluate.sparse_retrieval import evaluate_sparse_retrieval, search_sparse_corpus
 
 __all__ = [
     "Agreement",
@@ -42,9 +49,11 @@ __all__ = [
     "bootstrap_spearman_difference",
     "compare_retrieval",
     "compare_similarity",
+    "evaluate_late_interaction",
     "evaluate_reranker",
     "evaluate_retrieval",
     "evaluate_similarity",
+    "evaluate_sparse_retrieval",
     "find_candidates",
     "holds_retrieval",
     "ndcg",
@@ -55,6 +64,8 @@ __all__ = [
     "reciprocal_rank",
     "require_max_drop",
     "score_run",
+    "search_by_max_sim",
     "search_corpus",
+    "search_sparse_corpus",
     "spearman",
 ]

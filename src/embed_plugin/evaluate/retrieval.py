@@ -4,29 +4,56 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from embed_plugin.errors import RecordError
 from embed_plugin.evaluate.metrics import score_run
 from embed_plugin.evaluate.top_k import TopK
+from embed_plugin.max_sim import score_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from embed_plugin.evaluate.datasets import Document, RetrievalDataset
     from embed_plugin.evaluate.metrics import Qrels, Run
-    from embed_plugin.protocols import TextEncoder
-    from embed_plugin.types import Vectors
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder
 
 DEPTH = 100
 """Documents kept for each query: recall@100 needs them."""
 
 BLOCK_DOCUMENTS = 1024
 """Document vectors held at a time."""
+
+BLOCK_TOKENS = 1 << 16
+"""Token vectors of documents held at a time, and those of one more document: 32 MB for 128 values each."""
+
+Found: TypeAlias = "dict[str, list[tuple[str, float]]]"
+"""Query id to (document id, score) pairs, best first."""
+
+Block: TypeAlias = "tuple[list[str], list[npt.NDArray[np.float32]]]"
+"""Ids of some documents, and what each was encoded to."""
+
+
+Model_contra = TypeVar("Model_contra", contravariant=True)
+
+
+class Search(Protocol[Model_contra]):
+    """Encodes queries and documents, and finds the best documents of each query."""
+
+    def __call__(
+        self,
+        encoder: Model_contra,
+        queries: Mapping[str, str],
+        documents: Iterable[Document],
+        /,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Found:
+        """Search; ``on_progress`` is called after each document with the number encoded so far."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +88,34 @@ def evaluate_retrieval(
     Raises:
         RecordError: the corpus is empty, cannot be read, or has one document id twice.
     """
+    return evaluate_search(encoder, search_corpus, dataset, on_progress=on_progress)
+
+
+def evaluate_late_interaction(
+    encoder: TextLateInteractionEncoder, dataset: RetrievalDataset, *, on_progress: Callable[[int], None] | None = None
+) -> RetrievalResult:
+    """:func:`evaluate_retrieval` by max-sim over the whole corpus."""
+    return evaluate_search(encoder, search_by_max_sim, dataset, on_progress=on_progress)
+
+
+def evaluate_search(
+    encoder: Model_contra,
+    search: Search[Model_contra],
+    dataset: RetrievalDataset,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> RetrievalResult:
+    """Search a dataset's corpus for its judged queries, and score the results.
+
+    Args:
+        encoder: The model.
+        search: Encodes and searches: :func:`search_corpus`, or another one for another kind of model.
+        dataset: Queries, judgements and corpus.
+        on_progress: Called after each document with the number encoded so far.
+
+    Raises:
+        RecordError: the corpus is empty, cannot be read, or has one document id twice.
+    """
     seen = 0
     missing = {id_ for judged in dataset.qrels.values() for id_, relevance in judged.items() if relevance > 0}
 
@@ -71,7 +126,7 @@ def evaluate_retrieval(
             missing.discard(document.id)
             yield document
 
-    run = search_corpus(encoder, dataset.queries, documents(), on_progress=on_progress)
+    run = search(encoder, dataset.queries, documents(), on_progress=on_progress)
     if not seen:
         raise RecordError(f"{dataset.corpus[0]} has no documents: expected one a line or row")
     return result_of_run(run, dataset.qrels, seen, len(missing))
@@ -100,7 +155,7 @@ def search_corpus(
     *,
     depth: int = DEPTH,
     on_progress: Callable[[int], None] | None = None,
-) -> dict[str, list[tuple[str, float]]]:
+) -> Found:
     """Find the ``depth`` documents nearest to each query by cosine, in memory that does not grow with the corpus.
 
     A document with the query's own id is not found, as in BEIR (in some of its datasets the queries are documents).
@@ -112,11 +167,40 @@ def search_corpus(
         RecordError: one document id was found twice for a query.
     """
     vectors = encoder.encode_queries(list(queries.values())).astype(np.float64)
+
+    def score(block: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        # Summed in float64: a float32 product rounds a document differently by its place, and breaks ties by it.
+        return np.asarray(vectors @ np.stack(block).T.astype(np.float64), np.float32)
+
+    blocks = _blocks(encoder.stream_documents, documents, on_progress, lambda held: len(held) == BLOCK_DOCUMENTS)
+    return _best(queries, blocks, score, depth)
+
+
+def search_by_max_sim(
+    encoder: TextLateInteractionEncoder,
+    queries: Mapping[str, str],
+    documents: Iterable[Document],
+    *,
+    depth: int = DEPTH,
+    on_progress: Callable[[int], None] | None = None,
+) -> Found:
+    """:func:`search_corpus` with late interaction: every document is scored for every query, block by block."""
+    vectors = encoder.encode_queries(list(queries.values()))
+    blocks = _blocks(encoder.stream_documents, documents, on_progress, lambda held: sum(map(len, held)) >= BLOCK_TOKENS)
+    return _best(queries, blocks, lambda block: score_all(vectors, block), depth)
+
+
+def _best(
+    queries: Mapping[str, str],
+    blocks: Iterable[Block],
+    score: Callable[[Sequence[npt.NDArray[np.float32]]], npt.NDArray[np.float32]],
+    depth: int,
+) -> Found:
+    """Score block by block, and keep the best documents of each query."""
     rows = {query: row for row, query in enumerate(queries)}
     best = TopK(len(rows), k=depth)
-    for ids, block in _blocks(encoder, documents, on_progress):
-        # Summed in float64: a float32 product rounds a document differently by its place, and breaks ties by it.
-        scores = (vectors @ block.T.astype(np.float64)).astype(np.float32)
+    for ids, block in blocks:
+        scores = score(block)
         for column, document in enumerate(ids):
             if document in rows:
                 scores[rows[document], column] = -np.inf
@@ -128,9 +212,12 @@ def search_corpus(
 
 
 def _blocks(
-    encoder: TextEncoder, documents: Iterable[Document], on_progress: Callable[[int], None] | None
-) -> Iterator[tuple[list[str], Vectors]]:
-    """Encode the documents in blocks: their ids, and float32 ``(n, dimension)``."""
+    encode: Callable[[Iterator[str]], Iterator[npt.NDArray[np.float32]]],
+    documents: Iterable[Document],
+    on_progress: Callable[[int], None] | None,
+    is_full: Callable[[Sequence[npt.NDArray[np.float32]]], bool],
+) -> Iterator[Block]:
+    """Encode the documents in blocks."""
     waiting: deque[str] = deque()
 
     def texts() -> Iterator[str]:
@@ -139,17 +226,17 @@ def _blocks(
             yield document.text
 
     ids: list[str] = []
-    vectors: list[npt.NDArray[np.float32]] = []
-    for done, vector in enumerate(encoder.stream_documents(texts()), 1):
+    held: list[npt.NDArray[np.float32]] = []
+    for done, vectors in enumerate(encode(texts()), 1):
         ids.append(waiting.popleft())
-        vectors.append(vector)
+        held.append(vectors)
         if on_progress:
             on_progress(done)
-        if len(vectors) == BLOCK_DOCUMENTS:
-            yield ids, np.stack(vectors)
-            ids, vectors = [], []
-    if vectors:
-        yield ids, np.stack(vectors)
+        if is_full(held):
+            yield ids, held
+            ids, held = [], []
+    if held:
+        yield ids, held
 
 
 def refuse_repeated_ids(ids: list[str]) -> None:

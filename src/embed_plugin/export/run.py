@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.encode import Encoder, Reranker
 from embed_plugin.encode.canary_check import Loaded, check_here
+from embed_plugin.encode.kinds.marked_tokenizer import MarkedTokenizer
 from embed_plugin.encode.kinds.pair_tokenizer import PairTokenizer
 from embed_plugin.encode.outputs import result_of
 from embed_plugin.encode.session import OnnxSession
@@ -21,14 +21,18 @@ from embed_plugin.errors import ExportError, InvalidInputError, ModelFolderError
 from embed_plugin.evaluate import read_retrieval_dataset
 from embed_plugin.export.adapters.choose import choose_adapter
 from embed_plugin.export.checkpoint.kind import kind_of
+from embed_plugin.export.checkpoint.kinds.colbert_settings import read_settings
+from embed_plugin.export.checkpoint.kinds.late_interaction import read_token_output
+from embed_plugin.export.checkpoint.kinds.lexical_weights import read_lexical_weights
 from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
+from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
 from embed_plugin.export.checkpoint.tokenizer import read_tokenizer
-from embed_plugin.export.checks.compare import Comparison, compare, encode_all
-from embed_plugin.export.checks.compare_scores import ScoreComparison, compare_scores
-from embed_plugin.export.checks.gate import gate_texts, pass_gate, pass_reranking_gate
+from embed_plugin.export.checks.by_kind import compare_models, gate_models
+from embed_plugin.export.checks.compare_sparse import compare_sparse, run_all
+from embed_plugin.export.checks.gate import gate_texts
 from embed_plugin.export.checks.token_table import require_known_tokens
 from embed_plugin.export.choose_exporter import choose_exporter, is_native
 from embed_plugin.export.choose_output import choose_output
@@ -45,9 +49,12 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
+from embed_plugin.export.outputs.lexical import VectorAndWords
+from embed_plugin.export.outputs.sparse import SparseOutput
+from embed_plugin.export.outputs.tokens import TokensOutput
 from embed_plugin.export.settings import ExportSettings, refuse_settings_of_vectors
 from embed_plugin.export.staging import staged_folder
-from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, TOKENIZER, write_manifest
+from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH, QUERY_WEIGHTS, TOKENIZER, write_manifest
 from embed_plugin.model.kinds import KINDS
 from embed_plugin.model.spec import ModelSpec
 from embed_plugin.model.template import filled
@@ -60,10 +67,13 @@ if TYPE_CHECKING:
 
     from embed_plugin.evaluate import RetrievalDataset
     from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.export.checkpoint.kinds.colbert_settings import ColbertSettings
+    from embed_plugin.export.checks.compare import Comparison
+    from embed_plugin.export.checks.compare_scores import ScoreComparison
     from embed_plugin.export.outputs.output import Output
     from embed_plugin.model.canaries import CheckedOn
     from embed_plugin.model.known_models import Prefixes
-    from embed_plugin.types import TokenIds
+    from embed_plugin.types import Kind, Role, TokenIds
 
     OnProgress = Callable[[str, int, int], None]
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
@@ -103,9 +113,9 @@ def export(
 def _resolve(source: str, settings: ExportSettings) -> CheckpointDescription:
     """Find the checkpoint; a ready ONNX file, as large as the weights, is fetched only where it may be used."""
     wanted, sha256 = settings.exporter == "onnx", settings.weights_sha256
-    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted)
+    checkpoint = resolve(source, weights_sha256=sha256, with_onnx=wanted, kind=settings.kind)
     if settings.exporter == "auto" and not is_native(checkpoint):
-        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True)
+        checkpoint = resolve(source, weights_sha256=sha256, with_onnx=True, kind=settings.kind)
     return checkpoint
 
 
@@ -132,7 +142,7 @@ class _Export:
         self.exact = folder / "fp32"
         self.settings = settings
         self.on_progress = on_progress
-        self.kind = kind_of(checkpoint)
+        self.kind = kind_of(checkpoint, settings.kind)
         if self.kind == "reranker":
             require_written_head(checkpoint)  # before an exporter is chosen, of which one alone writes heads
         self.adapter = choose_adapter(checkpoint, settings.adapter)
@@ -140,10 +150,12 @@ class _Export:
         if self.exporter.name == "onnx" and settings.weights_sha256 and checkpoint.weight_files():
             found = f"{checkpoint.folder} has weights beside its ONNX file, and weights_sha256 is that of the weights"
             raise InvalidInputError(f"{found}: leave one of the two out, for the file is what would be used")
-        self.output = self.read_output()
-        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, settings.max_tokens)
+        self.colbert = self.colbert_settings()
+        wanted = settings.max_tokens or (self.colbert.document_length if self.colbert else None)
+        self.max_tokens = choose_max_tokens(checkpoint, self.exporter.positions, wanted)
         self.prefixes = self.choose_prefixes()
         self.tokenizer = self.read_tokenizer()
+        self.output = self.read_output()
 
     def run(self, texts: CalibrationTexts, gate: RetrievalDataset | None) -> ModelSpec:
         if self.settings.precision != "fp32":
@@ -152,19 +164,31 @@ class _Export:
         dimension = self.build()
         done: dict[str, object] = {}
         if self.settings.precision == "fp32":
-            encode_all(self.exact, chain.from_iterable(held_out.values()), KINDS[self.output.kind].output)
+            run_all(self.exact, chain.from_iterable(held_out.values()), self.output.kind)
             for path in self.exact.iterdir():
                 path.replace(self.folder / path.name)
         else:
             calibration = chain.from_iterable(self.token_ids(texts.calibration).values())
             comparison = self.quantise(list(calibration), held_out)
-            shutil.copy(self.exact / TOKENIZER, self.folder)
+            for name in (TOKENIZER, QUERY_WEIGHTS):
+                if (self.exact / name).is_file():
+                    shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
+            if isinstance(self.output, VectorAndWords):
+                dropped = self.output.lexical.dropped
+                lexical = compare_sparse(self.exact, self.folder, held_out, dropped=dropped)
+                lexical.require(self.settings.min_cosine)
+                done["sparse_comparison"] = asdict(lexical)
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
         shutil.rmtree(self.exact)
         return spec
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of result that the model gives."""
+        return self.output.kinds if isinstance(self.output, VectorAndWords) else (self.output.kind,)
 
     def choose_prefixes(self) -> Prefixes:
         """Both prefixes: the settings', else the adapter's own for every text, else the model's."""
@@ -174,21 +198,45 @@ class _Export:
             self.checkpoint, task if query is None else query, task if document is None else document
         )
 
+    def colbert_settings(self) -> ColbertSettings | None:
+        """The settings of a late-interaction checkpoint; None: it is of another kind."""
+        return read_settings(self.checkpoint) if self.kind == "late-interaction" else None
+
     def read_output(self) -> Output:
         """The checkpoint's output; a vector is cut to the dimension of the settings where the model allows that."""
         if self.kind == "reranker":
             refuse_settings_of_vectors(self.settings)
-            self.require_native("a reranker")
+        if self.kind != "embedding":
+            self.require_settings_of_kind()
+        if self.kind == "reranker":
             return read_score_output(self.checkpoint)
-        output, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
-        if dimension is None:
-            return output
-        return replace(output, kept=dimension, layer_norm=require_matryoshka(self.checkpoint, dimension).layer_norm)
+        if self.kind == "sparse":
+            return read_sparse_output(self.checkpoint)
+        if self.colbert:
+            self.check_query_length(self.colbert)
+            return read_token_output(self.checkpoint, self.colbert, self.tokenizer)
+        vector, dimension = choose_output(self.checkpoint, self.exporter), self.settings.dimension
+        if dimension is not None:
+            layer_norm = require_matryoshka(self.checkpoint, dimension).layer_norm
+            vector = replace(vector, kept=dimension, layer_norm=layer_norm)
+        lexical = read_lexical_weights(self.checkpoint)
+        return vector if lexical is None else VectorAndWords(vector, lexical)
 
-    def require_native(self, what: str) -> None:
-        """Refuse a graph that another exporter makes, which ends in token vectors of texts alone."""
+    def require_settings_of_kind(self) -> None:
+        """Refuse, for what is no embedding model, exporters that do not write it and settings of vectors."""
+        called = KINDS[self.kind].called
         if self.exporter.name != "native":
-            raise ExportError(f"{what} is written natively alone, not by {self.exporter.name}: leave --exporter out")
+            found = f"{called} is written natively alone, not by {self.exporter.name}"
+            raise ExportError(f"{found}: leave --exporter out")
+        if self.settings.dimension is not None:
+            raise InvalidInputError(f"a dimension was asked for, and {self.checkpoint.name} is {called}: leave it out")
+
+    def check_query_length(self, colbert: ColbertSettings) -> None:
+        """Refuse queries that are too long for the model."""
+        positions = self.exporter.positions
+        if positions is not None and colbert.query_length > positions:
+            found = f"{colbert.path} says that queries have {colbert.query_length} tokens"
+            raise ExportError(f"{found}, and the model takes {positions}: fetch the checkpoint again")
 
     def read_tokenizer(self) -> TextTokenizer:
         """The checkpoint's tokenizer, changed by the settings in the other files of the checkpoint."""
@@ -213,10 +261,17 @@ class _Export:
             tokenise = PairTokenizer(self.tokenizer, self.output.facts()).tokenise
             return {kind: _arrays(tokenise(pairs).ids) for kind, pairs in pairs_by_kind(texts).items()}
         for kind, each in texts.items():
-            prefix = self.prefixes.query if kind in QUERY_KINDS else filled(self.prefixes.document, {})
-            ids = self.tokenizer.tokenise(each, prefix=prefix, first_index=0).ids
-            found[kind] = _arrays(ids)
+            role: Role = "query" if kind in QUERY_KINDS else "document"
+            found[kind] = _arrays(self.tokenise(each, role))
         return found
+
+    def tokenise(self, texts: Sequence[str], role: Role) -> Sequence[TokenIds]:
+        """Token ids of texts of a role, as the class for users has them."""
+        prefix = self.prefixes.query if role == "query" else filled(self.prefixes.document, {})
+        if isinstance(self.output, TokensOutput):
+            marked = MarkedTokenizer(self.tokenizer, self.output.late, document_length=self.max_tokens)
+            return marked.tokenise(texts, role=role, prefix=prefix, first_index=0).ids
+        return self.tokenizer.tokenise(texts, prefix=prefix, first_index=0).ids
 
     def build(self) -> int:
         """Make the folder of the fp32 model and return the length of its vectors."""
@@ -227,6 +282,8 @@ class _Export:
         dimension = dimension_of(graph)
         save_graph(graph, self.exact / GRAPH)
         (self.exact / TOKENIZER).write_text(self.tokenizer.to_json(), encoding="utf-8")
+        if isinstance(self.output, SparseOutput) and self.output.query_weights is not None:
+            self.output.save_table(self.exact / QUERY_WEIGHTS, words=dimension)
         return dimension
 
     def quantise(
@@ -239,8 +296,7 @@ class _Export:
         save_graph(quantise(exact, found), self.folder / GRAPH)
         save_with_weights_of(kernel_graph(exact, found), self.folder / KERNEL_GRAPH, self.folder / GRAPH)
         self.on_progress("compare", 0, 1)
-        compare_all = compare_scores if self.kind == "reranker" else compare
-        comparison = compare_all(self.exact, self.folder, held_out)
+        comparison = compare_models(self.kind, self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
 
@@ -254,17 +310,13 @@ class _Export:
     def passed(self, gate: RetrievalDataset, spec: ModelSpec) -> ModelSpec:
         """Run the gate and return the spec with its figures."""
         write_manifest(self.exact, replace(spec, precision="fp32"))
-        limit = self.settings.max_drop
 
         def show(done: int, total: int) -> None:
             self.on_progress("gate", done, total)
 
-        if self.kind == "reranker":
-            rerankers = Reranker.load(self.exact), Reranker.load(self.folder)
-            figures = pass_reranking_gate(gate, *rerankers, max_drop_percent=limit, on_progress=show)
-        else:
-            encoders = Encoder.load(self.exact), Encoder.load(self.folder)
-            figures = pass_gate(gate, *encoders, max_drop_percent=limit, on_progress=show)
+        figures = gate_models(
+            self.kind, gate, (self.exact, self.folder), max_drop_percent=self.settings.max_drop, on_progress=show
+        )
         return replace(spec, provenance={**spec.provenance, "gate": figures})
 
     def check(self, dimension: int) -> CheckedOn:
@@ -294,7 +346,7 @@ class _Export:
             files={},
             fingerprint="",
             checked_on=checked_on,
-            kinds=(self.output.kind,),
+            kinds=self.kinds,
             facts=self.output.facts(),
             provenance={
                 "exporter": self.exporter.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.export.checks.compare import DEFAULT_FLOOR
@@ -23,6 +23,8 @@ class ExportSettings:
         precision: ``int8`` or ``fp32``.
         exporter: ``native`` needs no more than the extra ``export``, nor does ``onnx``, which takes a ready ONNX file;
             ``optimum`` covers more architectures; ``auto`` is the first of these that covers the checkpoint.
+        kind: Kind of the model, where its files do not say it: ``sparse`` for a masked language model that is SPLADE;
+            None: what they say.
         adapter: The checkpoint's adapter to merge: a task of jina-embeddings-v3, or a folder with a PEFT adapter; None:
             the PEFT adapter that lies beside the weights, if there is one.
         calibration: A file of lines, a ``.jsonl`` file or a folder, read beside the built-in texts; None: those alone.
@@ -40,6 +42,7 @@ class ExportSettings:
 
     precision: Precision = "int8"
     exporter: ExporterName = "auto"
+    kind: Literal["sparse"] | None = None
     adapter: str | None = None
     calibration: Path | None = None
     query_prefix: str | None = None

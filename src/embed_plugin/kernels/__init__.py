@@ -19,13 +19,14 @@ without them, the same steps are onnxruntime's own operators. A session loads th
   float32, and as rows and terms. A beta may be empty: there is none. With ``rms``, which may be left out, no mean is
   subtracted: the norm of the root mean square. Both hold for the other norms, too.
 - ``AddThenNormQuantise(a, b, gamma, beta, kept)``: ``a + b`` as float32, and its norm as rows and terms.
-- ``AttentionQuantise(q, k, v, kept)``, attribute ``num_heads``, heads of 16 to 256 channels, a multiple of 16:
-  ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms.
-- ``RuleAttentionQuantise(q, k, v, bias, kept)``, attributes ``num_heads``, ``kv_heads``, each of which serves as many
-  neighbouring heads of queries, ``scale`` of the scores, ``causal`` and ``window``, the most positions between a query
-  and a key that it sees, -1 for any: attention of queries from position 0 on, no more than keys. The bias is empty or
-  ``(num_heads, 2 * positions - 1)`` and added to the scaled scores: column ``positions - 1 + j - i`` for query ``i``
-  and key ``j``.
+- ``AttentionQuantise(q, k, v, kept, seen)``, attribute ``num_heads``, heads of 16 to 256 channels, a multiple of 16:
+  ``softmax(q k^T / sqrt(d)) v`` from ``(n, rows, heads * d)`` and ``(n, length, heads * d)``, as rows and terms. The
+  queries of a text see its first keys, as many as ``seen`` (int64, ``(n,)``) says; it may be left out: they see all.
+- ``RuleAttentionQuantise(q, k, v, bias, kept, seen)``, attributes ``num_heads``, ``kv_heads``, each of which serves as
+  many neighbouring heads of queries, ``scale`` of the scores, ``causal`` and ``window``, the most positions between a
+  query and a key that it sees, -1 for any: attention of queries from position 0 on, no more than keys. The bias is
+  empty or ``(num_heads, 2 * positions - 1)`` and added to the scaled scores: column ``positions - 1 + j - i`` for query
+  ``i`` and key ``j``.
 - ``RotateHeads(x, cosines, sines, gamma)``, attributes ``num_heads`` and ``epsilon``: channel ``i`` of each head of
   ``(n, length, heads * d)`` turned with channel ``i + d / 2`` by the angles of its position, ``(positions, d / 2)``;
   before that the head's RMS norm, unless gamma is empty.

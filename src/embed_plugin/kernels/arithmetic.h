@@ -67,6 +67,7 @@ typedef struct {
  * heads * size, or more if these are some heads of others. */
 typedef struct {
   const float *q, *k, *v;
+  const int64_t *seen; /* the first keys that a text's queries see, for each text; or null: all */
   int64_t texts, rows, keys, heads, size, width;
 } Attention;
 
@@ -77,6 +78,7 @@ static inline Attention attention_of(const Attention *call, int64_t text, int64_
   one.k += text * call->keys * call->width + first * call->size;
   one.v += text * call->keys * call->width + first * call->size;
   one.texts = 1, one.heads = heads;
+  if (call->seen) one.keys = call->seen[text], one.seen = 0;
   return one;
 }
 
@@ -85,6 +87,7 @@ static inline Attention attention_of(const Attention *call, int64_t text, int64_
 typedef struct {
   const float *q, *k, *v; /* (texts, rows, heads * size); (texts, keys, kv_heads * size) */
   const float *bias;      /* (heads, 2 * positions - 1), of key j and query i in column positions - 1 + j - i; or null */
+  const int64_t *seen;    /* the first keys that a text's queries see, for each text; or null: all */
   int64_t texts, rows, keys, heads, kv_heads, size, positions;
   int64_t causal, window; /* window: the most positions between a query and a key that it sees; negative: any */
   float scale;

@@ -48,12 +48,15 @@ OrtStatus *attention_quantise(void *instance, OrtKernelContext *context) {
   EXPECT(kernel, k.dimensions[1] >= 1 && k.dimensions[1] <= MOST_KEYS, "AttentionQuantise: there must be 1 to 131072 keys");
   Kept kept;
   Rows rows;
+  const int64_t *seen;
+  TRY(read_seen(kernel, context, 4, &k, &seen));
   TRY(read_kept(kernel, context, 3, width, &kept));
   TRY(create_rows(kernel, context, 0, &q, &kept, &rows));
   if (q.count == 0) return NULL; /* the number of rows may be any where there are no texts */
   const Attention call = {.q = q.data,
                           .k = k.data,
                           .v = v.data,
+                          .seen = seen,
                           .texts = k.dimensions[0],
                           .rows = q.dimensions[1],
                           .keys = k.dimensions[1],

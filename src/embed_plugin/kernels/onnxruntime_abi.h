@@ -28,7 +28,7 @@ typedef struct {
 enum { ORT_TABLE_VERSION = 17, ORT_OPERATOR_VERSION = 16 };
 enum { ORT_FAIL = 1, ORT_INVALID_ARGUMENT = 2 };
 enum { ORT_FLOAT = 1, ORT_UINT8 = 2, ORT_INT8 = 3, ORT_INT32 = 6, ORT_INT64 = 7 };
-enum { ORT_REQUIRED = 0 };
+enum { ORT_REQUIRED = 0, ORT_OPTIONAL = 1 };
 enum { ORT_MEMORY_DEFAULT = 0 };
 
 struct OrtCustomOp {

@@ -21,6 +21,18 @@ OrtStatus *read_kept(const Kernel *kernel, OrtKernelContext *context, size_t ind
   return NULL;
 }
 
+OrtStatus *read_seen(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *k, const int64_t **seen) {
+  Tensor counts;
+  TRY(read_optional(kernel, context, index, &counts));
+  *seen = counts.data;
+  if (is_left_out(&counts)) return NULL;
+  EXPECT(kernel, counts.rank == 1 && counts.count == k->dimensions[0], "embed_plugin: seen must have a number for each text");
+  for (int64_t i = 0; i < counts.count; i++)
+    EXPECT(kernel, (*seen)[i] >= 1 && (*seen)[i] <= k->dimensions[1],
+           "embed_plugin: a text must see 1 key or more, and no more than it has");
+  return NULL;
+}
+
 OrtStatus *create_rows(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
                        const Kept *kept, Rows *rows) {
   const int64_t width = like->dimensions[like->rank - 1];

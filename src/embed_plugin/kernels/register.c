@@ -11,7 +11,7 @@
 enum { MOST_HEADS = 1024 };
 #define MOST_SCALE 1e6f
 
-/* One letter an input or output: f is float, b uint8, s int8, n int32, i int64. */
+/* One letter an input or output: f is float, b uint8, s int8, n int32, i int64, and I one that may be left out. */
 typedef struct {
   OrtCustomOp op; /* first, so that a pointer to it is one to this */
   const char *name, *inputs, *outputs;
@@ -35,7 +35,10 @@ static int input_type(const OrtCustomOp *op, size_t index) { return type_of(desc
 static size_t input_count(const OrtCustomOp *op) { return strlen(described(op)->inputs); }
 static int output_type(const OrtCustomOp *op, size_t index) { return type_of(described(op)->outputs[index]); }
 static size_t output_count(const OrtCustomOp *op) { return strlen(described(op)->outputs); }
-static int characteristic(const OrtCustomOp *op, size_t index) { return (void)op, (void)index, ORT_REQUIRED; }
+static int input_characteristic(const OrtCustomOp *op, size_t index) {
+  return described(op)->inputs[index] == 'I' ? ORT_OPTIONAL : ORT_REQUIRED;
+}
+static int output_characteristic(const OrtCustomOp *op, size_t index) { return (void)op, (void)index, ORT_REQUIRED; }
 static int memory(const OrtCustomOp *op, size_t index) { return (void)op, (void)index, ORT_MEMORY_DEFAULT; }
 static int not_variadic(const OrtCustomOp *op) { return (void)op, 0; }
 static void destroy(void *kernel) { free(kernel); }
@@ -123,8 +126,8 @@ static OrtStatus *create_rotation(const OrtCustomOp *op, OrtApi ort, const OrtKe
            .output_type = output_type,                        \
            .output_count = output_count,                      \
            .destroy = destroy,                                \
-           .input_characteristic = characteristic,            \
-           .output_characteristic = characteristic,           \
+           .input_characteristic = input_characteristic,      \
+           .output_characteristic = output_characteristic,    \
            .input_memory = memory,                            \
            .variadic_input_least = not_variadic,              \
            .variadic_input_homogeneous = not_variadic,        \
@@ -144,8 +147,8 @@ static const Operator operators[] = {
     OPERATOR("ProductGeluQuantise", create_plain, product_gelu_quantise, "bfsnfffi", "bf"),
     /* a, b, gamma, beta, kept -> y, rows, terms */
     OPERATOR("AddNormQuantise", create_with_epsilon, add_norm_quantise, "ffffi", "fbf"),
-    /* q, k, v, kept -> rows, terms */
-    OPERATOR("AttentionQuantise", create_attention, attention_quantise, "fffi", "bf"),
+    /* q, k, v, kept, seen -> rows, terms */
+    OPERATOR("AttentionQuantise", create_attention, attention_quantise, "fffiI", "bf"),
     /* x, gamma, beta -> y */
     OPERATOR("NormRows", create_with_epsilon, norm_rows, "fff", "f"),
     /* x -> y */
@@ -153,8 +156,8 @@ static const Operator operators[] = {
     OPERATOR("UnitRows", create_with_epsilon, unit_rows, "f", "f"),
     /* a, b, gamma, beta, kept -> a + b, rows, terms */
     OPERATOR("AddThenNormQuantise", create_with_epsilon, add_then_norm_quantise, "ffffi", "fbf"),
-    /* q, k, v, bias, kept -> rows, terms */
-    OPERATOR("RuleAttentionQuantise", create_rule_attention, rule_attention_quantise, "ffffi", "bf"),
+    /* q, k, v, bias, kept, seen -> rows, terms */
+    OPERATOR("RuleAttentionQuantise", create_rule_attention, rule_attention_quantise, "ffffiI", "bf"),
     /* as ProductGeluQuantise */
     OPERATOR("ProductGateQuantise", create_gate, product_gate_quantise, "bfsnfffi", "bf"),
     /* x, cosines, sines, gamma -> y */

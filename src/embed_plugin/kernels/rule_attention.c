@@ -28,9 +28,12 @@ static OrtStatus *read_call(const Kernel *kernel, OrtKernelContext *context, Ten
   EXPECT(kernel, k.dimensions[1] >= 1 && k.dimensions[1] <= MOST_KEYS,
          "RuleAttentionQuantise: there must be 1 to 131072 keys");
   EXPECT(kernel, q->dimensions[1] <= k.dimensions[1], "RuleAttentionQuantise: there are more queries than keys");
+  const int64_t *seen;
+  TRY(read_seen(kernel, context, 5, &k, &seen));
   *call = (RuleAttention){.q = q->data,
                           .k = k.data,
                           .v = v.data,
+                          .seen = seen,
                           .texts = k.dimensions[0],
                           .rows = q->dimensions[1],
                           .keys = k.dimensions[1],

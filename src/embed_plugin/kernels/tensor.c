@@ -13,10 +13,17 @@ static OrtStatus *read_shape(OrtApi ort, const OrtShapeInfo *shape, Tensor *tens
 }
 
 OrtStatus *read_input(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor) {
+  TRY(read_optional(kernel, context, index, tensor));
+  EXPECT(kernel, !is_left_out(tensor), "embed_plugin: an input is missing");
+  return NULL;
+}
+
+OrtStatus *read_optional(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor) {
   OrtApi ort = kernel->ort;
   const OrtValue *value = NULL;
+  *tensor = (Tensor){.count = 1};
   TRY(ort_input(ort, context, index, &value));
-  EXPECT(kernel, value, "embed_plugin: an input is missing");
+  if (!value) return NULL;
   OrtShapeInfo *shape = NULL;
   TRY(ort_shape(ort, value, &shape));
   OrtStatus *status = read_shape(ort, shape, tensor);

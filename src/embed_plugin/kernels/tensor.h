@@ -38,6 +38,10 @@ typedef struct {
 
 OrtStatus *read_input(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor);
 
+/* As read_input, of an input that the graph may leave out: then it has a value, and no data. */
+OrtStatus *read_optional(const Kernel *kernel, OrtKernelContext *context, size_t index, Tensor *tensor);
+static inline int is_left_out(const Tensor *tensor) { return tensor->count && !tensor->data; }
+
 /* Create an output with `extra` values more in each row than `like` has. */
 OrtStatus *create_output(const Kernel *kernel, OrtKernelContext *context, size_t index, const Tensor *like,
                          int64_t extra, void **data);

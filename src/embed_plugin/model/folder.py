@@ -29,6 +29,8 @@ GRAPH = "model.onnx"
 KERNEL_GRAPH = "model.kernels-2.onnx"
 """Named after the version of the operators: a folder that was made for others is run by its plain graph."""
 TOKENIZER = "tokenizer.json"
+QUERY_WEIGHTS = "query_weights.npy"
+"""A weight for every token, float32, of a sparse encoder whose queries need no graph."""
 
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("source", "revision", "architecture", "pooling", "query_prefix", "document_prefix"), str),

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 IDENTITY_FIELDS = ("pooling", "dimension", "max_tokens", "query_prefix", "document_prefix", "precision")
 """Fields of :class:`~embed_plugin.model.spec.ModelSpec` that change a vector's numbers."""
 
-IDENTITY_FILES = ("model.onnx", "model.onnx.data", "tokenizer.json")
-"""Files of a model folder that change them: the plain graph, its weights, the tokenizer."""
+IDENTITY_FILES = ("model.onnx", "model.onnx.data", "tokenizer.json", "query_weights.npy")
+"""Files of a model folder that change them: the plain graph, its weights, the tokenizer, a sparse encoder's table of
+queries."""
 
 
 def fingerprint_of(spec: ModelSpec) -> str:

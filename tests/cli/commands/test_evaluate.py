@@ -134,3 +134,19 @@ def test_wrong_usage_is_refused_before_the_work(
 def test_a_missing_dataset_is_named(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     done = run(tiny_model(), "--dataset", tmp_path / "nowhere")
     assert "nowhere cannot be read" in str(done.exception)
+
+
+def test_sparse_encoders_side_by_side_on_a_beir_folder(sparse_model: Path, beir: Path, tmp_path: Path) -> None:
+    arguments = ("--dataset", beir, "--baseline", sparse_model, "--max-drop", "0", "--json", tmp_path / "result.json")
+    done = run(sparse_model, *arguments)
+    assert done.exit_code == 0, done.output
+    facts = json.loads((tmp_path / "result.json").read_text())
+    assert facts["model"]["fingerprint"] == facts["baseline"]["fingerprint"]
+    assert facts["differences"]["ndcg@10"]["difference"] == 0
+    assert facts["first_agreement"]["value"] == 1
+
+
+def test_a_sparse_encoder_has_no_similarity_of_sentences(sparse_model: Path, sts: Path) -> None:
+    done = run(sparse_model, "--dataset", sts)
+    assert done.exit_code == 1
+    assert "has pairs of sentences, and only embedding models are measured by similarity" in str(done.exception)

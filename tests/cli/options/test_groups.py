@@ -21,6 +21,7 @@ from embed_plugin.export import ExportSettings
 from embed_plugin.export.choose_exporter import ExporterName
 from embed_plugin.ingest import CollectionSettings, Format, IngestSettings, LayoutName, ReaderSettings
 from embed_plugin.ingest.partition import Shard
+from embed_plugin.ingest.stores.bm25_settings import Language
 from embed_plugin.serve import ServeSettings
 from embed_plugin.types import Precision
 
@@ -40,6 +41,7 @@ CONVERTED = {
     "include",
     "exclude",
     "payload_indexes",
+    "sparse_language",
     "shard",
     "min_cosine",
 }
@@ -48,6 +50,7 @@ CONVERTED = {
 NAMES = {each.__name__: each for each in (Mapping, Path, Shard)} | {
     "ExporterName": ExporterName,
     "Format": Format,
+    "Language": Language,
     "LayoutName": LayoutName,
     "Precision": Precision,
 }

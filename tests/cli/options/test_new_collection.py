@@ -30,6 +30,10 @@ def made(*, new_collection: NewCollection, recreation: Recreation) -> None:
             CollectionSettings(payload_indexes={"lang": "keyword", "metadata.page": "integer"}),
         ),
         (["--recreate", "--yes"], CollectionSettings()),
+        (
+            ["--sparse", "bm25", "--sparse-language", "german", "--bm25-k", "0", "--bm25-mean-words", "90"],
+            CollectionSettings(sparse="bm25", sparse_language="german", bm25_k=0.0, bm25_mean_words=90.0),
+        ),
     ],
 )
 def test_options_become_settings(arguments: list[str], expected: CollectionSettings) -> None:
@@ -44,6 +48,10 @@ def test_options_become_settings(arguments: list[str], expected: CollectionSetti
         (["--payload-index", ":integer"], "expected KEY or KEY:KIND"),
         (["--recreate"], "Add --yes"),
         (["--shards", "0"], "--shards"),
+        (["--sparse", "bm25", "--sparse-language", "klingon"], "'klingon', expected one of arabic, armenian"),
+        (["--sparse-language", "german"], "choose sparse bm25 too"),
+        (["--sparse", "bm25", "--bm25-b", "2"], "--bm25-b"),
+        (["--sparse", "bm25", "--bm25-mean-words", "0"], "expected more than 0"),
         (["--layout", "haystack"], "llama-index"),
     ],
 )

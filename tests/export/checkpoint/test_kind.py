@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conftest import MODELS, add_dense, make_checkpoint
-from embed_plugin import ExportError
+from embed_plugin import ExportError, SourceError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
 from embed_plugin.export.checkpoint.kind import kind_of
@@ -35,10 +35,8 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
 @pytest.mark.parametrize(
     ("modules", "kind"),
     [
-        ([f"{SPARSE}.MLMTransformer", f"{SPARSE}.SpladePooling"], "a sparse encoder"),
-        ([BASE, "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling"], "a sparse encoder"),
-        ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse encoder"),
-        ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], "a ColBERT model"),
+        ([f"{MODELS}.Transformer", f"{MODELS}.Pooling", f"{SPARSE}.SparseAutoEncoder"], "a sparse autoencoder"),
+        ([f"{SPARSE}.SparseStaticEmbedding"], "a table of weights"),
         ([f"{MODELS}.WordEmbeddings", f"{MODELS}.Pooling"], "a model of word vectors"),
         ([f"{MODELS}.CLIPModel"], "a CLIP model"),
         ([f"{MODELS}.Router"], "two encoders in one"),
@@ -46,7 +44,7 @@ def write(folder: Path, *modules: str, **files: object) -> Path:
 )
 def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], kind: str) -> None:
     with pytest.raises(
-        ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Text embedders and rerankers"
+        ExportError, match=rf"modules\.json \(it lists .*\) is that of {kind}.*Text embedders, rerankers"
     ):
         kind_of(read_description(write(tmp_path, *modules)))
 
@@ -56,7 +54,6 @@ def test_modules_say_what_a_checkpoint_is(tmp_path: Path, modules: list[str], ki
     [
         ("BertForMaskedLM", "a masked language model"),
         ("Qwen3ForCausalLM", "a language model"),
-        ("HF_ColBERT", "a ColBERT model"),
         ("BertForTokenClassification", "a model for another task"),
         ("T5ForConditionalGeneration", "a model for another task"),
     ],
@@ -67,19 +64,33 @@ def test_without_modules_the_architecture_says_it(tmp_path: Path, architecture: 
         export(str(checkpoint), tmp_path / "model")
 
 
-@pytest.mark.parametrize(("model_type", "kind"), [("SparseEncoder", "a sparse"), ("ColBERT", "a ColBERT")])
+@pytest.mark.parametrize(
+    ("model_type", "kind"),
+    [("CrossEncoder", "reranker"), ("SparseEncoder", "sparse"), ("ColBERT", "late-interaction")],
+)
 def test_sentence_transformers_says_what_it_saved(tmp_path: Path, model_type: str, kind: str) -> None:
     folder = write(tmp_path, BASE, config={}, config_sentence_transformers={"model_type": model_type})
-    with pytest.raises(ExportError, match=rf"{ST} \(its model_type is '{model_type}'\) is that of {kind}"):
-        kind_of(read_description(folder))
+    assert kind_of(read_description(folder)) == kind
 
 
-@pytest.mark.parametrize(("task", "kind"), [("fill-mask", "a sparse"), ("any-to-any", "a generating")])
+@pytest.mark.parametrize(("task", "kind"), [("any-to-any", "a generating")])
 def test_the_transformers_task_says_it(tmp_path: Path, task: str, kind: str) -> None:
     with pytest.raises(
         ExportError, match=rf"sentence_bert_config\.json \(its transformer_task is '{task}'\) is that of {kind}"
     ):
         kind_of(read_description(write(tmp_path, BASE, sentence_bert_config={"transformer_task": task})))
+
+
+@pytest.mark.parametrize(
+    ("modules", "files"),
+    [
+        ([f"{MODELS}.Transformer", "pylate.models.Dense.Dense"], {}),
+        ([BASE], {"config": {}, "config_sentence_transformers": {"model_type": "ColBERT"}}),
+        ([], {"config": {"architectures": ["HF_ColBERT"]}}),
+    ],
+)
+def test_colbert_is_late_interaction(tmp_path: Path, modules: list[str], files: dict[str, object]) -> None:
+    assert kind_of(read_description(write(tmp_path, *modules, **files))) == "late-interaction"
 
 
 @pytest.mark.parametrize("architecture", ["MPNetForMaskedLM", "BertForSequenceClassification", "HF_ColBERT"])
@@ -134,3 +145,65 @@ def test_a_decoder_is_a_reranker_by_its_module_or_a_known_name(tmp_path: Path) -
     assert kind_of(read_description(folder, name="Qwen/Qwen3-Reranker-0.6B")) == "reranker"
     with pytest.raises(ExportError, match="a language model"):
         kind_of(read_description(folder, name="Qwen/Qwen3-0.6B"))
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        [f"{SPARSE}.MLMTransformer", f"{SPARSE}.SpladePooling"],
+        [BASE, "sentence_transformers.sparse_encoder.modules.splade_pooling.SpladePooling"],
+    ],
+)
+def test_splades_modules_make_a_sparse_encoder(tmp_path: Path, modules: list[str]) -> None:
+    assert kind_of(read_description(write(tmp_path, *modules, config={}))) == "sparse"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config_sentence_transformers": {"model_type": "SparseEncoder"}},
+        {"sentence_bert_config": {"transformer_task": "fill-mask"}},
+    ],
+)
+def test_sentence_transformers_says_that_it_saved_a_sparse_encoder(tmp_path: Path, files: dict[str, Any]) -> None:
+    assert kind_of(read_description(write(tmp_path, BASE, config={}, **files))) == "sparse"
+
+
+def test_a_plain_masked_language_model_is_splade_only_where_the_caller_says_so(tmp_path: Path) -> None:
+    checkpoint = read_description(write(tmp_path, config={"architectures": ["BertForMaskedLM"]}))
+    assert kind_of(checkpoint, "sparse") == "sparse"
+    with pytest.raises(ExportError, match=r"a masked language model.*say so with --kind sparse"):
+        kind_of(checkpoint)
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForSequenceClassification"])
+def test_a_checkpoint_of_another_kind_is_not_splade_because_the_caller_says_so(
+    tmp_path: Path, architecture: str
+) -> None:
+    with pytest.raises(ExportError, match="is that of "):
+        kind_of(read_description(write(tmp_path, config={"architectures": [architecture]})), "sparse")
+
+
+ROUTES = {"query": ["query_0"], "document": ["document_0", "document_1"]}
+
+
+@pytest.mark.parametrize(
+    ("types", "routes"),
+    [
+        ({"query_0": BASE, "document_0": BASE, "document_1": f"{MODELS}.Pooling"}, ROUTES),
+        ({"image_0": BASE, "text_0": BASE}, {"image": ["image_0"], "text": ["text_0"]}),
+    ],
+)
+def test_a_router_over_other_encoders_is_refused(
+    tmp_path: Path, types: dict[str, str], routes: dict[str, list[str]]
+) -> None:
+    router = {"types": types, "structure": routes, "parameters": {}}
+    folder = write(tmp_path, f"{MODELS}.Router", config={}, router_config=router)
+    with pytest.raises(ExportError, match="is that of two encoders in one"):
+        kind_of(read_description(folder))
+
+
+def test_a_router_that_names_no_types_is_damaged(tmp_path: Path) -> None:
+    folder = write(tmp_path, f"{MODELS}.Router", router_config={"types": {}, "structure": ROUTES})
+    with pytest.raises(SourceError, match=r"router_config\.json does not say which modules its routes have"):
+        read_description(folder)

@@ -30,7 +30,7 @@ def test_each_kind_has_its_own_figures(tiny_model: Callable[..., Path]) -> None:
     int8, fp32 = (tiny_model(precision=precision) for precision in ("int8", "fp32"))
     inputs = {"short": token_ids(fp32, SHORT), "long": token_ids(fp32, LONG)}
     found = compare(fp32, int8, inputs)
-    both = [np.sum(encode_all(int8, ids) * encode_all(fp32, ids), axis=1) for ids in inputs.values()]
+    both = [np.sum(np.array(encode_all(int8, ids)) * encode_all(fp32, ids), axis=1) for ids in inputs.values()]
     assert [(each.kind, each.texts) for each in found.kinds] == [("short", 4), ("long", 2)]
     for each, cosines in zip(found.kinds, both, strict=True):
         figures = (cosines.mean(), np.quantile(cosines, 0.01), cosines.min())

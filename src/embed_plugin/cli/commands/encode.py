@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import embed_plugin
+from embed_plugin.cli.any_encoder import load_any
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.printable import count_of
 from embed_plugin.cli.reports.output import warn_of_unknown
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.stopping import stoppable
-from embed_plugin.errors import OutputError, RecordError
+from embed_plugin.cli.vector_files import Numbers, in_numbers, write_jsonl, write_npy, write_npz
+from embed_plugin.errors import RecordError
 from embed_plugin.lines import read_text_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    import numpy as np
-    import numpy.typing as npt
-
-
-Numbers: TypeAlias = Literal["float32", "float16", "int8", "binary"]
+    from embed_plugin.cli.any_encoder import AnyEncoder
 
 
 def encode(
     folder: Annotated[Path, typer.Argument(help="A model folder.")],
     role: Annotated[Literal["document", "query"], typer.Option(help="Decides the prefix.")] = "document",
-    out: Annotated[Path | None, typer.Option(help="A .npy file; without it, JSONL on stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .npy file, of token vectors a .npz file; without it, JSONL on stdout.")
+    ] = None,
     text_field: Annotated[str, typer.Option(help="The field of a JSONL record that holds the text.")] = "text",
     *,
     dimension: Annotated[int | None, typer.Option(help="Shorter vectors, of Matryoshka models.")] = None,
@@ -45,25 +44,51 @@ def encode(
 ) -> None:
     r"""Encode stdin: one text a line, or JSONL when the first line that is not blank is a JSON object.
 
-    A .npy file of int8 has two fields, values and scale; of binary, bytes of eight numbers each.
+    A .npy file of int8 has two fields, values and scale; of binary, bytes of eight numbers each. A sparse encoder gives
+    an object with the indices of words and their values for each line. A late-interaction model gives a vector for each
+    token: a list of them a line, or the arrays "vectors" (tokens of all texts, dimension) and "lengths" (tokens of each
+    text) of a .npz file.
 
     Example:  printf 'first text\nsecond text\n' | embed-plugin encode models/minilm-int8 --out vectors.npy
     """
-    encoder = embed_plugin.Encoder.load(folder, dimension=dimension)
+    encoder = load_any(folder, dimension=dimension)
+    _refuse_options(encoder, out, numbers)
     tokens: list[int] = []
     encoder.runtime.observe(lambda report: tokens.append(report.tokens))
     started = time.perf_counter()
     stream = encoder.stream_queries if role == "query" else encoder.stream_documents
     is_shown = out is None and sys.stdout.isatty()  # a bar would stand among the vectors
     with stoppable("Stopping"), shown_progress("encode", quiet=quiet or is_shown) as show:
-        vectors = _counted(stream(_texts(sys.stdin.buffer, text_field)), show)
-        rows = _rows(vectors, numbers, encoder.dimension)
-        count = write_npy(rows.items, out, rows.type) if out else _write_jsonl(rows.items)
+        results: Iterator[Any] = _counted(stream(_texts(sys.stdin.buffer, text_field)), show)
+        count = _write(encoder, results, out, numbers)
     seconds = time.perf_counter() - started
-    cut = f"{encoder.runtime.cut_texts} cut at {encoder.max_tokens} tokens"
+    limit = encoder.limit(role) if isinstance(encoder, embed_plugin.LateInteractionEncoder) else encoder.max_tokens
+    cut = f"{encoder.runtime.cut_texts} cut at {limit} tokens"
     unknown = f"{encoder.runtime.unknown_tokens} of {sum(tokens)} tokens unknown"
     print(f"{count_of(count, 'text')} in {seconds:.1f} s, {cut}, {unknown}", file=sys.stderr)  # noqa: T201 - the message
     warn_of_unknown(encoder.runtime.unknown_tokens, sum(tokens))
+
+
+def _refuse_options(encoder: AnyEncoder, out: Path | None, numbers: Numbers) -> None:
+    """Refuse files and numbers that a kind of model does not have."""
+    if isinstance(encoder, embed_plugin.Encoder):
+        return
+    if numbers != "float32":
+        raise typer.BadParameter(f"--numbers {numbers} is for embedding models, and {encoder.folder} is none")
+    if out is not None and isinstance(encoder, embed_plugin.SparseEncoder):
+        raise typer.BadParameter(
+            f"{encoder.folder} is a sparse encoder, and a file has rows of one length: leave --out out"
+        )
+    if out is not None and out.suffix != ".npz":
+        raise typer.BadParameter(f"--out: token vectors of texts differ in number, so {out} must be a .npz file")
+
+
+def _write(encoder: AnyEncoder, results: Iterator[Any], out: Path | None, numbers: Numbers) -> int:
+    """Write the results; returns the number of texts."""
+    if not isinstance(encoder, embed_plugin.Encoder):
+        return write_jsonl(results) if out is None else write_npz(results, out, encoder.dimension)
+    rows = in_numbers(results, numbers, encoder.dimension)
+    return write_jsonl(rows.items) if out is None else write_npy(rows.items, out, rows.type)
 
 
 def _texts(stream: BinaryIO, text_field: str) -> Iterator[str]:
@@ -92,79 +117,8 @@ def _text_of(line: str, place: str, text_field: str) -> str:
     return text
 
 
-def _counted(
-    vectors: Iterator[npt.NDArray[np.float32]], show: Callable[[Amount], None]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Pass vectors on and show their count."""
-    for count, vector in enumerate(vectors, 1):
+def _counted(results: Iterator[Any], show: Callable[[Amount], None]) -> Iterator[Any]:
+    """Pass results on and show their count."""
+    for count, result in enumerate(results, 1):
         show(Amount(count, unit="text"))
-        yield vector
-
-
-class _Rows(NamedTuple):
-    """Vectors as they are written.
-
-    Attributes:
-        items: One array a vector.
-        type: Of one of them.
-    """
-
-    items: Iterator[npt.NDArray[Any]]
-    type: np.dtype[Any]
-
-
-def _rows(vectors: Iterator[npt.NDArray[np.float32]], numbers: Numbers, dimension: int) -> _Rows:
-    """Turn vectors into the numbers that were asked for."""
-    import numpy as np  # noqa: PLC0415 - other commands need no numpy
-
-    from embed_plugin.numbers import require_bytes, to_binary, to_float16, to_int8  # noqa: PLC0415
-
-    if numbers == "float16":
-        return _Rows((to_float16(each) for each in vectors), np.dtype(("<f2", dimension)))
-    if numbers == "binary":
-        require_bytes(dimension)
-        return _Rows((to_binary(each[None])[0] for each in vectors), np.dtype(("u1", dimension // 8)))
-    if numbers == "int8":
-        row = np.dtype([("values", "i1", dimension), ("scale", "<f4")])
-        rounded = (to_int8(each[None]) for each in vectors)
-        return _Rows((np.array((each.values[0], each.scales[0]), row) for each in rounded), row)
-    return _Rows(vectors, np.dtype(("<f4", dimension)))
-
-
-def _write_jsonl(rows: Iterable[npt.NDArray[Any]]) -> int:
-    count = 0
-    for row in rows:
-        fields = row.dtype.names
-        content = {name: row[name].tolist() for name in fields} if fields else row.tolist()
-        print(json.dumps(content))  # noqa: T201 - the command's output
-        count += 1
-    return count
-
-
-def write_npy(rows: Iterable[npt.NDArray[Any]], path: Path, row: np.dtype[Any]) -> int:
-    """Write rows of one type one by one; the file appears whole or not at all.
-
-    numpy pads the header of a ``.npy`` file so that the number of rows can be written once it is known.
-    """
-    from numpy.lib.format import dtype_to_descr, write_array_header_1_0  # noqa: PLC0415 - other commands need no numpy
-
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    header = {"descr": dtype_to_descr(row.base), "fortran_order": False}
-    count = 0
-    try:
-        with partial.open("wb") as file:
-            write_array_header_1_0(file, {**header, "shape": (0, *row.shape)})
-            start = file.tell()
-            for each in rows:
-                file.write(each.astype(row.base).tobytes())
-                count += 1
-            file.seek(0)
-            write_array_header_1_0(file, {**header, "shape": (count, *row.shape)})
-            if file.tell() != start:
-                raise OutputError(f"{path}: the header of {count} rows does not fit")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+        yield result

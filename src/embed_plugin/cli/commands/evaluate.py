@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embed_plugin
+from embed_plugin.cli.any_encoder import load_any
 from embed_plugin.cli.known_items import evaluate_own_records
 from embed_plugin.cli.options.first_stage import FirstStage
 from embed_plugin.cli.options.groups import with_option_groups
@@ -18,12 +19,14 @@ from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
 from embed_plugin.cli.reranking import is_reranker, measure_reranking
 from embed_plugin.cli.stopping import stoppable
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embed_plugin import Encoder, Reranker
-    from embed_plugin.evaluate import RetrievalDataset, SentencePair
+    from embed_plugin.cli.any_encoder import AnyEncoder
+    from embed_plugin.evaluate import RetrievalDataset, RetrievalResult, SentencePair
 
 
 @with_option_groups
@@ -66,7 +69,9 @@ def evaluate(
     With --baseline, both models are measured, the difference has a 95 % interval (paired bootstrap), and retrieval has
     the share of the baseline's first ten documents that are the model's too, and how often the first one is the same.
 
-    Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured.
+    Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured. Sparse encoders are
+    searched by the dot product, and late-interaction models by max-sim of every document with every query, which takes
+    a while; both need a dataset of queries and documents.
 
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
@@ -85,7 +90,7 @@ def evaluate(
         )
         return
     folders = [path for path in (baseline, folder) if path is not None]
-    models: Sequence[Encoder] | Sequence[Reranker]
+    models: Sequence[AnyEncoder] | Sequence[Reranker]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
         if is_reranker(folder):
             models = rerankers = [embed_plugin.Reranker.load(path) for path in folders]
@@ -93,7 +98,7 @@ def evaluate(
             outcome = measure_reranking(judged, rerankers, first_stage, show)
         else:
             first_stage.refuse()
-            models = encoders = [embed_plugin.Encoder.load(path) for path in folders]
+            models = encoders = [load_any(path) for path in folders]
             outcome = _measure(dataset, encoders, show, split=split, subset=subset)
     if json_target != "-":
         print_outcome(outcome)
@@ -126,7 +131,7 @@ def _check_split(dataset: Path | None, split: str | None, subset: str | None) ->
 
 def _measure(
     path: Path,
-    encoders: Sequence[Encoder],
+    encoders: Sequence[AnyEncoder],
     show: Callable[[Amount], None],
     *,
     split: str | None,
@@ -136,18 +141,22 @@ def _measure(
 
     if path.is_dir() and evaluation.holds_retrieval(path):
         return _measure_retrieval(evaluation.read_retrieval_dataset(path, split=split, subset=subset), encoders, show)
-    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), encoders, show)
+    dense = [encoder for encoder in encoders if isinstance(encoder, embed_plugin.Encoder)]
+    if len(dense) < len(encoders):
+        found = f"{path} has pairs of sentences, and only embedding models are measured by similarity"
+        raise InvalidInputError(f"{found}: give a folder of queries, documents and judgements (BEIR)")
+    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), dense, show)
 
 
 def _measure_retrieval(
-    dataset: RetrievalDataset, encoders: Sequence[Encoder], show: Callable[[Amount], None]
+    dataset: RetrievalDataset, encoders: Sequence[AnyEncoder], show: Callable[[Amount], None]
 ) -> Outcome:
     from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
 
     results = []
     for encoder in encoders:
         on_progress = _shown(encoder, dataset.count_documents(), show)
-        results.append(evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress))
+        results.append(_evaluate(encoder, dataset, on_progress))
     differences = evaluation.compare_retrieval(*results) if len(results) > 1 else ()
     agreements = evaluation.agreement(*results) if len(results) > 1 else ()
     sizes = {
@@ -156,6 +165,16 @@ def _measure_retrieval(
         "missing_documents": results[0].missing_documents,
     }
     return Outcome([result.means for result in results], differences, agreements, sizes, dataset.split)
+
+
+def _evaluate(encoder: AnyEncoder, dataset: RetrievalDataset, on_progress: Callable[[int], None]) -> RetrievalResult:
+    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+    if isinstance(encoder, embed_plugin.SparseEncoder):
+        return evaluation.evaluate_sparse_retrieval(encoder, dataset, on_progress=on_progress)
+    if isinstance(encoder, embed_plugin.LateInteractionEncoder):
+        return evaluation.evaluate_late_interaction(encoder, dataset, on_progress=on_progress)
+    return evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress)
 
 
 def _measure_similarity(
@@ -171,6 +190,6 @@ def _measure_similarity(
     return Outcome([{"spearman": result.spearman} for result in results], differences, (), {"pairs": len(pairs)})
 
 
-def _shown(encoder: Encoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
+def _shown(encoder: AnyEncoder, total: int, show: Callable[[Amount], None]) -> Callable[[int], None]:
     """Return a function that shows the count of texts that this encoder has encoded."""
     return lambda done: show(Amount(done, total, "text", encoder.folder.name))

@@ -28,6 +28,10 @@ class ExportOptions(OptionGroup, panel="Model"):
         Literal["auto", "native", "onnx", "optimum"],
         typer.Option(help="native: BERT, nomic, static; onnx: a ready file; optimum: more; auto: the first that can."),
     ] = "auto"
+    kind: Annotated[
+        Literal["sparse"] | None,
+        typer.Option(help="sparse: a masked language model that is SPLADE, where its files do not say so."),
+    ] = None
     adapter: Annotated[
         str | None, typer.Option(help="Merge this adapter: a task of jina-embeddings-v3, or a folder with PEFT's.")
     ] = None

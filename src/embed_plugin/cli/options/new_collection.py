@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, get_args
 import typer
 
 from embed_plugin.cli.options.groups import OptionGroup
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from embed_plugin.ingest import CollectionSettings
@@ -30,6 +31,19 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
     sparse: Annotated[Literal["bm25"] | None, typer.Option(help="Store a text's words too, for search --hybrid.")] = (
         None
     )
+    sparse_language: Annotated[
+        str | None,
+        typer.Option(metavar="LANGUAGE", help="The language of the texts' words.", show_default="english"),
+    ] = None
+    bm25_k: Annotated[
+        float | None, typer.Option(min=0, help="How slowly a repeated word's weight saturates.", show_default="1.2")
+    ] = None
+    bm25_b: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much a text's length counts.", show_default="0.75")
+    ] = None
+    bm25_mean_words: Annotated[
+        float | None, typer.Option(help="The length of a usual text, in words.", show_default="256")
+    ] = None
     vectors_on_disk: Annotated[
         bool | None, typer.Option("--vectors-on-disk/--vectors-in-memory", help="Where vectors are read from.")
     ] = None
@@ -61,12 +75,16 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
         """Make the settings.
 
         Raises:
-            typer.BadParameter: a payload index is of no kind that Qdrant has.
+            typer.BadParameter: a payload index is of no kind that Qdrant has, there is no such language, or a setting
+                of sparse vectors is given without them.
         """
         from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415 - needs the extra
 
         indexes = dict(map(_payload_index, self.payload_indexes or ()))
-        return CollectionSettings(**self.given() | {"payload_indexes": indexes})
+        try:
+            return CollectionSettings(**self.given() | {"payload_indexes": indexes})
+        except InvalidInputError as error:
+            raise typer.BadParameter(str(error)) from error
 
 
 def _payload_index(option: str) -> tuple[str, _Kind]:

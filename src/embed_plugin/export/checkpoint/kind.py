@@ -10,6 +10,7 @@ from embed_plugin.export.adapters.stacked import JINA_V3_CODE
 from embed_plugin.export.checkpoint.description import LOGIT_SCORE, POOLING
 from embed_plugin.export.checkpoint.files import MODULES
 from embed_plugin.export.checkpoint.kinds.pair_prompts import known_prompt
+from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +34,12 @@ SPARSE: Kind = "sparse"
 COLBERT: Kind = "late-interaction"
 WORDS = Other("a model of word vectors or word counts: it has no encoder")
 ROUTER = Other("two encoders in one, for queries and for documents")
-UNPOOLED = Other("a masked language model (SPLADE, or the base of other models): nothing says how it pools")
+UNPOOLED = Other(
+    "a masked language model (SPLADE, or the base of other models): nothing says how it pools. If it is SPLADE, say so "
+    "with --kind sparse"
+)
 LANGUAGE_MODEL = Other("a language model: nothing says how it pools")
 FOR_ANOTHER_TASK = Other("a model for another task")
-
-NOT_YET: dict[Kind, str] = {
-    "sparse": "a sparse encoder (SPLADE): it gives weights of words and no dense vector",
-    "late-interaction": "a ColBERT model: it gives a vector for every token and none for a text",
-}
-"""Kinds that no exporter makes yet."""
 
 _OF_MODULE: dict[str, Kind | Other] = {
     "BoW": WORDS,
@@ -50,8 +48,8 @@ _OF_MODULE: dict[str, Kind | Other] = {
     "MLMTransformer": SPARSE,
     "Router": ROUTER,
     "Asym": ROUTER,
-    "SparseAutoEncoder": SPARSE,
-    "SparseStaticEmbedding": SPARSE,
+    "SparseAutoEncoder": Other("a sparse autoencoder (CSR): its words are no words of a vocabulary"),
+    "SparseStaticEmbedding": Other("a table of weights of words without an encoder of documents"),
     "SpladePooling": SPARSE,
     "WordEmbeddings": WORDS,
 }
@@ -77,7 +75,13 @@ _KNOWN_CODE = {JINA_V3_CODE: "custom_st.Transformer"}
 """A module of a checkpoint's own that is sentence-transformers' Transformer, but for the choice of an adapter, which
 export makes too; by the class of the model in ``auto_map``."""
 
-REMEDY = f"Text embedders and rerankers are exported: give one whose {MODULES} lists a Pooling module, or a reranker"
+PYLATE_DENSE = "pylate.models.Dense"
+"""PyLate's linear layer on each token."""
+
+REMEDY = (
+    "Text embedders, rerankers, sparse encoders and ColBERT models are exported: give one whose "
+    f"{MODULES} lists a Pooling or a SpladePooling module, a reranker, or PyLate's modules"
+)
 
 
 class _Found(NamedTuple):
@@ -94,27 +98,47 @@ class _Found(NamedTuple):
     kind: Kind | Other
 
 
-def kind_of(checkpoint: CheckpointDescription) -> Kind:
+def kind_of(checkpoint: CheckpointDescription, asked: Kind | None = None) -> Kind:
     """Return the kind of a checkpoint.
 
-    The modules decide. Without a Pooling among them, the class that saved the checkpoint decides.
+    The modules decide. Without a Pooling among them, the class that saved the checkpoint decides. The class alone does
+    not tell SPLADE from the base of other models, so there the caller decides.
+
+    Args:
+        checkpoint: The checkpoint.
+        asked: The kind that the caller says it is; None: what its files say.
 
     Raises:
-        ExportError: it is of a kind of which nothing is made; the message names it and the file that states it.
+        ExportError: it is of a kind of which nothing is made, or that was not asked for; the message names it and the
+            file that states it.
         SourceError: a file cannot be read.
     """
+    found = _found(checkpoint)
+    if found and found.kind is UNPOOLED and asked == SPARSE:
+        found = found._replace(kind=SPARSE)
+    if found and isinstance(found.kind, Other):
+        raise ExportError(f"{found.path} ({found.statement}) is that of {found.kind.what}. {REMEDY}")
+    kind: Kind = found.kind if found and not isinstance(found.kind, Other) else "embedding"
+    if asked is not None and asked != kind:
+        stated = f"{found.path} ({found.statement})" if found else f"{checkpoint.folder} (by its files)"
+        raise ExportError(f"{stated} is that of {KINDS[kind].called}, and {asked} was asked for: leave --kind out")
+    _refuse_own_code(checkpoint)
+    config = checkpoint.config.object_if_there()
+    if "quantization_config" in config:
+        packed = f"{checkpoint.config.path} has a quantization_config"
+        raise ExportError(f"{packed}: its weights are packed integers. Give the checkpoint before it was quantised")
+    return kind
+
+
+def _found(checkpoint: CheckpointDescription) -> _Found | None:
+    """The kind that a file states; None: none does."""
     found = _of_modules(checkpoint) or _of_task(checkpoint)
     config = checkpoint.config.object_if_there()
     if found is None and POOLING not in checkpoint.kinds:
         found = _of_class(checkpoint, config.get("architectures"))
-    if found and (isinstance(found.kind, Other) or found.kind in NOT_YET):
-        what = found.kind.what if isinstance(found.kind, Other) else NOT_YET[found.kind]
-        raise ExportError(f"{found.path} ({found.statement}) is that of {what}. {REMEDY}")
-    _refuse_own_code(checkpoint)
-    if "quantization_config" in config:
-        packed = f"{checkpoint.config.path} has a quantization_config"
-        raise ExportError(f"{packed}: its weights are packed integers. Give the checkpoint before it was quantised")
-    return found.kind if found and not isinstance(found.kind, Other) else "embedding"
+    if checkpoint.query_modules and (found is None or found.kind != SPARSE):
+        return _Found(checkpoint.folder / MODULES, "it lists a router", ROUTER)
+    return found
 
 
 def _of_modules(checkpoint: CheckpointDescription) -> _Found | None:
@@ -139,7 +163,7 @@ def _refuse_own_code(checkpoint: CheckpointDescription) -> None:
     path, modules = checkpoint.folder / MODULES, [module.type for module in checkpoint.modules]
     auto_map = checkpoint.config.object_if_there().get("auto_map") or {}
     known = _KNOWN_CODE.get(str(auto_map.get("AutoModel")), "sentence_transformers.")
-    own = [module for module in modules if not module.startswith(("sentence_transformers.", known))]
+    own = [module for module in modules if not module.startswith(("sentence_transformers.", PYLATE_DENSE, known))]
     if own:
         found = f"{path} lists {', '.join(own)}, which is code that comes with the checkpoint"
         raise ExportError(f"{found}: that is never run, so neither exporter can make this model")

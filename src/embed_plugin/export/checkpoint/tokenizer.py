@@ -15,7 +15,7 @@ from embed_plugin.export.checkpoint.files import TOKENIZER
 from embed_plugin.export.checkpoint.vocabulary import build_tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from embed_plugin.export.checkpoint.description import CheckpointDescription
@@ -72,6 +72,14 @@ def highest_token(tokenizer: str) -> tuple[str, int]:
     """Find the token with the highest id, added tokens included."""
     content = json.loads(tokenizer)
     return max(_ids(content).items(), key=lambda item: item[1])
+
+
+def special_ids(checkpoint: CheckpointDescription, names: Sequence[str]) -> tuple[int, ...]:
+    """Find the ids of special tokens by the names that ``tokenizer_config.json`` has for them, those that it has."""
+    stated = checkpoint.special_tokens.object_if_there() | checkpoint.tokenizer_settings()
+    ids = _ids(json.loads(read_tokenizer(checkpoint)))
+    tokens = {_named(checkpoint, name) for name in names if stated.get(name)}
+    return tuple(sorted(ids[token] for token in tokens if token in ids))
 
 
 def _ids(tokenizer: Json) -> dict[str, int]:

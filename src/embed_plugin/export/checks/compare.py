@@ -12,14 +12,15 @@ import numpy as np
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.session import OnnxSession
 from embed_plugin.errors import EncodingError, ExportError, QualityFloorError
+from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from embed_plugin.types import Vectors
+    from embed_plugin.types import Kind, Rows
 
     TokenIdArrays = Sequence[npt.NDArray[np.int64]]
 
@@ -80,18 +81,22 @@ class Comparison:
             raise QualityFloorError(f"{found}, below the floor of {floor}: {remedy}")
 
 
-def compare(reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays]) -> Comparison:
-    """Compare the models of two folders on the same token ids, one ``(1, length)`` array per text, by kind.
+def compare(
+    reference: Path, candidate: Path, inputs: Mapping[str, TokenIdArrays], kind: Kind = "embedding"
+) -> Comparison:
+    """Compare the models of two folders on the same token ids, one ``(1, length)`` array per text, by kind of text.
+
+    A text that has several vectors, of late interaction, counts with the mean of their cosines.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
     ids = list(chain.from_iterable(inputs.values()))
-    vectors, expected = encode_all(candidate, ids), encode_all(reference, ids)
-    cosines = np.sum(vectors.astype(np.float64) * expected, axis=1)
+    rows = zip(encode_all(candidate, ids, kind), encode_all(reference, ids, kind), strict=True)
+    cosines = np.array([np.sum(vectors.astype(np.float64) * expected, axis=-1).mean() for vectors, expected in rows])
     ends = np.cumsum([len(each) for each in inputs.values()])
     parts = zip(inputs, np.split(cosines, ends[:-1]), strict=True)
-    return Comparison(len(cosines), *_figures(cosines), [compare_kind(kind, part) for kind, part in parts])
+    return Comparison(len(cosines), *_figures(cosines), [compare_kind(name, part) for name, part in parts])
 
 
 def compare_kind(kind: str, cosines: npt.NDArray[np.float64]) -> KindComparison:
@@ -104,16 +109,16 @@ def _figures(cosines: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     return float(cosines.mean()), float(np.quantile(cosines, 0.01)), float(cosines.min())
 
 
-def encode_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], output: str = "embedding") -> Vectors:
-    """Encode all inputs to ``(n, dimension)``, or another output of the graph, as this machine does.
+def encode_all(folder: Path, inputs: Sequence[npt.NDArray[np.int64]], kind: Kind = "embedding") -> list[Rows]:
+    """Encode all inputs as the encoder does on this machine: the row of each text.
 
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
-    session = OnnxSession.of(folder, output)
+    session = OnnxSession.of(folder, KINDS[kind].output)
     try:
         with ThreadPoolExecutor(available_workers()) as threads:
-            return np.concatenate(list(threads.map(session.run, inputs)))
+            return [rows[0] for rows in threads.map(session.run, inputs)]
     except EncodingError as error:
         found = "the exported graph returns NaN or infinity"
         raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error

@@ -15,7 +15,6 @@ import numpy as np
 from embed_plugin.errors import QualityFloorError
 from embed_plugin.evaluate.metrics import spearman
 from embed_plugin.export.checks.compare import encode_all
-from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,8 +86,10 @@ def compare_scores(reference: Path, candidate: Path, inputs: Mapping[str, TokenI
         ExportError: a score is NaN or infinite.
     """
     ids = list(chain.from_iterable(inputs.values()))
-    output = KINDS["reranker"].output
-    scores, expected = (encode_all(folder, ids, output)[:, 0].astype(np.float64) for folder in (candidate, reference))
+    scores, expected = (
+        np.array([row[0] for row in encode_all(folder, ids, "reranker")], np.float64)
+        for folder in (candidate, reference)
+    )
     spread = float(expected.std())
     if spread <= NO_SPREAD or float(scores.std()) <= NO_SPREAD:
         message = "all pairs have the same score, of fp32 or of INT8, so neither ranks texts"

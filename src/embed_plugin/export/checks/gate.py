@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from embed_plugin.evaluate import (
     agreement,
     compare_retrieval,
     evaluate_reranker,
-    evaluate_retrieval,
     find_candidates,
     require_max_drop,
 )
@@ -21,7 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from embed_plugin.evaluate import RetrievalDataset, RetrievalResult
-    from embed_plugin.protocols import TextEncoder, TextReranker
+    from embed_plugin.protocols import TextReranker
+
+Model_contra = TypeVar("Model_contra", contravariant=True)
+
+
+class Evaluate(Protocol[Model_contra]):
+    """Evaluates a model on a dataset."""
+
+    def __call__(
+        self, encoder: Model_contra, dataset: RetrievalDataset, /, *, on_progress: Callable[[int], None] | None = None
+    ) -> RetrievalResult:
+        """Encode, search exactly, and score; ``on_progress`` is called with the number of documents encoded so far."""
 
 
 MOST_GATE_TEXTS = 300
@@ -53,9 +63,10 @@ def _sample(count: int) -> list[int]:
 
 def pass_gate(
     dataset: RetrievalDataset,
-    fp32: TextEncoder,
-    quantised: TextEncoder,
+    fp32: Model_contra,
+    quantised: Model_contra,
     *,
+    evaluate: Evaluate[Model_contra],
     max_drop_percent: float,
     on_progress: Callable[[int, int], None],
 ) -> dict[str, object]:
@@ -65,6 +76,7 @@ def pass_gate(
         dataset: Judged queries and a corpus.
         fp32: The model before quantising.
         quantised: The model after it.
+        evaluate: Evaluates a model of this kind on a dataset.
         max_drop_percent: Largest allowed loss of nDCG@10, in per cent of the fp32 model's.
         on_progress: Called as ``(done, total)``.
 
@@ -77,8 +89,8 @@ def pass_gate(
     """
     documents = dataset.count_documents()
     total = 2 * documents
-    before = evaluate_retrieval(fp32, dataset, on_progress=lambda done: on_progress(done, total))
-    after = evaluate_retrieval(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
+    before = evaluate(fp32, dataset, on_progress=lambda done: on_progress(done, total))
+    after = evaluate(quantised, dataset, on_progress=lambda done: on_progress(documents + done, total))
     return gate_figures(dataset, before, after, max_drop_percent=max_drop_percent)
 
 

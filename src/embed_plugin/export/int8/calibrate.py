@@ -12,12 +12,16 @@ from embed_plugin.export.int8.quantise import Quantisation, WeightProduct, looke
 from embed_plugin.export.int8.weights import describe, quantise_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
     import onnx
 
     from embed_plugin.export.int8.weights import QuantisedWeight
+
+MOST_ROWS = 40_960
+"""Rows of weights that are rounded together: more than a layer has, and few beside a vocabulary of 250,002 words, whose
+rows of 1,024 would take 2 GB several times over."""
 
 
 def calibrate(
@@ -47,8 +51,9 @@ def calibrate(
         activation = describe(np.concatenate([each.reshape(-1, each.shape[-1]) for each in texts]))
         kept[value] = activation.kept
         products = readers.pop(value)  # mapped weights leave memory with it
-        rounded = quantise_weights([each.weight for each in products], activation)
-        weights.update(zip((each.output for each in products), rounded, strict=True))
+        for part in _parts(products):
+            rounded = quantise_weights([each.weight for each in part], activation)
+            weights.update(zip((each.output for each in part), rounded, strict=True))
         on_progress(done, total)
     return Quantisation(kept, weights)
 
@@ -58,3 +63,17 @@ def _only_looks_up(model: onnx.ModelProto) -> bool:
     tables = set(looked_up_tables(model))
     wide = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) > 1}
     return bool(tables) and wide <= tables
+
+
+def _parts(products: Sequence[WeightProduct]) -> Iterator[list[WeightProduct]]:
+    """Split the products of one activation so that rounding, in float64, holds no more rows than those of a layer."""
+    part: list[WeightProduct] = []
+    rows = 0
+    for product in products:
+        if part and rows + len(product.weight) > MOST_ROWS:
+            yield part
+            part, rows = [], 0
+        part.append(product)
+        rows += len(product.weight)
+    if part:
+        yield part

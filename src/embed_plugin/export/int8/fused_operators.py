@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.export.int8.ordered_sums import norm_parts
 from embed_plugin.export.layers.attention import BIAS, WINDOW
 from embed_plugin.export.onnx_graph.builder import INPUT
 from embed_plugin.export.onnx_graph.edit import attribute, noted, values_read
+from embed_plugin.export.outputs.expansion import SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +42,7 @@ class FusedOperator:
         replaced: The nodes it replaces, the first of which is where it is written.
         given: The values that it also gives as float32, first.
         attributes: Of the operator.
+        seen: The value with the number of keys that each text's queries see, the last input; empty: they see all.
     """
 
     name: str
@@ -49,6 +51,21 @@ class FusedOperator:
     replaced: list[onnx.NodeProto]
     given: tuple[str, ...] = ()
     attributes: dict[str, float] = field(default_factory=dict)
+    seen: str = ""
+
+
+class Mask(NamedTuple):
+    """A mask that the kernels compute from positions.
+
+    Attributes:
+        window: The most positions between a query and a key that it sees; -1: any.
+        bias: Name of the table that is added to scores; empty: there is none.
+        seen: Name of the number of keys that each text's queries see; empty: they see all.
+    """
+
+    window: int = -1
+    bias: str = ""
+    seen: str = ""
 
 
 class FusedOperators:
@@ -132,16 +149,18 @@ class FusedOperators:
         if not self.is_only_quantised(value, "If"):
             return None
         choice = self.producers[value]
-        inner = attribute(choice, "else_branch").node
-        if len(inner) != 1 or inner[0].op_type != "MultiHeadAttention":
+        inner, short = (attribute(choice, name).node for name in ("else_branch", "then_branch"))
+        if len(inner) != 1 or inner[0].op_type != "MultiHeadAttention" or len(short) != 1:
+            return None
+        mask = self._mask(short[0])
+        if mask is None or mask != Mask(seen=mask.seen):
             return None
         heads = attribute(inner[0], "num_heads")
         size, rest = divmod(self.channels[value], heads)
         if rest or size not in HEAD_SIZES:
             return None
-        return FusedOperator(
-            "AttentionQuantise", value, list(inner[0].input), [choice], attributes={"num_heads": heads}
-        )
+        inputs, attributes = list(inner[0].input), {"num_heads": heads}
+        return FusedOperator("AttentionQuantise", value, inputs, [choice], attributes=attributes, seen=mask.seen)
 
     def _rule_attention(self, value: str) -> FusedOperator | None:
         """Attention whose mask is a rule of position, as ``layers/attention.py`` writes it."""
@@ -153,24 +172,24 @@ class FusedOperators:
         mask = self._mask(node)
         if rest or size not in HEAD_SIZES or mask is None or attribute(node, "softcap", 0.0):
             return None
-        window, bias = mask
         attributes = {
             "num_heads": heads,
             "kv_heads": attribute(node, "kv_num_heads", heads),
             "causal": attribute(node, "is_causal", 0),
-            "window": window,
+            "window": mask.window,
             "scale": float(attribute(node, "scale", size**-0.5)),
         }
-        return FusedOperator("RuleAttentionQuantise", value, [*node.input[:3], bias], [node], attributes=attributes)
+        inputs = [*node.input[:3], mask.bias]
+        return FusedOperator("RuleAttentionQuantise", value, inputs, [node], attributes=attributes, seen=mask.seen)
 
-    def _mask(self, node: onnx.NodeProto) -> tuple[int, str] | None:
-        """The window, -1 if there is none, and the name of the bias; None: the mask is no such rule."""
+    def _mask(self, node: onnx.NodeProto) -> Mask | None:
+        """The mask of attention; None: it is no such rule."""
         if len(node.input) <= 3:  # noqa: PLR2004 - queries, keys and values
-            return (-1, "") if len(node.output) == 1 else None
+            return Mask() if len(node.output) == 1 else None
         mask = self.producers.get(node.input[3])
         if mask is None or any(node.input[4:]):
             return None
-        if window := noted(mask, WINDOW):
-            return min(int(window), LARGEST_WINDOW), ""
-        bias = noted(mask, BIAS)
-        return (-1, bias) if bias is not None and bias in self.tensors else None
+        window, bias, seen = (noted(mask, name) for name in (WINDOW, BIAS, SEEN))
+        if window or seen:
+            return Mask(window=min(int(window), LARGEST_WINDOW) if window else -1, seen=seen or "")
+        return Mask(bias=bias) if bias is not None and bias in self.tensors else None

@@ -42,8 +42,8 @@ NOTHING = "kernels.nothing"
 
 EXACT = frozenset(
     {
-        *("Add", "Cast", "Concat", "Div", "Gather", "Identity", "Mul", "Range", "Reshape", "Shape", "Slice", "Squeeze"),
-        *("Sub", "Transpose", "Unsqueeze"),
+        *("Add", "Cast", "Concat", "Div", "Equal", "Gather", "Identity", "Mul", "Not", "Range", "ReduceMax", "Reshape"),
+        *("Shape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
     }
 )
 """onnxruntime's operators that move numbers, or round each once: they give the same bits on every CPU."""
@@ -102,9 +102,9 @@ class _KernelQuantiser(Quantiser):
     def other(self, node: onnx.NodeProto) -> None:
         """Write a node that is not a product: fused with others, or as it was."""
         if fused := self.fused.get(node.output[0]):
-            self.quantising_node(
-                fused.name, fused.value, self.with_empty(fused.inputs), fused.given, **fused.attributes
-            )
+            inputs = self.with_empty(fused.inputs)
+            self.quantising_node(fused.name, fused.value, inputs, fused.given, **fused.attributes)
+            self.nodes[-1].input.extend([fused.seen] if fused.seen else [])
         elif node.name in self.replaced:
             return
         elif ordered := self.ordered.get(node.output[0]):

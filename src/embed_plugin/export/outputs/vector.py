@@ -32,6 +32,9 @@ DenseActivation = Literal["Identity", "Tanh", "Relu", "Gelu", "Sigmoid"]
 COLUMN = "column"
 """Name of the pooled vectors as columns, which dense layers multiply."""
 
+ONES, LENGTH = "ones", "pool.length"
+"""Names of a row of ones, one for each token, and of the number of tokens."""
+
 NORMALISE_EPSILON = 1e-12
 """Added to the squared length before the root, so that a zero vector stays finite; torch's normalize uses 1e-12."""
 
@@ -97,7 +100,7 @@ class VectorOutput:
             size = replace(self, kept=None).dimension(hidden_size)
             ones = graph.weight("spread.weight", np.ones(size))
             vector = graph.node("LayerNormalization", "spread", vector, ones, axis=-1, epsilon=LAYER_NORM_EPSILON)
-        _normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept))
+        normalise(graph, vector if self.kept is None else _cut(graph, vector, self.kept), OUTPUT)
         return graph.model(OUTPUT, [dimension])
 
     def dimension(self, hidden_size: int) -> int:
@@ -129,13 +132,19 @@ def pool(graph: GraphBuilder, hidden: str, pooling: Pooling, *, scaled: bool) ->
 
 def _mean(graph: GraphBuilder, hidden: str, *, scaled: bool) -> str:
     """The mean of the tokens, left as their sum where nothing but normalising follows: it gives the same vector."""
-    length = graph.node("Shape", "pool.length", INPUT, start=1, end=2)
-    row = graph.node("Concat", "ones.shape", graph.weight("one", [1], np.int64), length, axis=0)
-    ones = graph.node("ConstantOfShape", "ones", row, value=numpy_helper.from_array(np.ones(1, np.float32)))
-    total = graph.node("MatMul", "sum", ones, hidden)
+    total = graph.node("MatMul", "sum", row_of_ones(graph), hidden)
     if not scaled:
         return total
-    return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", length, to=TensorProto.FLOAT))
+    return graph.node("Div", "mean", total, graph.node("Cast", "pool.tokens", LENGTH, to=TensorProto.FLOAT))
+
+
+def row_of_ones(graph: GraphBuilder) -> str:
+    """A one for each token, ``(1, length)``: its product with their vectors adds them in one order in any batch."""
+    if graph.has(ONES):
+        return ONES
+    graph.node("Shape", LENGTH, INPUT, start=1, end=2)
+    row = graph.node("Concat", "ones.shape", graph.weight("one", [1], np.int64), LENGTH, axis=0)
+    return graph.node("ConstantOfShape", ONES, row, value=numpy_helper.from_array(np.ones(1, np.float32)))
 
 
 def apply_dense(graph: GraphBuilder, name: str, column: str, dense: Dense) -> str:
@@ -158,9 +167,9 @@ def _cut(graph: GraphBuilder, vector: str, kept: int) -> str:
     return graph.node("Slice", "kept", vector, *ends)
 
 
-def _normalise(graph: GraphBuilder, vector: str) -> None:
-    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row."""
+def normalise(graph: GraphBuilder, vector: str, output: str) -> None:
+    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row, as the value ``output``."""
     axis = graph.weight("normalise.axis", [-1], np.int64)
     squared = graph.node("ReduceSumSquare", "squared_length", vector, axis, keepdims=1)
     kept = graph.node("Add", "kept_positive", squared, graph.weight("epsilon", [NORMALISE_EPSILON]))
-    graph.node("Div", OUTPUT, vector, graph.node("Sqrt", "vector_length", kept))
+    graph.node("Div", output, vector, graph.node("Sqrt", "vector_length", kept))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.stores.bm25_settings import Bm25Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.ingest.stores.bm25_settings import Language
     from embed_plugin.ingest.stores.payload_layout import LayoutName
 
 DistanceName: TypeAlias = Literal["cosine", "dot", "euclid"]
@@ -28,15 +30,22 @@ IndexKind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime"
 SparseName: TypeAlias = Literal["bm25"]
 """The sparse vector that is stored beside the dense one."""
 
+SPARSE_SETTINGS = frozenset({"sparse", "sparse_language", "bm25_k", "bm25_b", "bm25_mean_words"})
+"""Names of the settings of the sparse vector, which every backend has."""
+
 
 @dataclass(frozen=True)
 class CollectionSettings:
-    """Settings of a new collection. Of an existing one, only the first three are checked.
+    """Settings of a new collection. Of an existing one, those down to ``bm25_mean_words`` are checked if given.
 
     Attributes:
         distance: The distance of two vectors; cosine by default.
         layout: The layout of payloads; plain by default.
         sparse: ``bm25`` stores a sparse vector of each text's words beside the dense one, for hybrid search.
+        sparse_language: The language of its stemmer and stop words; English by default.
+        bm25_k: How slowly a word's weight saturates as it is repeated; 1.2 by default.
+        bm25_b: How much a text's length counts, from 0 to 1; 0.75 by default.
+        bm25_mean_words: The length of a text that length does not count for or against; 256 by default.
         vectors_on_disk: Keep vectors on disk and in the page cache, instead of in memory.
         payload_on_disk: The same for payloads.
         datatype: The type of a component.
@@ -50,12 +59,17 @@ class CollectionSettings:
         bulk_load: Build no index while a new collection is filled; it is built when the sink is closed.
 
     Raises:
-        InvalidInputError: a number is out of range.
+        InvalidInputError: a number is out of range, there is no such language, or a setting of the sparse vector is
+            given without it.
     """
 
     distance: DistanceName | None = None
     layout: LayoutName | None = None
     sparse: SparseName | None = None
+    sparse_language: Language | None = None
+    bm25_k: float | None = None
+    bm25_b: float | None = None
+    bm25_mean_words: float | None = None
     vectors_on_disk: bool | None = None
     payload_on_disk: bool | None = None
     datatype: Datatype | None = None
@@ -73,10 +87,28 @@ class CollectionSettings:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise InvalidInputError(f"{name} of {value}, expected {low} or more")
+        self.bm25()
+        if self.sparse is None and self.given_for_bm25():
+            names = ", ".join(self.given_for_bm25())
+            raise InvalidInputError(f"a setting of sparse vectors ({names}) without them: choose sparse bm25 too")
 
     def chosen(self) -> frozenset[str]:
         """Names of the settings that were given."""
         return frozenset(item.name for item in fields(self) if getattr(self, item.name))
+
+    def bm25(self) -> Bm25Settings:
+        """The settings of a new collection's BM25."""
+        return Bm25Settings(**self.given_for_bm25())
+
+    def given_for_bm25(self) -> dict[str, Any]:
+        """The settings of BM25 that were given, by the names that :class:`.Bm25Settings` has for them."""
+        settings = {
+            "language": self.sparse_language,
+            "k": self.bm25_k,
+            "b": self.bm25_b,
+            "mean_words": self.bm25_mean_words,
+        }
+        return {name: value for name, value in settings.items() if value is not None}
 
     def indexes(self) -> Mapping[str, IndexKind]:
         """Every payload key to index, with its kind: a server in strict mode filters by no other."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from embed_plugin.collection_identity import SCHEMA, CollectionIdentity, identity_of, written_on
-from embed_plugin.ingest.stores.collection_settings import Datatype
+from embed_plugin.errors import InvalidInputError
+from embed_plugin.ingest.stores.bm25_settings import bm25_settings_of
+from embed_plugin.ingest.stores.collection_settings import Datatype, SparseName
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def _identity_found(
     identity: CollectionIdentity, encoder: TextEncoder, settings: CollectionSettings
 ) -> list[tuple[bool, str, str]]:
     fingerprint = encoder.fingerprint
-    layout, sparse = settings.layout or identity.layout, settings.sparse or identity.sparse
+    layout = settings.layout or identity.layout
     return [
         (
             identity.fingerprint == fingerprint,
@@ -106,8 +108,27 @@ def _identity_found(
             f"the model's space {fingerprint}",
         ),
         (identity.layout == layout, f"the payload layout {identity.layout}", str(layout)),
-        (identity.sparse == sparse, "no sparse vectors", f"sparse vectors of {sparse}"),
+        *_sparse_found(identity, settings),
     ]
+
+
+def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, str, str]]:
+    if identity.sparse is None:
+        return [(settings.sparse is None, "no sparse vectors", f"sparse vectors of {settings.sparse}")]
+    if identity.sparse not in get_args(SparseName):
+        return [(False, f"sparse vectors of {identity.sparse}", "bm25, or a release of embed-plugin that knows them")]
+    try:
+        made = bm25_settings_of(identity.sparse_settings)
+    except InvalidInputError as error:
+        return [(False, f"sparse vectors of another release of embed-plugin ({error})", "those of this release")]
+    return [
+        (getattr(made, name) == given, f"BM25 with the {_named(name)} {getattr(made, name)}", str(given))
+        for name, given in settings.given_for_bm25().items()
+    ]
+
+
+def _named(setting: str) -> str:
+    return {"mean_words": "mean number of words"}.get(setting, setting)
 
 
 def new_identity(encoder: TextEncoder, settings: CollectionSettings, *, namespace: str) -> CollectionIdentity:
@@ -118,4 +139,5 @@ def new_identity(encoder: TextEncoder, settings: CollectionSettings, *, namespac
         namespace=namespace,
         layout=settings.layout or "plain",
         sparse=settings.sparse,
+        sparse_settings=settings.bm25().for_identity() if settings.sparse else {},
     )

@@ -130,9 +130,13 @@ static void attend_group_by_rule(const RuleAttention *call, const Head *head, in
   }
 }
 
-static void attend_text_by_rule(const RuleAttention *call, Head *head, int64_t text, float *results) {
-  const int64_t width = call->kv_heads * call->size;
-  const float *k = call->k + text * call->keys * width, *v = call->v + text * call->keys * width;
+static void attend_text_by_rule(const RuleAttention *all, Head *head, int64_t text, float *results) {
+  const int64_t width = all->kv_heads * all->size;
+  const float *k = all->k + text * all->keys * width, *v = all->v + text * all->keys * width;
+  RuleAttention of_text = *all;
+  if (all->seen) of_text.keys = all->seen[text];
+  const RuleAttention *call = &of_text;
+  head->count = call->keys;
   for (int64_t kv_head = 0; kv_head < call->kv_heads; kv_head++) {
     head->key_scale = pack_key_numbers(head, k + kv_head * call->size, width) * (LOG2_E * call->scale);
     pack_values(head, v + kv_head * call->size, width);

@@ -9,7 +9,7 @@ from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
-from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from embed_plugin.ingest.stores.qdrant.bm25 import bm25_of
 from embed_plugin.ingest.stores.qdrant.migration import described, embeddable
 from embed_plugin.ingest.stores.sink import Stored
 
@@ -90,7 +90,7 @@ class QdrantCopy:
 
     def add(self, chunks: Sequence[StoredChunk], vectors: Vectors) -> None:
         """Store chunks with their payloads and new vectors, ``(n, dimension)``; on return they are durable."""
-        bm25 = Bm25() if described(self._backend, self._into)[1].sparse else None
+        bm25 = bm25_of(described(self._backend, self._into)[1])
         for start in range(0, len(chunks), _POINTS_AT_ONCE):
             part = slice(start, start + _POINTS_AT_ONCE)
             ids = [chunk.id for chunk in chunks[part]]

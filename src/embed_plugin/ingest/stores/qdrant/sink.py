@@ -18,7 +18,7 @@ from embed_plugin.ingest.stores.description import new_identity
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
-from embed_plugin.ingest.stores.qdrant.bm25 import Bm25
+from embed_plugin.ingest.stores.qdrant.bm25 import bm25_of
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
 from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, Refusals, requests, send_or_bisect
@@ -281,13 +281,14 @@ class QdrantSink:
         layout = self._layout()
         sparse = None
         if text is not None:
-            if self._identity is None or self._identity.sparse is None:
+            bm25 = bm25_of(self._identity)
+            if bm25 is None:
                 message = (
                     f"collection {self.collection!r} in {self.target} has no sparse vectors. Search without --hybrid, "
                     "or ingest into a new collection with --sparse bm25"
                 )
                 raise TargetError(message)
-            sparse = Bm25().query(text)
+            sparse = bm25.query(text)
         found = self._backend.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
         return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
@@ -305,7 +306,7 @@ class QdrantSink:
         return point_id((identity.namespace if identity else "") or self.collection, key, index)
 
     def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
-        layout, bm25, name = self._layout(), self._bm25(), self._vector()
+        layout, bm25, name = self._layout(), bm25_of(self._known_identity()), self._vector()
 
         def send(part: slice) -> None:
             some = chunks[part]
@@ -330,10 +331,6 @@ class QdrantSink:
     def _layout(self) -> PayloadLayout:
         identity = self._known_identity()
         return LAYOUTS[identity.layout if identity else "plain"]
-
-    def _bm25(self) -> Bm25 | None:
-        identity = self._known_identity()
-        return Bm25() if identity and identity.sparse else None
 
     def _start_bulk_load(self, identity: CollectionIdentity) -> None:
         description = self._backend.describe(self.collection)

@@ -12,7 +12,7 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+from embed_plugin.ingest.stores.collection_settings import SPARSE_SETTINGS, CollectionSettings
 from embed_plugin.ingest.stores.description import Description
 from embed_plugin.ingest.stores.qdrant.backend import (
     SPARSE_VECTOR,
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 _REQUESTS_IN_FLIGHT = 3
 _LOCAL_POINTS = 20_000  # above, qdrant-client advises against its local mode
-_LOCAL_SETTINGS = frozenset({"distance", "layout", "sparse"})
+_LOCAL_SETTINGS = SPARSE_SETTINGS | {"distance", "layout"}
 _FUSED_AT_LEAST = 100  # of each ranking: the reciprocal ranks of the rest are next to nothing
 
 

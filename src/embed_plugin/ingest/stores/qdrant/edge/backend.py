@@ -18,6 +18,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from embed_plugin.errors import RefusedContentError, TargetError
+from embed_plugin.ingest.stores.collection_settings import SPARSE_SETTINGS
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import (
     SPARSE_VECTOR,
@@ -65,11 +66,10 @@ class EdgeBackend:
 
     requests_in_flight = 1
     advised_points: int | None = None
-    supported = frozenset(
+    supported = SPARSE_SETTINGS.union(
         {
             "distance",
             "layout",
-            "sparse",
             "vectors_on_disk",
             "payload_on_disk",
             "datatype",
