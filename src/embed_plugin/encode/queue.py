@@ -19,7 +19,7 @@ import time
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,12 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     import numpy.typing as npt
 
     from embed_plugin.encode.outputs import Result
+    from embed_plugin.encode.turns import Turns
     from embed_plugin.encode.wide import WideRuns
     from embed_plugin.types import Results, Rows
 
@@ -118,6 +120,7 @@ class BatchQueue:
         self._wide = wide
         self._batches_running = 0
         self.observer: Callable[[BatchReport], None] | None = None
+        self.turns: Turns | None = None
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="embed-plugin")
 
     @property
@@ -205,9 +208,23 @@ class BatchQueue:
         """Run batches until none is left. Counted here, so that Ctrl-C in :meth:`submit` counts no worker."""
         with self._lock:
             self._workers_running += 1
-        while batch := self._take(is_worker=True):
-            with suppress(BaseException):  # its callers got the error; the worker goes on with other jobs
-                self._run_for_callers(batch)
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run a batch in the worker's turn; return False, with the worker counted out, where there is none."""
+        with self._turn():
+            batch = self._take(is_worker=True)
+            if batch:
+                with suppress(BaseException):  # its callers got the error; the worker goes on with other jobs
+                    self._run_for_callers(batch)
+        return bool(batch)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Return the worker's turn among those of other queues; without others, it always has one."""
+        if self.turns is None:
+            return nullcontext()
+        return self.turns.turn(lambda: self._small.tokens > 0)
 
     def _wake(self, workers: int, job: Job) -> None:
         """Start so many workers; where no thread can be started, run batches here until the job is done."""
@@ -280,7 +297,10 @@ class BatchQueue:
         with self._lock:
             self._batches_running += 1
             waiting = self._small.tokens + self._large.tokens
-            if self._wide and not waiting and self._batches_running <= self._wide.most_at_once:
+            running = self._batches_running
+            if self.turns is not None:
+                waiting, running = waiting + self.turns.waiting, max(running, self.turns.running)
+            if self._wide and not waiting and running <= self._wide.most_at_once:
                 run = self._wide.run
         try:
             return run(input_ids)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from embed_plugin.encode.queue import BatchReport, QueuedTokens
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
+    from embed_plugin.encode.turns import Turns
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.types import Fields, Kind, Results, Role, TokenisedTexts
 
@@ -133,6 +134,10 @@ class Runtime:
     def observe(self, observer: Callable[[BatchReport], None]) -> None:
         """Call ``observer`` after every batch, from the thread that ran it."""
         self._observer = self.queue.observer = observer
+
+    def share_cores(self, turns: Turns) -> None:
+        """Let the workers of this process take turns with those of other models, from its next batch on."""
+        self.queue.turns = turns
 
     def tokenise(
         self,

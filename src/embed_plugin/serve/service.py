@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from embed_plugin.encode.turns import Turns
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.model.matryoshka import cut_spec
 from embed_plugin.serve.api.request_content import ContentParser
@@ -49,7 +50,10 @@ class Service:
         lifecycle = Lifecycle(scheduler)
         metrics = Metrics(models.names)
         metrics.describe(scheduler, lifecycle, version=version)
+        turns = Turns(scheduler.workers)
         for model in models:
+            if len(loaded) > 1:  # one alone has the cores anyway
+                model.loaded.runtime.share_cores(turns)
             model.loaded.runtime.observe(_observer(scheduler, metrics, model.name))
         return cls(models, settings, scheduler, lifecycle, metrics, ContentParser(settings.texts), version)
 

@@ -77,8 +77,8 @@ class ServedModels:
         if not folders:
             raise InvalidInputError("there is no model to serve: give at least one")
         if names and len(names) != len(folders):
-            found = f"{len(names)} names of models for {len(folders)} model folders"
-            raise InvalidInputError(f"{found}: give --model-name once for each folder, in their order, or not at all")
+            found = f"names given: {len(names)}, model folders: {len(folders)}"
+            raise InvalidInputError(f"{found}; give --model-name once for each folder, in their order, or not at all")
         sources = {each.folder: each.spec.source for each in loaded}
         name_of = dict(zip(folders, names or [sources[folder] for folder in folders], strict=True))
         self._all = [Served(name_of[each.folder], each) for each in loaded]
