@@ -133,6 +133,12 @@ class Gate:
         for name, model in zip(NAMES, models, strict=True):
             self._hold(name, model)
 
+    def __enter__(self) -> None:
+        """Nothing runs."""
+
+    def __exit__(self, *_: object) -> None:
+        self.open.set()
+
     def _hold(self, name: str, model: TextModel) -> None:
         run = model.runtime.queue._run
 
@@ -149,7 +155,7 @@ def test_one_worker_runs_one_batch_of_all_models_and_a_query_waits_for_no_bulk(
 ) -> None:
     gate = Gate(models)
     scheduler = three.service.scheduler
-    with ThreadPoolExecutor(3) as threads:
+    with ThreadPoolExecutor(3) as threads, gate:
         bulk = threads.submit(three.embed, ["cat " * 48] * 40, model="small")
         wait_until(lambda: len(gate.ran) == 1 and scheduler.admission.waiting("bulk") > 1500)
         refused = three.embed(["cat " * 48] * 40, model="other")

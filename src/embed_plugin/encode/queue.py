@@ -208,23 +208,17 @@ class BatchQueue:
         """Run batches until none is left. Counted here, so that Ctrl-C in :meth:`submit` counts no worker."""
         with self._lock:
             self._workers_running += 1
-        while self._run_next():
-            pass
-
-    def _run_next(self) -> bool:
-        """Run a batch in the worker's turn; return False, with the worker counted out, where there is none."""
-        with self._turn():
-            batch = self._take(is_worker=True)
-            if batch:
+        with self._taking_turns() as pass_on:
+            while batch := self._take(is_worker=True):
                 with suppress(BaseException):  # its callers got the error; the worker goes on with other jobs
                     self._run_for_callers(batch)
-        return bool(batch)
+                pass_on()
 
-    def _turn(self) -> AbstractContextManager[None]:
-        """Return the worker's turn among those of other queues; without others, it always has one."""
+    def _taking_turns(self) -> AbstractContextManager[Callable[[], None]]:
+        """Take turns with the workers of other queues; without any, the worker may always run."""
         if self.turns is None:
-            return nullcontext()
-        return self.turns.turn(lambda: self._small.tokens > 0)
+            return nullcontext(lambda: None)
+        return self.turns.taking(lambda: self._small.tokens > 0)
 
     def _wake(self, workers: int, job: Job) -> None:
         """Start so many workers; where no thread can be started, run batches here until the job is done."""

@@ -1,14 +1,15 @@
 """Turns: batch queues of several models share cores, and run no more batches at once than there are workers.
 
-A worker of a queue takes its batch when it has a turn, not before: a batch that waited would not hold what came
-meanwhile. A turn that ends goes straight to the next worker that waits, so that no queue takes one turn after the other
-while another waits. Workers with a small job come first, as in a queue, and as there the others are not starved.
+A worker of a queue takes each batch in a turn, and not before: a batch that waited would not hold what came meanwhile.
+After a batch it goes to the end of the line, and the turn goes to the worker that has waited longest, or to one with a
+small job: they come first, as in a queue, and as there the others are not starved.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,15 +40,18 @@ class Turns:
         return len(self._line)
 
     @contextmanager
-    def turn(self, is_urgent: Callable[[], bool]) -> Iterator[None]:
-        """Wait for a turn, and end it with the block.
+    def taking(self, is_urgent: Callable[[], bool]) -> Iterator[Callable[[], None]]:
+        """Wait for a turn, and end it with the block. For threads that no signal interrupts: a queue's workers.
 
         Args:
             is_urgent: Tells whether a small job waits in the worker's queue; called while this holds a lock.
+
+        Yields:
+            What the worker calls between two batches: it passes the turn on, and waits for the next.
         """
         self._begin(is_urgent)
         try:
-            yield
+            yield partial(self._pass_on, is_urgent)
         finally:
             self._end()
 
@@ -58,19 +62,18 @@ class Turns:
                 return
             waiting = _Waiting(is_urgent)
             self._line.append(waiting)
-        try:
-            waiting.has_turn.wait()
-        except BaseException:  # Ctrl-C, in the main thread
-            with self._lock:
-                is_in_line = waiting in self._line
-                if is_in_line:
-                    self._line.remove(waiting)
-            if not is_in_line:
-                self._end()
-            raise
+        waiting.has_turn.wait()
+
+    def _pass_on(self, is_urgent: Callable[[], bool]) -> None:
+        with self._lock:
+            if not self._line:
+                return
+            waiting = _Waiting(is_urgent)
+            self._line.append(waiting)
+            self._line.pop(self._next()).has_turn.set()
+        waiting.has_turn.wait()
 
     def _end(self) -> None:
-        """Give the turn to a worker that waits."""
         with self._lock:
             if self._line:
                 self._line.pop(self._next()).has_turn.set()
