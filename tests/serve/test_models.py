@@ -162,7 +162,8 @@ def test_one_worker_runs_one_batch_of_all_models_and_a_query_waits_for_no_bulk(
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")  # one queue for all
         body = {"query": "the cat", "texts": TEXTS}
         query = threads.submit(three.client.post, "/rerank", json=body)
-        wait_until(lambda: scheduler.admission.waiting("interactive") > 0)
+        turns = models[2].runtime.queue.turns
+        wait_until(lambda: turns is not None and turns.waiting == 1)
         assert [name for name, _ in gate.ran] == ["small"]
         gate.open.set()
         assert (bulk.result().status_code, query.result().status_code) == (200, 200)
