@@ -16,6 +16,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict, get_args
 EMBED_PATH = "/embed"
 COUNT_TOKENS_PATH = "/count_tokens"
 INFO_PATH = "/info"
+RERANK_PATH = "/rerank"
 
 JSON = "application/json"
 FLOATS = "application/octet-stream"
@@ -93,6 +94,7 @@ class CountBody(TypedDict):
 
     texts: list[str]
     role: Literal["document", "query"]
+    model: NotRequired[str]
 
 
 class CountContent(TypedDict):
@@ -112,10 +114,11 @@ class LimitsContent(TypedDict):
     body_bytes: int
 
 
-class InfoContent(TypedDict):
-    """JSON that answers ``GET /info``."""
+class ModelContent(TypedDict):
+    """A model that is served, a part of :class:`InfoContent`."""
 
     model: str
+    kind: str
     fingerprint: str
     dimension: int
     max_tokens: int
@@ -123,7 +126,13 @@ class InfoContent(TypedDict):
     pooling: str
     query_prefix: str
     document_prefix: str
+
+
+class InfoContent(ModelContent):
+    """JSON that answers ``GET /info``: one model, the limits, and all models."""
+
     version: str
+    models: list[ModelContent]
     limits: LimitsContent
 
 

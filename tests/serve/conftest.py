@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from embed_plugin.encode.text_model import TextModel
     from embed_plugin.serve.connections.watch import ConnectionWatch
+    from embed_plugin.serve.models.served import ServedModel
     from embed_plugin.serve.service import Service
     from embed_plugin.types import RunRows
 
@@ -45,6 +47,16 @@ class RunningServer:
         self.watch = watch
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=HANG_SECONDS)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The only encoder that it serves."""
+        return self.service.models.find(Encoder, None).loaded
+
+    @property
+    def model(self) -> ServedModel:
+        """What it says of its first model."""
+        return self.service.models.first.facts
 
     def embed(self, texts: list[Any], *, headers: dict[str, str] | None = None, **fields: object) -> httpx.Response:
         """``POST /embed``."""
@@ -85,11 +97,11 @@ def rest_of(connection: socket.socket) -> bytes:
 
 @contextmanager
 def serving(
-    encoder: Encoder, settings: ServeSettings | None = None, keys: Keys | None = None
+    models: TextModel | list[TextModel], settings: ServeSettings | None = None, keys: Keys | None = None
 ) -> Iterator[RunningServer]:
-    """Serve an encoder from a thread until the block ends."""
+    """Serve models from a thread until the block ends."""
     settings = settings or ServeSettings(port=0)
-    app = create_app(encoder, settings, keys=keys)
+    app = create_app(models, settings, keys=keys)
     server = make_server(app, settings)
     with listen(settings) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -39,7 +39,7 @@ def embed(server: RunningServer, dimension: object, accept: str = "application/j
 
 
 def test_every_form_has_the_vectors_of_an_encoder_of_that_length(shortening: RunningServer) -> None:
-    short = Encoder.load(shortening.service.encoder.folder, dimension=8)
+    short = Encoder.load(shortening.encoder.folder, dimension=8)
     expected = short.encode_documents(TEXTS)
     whole = embed(shortening, 8).json()
     np.testing.assert_array_equal(np.array(whole["embeddings"], np.float32), expected)
@@ -52,12 +52,12 @@ def test_every_form_has_the_vectors_of_an_encoder_of_that_length(shortening: Run
 
 
 def test_openai_calls_it_dimensions(shortening: RunningServer) -> None:
-    name = shortening.service.model.name
+    name = shortening.model.name
     with openai.OpenAI(base_url=f"{shortening.url}/v1", api_key="-", max_retries=0) as client:
         answer = client.embeddings.create(model=name, input=TEXTS, dimensions=16)
         with pytest.raises(openai.BadRequestError, match=r"dimensions: .* was trained for vectors of 8, 16, 32"):
             client.embeddings.create(model=name, input=TEXTS, dimensions=12)
-    expected = Encoder.load(shortening.service.encoder.folder, dimension=16).encode_documents(TEXTS)
+    expected = Encoder.load(shortening.encoder.folder, dimension=16).encode_documents(TEXTS)
     np.testing.assert_array_equal(np.array([each.embedding for each in answer.data], np.float32), expected)
 
 
@@ -72,5 +72,5 @@ def test_lengths_that_the_model_has_not_are_refused(shortening: RunningServer, d
 
 
 def test_the_models_own_length_is_no_cut(shortening: RunningServer) -> None:
-    assert embed(shortening, 32).json()["fingerprint"] == shortening.service.model.fingerprint
+    assert embed(shortening, 32).json()["fingerprint"] == shortening.model.fingerprint
     assert embed(shortening, None).json()["dimension"] == 32

@@ -27,7 +27,7 @@ def rows_of(answer: httpx.Response) -> Any:  # noqa: ANN401
 
 @pytest.mark.parametrize("role", ["document", "query"])
 def test_the_vectors_are_the_encoders_to_the_bit(server: RunningServer, role: str) -> None:
-    encoder = server.service.encoder
+    encoder = server.encoder
     expected = (encoder.encode_queries if role == "query" else encoder.encode_documents)(TEXTS)
     found = server.embed(TEXTS, role=role).json()
     np.testing.assert_array_equal(np.array(found["embeddings"], np.float32), expected)
@@ -39,11 +39,11 @@ def test_the_vectors_are_the_encoders_to_the_bit(server: RunningServer, role: st
 
 def test_raw_floats_are_the_same_vectors(server: RunningServer) -> None:
     answer = server.embed(TEXTS, headers={"Accept": "application/octet-stream"})
-    np.testing.assert_array_equal(rows_of(answer), server.service.encoder.encode_documents(TEXTS))
+    np.testing.assert_array_equal(rows_of(answer), server.encoder.encode_documents(TEXTS))
     assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["embed-model"] == server.service.model.name
-    assert answer.headers["embed-fingerprint"] == server.service.model.fingerprint
-    assert int(answer.headers["embed-tokens"]) == int(server.service.encoder.count_tokens(TEXTS).sum())
+    assert answer.headers["embed-model"] == server.model.name
+    assert answer.headers["embed-fingerprint"] == server.model.fingerprint
+    assert int(answer.headers["embed-tokens"]) == int(server.encoder.count_tokens(TEXTS).sum())
     assert answer.headers["embed-truncated"] == ""
 
 
@@ -52,7 +52,7 @@ def test_lines_come_in_order_and_end_with_a_summary(server: RunningServer) -> No
     answer = server.embed(texts, headers={"Accept": "application/x-ndjson"})
     *lines, last = map(json.loads, answer.text.splitlines())
     assert [line["index"] for line in lines] == list(range(len(texts)))
-    expected = server.service.encoder.encode_documents(texts)
+    expected = server.encoder.encode_documents(texts)
     np.testing.assert_array_equal(np.array([line["embedding"] for line in lines], np.float32), expected)
     assert last["done"] is True
     assert last["usage"]["texts"] == len(texts)
@@ -81,17 +81,17 @@ def test_a_text_beyond_the_characters_is_cut_by_tokens_where_it_may_be(server: R
     text = "the cat sat " * 2000
     found = server.embed(["a dog", text], truncate=True).json()
     assert found["truncated"] == [1]
-    expected = server.service.encoder.encode_documents([text])
+    expected = server.encoder.encode_documents([text])
     np.testing.assert_array_equal(np.array(found["embeddings"][1:], np.float32), expected)
     assert server.client.post("/count_tokens", json={"texts": [text]}).status_code == 413
 
 
 def test_the_model_may_be_named_and_no_other(server: RunningServer) -> None:
-    for name in (server.service.model.name, server.service.model.fingerprint, None):
+    for name in (server.model.name, server.model.fingerprint, None):
         assert server.embed(["the cat"], model=name).status_code == 200
     refused = server.embed(["the cat"], model="text-embedding-3-small")
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
-    assert server.service.model.fingerprint in refused.json()["error"]["message"]
+    assert server.model.fingerprint in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_bad_text_fails_nobody_elses_request(server: RunningServer) -> None:
 
 def test_many_at_once_get_their_own_vectors(server: RunningServer) -> None:
     texts = [[f"cat {n} {'dog ' * (n % 9)}", f"water {n}"] for n in range(40)]
-    expected = [server.service.encoder.encode_documents(each) for each in texts]
+    expected = [server.encoder.encode_documents(each) for each in texts]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda each: server.embed(each).json()["embeddings"], texts))
     np.testing.assert_array_equal(np.array(answers, np.float32), np.array(expected))
@@ -162,14 +162,14 @@ def test_many_at_once_get_their_own_vectors(server: RunningServer) -> None:
 def test_tokens_are_counted_as_the_encoder_does(server: RunningServer) -> None:
     texts = ["the cat", "cat " * 600, *["a dog"] * 70]
     answer = server.client.post("/count_tokens", json={"texts": texts, "role": "query"}).json()
-    assert answer["tokens"] == server.service.encoder.count_tokens(texts, role="query").tolist()
+    assert answer["tokens"] == server.encoder.count_tokens(texts, role="query").tolist()
     assert answer["max_tokens"] == 512
     assert server.client.post("/count_tokens", json={"texts": ["a", 3]}).json()["error"]["index"] == 1
 
 
 def test_info_tells_model_and_limits(server: RunningServer) -> None:
     found = server.client.get("/info").json()
-    spec = server.service.encoder.spec
+    spec = server.encoder.spec
     assert (found["model"], found["fingerprint"], found["precision"]) == (spec.source, spec.fingerprint, "int8")
     assert found["query_prefix"] == "query: "
     assert found["limits"] == {"texts": 300, "text_characters": 20_000, "body_bytes": 100_000}

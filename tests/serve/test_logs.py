@@ -72,7 +72,7 @@ def test_a_failure_that_only_the_server_catches(
         raise EnginePanicError(SECRET)
 
     with serving(Encoder.load(tiny_model())) as server:
-        monkeypatch.setattr(RequestJob, "vectors", fail)
+        monkeypatch.setattr(RequestJob, "results", fail)
         with suppress(httpx.RemoteProtocolError):
             assert server.embed([SECRET]).status_code == 500
     log = log_of(capfd)

@@ -42,7 +42,8 @@ def test_every_series_is_there_from_the_first_scrape(fresh: RunningServer) -> No
             assert found["embed_requests_total", frozenset({("route", route), ("status", status)})] == 0
         assert found["embed_errors_total", frozenset({("route", route), ("code", "overloaded")})] == 0
     for lane in LANES:
-        assert found["embed_request_seconds_count", frozenset({("lane", lane)})] == 0
+        labels = frozenset({("lane", lane), ("model", fresh.model.name)})
+        assert found["embed_request_seconds_count", labels] == found["embed_texts_total", labels] == 0
         assert found["embed_queue_tokens", frozenset({("lane", lane)})] == 0
         assert found["embed_queue_limit_tokens", frozenset({("lane", lane)})] > 0
     assert found["process_resident_memory_bytes", frozenset()] > 2**20
@@ -50,26 +51,28 @@ def test_every_series_is_there_from_the_first_scrape(fresh: RunningServer) -> No
 
 
 def test_requests_texts_tokens_and_lanes_are_counted(fresh: RunningServer) -> None:
-    before = value(fresh, "embed_tokens_total")
+    of_it = {"model": fresh.model.name}
+    before = value(fresh, "embed_tokens_total", **of_it)
     fresh.embed(["the cat", "cat " * 600])  # 4 and 512 tokens: bulk
     fresh.embed(["the cat"])
     fresh.embed(["a", 3])
-    assert value(fresh, "embed_tokens_total") - before == 4 + 512 + 4
+    assert value(fresh, "embed_tokens_total", **of_it) - before == 4 + 512 + 4
     assert value(fresh, "embed_requests_total", route="/embed", status="200") == 2
     assert value(fresh, "embed_errors_total", route="/embed", code="invalid_text") == 1
-    assert value(fresh, "embed_truncated_texts_total") == 1
-    assert value(fresh, "embed_texts_total", lane="bulk") == 2
+    assert value(fresh, "embed_truncated_texts_total", **of_it) == 1
+    assert value(fresh, "embed_texts_total", lane="bulk", **of_it) == 2
     for lane in LANES:
-        assert value(fresh, "embed_request_seconds_count", lane=lane) == 1
-        assert value(fresh, "embed_queue_wait_seconds_count", lane=lane) >= 1
-    assert value(fresh, "embed_batch_tokens_sum") == value(fresh, "embed_tokens_total")
-    assert value(fresh, "embed_batch_texts_count") == value(fresh, "embed_batch_tokens_count")
+        assert value(fresh, "embed_request_seconds_count", lane=lane, **of_it) == 1
+        assert value(fresh, "embed_queue_wait_seconds_count", lane=lane, **of_it) >= 1
+    assert value(fresh, "embed_batch_tokens_sum", **of_it) == value(fresh, "embed_tokens_total", **of_it)
+    assert value(fresh, "embed_batch_texts_count", **of_it) == value(fresh, "embed_batch_tokens_count", **of_it)
 
 
 def test_the_model_is_named(fresh: RunningServer) -> None:
     ((labels, found),) = [(dict(key[1]), each) for key, each in scrape(fresh).items() if key[0] == "embed_model_info"]
     assert found == 1
-    assert labels["fingerprint"] == fresh.service.model.fingerprint
+    assert labels["fingerprint"] == fresh.model.fingerprint
+    assert (labels["model"], labels["kind"]) == (fresh.model.name, "embedding")
     assert (labels["precision"], labels["dimension"]) == ("int8", "32")
 
 

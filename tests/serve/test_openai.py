@@ -25,41 +25,41 @@ def client(server: RunningServer) -> Iterator[openai.OpenAI]:
 
 
 def test_its_vectors_are_the_encoders(client: openai.OpenAI, server: RunningServer) -> None:
-    name = server.service.model.name
+    name = server.model.name
     answer = client.embeddings.create(model=name, input=TEXTS)  # asks for base64, and decodes it
-    expected = server.service.encoder.encode_documents(TEXTS)
+    expected = server.encoder.encode_documents(TEXTS)
     np.testing.assert_array_equal(np.array([each.embedding for each in answer.data], np.float32), expected)
     assert [each.index for each in answer.data] == [0, 1]
     assert answer.model == name
-    tokens = int(server.service.encoder.count_tokens(TEXTS).sum())
+    tokens = int(server.encoder.count_tokens(TEXTS).sum())
     assert (answer.usage.prompt_tokens, answer.usage.total_tokens) == (tokens, tokens)
 
 
 def test_floats_a_single_text_dimensions_and_the_role(client: openai.OpenAI, server: RunningServer) -> None:
     answer = client.embeddings.create(
-        model=server.service.model.fingerprint,
+        model=server.model.fingerprint,
         input="the cat",
         encoding_format="float",
         dimensions=32,
         user="somebody",
         extra_body={"role": "query"},
     )
-    expected = server.service.encoder.encode_queries(["the cat"])
+    expected = server.encoder.encode_queries(["the cat"])
     np.testing.assert_array_equal(np.array([answer.data[0].embedding], np.float32), expected)
 
 
 def test_the_one_model_is_listed(client: openai.OpenAI, server: RunningServer) -> None:
-    assert [model.id for model in client.models.list()] == [server.service.model.name]
+    assert [model.id for model in client.models.list()] == [server.model.name]
 
 
 @pytest.mark.parametrize("ids", [[1, 2, 3], [[1, 2], [3]]], ids=["one text", "two texts"])
 def test_token_ids_are_refused_clearly(client: openai.OpenAI, server: RunningServer, ids: list[int]) -> None:
     with pytest.raises(openai.BadRequestError, match="belong to another model's tokenizer: send text"):
-        client.embeddings.create(model=server.service.model.name, input=ids)
+        client.embeddings.create(model=server.model.name, input=ids)
 
 
 def test_what_openai_would_refuse_is_refused_in_its_shape(client: openai.OpenAI, server: RunningServer) -> None:
-    name = server.service.model.name
+    name = server.model.name
     with pytest.raises(openai.BadRequestError, match="has vectors of 32 numbers"):
         client.embeddings.create(model=name, input=TEXTS, dimensions=256)
     with pytest.raises(openai.BadRequestError, match="empty list"):
@@ -79,4 +79,4 @@ def test_a_wrong_key_is_an_authentication_error(locked_server: RunningServer) ->
     ):
         client.models.list()
     with openai.OpenAI(base_url=f"{locked_server.url}/v1", api_key=KEY) as client:
-        assert len(client.embeddings.create(model=locked_server.service.model.name, input="the cat").data) == 1
+        assert len(client.embeddings.create(model=locked_server.model.name, input="the cat").data) == 1

@@ -68,7 +68,7 @@ def test_health_and_head_need_no_key_where_get_needs_none(locked_server: Running
 
 @pytest.mark.parametrize("path", ["/embed", "/v1/embeddings", "/count_tokens"])
 def test_a_slash_at_the_end_changes_nothing(server: RunningServer, path: str) -> None:
-    body: dict[str, object] = {"texts": ["the cat"], "input": "the cat", "model": server.service.model.name}
+    body: dict[str, object] = {"texts": ["the cat"], "input": "the cat", "model": server.model.name}
     if path == "/count_tokens":
         del body["model"]
     plain, slashed = (server.client.post(each, json=_fields(path, body)) for each in (path, f"{path}/"))

@@ -45,7 +45,7 @@ def block(held: HeldEncoder, server: RunningServer, threads: ThreadPoolExecutor)
 
 
 def waiting(server: RunningServer) -> int:
-    queued = server.service.encoder.runtime.queued_tokens
+    queued = server.encoder.runtime.queued_tokens
     return queued.small + queued.large
 
 
@@ -65,7 +65,7 @@ def test_a_query_goes_before_bulk_that_came_first(
     bulk = threads.submit(busy.embed, BULK)
     wait_until(lambda: waiting(busy) >= 2000)
     query = threads.submit(busy.embed, ["where is the cat"], role="query")
-    wait_until(lambda: busy.service.encoder.runtime.queued_tokens.small > 0)
+    wait_until(lambda: busy.encoder.runtime.queued_tokens.small > 0)
     runs = len(held.shapes)
     held.gate.set()
     assert query.result().status_code == bulk.result().status_code == 200
@@ -94,7 +94,7 @@ def test_too_much_waiting_is_refused_by_lane_with_a_time_that_is_true(
     rate = busy.service.scheduler.throughput.tokens_per_second("bulk")
     assert int(refused.headers["retry-after"]) == max(1, np.ceil((2000 - LIMIT + 1) / rate))
     query = threads.submit(busy.embed, ["the cat"])
-    wait_until(lambda: busy.service.encoder.runtime.queued_tokens.small > 0)
+    wait_until(lambda: busy.encoder.runtime.queued_tokens.small > 0)
     held.gate.set()
     assert (bulk.result().status_code, query.result().status_code) == (200, 200)
     assert busy.embed(BULK).status_code == 200

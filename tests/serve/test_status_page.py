@@ -40,9 +40,9 @@ def text_of(page: str, element: str) -> str:
 @needs_browser
 def test_it_shows_the_model_the_load_and_the_nearest_text(server: RunningServer, tmp_path: Path) -> None:
     page = look_at(f"{server.url}/#the%20cat%20sat", tmp_path)
-    assert text_of(page, "model") == server.service.model.name
+    assert text_of(page, "model") == server.model.name
     assert text_of(page, "phase") == "ready"
-    assert server.service.model.fingerprint in text_of(page, "facts")
+    assert server.model.fingerprint in text_of(page, "facts")
     assert "Waiting, bulk" in text_of(page, "load")
     assert "NaN" not in page.split("<script>")[0]
     assert "6 texts in" in text_of(page, "told")

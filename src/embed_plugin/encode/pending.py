@@ -31,7 +31,7 @@ class Job:
 
         Args:
             token_ids: Token ids of each text.
-            output: Makes the array for the results.
+            output: Makes and fills the array for the results.
             is_small: It goes before large jobs.
             into: The caller's own array for the results.
 
@@ -42,6 +42,7 @@ class Job:
         lengths = [len(ids) for ids in self.token_ids]
         if 0 in lengths:
             raise InvalidTextError(lengths.index(0), "has no tokens, so it has no vector: leave it out")
+        self.output = output
         self.results = output.allocate(len(lengths)) if into is None else into
         self.unfinished = len(lengths)
         self.is_small = is_small

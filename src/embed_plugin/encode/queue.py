@@ -19,7 +19,7 @@ import time
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,12 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     import numpy.typing as npt
 
     from embed_plugin.encode.outputs import Result
+    from embed_plugin.encode.turns import Turns
     from embed_plugin.encode.wide import WideRuns
     from embed_plugin.types import Results, RunRows
 
@@ -118,6 +120,7 @@ class BatchQueue:
         self._wide = wide
         self._batches_running = 0
         self.observer: Callable[[BatchReport], None] | None = None
+        self.turns: Turns | None = None
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="embed-plugin")
 
     @property
@@ -128,7 +131,12 @@ class BatchQueue:
             return QueuedTokens(self._small.tokens, self._large.tokens)
 
     def submit(
-        self, token_ids: Sequence[Sequence[int]], *, is_part: bool = False, into: Results | None = None
+        self,
+        token_ids: Sequence[Sequence[int]],
+        *,
+        is_part: bool = False,
+        into: Results | None = None,
+        output: Result | None = None,
     ) -> Future[Results]:
         """Queue texts; the future gives one result a text, in their order. Cancelling it drops what has not begun.
 
@@ -138,9 +146,10 @@ class BatchQueue:
             token_ids: Token ids of each text.
             is_part: They are a part of a large call, and count as a large job however few they are.
             into: An array of the caller's, as the output allocates them, which is filled and is the future's result.
+            output: Turns the rows into what this caller gets; None: the queue's own.
         """
         is_small = not is_part and sum(map(len, token_ids)) <= SMALL_JOB_TOKENS
-        job = Job(token_ids, self._output, is_small=is_small, into=into)
+        job = Job(token_ids, output or self._output, is_small=is_small, into=into)
         if not job.token_ids:
             job.finish()
             return job.future
@@ -199,9 +208,17 @@ class BatchQueue:
         """Run batches until none is left. Counted here, so that Ctrl-C in :meth:`submit` counts no worker."""
         with self._lock:
             self._workers_running += 1
-        while batch := self._take(is_worker=True):
-            with suppress(BaseException):  # its callers got the error; the worker goes on with other jobs
-                self._run_for_callers(batch)
+        with self._taking_turns() as pass_on:
+            while batch := self._take(is_worker=True):
+                with suppress(BaseException):  # its callers got the error; the worker goes on with other jobs
+                    self._run_for_callers(batch)
+                pass_on()
+
+    def _taking_turns(self) -> AbstractContextManager[Callable[[], None]]:
+        """Take turns with the workers of other queues; without any, the worker may always run."""
+        if self.turns is None:
+            return nullcontext(lambda: None)
+        return self.turns.taking(lambda: self._small.tokens > 0)
 
     def _wake(self, workers: int, job: Job) -> None:
         """Start so many workers; where no thread can be started, run batches here until the job is done."""
@@ -274,7 +291,10 @@ class BatchQueue:
         with self._lock:
             self._batches_running += 1
             waiting = self._small.tokens + self._large.tokens
-            if self._wide and not waiting and self._batches_running <= self._wide.most_at_once:
+            running = self._batches_running
+            if self.turns is not None:
+                waiting, running = waiting + self.turns.waiting, max(running, self.turns.running)
+            if self._wide and not waiting and running <= self._wide.most_at_once:
                 run = self._wide.run
         try:
             return run(input_ids)
@@ -285,7 +305,7 @@ class BatchQueue:
     def _hand_out(self, batch: Batch, rows: RunRows, started: float) -> None:
         """Store the rows as their jobs' results, report the batch, and finish the jobs that are complete."""
         for (job, index), row in zip(batch, rows, strict=True):
-            self._output.put(row, job.token_ids[index], job.results, index)
+            job.output.put(row, job.token_ids[index], job.results, index)
         with self._lock:
             report = _report(batch, started)
             for job, _ in batch:

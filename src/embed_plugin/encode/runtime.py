@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from embed_plugin.encode.queue import BatchReport, QueuedTokens, Run
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
+    from embed_plugin.encode.turns import Turns
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.types import Fields, Kind, Results, Role, TokenisedTexts
 
@@ -143,6 +144,10 @@ class Runtime:
         """Call ``observer`` after every batch, from the thread that ran it."""
         self._observer = self.queue.observer = observer
 
+    def share_cores(self, turns: Turns) -> None:
+        """Let the workers of this process take turns with those of other models, from its next batch on."""
+        self.queue.turns = turns
+
     def tokenise(
         self,
         texts: Sequence[str],
@@ -178,6 +183,10 @@ class Runtime:
             into: An array of the caller's, as ``output`` allocates them, which is filled and is the future's result.
         """
         return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into)
+
+    def submit_for(self, output: Result, tokenised: TokenisedTexts) -> Future[Results]:
+        """:meth:`submit` for a caller who makes other results of the graph's rows than this runtime's output does."""
+        return self._counted(tokenised).submit(tokenised.ids, output=output)
 
     def encode_one(self, tokenised: TokenisedTexts) -> Results:
         """Encode one tokenised text, to an array of one result, on the calling thread where the queue allows it."""

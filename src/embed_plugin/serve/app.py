@@ -12,9 +12,11 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.exceptions import HTTPException
 
 import embed_plugin
+from embed_plugin.encode.text_model import TextModel
 from embed_plugin.serve.api.health import health_routes
 from embed_plugin.serve.api.native import routes
 from embed_plugin.serve.api.openai import bad_input_error, openai_routes
+from embed_plugin.serve.api.rerank import rerank_routes
 from embed_plugin.serve.api.responses import error_response
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.logs import log_loop_failure
@@ -24,25 +26,34 @@ from embed_plugin.serve.service import Service
 from embed_plugin.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from fastapi import Request
     from starlette.responses import Response
-
-    from embed_plugin.encode import Encoder
 
 _KEY_SCHEMES = [Depends(HTTPBearer(auto_error=False)), Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]
 """For OpenAPI; the request guard checks the keys."""
 
 
-def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> FastAPI:
-    """Make an ASGI application that serves an encoder.
+def create_app(
+    models: TextModel | Sequence[TextModel], settings: ServeSettings | None = None, *, keys: Keys | None = None
+) -> FastAPI:
+    """Make an ASGI application that serves models.
 
-    ``app.state.service`` holds its parts. The model is warmed up when the application starts; requests get 503 until
+    ``app.state.service`` holds its parts. The models are warmed up when the application starts; requests get 503 until
     that is done.
+
+    Args:
+        models: An encoder, a reranker, or several models.
+        settings: The defaults where None.
+        keys: The keys that open it; None: it asks for none.
+
+    Raises:
+        InvalidInputError: the settings do not name each model, or two are called alike.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
-    service = Service.of(encoder, settings, version=embed_plugin.__version__)
+    loaded = [models] if isinstance(models, TextModel) else models
+    service = Service.of(loaded, settings, version=embed_plugin.__version__)
     app = FastAPI(
         title="embed-plugin",
         summary="Text embeddings on ordinary CPUs.",
@@ -55,8 +66,8 @@ def create_app(encoder: Encoder, settings: ServeSettings | None = None, *, keys:
         dependencies=_KEY_SCHEMES if keys else [],
     )
     app.state.service, app.state.keys = service, keys
-    for router in (routes(service), openai_routes(service), health_routes(service)):
-        app.include_router(router)
+    for make in (routes, rerank_routes, openai_routes, health_routes):
+        app.include_router(make(service))
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])
     app.add_middleware(RequestGuard, service=service, keys=keys)
@@ -107,7 +118,7 @@ def _of_validation(error: RequestValidationError) -> RequestError:
     """Make the error of the first invalid field, without the value that was sent; carries the index of a text."""
     first: dict[str, Any] = error.errors()[0]
     where, problem = first["loc"], first["msg"]
-    if where[1:2] == ("texts",) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
+    if where[1:2] in (("texts",), ("documents",)) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
         return RequestError("invalid_text", f"text {where[2]}: {problem}", index=where[2])
     if where[1:2] == ("input",) and first["type"] != "missing":
         return bad_input_error(error.body["input"])

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from embed_plugin.serve.models.work import run_texts
 from embed_plugin.serve.request_errors import RequestError
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ class Lifecycle:
         self._probed = float("-inf")
 
     async def warm_up(self) -> None:
-        """Encode texts of several lengths on every worker, which measures the throughput, and become ready."""
-        encoder, throughput = self._scheduler.encoder, self._scheduler.throughput
-        texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * encoder.runtime.workers)]
-        await encoder.aencode_documents(texts)
-        throughput.reset()
-        await encoder.aencode_documents(texts)
+        """Run every model on texts of several lengths on every worker, which measures the throughput; become ready."""
+        texts = ["word " * words for words in WARM_UP_WORDS for _ in range(4 * self._scheduler.workers)]
+        for model in self._scheduler.models:
+            await run_texts(model.loaded, texts)
+        self._scheduler.throughput.reset()
+        for model in self._scheduler.models:
+            await run_texts(model.loaded, texts)
         if self.phase == "starting":
             self.phase = "ready"
 
@@ -60,13 +62,13 @@ class Lifecycle:
         if self.phase == "draining":
             raise self._shutting_down()
         if self.phase == "starting":
-            raise RequestError("not_ready", "the model is being warmed up", retry_after=1)
+            raise RequestError("not_ready", "the models are being warmed up", retry_after=1)
 
     async def probe(self) -> None:
-        """Run a real forward pass, at most one a second.
+        """Run a real forward pass of every model, at most one a second.
 
         Raises:
-            RequestError: the service is not ready, is draining, or returns no vector in time.
+            RequestError: the service is not ready, is draining, or a model returns no result in time.
         """
         self.check()
         if self.is_ending:
@@ -86,6 +88,7 @@ class Lifecycle:
 
     async def _forward(self) -> None:
         try:
-            await asyncio.wait_for(self._scheduler.encoder.aencode_queries(["ready?"]), PROBE_SECONDS)
+            probes = [run_texts(model.loaded, ["ready?"]) for model in self._scheduler.models]
+            await asyncio.wait_for(asyncio.gather(*probes), PROBE_SECONDS)
         except Exception as error:
             raise RequestError("not_ready", f"a forward pass failed ({type(error).__name__})", retry_after=5) from error

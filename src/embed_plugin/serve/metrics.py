@@ -21,7 +21,7 @@ from embed_plugin.serve.throughput import LANES
 from embed_plugin.wire import STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from embed_plugin.encode.queue import BatchReport
     from embed_plugin.serve.lifecycle import Lifecycle
@@ -41,7 +41,8 @@ UNMATCHED = "unmatched"
 class Metrics:
     """The metrics of one service, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: Sequence[str]) -> None:
+        """Make the series of the models of these names."""
         # They double the number of series, and no query uses them. The switch is global to the process.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
         self.registry = registry = CollectorRegistry()
@@ -51,33 +52,41 @@ class Metrics:
         self.latency = Histogram(
             "embed_request_seconds",
             "From a request's head to the last byte of its vectors.",
-            ("lane",),
+            ("lane", "model"),
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.wait = Histogram(
             "embed_queue_wait_seconds",
             "From queueing a job to its first batch.",
-            ("lane",),
+            ("lane", "model"),
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         self.batch_tokens = Histogram(
-            "embed_batch_tokens", "Tokens of a run.", buckets=BATCH_TOKENS_BUCKETS, registry=registry
+            "embed_batch_tokens", "Tokens of a run.", ("model",), buckets=BATCH_TOKENS_BUCKETS, registry=registry
         )
         self.batch_texts = Histogram(
-            "embed_batch_texts", "Texts of a run.", buckets=BATCH_TEXTS_BUCKETS, registry=registry
+            "embed_batch_texts", "Texts of a run.", ("model",), buckets=BATCH_TEXTS_BUCKETS, registry=registry
         )
-        self.busy = Counter("embed_worker_busy_seconds", "Time of all workers in runs.", registry=registry)
-        self.tokens = Counter("embed_tokens", "Tokens encoded.", registry=registry)
-        self.texts = Counter("embed_texts", "Texts of requests let in.", ("lane",), registry=registry)
-        self.truncated = Counter("embed_truncated_texts", "Texts cut at the token limit.", registry=registry)
-        for lane in LANES:
-            self.latency.labels(lane)
-            self.wait.labels(lane)
-            self.texts.labels(lane)
+        self.busy = Counter("embed_worker_busy_seconds", "Time of all workers in runs.", ("model",), registry=registry)
+        self.tokens = Counter("embed_tokens", "Tokens encoded.", ("model",), registry=registry)
+        self.texts = Counter("embed_texts", "Texts of requests let in.", ("lane", "model"), registry=registry)
+        self.truncated = Counter(
+            "embed_truncated_texts", "Texts cut at the token limit.", ("model",), registry=registry
+        )
+        for model in models:
+            self._expect_model(model)
 
-    def describe(self, scheduler: Scheduler, lifecycle: Lifecycle, *, model: str, version: str) -> None:
+    def _expect_model(self, model: str) -> None:
+        """Create the series of a model."""
+        for metric in (self.batch_tokens, self.batch_texts, self.busy, self.tokens, self.truncated):
+            metric.labels(model)
+        for lane in LANES:
+            for by_lane in (self.latency, self.wait, self.texts):
+                by_lane.labels(lane, model)
+
+    def describe(self, scheduler: Scheduler, lifecycle: Lifecycle, *, version: str) -> None:
         """Add the metrics that are read at each scrape, and those that never change."""
         registry = self.registry
         waiting = Gauge("embed_queue_tokens", "Tokens that wait for a worker.", ("lane",), registry=registry)
@@ -90,18 +99,19 @@ class Metrics:
         ready = Gauge("embed_ready", "1 while requests are taken.", registry=registry)
         ready.set_function(lambda: float(lifecycle.phase == "ready"))
         workers = Gauge("embed_workers", "Batches run at the same time.", registry=registry)
-        workers.set(scheduler.encoder.runtime.workers)
-        spec = scheduler.encoder.spec
-        Info("embed_model", "The model that is served.", registry=registry).info(
-            {
-                "model": model,
-                "fingerprint": spec.fingerprint,
-                "precision": spec.precision,
-                "dimension": str(spec.dimension),
-                "max_tokens": str(spec.max_tokens),
-                "version": version,
-            }
-        )
+        workers.set(scheduler.workers)
+        about = Info("embed_model", "The models that are served.", ("model", "kind"), registry=registry)
+        for model in scheduler.models:
+            spec = model.loaded.spec
+            about.labels(model.name, model.loaded.kind).info(
+                {
+                    "fingerprint": spec.fingerprint,
+                    "precision": spec.precision,
+                    "dimension": str(spec.dimension),
+                    "max_tokens": str(spec.max_tokens),
+                    "version": version,
+                }
+            )
 
     def expect(self, routes: Iterable[str]) -> None:
         """Create the series of these routes."""
@@ -111,15 +121,15 @@ class Metrics:
             for code in STATUS:
                 self.errors.labels(route, code)
 
-    def count_batch(self, report: BatchReport) -> None:
-        """Count a batch that ran."""
-        self.batch_tokens.observe(report.tokens)
-        self.batch_texts.observe(report.texts)
-        self.tokens.inc(report.tokens)
-        self.busy.inc(report.seconds)
+    def count_batch(self, report: BatchReport, model: str) -> None:
+        """Count a batch that a model ran."""
+        self.batch_tokens.labels(model).observe(report.tokens)
+        self.batch_texts.labels(model).observe(report.texts)
+        self.tokens.labels(model).inc(report.tokens)
+        self.busy.labels(model).inc(report.seconds)
         for lane, waits in zip(LANES, (report.small_waits, report.large_waits), strict=True):
             for seconds in waits:
-                self.wait.labels(lane).observe(seconds)
+                self.wait.labels(lane, model).observe(seconds)
 
     def count_request(self, record: RequestRecord, route: str) -> None:
         """Count a request that ended."""
@@ -128,10 +138,10 @@ class Metrics:
             self.errors.labels(route, record.code).inc()
         if record.lane is None:
             return
-        self.texts.labels(record.lane).inc(record.texts)
-        self.truncated.inc(record.truncated)
+        self.texts.labels(record.lane, record.model).inc(record.texts)
+        self.truncated.labels(record.model).inc(record.truncated)
         if not record.code and record.status != CLIENT_CLOSED_REQUEST:
-            self.latency.labels(record.lane).observe(record.seconds)
+            self.latency.labels(record.lane, record.model).observe(record.seconds)
 
     def page(self) -> bytes:
         """All series, in Prometheus' text format."""

@@ -21,6 +21,9 @@ CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that disconnected before its response; counted and logged, never sent."""
 
 OPENAI_PREFIX = "/v1/"
+OPENAI_RERANK_PATH = "/v1/rerank"
+"""Cohere's and Jina's path, under the prefix that they share with OpenAI."""
+
 _OPENAI_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 _SERVER_ERROR = 500
 
@@ -66,7 +69,8 @@ class RequestError(Exception):
             return {"error": {"code": self.code, "message": self.message, "index": self.index}}
         status = self.status(path)
         kind = _OPENAI_TYPES.get(status, "server_error" if status >= _SERVER_ERROR else "invalid_request_error")
-        param = None if self.index is None else f"input[{self.index}]"
+        field = "documents" if path == OPENAI_RERANK_PATH else "input"
+        param = None if self.index is None else f"{field}[{self.index}]"
         return {"error": {"message": self.message, "type": kind, "param": param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:

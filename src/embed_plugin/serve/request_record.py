@@ -20,6 +20,7 @@ class RequestRecord:
         deadline: Time at which it is abandoned, by the same clock.
         status: Status of the response; 0 before it begins.
         code: Code of the error; empty without one.
+        model: Name of the model that got its texts; empty without texts.
         lane: Lane in which its texts waited; None without texts.
         texts: Number of texts.
         tokens: Number of their tokens, cut at the limit.
@@ -31,6 +32,7 @@ class RequestRecord:
     deadline: float = float("inf")
     status: int = 0
     code: str = ""
+    model: str = ""
     lane: Lane | None = None
     texts: int = 0
     tokens: int = 0

@@ -22,13 +22,13 @@ from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
     from starlette.datastructures import State
 
-    from embed_plugin.encode import Encoder
+    from embed_plugin.encode.text_model import TextModel
     from embed_plugin.serve.lifecycle import Lifecycle
 
 DRAINING_SECONDS = 1.0
@@ -111,11 +111,18 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys | None = None) -> None:
-    """Serve an encoder until SIGTERM or Ctrl-C.
+def run(
+    models: TextModel | Sequence[TextModel], settings: ServeSettings | None = None, *, keys: Keys | None = None
+) -> None:
+    """Serve models until SIGTERM or Ctrl-C.
+
+    Args:
+        models: An encoder, a reranker, or several models.
+        settings: The defaults where None.
+        keys: The keys that open it; None: it asks for none.
 
     Raises:
-        InvalidInputError: the address is public and there is no key.
+        InvalidInputError: the address is public and there is no key, or the settings do not name each model.
         ServiceError: the address cannot be listened on.
     """
     settings, keys = settings or ServeSettings(), keys or Keys()
@@ -126,10 +133,11 @@ def run(encoder: Encoder, settings: ServeSettings | None = None, *, keys: Keys |
         )
     # Texts are tokenised on this service's own two threads, not on a pool that one large request fills.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    app = create_app(encoder, settings, keys=keys)
+    app = create_app(models, settings, keys=keys)
     with listen(settings) as listener:
         address = listener.getsockname()
-        LOG.info("listening", host=address[0], port=address[1], model=app.state.service.model.name, keys=bool(keys))
+        names = ", ".join(app.state.service.models.names)
+        LOG.info("listening", host=address[0], port=address[1], model=names, keys=bool(keys))
         make_server(app, settings).run(sockets=[listener])
     LOG.info("stopped")
 

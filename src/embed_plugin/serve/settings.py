@@ -23,7 +23,7 @@ class ServeSettings:
     Attributes:
         host: Address to listen on; ``::`` takes both families.
         port: Port to listen on; 0 takes a free one and logs it.
-        model_name: The model's name in requests and responses; None: its source.
+        model_names: The models' names in requests and responses, in the order of the models; none: their sources.
         queue_tokens: Most tokens that wait in the bulk lane, and a tenth of them in the interactive lane; None: as many
             as this machine encodes in ten seconds at the speed measured lately, and at least 20,480.
         texts: Most texts of one request.
@@ -44,7 +44,7 @@ class ServeSettings:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    model_name: str | None = None
+    model_names: tuple[str, ...] = ()
     queue_tokens: int | None = None
     texts: int = 2048
     text_characters: int = 200_000

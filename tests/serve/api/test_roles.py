@@ -18,7 +18,7 @@ QUERY_WORDS = {"query", "search_query", "retrieval_query", "retrieval.query"}
 
 def vectors(server: RunningServer, model: str = "", **fields: object) -> Any:  # noqa: ANN401 - an array
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
-        name = model or server.service.model.name
+        name = model or server.model.name
         answer = client.embeddings.create(model=name, input=["the cat"], extra_body=fields)
     return np.array([each.embedding for each in answer.data], np.float32)
 
@@ -26,13 +26,13 @@ def vectors(server: RunningServer, model: str = "", **fields: object) -> Any:  #
 @pytest.mark.parametrize("field", ["input_type", "task"])
 @pytest.mark.parametrize("word", get_args(InputType))
 def test_the_fields_of_other_services_decide_the_role(server: RunningServer, field: str, word: str) -> None:
-    encoder = server.service.encoder
+    encoder = server.encoder
     expected = (encoder.encode_queries if word in QUERY_WORDS else encoder.encode_documents)(["the cat"])
     np.testing.assert_array_equal(vectors(server, **{field: word}), expected)
 
 
 def test_the_models_name_decides_the_role(server: RunningServer) -> None:
-    encoder, model = server.service.encoder, server.service.model
+    encoder, model = server.encoder, server.model
     for name in (model.name, model.fingerprint):
         np.testing.assert_array_equal(vectors(server, f"{name}:query"), encoder.encode_queries(["the cat"]))
         np.testing.assert_array_equal(vectors(server, f"{name}:document"), encoder.encode_documents(["the cat"]))
@@ -47,8 +47,8 @@ def test_a_name_that_ends_like_a_role_is_that_name() -> None:
 
 
 def test_roles_that_agree_are_taken_and_others_refused_by_name(server: RunningServer) -> None:
-    name = server.service.model.name
-    expected = server.service.encoder.encode_queries(["the cat"])
+    name = server.model.name
+    expected = server.encoder.encode_queries(["the cat"])
     agreed = vectors(server, f"{name}:query", role="query", task="search_query", input_type=None)
     np.testing.assert_array_equal(agreed, expected)
     with pytest.raises(openai.BadRequestError, match="input_type says document and model says query: send one role"):
@@ -61,7 +61,7 @@ def test_roles_that_agree_are_taken_and_others_refused_by_name(server: RunningSe
 
 @pytest.mark.parametrize("field", ["role", "input_type", "task", "encoding_format", "dimensions", "user"])
 def test_null_is_the_default(server: RunningServer, field: str) -> None:
-    body = {"model": server.service.model.name, "input": "the cat"}
+    body = {"model": server.model.name, "input": "the cat"}
     answers = [server.client.post("/v1/embeddings", json=each).json() for each in (body, {**body, field: None})]
     assert answers[0]["data"] == answers[1]["data"]
 

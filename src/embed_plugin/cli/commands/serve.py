@@ -1,4 +1,4 @@
-"""``embed-plugin serve``: serve a model folder over HTTP."""
+"""``embed-plugin serve``: serve model folders over HTTP."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ class ServeOptions(OptionGroup, panel="Service"):
 
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000
-    model_name: Annotated[str | None, typer.Option(help="What requests call the model.", show_default="its source")] = (
-        None
-    )
+    model_names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model-name",
+            help="What requests call a model; repeatable, in the order of the folders.",
+            show_default="its source",
+        ),
+    ] = None
     public_without_key: Annotated[
         bool,
         typer.Option(
@@ -99,7 +104,7 @@ class ServeOptions(OptionGroup, panel="Service"):
 
 @with_option_groups
 def serve(
-    folder: Annotated[Path, typer.Argument(help="A model folder.", show_default=False)],
+    folders: Annotated[list[Path], typer.Argument(help="Model folders.", show_default=False)],
     *,
     options: ServeOptions,
     keys_file: Annotated[
@@ -123,7 +128,7 @@ def serve(
         typer.Option(help="Least that is logged.", rich_help_panel="Service"),
     ] = "info",
 ) -> None:
-    """Serve a model over HTTP: /embed, /v1/embeddings (OpenAI's), /docs for all of it, and a status page at /.
+    """Serve models over HTTP: /embed, /v1/embeddings (OpenAI's), /rerank, /docs for all of it, and a status page at /.
 
     Keys come from --keys-file or, with commas between, from the environment variable EMBED_PLUGIN_KEYS.
 
@@ -131,13 +136,15 @@ def serve(
     """
     import_part("embed_plugin.serve", extra="serve")
     # Imported after the check for the extra, and here: they take a second that other commands are spared.
-    from embed_plugin.encode import Encoder, EncoderSettings  # noqa: PLC0415
+    from embed_plugin.encode import EncoderSettings  # noqa: PLC0415
     from embed_plugin.serve import run  # noqa: PLC0415
     from embed_plugin.serve.keys import Keys  # noqa: PLC0415
     from embed_plugin.serve.logs import configure  # noqa: PLC0415
+    from embed_plugin.serve.models.loading import load_models  # noqa: PLC0415
 
     configure(log_level)
     settings = options.settings()
     if hasattr(signal, "SIGHUP"):  # which would end it; from then on that it serves, it reads the keys again
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    run(Encoder.load(folder, EncoderSettings(workers=workers)), settings, keys=Keys.read(keys_file, more=keys))
+    models = load_models(folders, EncoderSettings(workers=workers))
+    run(models, settings, keys=Keys.read(keys_file, more=keys))

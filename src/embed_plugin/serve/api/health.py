@@ -37,9 +37,11 @@ def health_routes(service: Service) -> APIRouter:
     @router.get("/health", responses={503: {"model": ErrorAnswer, "description": "not_ready, draining"}})
     @router.get("/health/ready", responses={503: {"model": ErrorAnswer, "description": "not_ready, draining"}})
     async def ready() -> Response:
-        """The model is warm, the service is not draining, and a real forward pass has just gone through."""
+        """The models are warm, the service is not draining, and a forward pass of each has just gone through."""
         await service.lifecycle.probe()
-        return json_response({"status": "ready", "fingerprint": service.model.fingerprint})
+        fingerprints = {each.name: each.loaded.fingerprint for each in service.models}
+        first = service.models.first.loaded.fingerprint
+        return json_response({"status": "ready", "fingerprint": first, "fingerprints": fingerprints})
 
     @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from embed_plugin.encode import Encoder
+from embed_plugin.encode.text_model import TextModel
 from embed_plugin.serve.api.negotiation import best_form
 from embed_plugin.serve.api.request_content import ContentRoute
 from embed_plugin.serve.api.responses import (
@@ -16,7 +18,9 @@ from embed_plugin.serve.api.responses import (
     vectors_as_lines,
 )
 from embed_plugin.serve.api.schemas import CountAnswer, CountRequest, EmbedAnswer, EmbedRequest, ErrorAnswer, InfoAnswer
-from embed_plugin.serve.service import Service
+from embed_plugin.serve.models.served import Served, ServedModels
+from embed_plugin.serve.models.work import texts_to_encode
+from embed_plugin.serve.service import Service, spec_of
 from embed_plugin.wire import (
     COUNT_TOKENS_PATH,
     DEADLINE_HEADER,
@@ -28,11 +32,13 @@ from embed_plugin.wire import (
     STATUS,
     CountContent,
     InfoContent,
+    ModelContent,
 )
 
 Deadline = Annotated[
     int | None, Header(alias=DEADLINE_HEADER, ge=1, description="Time limit of the request, in milliseconds.")
 ]
+WantedModel = Annotated[str | None, Query(description="Name or fingerprint of the model that is described.")]
 NOT_OF_A_ROUTE = (404, 405)
 """Statuses of an unknown path and an unknown method, which no route returns."""
 
@@ -40,6 +46,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": ", ".join(code for code in STATUS if STATUS[code] == status)}
     for status in sorted(set(STATUS.values()) - set(NOT_OF_A_ROUTE))
 }
+NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "model_not_found"}}
 FORMS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Vectors, in the form that Accept asks for.",
@@ -48,7 +55,7 @@ FORMS: dict[int | str, dict[str, Any]] = {
             LINES: {"schema": {"type": "string", "description": "a line for each vector, and a last one"}},
         },
     },
-    404: {"model": ErrorAnswer, "description": "model_not_found"},
+    **NO_MODEL,
 }
 
 
@@ -65,33 +72,34 @@ def routes(service: Service) -> APIRouter:
         `{"done": true, "usage", "truncated"}` or `{"error": ...}`.
         """
         service.lifecycle.check()
-        service.check_model(wanted.model)
+        served = service.models.find(Encoder, wanted.model)
         record = request.state.record
-        spec = service.spec_of(wanted.dimension)
-        model = service.model.cut_to(spec)
+        spec = spec_of(served, wanted.dimension)
+        model = served.facts.cut_to(spec)
         form = best_form(",".join(request.headers.getlist("accept")), (JSON, FLOATS, LINES))
-        job = await service.scheduler.submit(
+        work = texts_to_encode(
+            served,
             wanted.texts,
-            record,
             role=wanted.role,
             instruction=wanted.instruction,
             truncate=wanted.truncate,
             in_windows=form == LINES,
         )
-        job = job.shortened(spec)
+        job = (await service.scheduler.submit(work, record)).shortened(spec)
         if form == LINES:
             return vectors_as_lines(job, model, record)
-        vectors = await job.vectors()
+        vectors = await job.results()
         if form == FLOATS:
             return vectors_as_floats(vectors, job, model)
         return vectors_as_json(vectors, job, model, record)
 
-    @router.post(COUNT_TOKENS_PATH, response_model=CountAnswer)
+    @router.post(COUNT_TOKENS_PATH, response_model=CountAnswer, responses=NO_MODEL)
     async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:
         """Count the tokens of each text, special tokens and prefix included, not cut at the limit."""
         service.lifecycle.check()
-        tokens = await service.scheduler.count_tokens(wanted.texts, role=wanted.role)
-        model, most = service.model, service.encoder.max_tokens
+        served = service.models.find(Encoder, wanted.model)
+        tokens = await service.scheduler.count_tokens(served, wanted.texts, role=wanted.role)
+        model, most = served.facts, served.loaded.max_tokens
         content: CountContent = {
             "tokens": tokens,
             "model": model.name,
@@ -100,20 +108,17 @@ def routes(service: Service) -> APIRouter:
         }
         return json_response(content)
 
-    @router.get(INFO_PATH, response_model=InfoAnswer)
-    async def info() -> Response:
-        """The served model, and the limits of one request."""
-        spec, limits = service.encoder.spec, service.settings
+    @router.get(INFO_PATH, response_model=InfoAnswer, responses=NO_MODEL)
+    async def info(model: WantedModel = None) -> Response:
+        """A served model, the limits of one request, and all models in `models`.
+
+        Without `model` the first embedding model is described, or the first of all where there is none.
+        """
+        limits = service.settings
         content: InfoContent = {
-            "model": service.model.name,
-            "fingerprint": spec.fingerprint,
-            "dimension": spec.dimension,
-            "max_tokens": spec.max_tokens,
-            "precision": spec.precision,
-            "pooling": spec.pooling,
-            "query_prefix": spec.query_prefix,
-            "document_prefix": spec.document_prefix,
+            **model_content(described(service.models, model)),
             "version": service.version,
+            "models": [model_content(each) for each in service.models],
             "limits": {
                 "texts": limits.texts,
                 "text_characters": limits.text_characters,
@@ -123,3 +128,30 @@ def routes(service: Service) -> APIRouter:
         return json_response(content)
 
     return router
+
+
+def described(models: ServedModels, requested: str | None) -> Served[TextModel]:
+    """Return the model that ``GET /info`` describes.
+
+    Raises:
+        RequestError: there is no model of this name or fingerprint.
+    """
+    if requested is not None:
+        return models.find(TextModel, requested)
+    return next(iter(models.of(Encoder)), models.first)
+
+
+def model_content(model: Served[TextModel]) -> ModelContent:
+    """Return what ``GET /info`` says about a model."""
+    spec = model.loaded.spec
+    return {
+        "model": model.name,
+        "kind": model.loaded.kind,
+        "fingerprint": spec.fingerprint,
+        "dimension": spec.dimension,
+        "max_tokens": spec.max_tokens,
+        "precision": spec.precision,
+        "pooling": spec.pooling,
+        "query_prefix": spec.query_prefix,
+        "document_prefix": spec.document_prefix,
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
+from embed_plugin.encode import Encoder
 from embed_plugin.serve.api.native import ERRORS, Deadline
 from embed_plugin.serve.api.openai_schemas import (
     EmbeddingsAnswer,
@@ -17,8 +18,9 @@ from embed_plugin.serve.api.openai_schemas import (
 from embed_plugin.serve.api.request_content import ContentRoute, is_token_ids
 from embed_plugin.serve.api.responses import json_response, openai_embeddings
 from embed_plugin.serve.api.roles import agreed_role, split_model_name
+from embed_plugin.serve.models.work import texts_to_encode
 from embed_plugin.serve.request_errors import OPENAI_PREFIX, RequestError
-from embed_plugin.serve.service import Service
+from embed_plugin.serve.service import Service, spec_of
 
 OPENAI_ERRORS: dict[int | str, dict[str, Any]] = {
     status: {**facts, "model": OpenAIErrorAnswer}
@@ -42,24 +44,23 @@ def openai_routes(service: Service) -> APIRouter:
         with `:query` behind it. Where two of them disagree the request is refused.
         """
         service.lifecycle.check()
-        name, role_of_name = split_model_name(wanted.model, (service.model.name, service.model.fingerprint))
-        service.check_model(name)
+        name, role_of_name = split_model_name(wanted.model, service.models.identifiers)
+        served = service.models.find(Encoder, name)
         role = agreed_role(
             {"role": wanted.role, "input_type": wanted.input_type, "task": wanted.task, "model": role_of_name}
         )
         texts = _texts_of(wanted)
-        spec = service.spec_of(wanted.dimensions, "dimensions")
-        record = request.state.record
-        job = await service.scheduler.submit(texts, record, role=role, truncate=None)
+        spec = spec_of(served, wanted.dimensions, "dimensions")
+        job = await service.scheduler.submit(texts_to_encode(served, texts, role=role), request.state.record)
         job = job.shortened(spec)
         as_base64 = wanted.encoding_format == "base64"
-        return openai_embeddings(await job.vectors(), job, service.model.cut_to(spec), as_base64=as_base64)
+        return openai_embeddings(await job.results(), job, served.facts.cut_to(spec), as_base64=as_base64)
 
     @router.get("/models", response_model=ModelsAnswer)
     async def models() -> Response:
-        """The one model that is served."""
-        model = {"id": service.model.name, "object": "model", "created": 0, "owned_by": "embed-plugin"}
-        return json_response({"object": "list", "data": [model]})
+        """The models that are served, of every kind."""
+        facts = {"object": "model", "created": 0, "owned_by": "embed-plugin"}
+        return json_response({"object": "list", "data": [{"id": name, **facts} for name in service.models.names]})
 
     return router
 

@@ -60,7 +60,7 @@ class EmbeddingsAnswer(BaseModel):
 
 
 class Model(BaseModel):
-    """The served model."""
+    """A served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -69,7 +69,7 @@ class Model(BaseModel):
 
 
 class ModelsAnswer(BaseModel):
-    """The one model there is."""
+    """The models there are."""
 
     object: Literal["list"] = "list"
     data: list[Model]

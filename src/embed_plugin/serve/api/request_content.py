@@ -35,7 +35,7 @@ one for each of 2,048 texts."""
 MOST_FIELDS = 100
 """Fields of the outermost object."""
 
-TEXT_FIELDS = frozenset({"texts", "input"})
+TEXT_FIELDS = frozenset({"texts", "input", "documents"})
 
 _NODES = re.compile(r'(?s)[\[\]{}:]|"(?:[^"\\]++|\\.)*+"?')
 """Strings, which may hold brackets, and what is between them; a string without an end ends with the body."""
@@ -81,10 +81,12 @@ class ContentParser:
         """Refuse what a schema would look at value by value."""
         if len(content) > MOST_FIELDS:
             raise RequestError("invalid_request", f"the body has {len(content)} fields; expected at most {MOST_FIELDS}")
+        queries = int("query" in content)
         for field in TEXT_FIELDS & content.keys():
             texts = content[field]
-            if isinstance(texts, list) and len(texts) > self._most_texts and not is_token_ids(texts):
-                message = f"{len(texts)} texts; at most {self._most_texts} in one request: send them in several"
+            if isinstance(texts, list) and len(texts) + queries > self._most_texts and not is_token_ids(texts):
+                found = f"{len(texts)} texts" + (" and a query" if queries else "")
+                message = f"{found}; at most {self._most_texts} texts in one request: send them in several"
                 raise RequestError("too_many_texts", message)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -27,35 +26,23 @@ from embed_plugin.wire import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from embed_plugin.model.spec import ModelSpec
+    from embed_plugin.serve.models.served import ServedModel
     from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.scheduler import RequestJob
     from embed_plugin.types import Vectors
 
 
-@dataclass(frozen=True)
-class ServedModel:
-    """The model that is served: its name, and the space of its vectors."""
-
-    name: str
-    fingerprint: str
-    dimension: int
-
-    def cut_to(self, spec: ModelSpec) -> ServedModel:
-        """Return the same model with the vectors of these facts."""
-        return replace(self, fingerprint=spec.fingerprint, dimension=spec.dimension)
-
-    def headers(self, job: RequestJob | None = None) -> dict[str, str]:
-        """Headers of a response; with ``job``, which must be complete, also those about its texts."""
-        headers = {
-            MODEL_HEADER: self.name.encode("ascii", "backslashreplace").decode(),
-            FINGERPRINT_HEADER: self.fingerprint,
-            DIMENSION_HEADER: str(self.dimension),
-        }
-        if job is not None:
-            headers[TOKENS_HEADER] = str(job.tokens)
-            headers[TRUNCATED_HEADER] = ",".join(map(str, job.truncated))
-        return headers
+def headers_of(model: ServedModel, job: RequestJob | None = None) -> dict[str, str]:
+    """Headers of a response; with ``job``, which must be complete, also those about its texts."""
+    headers = {
+        MODEL_HEADER: model.name.encode("ascii", "backslashreplace").decode(),
+        FINGERPRINT_HEADER: model.fingerprint,
+        DIMENSION_HEADER: str(model.dimension),
+    }
+    if job is not None:
+        headers[TOKENS_HEADER] = str(job.tokens)
+        headers[TRUNCATED_HEADER] = ",".join(map(str, job.truncated))
+    return headers
 
 
 def json_response(content: object, *, headers: dict[str, str] | None = None, status: int = 200) -> Response:
@@ -79,17 +66,17 @@ def vectors_as_json(vectors: Vectors, job: RequestJob, model: ServedModel, recor
         "usage": {"texts": len(vectors), "tokens": job.tokens},
         "truncated": job.truncated,
     }
-    return json_response(content, headers=model.headers(job))
+    return json_response(content, headers=headers_of(model, job))
 
 
 def vectors_as_floats(vectors: Vectors, job: RequestJob, model: ServedModel) -> Response:
     """Make the response of row-major little-endian float32, ``(n, dimension)``."""
-    return Response(vectors.astype(FLOAT_TYPE, copy=False).tobytes(), 200, model.headers(job), FLOATS)
+    return Response(vectors.astype(FLOAT_TYPE, copy=False).tobytes(), 200, headers_of(model, job), FLOATS)
 
 
 def vectors_as_lines(job: RequestJob, model: ServedModel, record: RequestRecord) -> Response:
     """Stream one JSON object for each vector, window by window, and a last one with the usage or the error."""
-    return StreamingResponse(_lines(job, record), 200, model.headers(), LINES)
+    return StreamingResponse(_lines(job, record), 200, headers_of(model), LINES)
 
 
 async def _lines(job: RequestJob, record: RequestRecord) -> AsyncIterator[bytes]:
@@ -131,7 +118,7 @@ def openai_embeddings(vectors: Vectors, job: RequestJob, model: ServedModel, *, 
         "model": model.name,
         "usage": {"prompt_tokens": job.tokens, "total_tokens": job.tokens},
     }
-    return json_response(content, headers=model.headers(job))
+    return json_response(content, headers=headers_of(model, job))
 
 
 def _base64(row: Vectors) -> str:

@@ -23,13 +23,13 @@ RoleField = Annotated[
 ]
 
 
-class _Request(BaseModel):
+class OwnRequest(BaseModel):
     """A request. Unknown fields are refused: a misspelt field must not change the result."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class EmbedRequest(_Request):
+class EmbedRequest(OwnRequest):
     """Texts to encode."""
 
     texts: Texts
@@ -46,11 +46,12 @@ class EmbedRequest(_Request):
     )
 
 
-class CountRequest(_Request):
+class CountRequest(OwnRequest):
     """Texts whose tokens are counted."""
 
     texts: Texts
     role: RoleField = "document"
+    model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
 
 
 class Usage(BaseModel):
@@ -89,10 +90,11 @@ class Limits(BaseModel):
     body_bytes: int
 
 
-class InfoAnswer(BaseModel):
-    """The model and the limits."""
+class ModelAnswer(BaseModel):
+    """A model that is served."""
 
     model: str
+    kind: str = Field(description="Kind of its results: embedding, reranker, sparse.")
     fingerprint: str
     dimension: int
     max_tokens: int
@@ -100,7 +102,13 @@ class InfoAnswer(BaseModel):
     pooling: str
     query_prefix: str
     document_prefix: str
+
+
+class InfoAnswer(ModelAnswer):
+    """One model, the limits, and all models."""
+
     version: str
+    models: list[ModelAnswer]
     limits: Limits
 
 
