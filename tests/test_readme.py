@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-MODEL = "models/bge-small"
+MODEL, RERANKER = "models/bge-small", "models/reranker"
+TINY_RERANKER = Path(__file__).parent / "export" / "references" / "rerankers" / "bert"
 
 
 def indented_lines() -> list[str]:
@@ -24,6 +25,8 @@ def indented_lines() -> list[str]:
 def workplace(tmp_path: Path, tiny_checkpoint: Path) -> Path:
     (tmp_path / "BAAI").mkdir()
     (tmp_path / "BAAI" / "bge-small-en-v1.5").symlink_to(tiny_checkpoint)
+    (tmp_path / "cross-encoder").mkdir()
+    (tmp_path / "cross-encoder" / "ms-marco-MiniLM-L6-v2").symlink_to(TINY_RERANKER)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "cats.md").write_text("# Cats\n\nthe cat sat on the mat\n")
     for number in range(12):  # enough to ask for
@@ -59,11 +62,12 @@ def test_the_python_works(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(workplace)
     lines = indented_lines()
     start = lines.index("from embed_plugin import Encoder")
-    end = lines.index("scores = query @ documents.T", start)
+    end = next(at for at, line in enumerate(lines) if line.startswith("ranked = "))
     code = "\n".join(lines[start : end + 1])
-    subprocess.run(
-        [sys.executable, "-m", "embed_plugin.cli", "export", "BAAI/bge-small-en-v1.5", "--out", MODEL], check=True
-    )
+    for source, out in (("BAAI/bge-small-en-v1.5", MODEL), ("cross-encoder/ms-marco-MiniLM-L6-v2", RERANKER)):
+        subprocess.run([sys.executable, "-m", "embed_plugin.cli", "export", source, "--out", out], check=True)
     names: dict[str, object] = {}
     exec(code, names)  # noqa: S102 - the README's own lines
     assert getattr(names["scores"], "shape", None) == (1, 2)
+    assert isinstance(names["ranked"], list)
+    assert sorted(index for index, _ in names["ranked"]) == [0, 1]
