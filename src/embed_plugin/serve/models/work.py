@@ -90,6 +90,7 @@ def texts_to_score(
     texts: Sequence[str],
     *,
     truncate: bool | None = None,
+    instruction: str | None = None,
     activation: ScoreActivation | None = None,
 ) -> Work:
     """Return texts that are scored for a query.
@@ -99,6 +100,7 @@ def texts_to_score(
         query: The query.
         texts: The texts.
         truncate: Cut a pair above the token limit, or refuse it; None: as the service is set.
+        instruction: What the query is for, of a model that takes one; None: the model's own.
         activation: Makes the scores of the graph's numbers; None: the model's own.
 
     Raises:
@@ -112,13 +114,15 @@ def texts_to_score(
 
     def tokenise(part: Sequence[str]) -> TokenisedTexts:
         try:
-            return model.loaded.pairs.tokenise(pairs_of(query, part))
+            return model.loaded.pairs.tokenise(pairs_of(query, part), instruction=instruction)
         except InvalidTextError:
             raise
         except InvalidInputError as error:  # of letters that the tokenizer drops, say
-            raise RequestError("invalid_request", f"query: {error}") from error
+            field = "query" if instruction is None else "query or instruction"
+            raise RequestError("invalid_request", f"{field}: {error}") from error
 
-    return Work(model, texts, tokenise, truncate=truncate, beside=len(query), output=output)
+    beside = len(query) + len(instruction or "")
+    return Work(model, texts, tokenise, truncate=truncate, beside=beside, output=output)
 
 
 def texts_to_weigh(
