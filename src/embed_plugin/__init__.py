@@ -12,7 +12,14 @@ from embed_plugin import telemetry as _telemetry  # noqa: F401 - switches it off
 
 if TYPE_CHECKING:
     from embed_plugin.collection_check import check_collection
-    from embed_plugin.encode import Encoder, EncoderSettings, LateInteractionEncoder, Reranker, SparseEncoder
+    from embed_plugin.encode import (
+        CombinedEncoder,
+        Encoder,
+        EncoderSettings,
+        LateInteractionEncoder,
+        Reranker,
+        SparseEncoder,
+    )
     from embed_plugin.errors import (
         ClusterError,
         EmbedPluginError,
@@ -37,16 +44,22 @@ if TYPE_CHECKING:
         TargetError,
         UnknownArchitectureError,
     )
+    from embed_plugin.ingest.stores.bm25_settings import Bm25Settings
+    from embed_plugin.ingest.stores.qdrant.bm25_encoder import Bm25Encoder
     from embed_plugin.max_sim import maxsim
     from embed_plugin.model.folder import read_model_folder
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker, TextSparseEncoder
-    from embed_plugin.types import Pooling, Precision, Role, Scores, SparseVector, Vectors
+    from embed_plugin.types import CombinedResult, Pooling, Precision, Role, Scores, SparseVector, Vectors
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bm25Encoder",
+    "Bm25Settings",
     "ClusterError",
+    "CombinedEncoder",
+    "CombinedResult",
     "EmbedPluginError",
     "Encoder",
     "EncoderSettings",
@@ -91,6 +104,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Bm25Encoder": "ingest.stores.qdrant.bm25_encoder",
+    "Bm25Settings": "ingest.stores.bm25_settings",
+    "CombinedEncoder": "encode",
+    "CombinedResult": "types",
     "Encoder": "encode",
     "EncoderSettings": "encode",
     "LateInteractionEncoder": "encode",

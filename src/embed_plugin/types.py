@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 """float32 ``(n, dimension)``, every row of unit length."""
@@ -21,6 +21,24 @@ Scores: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.float32]
 """A graph's output for a batch: one row per text, of whatever shape the model gives it."""
 
+
+@dataclass(frozen=True)
+class RowsOfSeveral:
+    """The outputs of one run; iterating gives a tuple of rows for each text.
+
+    Attributes:
+        outputs: Of the graph, in the order of their names.
+    """
+
+    outputs: list[Rows]
+
+    def __iter__(self) -> Iterator[tuple[Rows, ...]]:
+        return zip(*self.outputs, strict=True)
+
+
+RunRows: TypeAlias = Rows | RowsOfSeveral
+"""What a run of a batch gives: iterating gives a row, or one of each output, for each text."""
+
 Results: TypeAlias = npt.NDArray[Any]
 """One result a text: :data:`Vectors`, float32 scores ``(n,)``, or an array ``(n,)`` of objects where the results
 of texts differ in size. Any part of it is a view, so a window of a long call is filled in its place."""
@@ -28,6 +46,22 @@ of texts differ in size. Any part of it is a view, so a window of a long call is
 Kind: TypeAlias = Literal["embedding", "reranker", "sparse", "late-interaction"]
 """Kind of result that a model gives: one vector a text, a score for a query and a text, weights of words, or one vector
 a token."""
+
+
+@dataclass(frozen=True)
+class CombinedResult:
+    """All that a model of several kinds gives for a text; None for a kind that it does not give.
+
+    Attributes:
+        vector: float32 ``(dimension,)``, of unit length.
+        words: Weights of words.
+        tokens: float32 ``(tokens, dimension)``, rows of unit length.
+    """
+
+    vector: npt.NDArray[np.float32]
+    words: SparseVector | None = None
+    tokens: Rows | None = None
+
 
 Role: TypeAlias = Literal["document", "query"]
 """Role of a text, which decides its prefix."""

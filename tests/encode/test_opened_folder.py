@@ -133,7 +133,7 @@ def test_a_folder_written_to_while_it_is_loaded_is_refused(folder: Path, monkeyp
     opened = OpenedFolder(folder)
     monkeypatch.setattr(
         "embed_plugin.encode.opened_folder.OnnxSession.of",
-        lambda path, _output, *, threads: (path / "model.onnx").write_bytes(b"other" * threads),
+        lambda path, *, threads: (path / "model.onnx").write_bytes(b"other" * threads),
     )
     with pytest.raises(ModelFolderError, match="was written to while it was loaded"):
         opened.open_session()

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin import Vectors
     from embed_plugin.encode.text_model import TextModel
     from embed_plugin.serve.connections.watch import ConnectionWatch
     from embed_plugin.serve.models.served import ServedModel
     from embed_plugin.serve.service import Service
+    from embed_plugin.types import RunRows
 
 KEY = "a-key-of-the-tests-0123456789"
 
@@ -142,7 +142,7 @@ class HeldEncoder:
         self._run = self.encoder.runtime.queue._run
         self.encoder.runtime.queue._run = self._wait_and_run
 
-    def _wait_and_run(self, ids: npt.NDArray[np.int64]) -> Vectors:
+    def _wait_and_run(self, ids: npt.NDArray[np.int64]) -> RunRows:
         self.shapes.append(ids.shape)
         self.gate.wait()
         return self._run(ids)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import httpx
     import numpy.typing as npt
 
-    from embed_plugin import Vectors
+    from embed_plugin.types import RunRows
     from serve.conftest import HeldEncoder, RunningServer
 
 TEXTS = ["the cat sat", "a dog", "", "🙂 图", "the red house " * 30]
@@ -197,7 +197,7 @@ def test_openapi_documents_every_route_form_and_error(server: RunningServer) -> 
 def test_a_text_that_the_model_does_not_take_is_named(
     held: HeldEncoder, monkeypatch: pytest.MonkeyPatch, accept: str
 ) -> None:
-    def refuse_fire(ids: npt.NDArray[np.int64]) -> Vectors:
+    def refuse_fire(ids: npt.NDArray[np.int64]) -> RunRows:
         if (ids == held.encoder.runtime.tokenise(["fire"]).ids[0][1]).any():
             raise InvalidInputError("the model does not take its tokens")
         return run(ids)

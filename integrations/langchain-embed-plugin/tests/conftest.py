@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import minilm, tiny_model  # the repository's fixtures
+from conftest import minilm, tiny_model, tiny_reranker  # the repository's fixtures
 from langchain_embed_plugin import EmbedPluginEmbeddings
+from support.sparse_checkpoints import checkpoint_of, exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["minilm", "tiny_model"]
+__all__ = ["minilm", "tiny_model", "tiny_reranker"]
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,15 @@ def folder(tiny_model: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def embeddings(folder: Path) -> EmbedPluginEmbeddings:
     return EmbedPluginEmbeddings(model=folder)
+
+
+@pytest.fixture(scope="session")
+def reranker_folder(tiny_reranker: Callable[..., Path]) -> Path:
+    return tiny_reranker()
+
+
+@pytest.fixture(scope="session")
+def sparse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sparse encoder, of BERT's type."""
+    made = tmp_path_factory.mktemp("sparse")
+    return exported(checkpoint_of("splade-bert", made / "splade-bert"), made / "model")

@@ -5,9 +5,10 @@ serve and ingest.
 """
 
 from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.combined_encoder import CombinedEncoder
 from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
 from embed_plugin.encode.kinds.reranker import Reranker
 from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.encode.settings import EncoderSettings
 
-__all__ = ["Encoder", "EncoderSettings", "LateInteractionEncoder", "Reranker", "SparseEncoder"]
+__all__ = ["CombinedEncoder", "Encoder", "EncoderSettings", "LateInteractionEncoder", "Reranker", "SparseEncoder"]

@@ -40,11 +40,11 @@ class OpenedFolder:
         self._fingerprint = fingerprint
         self._verify()
 
-    def open_session(self, kind: Kind = "embedding", *, threads: int = 1) -> OnnxSession:
+    def open_session(self, *kinds: Kind, threads: int = 1) -> OnnxSession:
         """Open a session; verify the folder again first if its files were written or replaced.
 
         Args:
-            kind: Kind of the results that it computes.
+            kinds: Kinds of the results that it computes; none: the model's first.
             threads: Threads of one call.
 
         Raises:
@@ -52,10 +52,11 @@ class OpenedFolder:
         """
         if self._files != _files(self.path):
             self._verify()
-        session = OnnxSession.of(self.path, KINDS[kind].output, threads=threads)
+        outputs = [KINDS[kind].output for kind in kinds or self.spec.kinds[:1]]
+        session = OnnxSession.of(self.path, threads=threads)
         if self._files != _files(self.path):
             raise ModelFolderError(f"{self.path} was written to while it was loaded: load it when its export has ended")
-        return session
+        return session.giving(*outputs)
 
     def can_be_wide(self, session: OnnxSession) -> bool:
         """Report if a second session, of several threads, would make texts faster and be no burden to memory.
@@ -67,14 +68,14 @@ class OpenedFolder:
         weights = (self.path / GRAPH).with_suffix(".onnx.data")
         return self.spec.precision == "fp32" and weights.is_file() and weights.stat().st_size <= LARGEST_COPY_BYTES
 
-    def open_wide(self, like: OnnxSession, kind: Kind = "embedding", *, threads: int) -> OnnxSession:
+    def open_wide(self, like: OnnxSession, *kinds: Kind, threads: int) -> OnnxSession:
         """Open another session like one of this folder, of several threads.
 
         Raises:
             ModelFolderError: as :meth:`open_session`; or the environment names another instruction set by now.
             EncodingError: so many threads cannot be started.
         """
-        wide = self.open_session(kind, threads=threads)
+        wide = self.open_session(*kinds, threads=threads)
         if wide.platform != like.platform:
             raise ModelFolderError(f"the model was loaded for {like.platform}, and now would be for {wide.platform}")
         return wide

@@ -7,7 +7,7 @@ model has a class here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from embed_plugin.model.late_interaction import LateInteractionFacts
 from embed_plugin.model.matryoshka import CUT_FROM, LAYER_NORM
 from embed_plugin.model.scores import activated, read_activation
 from embed_plugin.numbers import cut
-from embed_plugin.types import SparseVector
+from embed_plugin.types import CombinedResult, RowsOfSeveral, SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,17 +41,17 @@ class Result(Protocol):
     def allocate(self, texts: int) -> Results:
         """Return an array for the results of so many texts; any part of it, ``array[first:end]``, is one too."""
 
-    def check(self, rows: Rows, texts: int, tokens: int) -> None:
+    def check(self, rows: Any, texts: int, tokens: int) -> None:  # noqa: ANN401 - an array, or several
         """Refuse rows of another shape than so many texts of so many tokens have.
 
         Raises:
             EncodingError: the graph's output for a batch has another shape.
         """
 
-    def put(self, row: Rows, token_ids: Sequence[int], results: Results, index: int) -> None:
+    def put(self, row: Any, token_ids: Sequence[int], results: Results, index: int) -> None:  # noqa: ANN401
         """Store one row of the graph's output as the result of the text at ``index``, which has these tokens."""
 
-    def canary(self, row: Rows) -> npt.NDArray[np.float32]:
+    def canary(self, row: Any) -> npt.NDArray[np.float32]:  # noqa: ANN401
         """Return the numbers of a row that stand for it in the check of a folder; as many for every text."""
 
 
@@ -250,13 +250,15 @@ class TokenVectorsResult:
 
     Attributes:
         dimension: Length of a vector.
-        document_marker: The second token of documents, of which alone tokens are left out.
-        skipped: The tokens that are left out.
+        document_marker: The second token of documents, of which alone tokens are skipped; None: there is no marker.
+        skipped: The tokens that are skipped.
+        first: Index of the first token that has a vector.
     """
 
     dimension: int
-    document_marker: int
+    document_marker: int | None
     skipped: tuple[int, ...]
+    first: int = 0
 
     def allocate(self, texts: int) -> Results:
         """Return an array ``(texts,)`` for an array of each text."""
@@ -275,12 +277,53 @@ class TokenVectorsResult:
         if self.skipped and len(token_ids) > 1 and token_ids[1] == self.document_marker:
             results[index] = row[~np.isin(np.asarray(token_ids), self.skipped)]
         else:
-            results[index] = row.copy()
+            results[index] = row[self.first :].copy()
 
     def canary(self, row: Rows) -> npt.NDArray[np.float32]:
         """Return the first token's vector, of which every text has one."""
         first: npt.NDArray[np.float32] = row[0]
         return first
+
+
+_NAMES: dict[Kind, str] = {"embedding": "vector", "sparse": "words", "late-interaction": "tokens"}
+"""The attribute of a combined result that a kind of result is."""
+
+
+@dataclass(frozen=True)
+class SeveralResults:
+    """Several results of a text, from one run.
+
+    Attributes:
+        parts: The results by kind, in the order of the run's outputs.
+    """
+
+    parts: Mapping[Kind, Result]
+
+    def allocate(self, texts: int) -> Results:
+        """Return an array of objects ``(texts,)``."""
+        return np.empty(texts, dtype=object)
+
+    def check(self, rows: RowsOfSeveral, texts: int, tokens: int) -> None:
+        """Refuse outputs of another shape than their kinds have.
+
+        Raises:
+            EncodingError: one has.
+        """
+        for part, output in zip(self.parts.values(), rows.outputs, strict=True):
+            part.check(output, texts, tokens)
+
+    def put(self, row: tuple[Rows, ...], token_ids: Sequence[int], results: Results, index: int) -> None:
+        """Store one row of each output as the results of the text at ``index``."""
+        made = {}
+        for (kind, part), own in zip(self.parts.items(), row, strict=True):
+            alone = part.allocate(1)
+            part.put(own, token_ids, alone, 0)
+            made[_NAMES[kind]] = alone[0]
+        results[index] = CombinedResult(**made)
+
+    def canary(self, row: tuple[Rows, ...]) -> npt.NDArray[np.float32]:
+        """Return that of the first kind."""
+        return next(iter(self.parts.values())).canary(row[0])
 
 
 def require_shape(rows: Rows, expected: tuple[int, ...]) -> None:
@@ -309,7 +352,7 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
         return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
     if kind == "late-interaction":
         late = LateInteractionFacts.read(facts)
-        return TokenVectorsResult(dimension, late.document_marker, late.skipped)
+        return TokenVectorsResult(dimension, late.document_marker, late.skipped, int(late.drops_first))
     if kind == "embedding":
         return VectorResult(dimension)
     if kind == "reranker":

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from embed_plugin.encode.outputs import Result
     from embed_plugin.encode.turns import Turns
     from embed_plugin.encode.wide import WideRuns
-    from embed_plugin.types import Results, Rows
+    from embed_plugin.types import Results, RunRows
 
-    Run = Callable[[npt.NDArray[np.int64]], Rows]
+    Run = Callable[[npt.NDArray[np.int64]], RunRows]
 
 
 SMALL_JOB_TOKENS = 512
@@ -267,7 +267,7 @@ class BatchQueue:
             if not isinstance(error, Exception):
                 raise
 
-    def _rows(self, batch: Batch) -> Rows | None:
+    def _rows(self, batch: Batch) -> RunRows | None:
         """Run the graph on a batch. Where that fails, run each text alone to find the bad ones, and return None."""
         try:
             rows = self._run_batch(np.array([job.token_ids[index] for job, index in batch], dtype=np.int64))
@@ -282,7 +282,7 @@ class BatchQueue:
             raise
         return rows
 
-    def _run_batch(self, input_ids: npt.NDArray[np.int64]) -> Rows:
+    def _run_batch(self, input_ids: npt.NDArray[np.int64]) -> RunRows:
         """Run token ids, on several cores where so many are idle and nothing waits for them.
 
         One that Ctrl-C left counted makes later texts narrow, and stops nothing.
@@ -302,7 +302,7 @@ class BatchQueue:
             with self._lock:
                 self._batches_running -= 1
 
-    def _hand_out(self, batch: Batch, rows: Rows, started: float) -> None:
+    def _hand_out(self, batch: Batch, rows: RunRows, started: float) -> None:
         """Store the rows as their jobs' results, report the batch, and finish the jobs that are complete."""
         for (job, index), row in zip(batch, rows, strict=True):
             job.output.put(row, job.token_ids[index], job.results, index)

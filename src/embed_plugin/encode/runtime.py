@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.cpu.count import available_workers
-from embed_plugin.encode.outputs import most_texts_of, result_of
+from embed_plugin.encode.outputs import SeveralResults, most_texts_of, result_of
 from embed_plugin.encode.queue import BatchQueue
 from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.wide import WideRuns, most_threads
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.encode.opened_folder import OpenedFolder
     from embed_plugin.encode.outputs import Result
-    from embed_plugin.encode.queue import BatchReport, QueuedTokens
+    from embed_plugin.encode.queue import BatchReport, QueuedTokens, Run
     from embed_plugin.encode.session import OnnxSession
     from embed_plugin.encode.settings import EncoderSettings
     from embed_plugin.encode.turns import Turns
@@ -41,12 +41,16 @@ class Runtime:
         spec: The model's facts.
         settings: How to run it.
         tokenizer: Turns texts into token ids.
-        kind: Kind of the results.
+        kinds: Kinds of the results.
         output: Makes and fills the arrays that callers get.
     """
 
     def __init__(
-        self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings, kind: Kind = "embedding"
+        self,
+        opened: OpenedFolder,
+        spec: ModelSpec,
+        settings: EncoderSettings,
+        kinds: tuple[Kind, ...] = ("embedding",),
     ) -> None:
         """Load the tokenizer and open the session.
 
@@ -54,7 +58,7 @@ class Runtime:
             opened: The verified folder.
             spec: Its facts, with the prefixes to use.
             settings: How to run it.
-            kind: Kind of the results, of those that the model gives.
+            kinds: Kinds of the results, of those that the model gives; several come out of one run.
 
         Raises:
             ModelFolderError: the tokenizer cannot be read, or onnxruntime cannot load the graph.
@@ -63,8 +67,9 @@ class Runtime:
         self.spec = spec
         self.settings = settings
         self.tokenizer = TextTokenizer(opened.path / TOKENIZER, max_tokens=spec.max_tokens)
-        self.kind = kind
-        self.output = result_of(kind, spec.dimension, spec.facts)
+        self.kinds = kinds
+        parts = {kind: result_of(kind, spec.dimension, spec.facts) for kind in kinds}
+        self.output: Result = parts[kinds[0]] if len(kinds) == 1 else SeveralResults(parts)
         self._cut_texts = self._unknown_tokens = 0
         self._observer: Callable[[BatchReport], None] | None = None
         self._by_process = ProcessLocal[_Process]()
@@ -76,9 +81,9 @@ class Runtime:
 
     def _start(self) -> _Process:
         started = time.perf_counter()
-        session = self._opened.open_session(self.kind)
+        session = self._opened.open_session(*self.kinds)
         queue = BatchQueue(
-            session.run,
+            self._run_of(session),
             output=self.output,
             workers=self.workers,
             token_budget=self.settings.token_budget,
@@ -95,11 +100,15 @@ class Runtime:
         if threads == 1 or not self._opened.can_be_wide(session):
             return None
         return WideRuns(
-            session.run,
-            lambda: self._opened.open_wide(session, self.kind, threads=threads).run,
+            self._run_of(session),
+            lambda: self._run_of(self._opened.open_wide(session, *self.kinds, threads=threads)),
             most_at_once=cores - threads + 1,
             opening_seconds=opening_seconds,
         )
+
+    def _run_of(self, session: OnnxSession) -> Run:
+        """The run of a session whose rows are those of :attr:`output`."""
+        return session.run if len(self.kinds) == 1 else session.run_all
 
     @property
     def session(self) -> OnnxSession:

@@ -23,6 +23,7 @@ from embed_plugin.cpu import CpuClass, detect_class
 from embed_plugin.errors import EncodingError, InvalidInputError, ModelFolderError
 from embed_plugin.model.canaries import Platform
 from embed_plugin.model.folder import GRAPH, KERNEL_GRAPH
+from embed_plugin.types import RowsOfSeveral
 
 if telemetry.DISABLED:
     onnxruntime.disable_telemetry_events()  # the switch of Windows builds; elsewhere it stops further events
@@ -218,10 +219,10 @@ class OnnxSession:
             return cls(folder / GRAPH, cpu, output=output, threads=threads)
         return cls(folder / KERNEL_GRAPH, cpu, own, output=output, threads=threads)
 
-    def giving(self, output: str) -> OnnxSession:
-        """Return the same session, whose runs compute another output."""
+    def giving(self, *outputs: str) -> OnnxSession:
+        """Return the same session, whose runs compute other outputs."""
         other = copy.copy(self)
-        other._outputs = [output]
+        other._outputs = list(outputs)
         return other
 
     def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
@@ -231,13 +232,17 @@ class OnnxSession:
             InvalidInputError: onnxruntime refuses the ids: one is beyond the embedding table, say.
             EncodingError: the graph cannot be run, or returned NaN or infinity.
         """
+        return self.run_all(input_ids).outputs[0]
+
+    def run_all(self, input_ids: npt.NDArray[np.int64]) -> RowsOfSeveral:
+        """:meth:`run` for all outputs that the session gives."""
         try:
-            rows = cast("Rows", self._session.run(self._outputs, {"input_ids": input_ids})[0])
+            outputs = cast("list[Rows]", self._session.run(self._outputs, {"input_ids": input_ids}))
         except InvalidArgument as error:
             problem = "the model does not take its tokens, so its tokenizer is another model's: export it again"
             raise InvalidInputError(f"{problem} ({error})") from error
         except Exception as error:
             raise EncodingError(f"onnxruntime {ONNXRUNTIME_VERSION} cannot run the model: {error}") from error
-        if not np.isfinite(rows).all():
+        if not all(np.isfinite(rows).all() for rows in outputs):
             raise EncodingError("the model returned NaN or infinity: its folder is damaged, export it again")
-        return rows
+        return RowsOfSeveral(outputs)

@@ -43,6 +43,9 @@ class TextModel:
     kind: ClassVar[Kind]
     """Kind of the results."""
 
+    gives_all: ClassVar[bool] = False
+    """The results are those of all kinds that the model gives."""
+
     runtime_class: ClassVar[type[Runtime]] = Runtime
     """The class of :attr:`runtime`; a subclass may set its own."""
 
@@ -70,7 +73,8 @@ class TextModel:
         self.settings = settings
         self._in_folder = opened.spec.fingerprint
         self.spec = change(opened.spec) if change else opened.spec
-        self.runtime = self.runtime_class(opened, self.spec, settings, self.kind)
+        kinds = self.spec.kinds if self.gives_all else (self.kind,)
+        self.runtime = self.runtime_class(opened, self.spec, settings, kinds)
         if settings.on_other_cpu != "ignore":
             first = opened.spec.kinds[0]  # canaries are of this kind, which may be another than is loaded
             result = result_of(first, opened.spec.dimension, opened.spec.facts)

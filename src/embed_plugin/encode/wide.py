@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin.types import Rows
+    from embed_plugin.types import RunRows
 
-    Run = Callable[[npt.NDArray[np.int64]], Rows]
+    Run = Callable[[npt.NDArray[np.int64]], RunRows]
 
 MOST_THREADS = 16
 """Most threads of a wide run."""
@@ -85,7 +85,7 @@ class WideRuns:
         self._lock = threading.Lock()
         self._paces: dict[tuple[int, int], _Pace] = {}
 
-    def run(self, input_ids: npt.NDArray[np.int64]) -> Rows:
+    def run(self, input_ids: npt.NDArray[np.int64]) -> RunRows:
         """Run texts of equal token count, ``(n, length)``, that nothing waits behind.
 
         Raises:

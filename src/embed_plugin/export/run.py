@@ -26,6 +26,7 @@ from embed_plugin.export.checkpoint.kinds.late_interaction import read_token_out
 from embed_plugin.export.checkpoint.kinds.lexical_weights import read_lexical_weights
 from embed_plugin.export.checkpoint.kinds.score_output import read_score_output, require_written_head
 from embed_plugin.export.checkpoint.kinds.sparse_output import read_sparse_output
+from embed_plugin.export.checkpoint.kinds.token_layer import read_token_layer
 from embed_plugin.export.checkpoint.prefixes import choose_prefixes, named_prompts, read_matryoshka, require_matryoshka
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.export.checkpoint.token_limit import choose_max_tokens
@@ -49,7 +50,7 @@ from embed_plugin.export.int8.texts import (
 )
 from embed_plugin.export.onnx_graph.builder import dimension_of
 from embed_plugin.export.onnx_graph.file import open_graph, save_graph, save_with_weights_of
-from embed_plugin.export.outputs.lexical import VectorAndWords
+from embed_plugin.export.outputs.several import SeveralOutputs
 from embed_plugin.export.outputs.sparse import SparseOutput
 from embed_plugin.export.outputs.tokens import TokensOutput
 from embed_plugin.export.settings import ExportSettings, refuse_settings_of_vectors
@@ -174,11 +175,8 @@ class _Export:
                 if (self.exact / name).is_file():
                     shutil.copy(self.exact / name, self.folder)
             done = {"calibration": self.calibration(texts), "comparison": asdict(comparison)}
-            if isinstance(self.output, VectorAndWords):
-                dropped = self.output.lexical.dropped
-                lexical = compare_sparse(self.exact, self.folder, held_out, dropped=dropped)
-                lexical.require(self.settings.min_cosine)
-                done["sparse_comparison"] = asdict(lexical)
+            if isinstance(self.output, SeveralOutputs):
+                done |= self.compare_further(self.output, held_out)
         spec = write_manifest(self.folder, self.spec(dimension, done, self.check(dimension)))
         if gate:
             spec = write_manifest(self.folder, self.passed(gate, spec))
@@ -188,7 +186,7 @@ class _Export:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds of result that the model gives."""
-        return self.output.kinds if isinstance(self.output, VectorAndWords) else (self.output.kind,)
+        return self.output.kinds if isinstance(self.output, SeveralOutputs) else (self.output.kind,)
 
     def choose_prefixes(self) -> Prefixes:
         """Both prefixes: the settings', else the adapter's own for every text, else the model's."""
@@ -220,7 +218,8 @@ class _Export:
             layer_norm = require_matryoshka(self.checkpoint, dimension).layer_norm
             vector = replace(vector, kept=dimension, layer_norm=layer_norm)
         lexical = read_lexical_weights(self.checkpoint)
-        return vector if lexical is None else VectorAndWords(vector, lexical)
+        tokens = read_token_layer(self.checkpoint, self.max_tokens)
+        return SeveralOutputs(vector, lexical, tokens) if lexical or tokens else vector
 
     def require_settings_of_kind(self) -> None:
         """Refuse, for what is no embedding model, exporters that do not write it and settings of vectors."""
@@ -299,6 +298,19 @@ class _Export:
         comparison = compare_models(self.kind, self.exact, self.folder, held_out)
         comparison.require(self.settings.min_cosine)
         return comparison
+
+    def compare_further(self, output: SeveralOutputs, held_out: Mapping[str, TokenIdArrays]) -> dict[str, object]:
+        """Compare what else a run gives with fp32's, and refuse a model that lost too much."""
+        done: dict[str, object] = {}
+        if output.lexical is not None:
+            words = compare_sparse(self.exact, self.folder, held_out, dropped=output.lexical.dropped)
+            words.require(self.settings.min_cosine)
+            done["sparse_comparison"] = asdict(words)
+        if output.tokens is not None:
+            tokens = compare_models(output.tokens.kind, self.exact, self.folder, held_out)
+            tokens.require(self.settings.min_cosine)
+            done["token_comparison"] = asdict(tokens)
+        return done
 
     def calibration(self, texts: CalibrationTexts) -> dict[str, object]:
         """The texts by which weights were rounded, for the manifest."""

@@ -1,4 +1,4 @@
-"""Write the small checkpoint in the layout of bge-m3, and what it gives: dense vectors and weights of a text's words.
+"""Write the small checkpoint in the layout of bge-m3, and what it gives: vectors, weights of words, and token vectors.
 
 Needs the environment of ``make.py``. FlagEmbedding, which published the model, is not needed: the weights are its
 formula, relu of a linear layer on each token's vector, the largest of a word, without the special tokens.
@@ -48,9 +48,26 @@ def save(folder: Path) -> SentenceTransformer:
     linear = torch.nn.Linear(32, 1)
     linear.bias.data += 0.5  # so that about half of the tokens have a weight
     torch.save(linear.to(torch.float16).state_dict(), folder / "sparse_linear.pt")
+    torch.save(torch.nn.Linear(32, 32).to(torch.float16).state_dict(), folder / "colbert_linear.pt")
     loaded = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     loaded[0].processor = wrapped
     return loaded
+
+
+def hidden(model: SentenceTransformer, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The token ids of a text, and its tokens' vectors before any head."""
+    ids = model[0].processor([text], truncation=True, max_length=96, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        return ids[0], model[0].auto_model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+
+
+def token_vectors(model: SentenceTransformer, linear: dict[str, torch.Tensor]) -> list[np.ndarray]:
+    """The vectors of the first texts' tokens but for the first, as FlagEmbedding has them."""
+    found = []
+    for text in TEXTS[:5]:
+        made = hidden(model, text)[1][1:] @ linear["weight"].float().T + linear["bias"].float()
+        found.append(torch.nn.functional.normalize(made, dim=-1).numpy())
+    return found
 
 
 def lexical(model: SentenceTransformer, linear: dict[str, torch.Tensor]) -> np.ndarray:
@@ -58,11 +75,9 @@ def lexical(model: SentenceTransformer, linear: dict[str, torch.Tensor]) -> np.n
     rows = np.zeros((len(TEXTS), WORDS), np.float32)
     wrapped = model[0].processor
     for row, text in zip(rows, TEXTS, strict=True):
-        ids = wrapped([text], truncation=True, max_length=96, return_tensors="pt")["input_ids"]
-        with torch.no_grad():
-            hidden = model[0].auto_model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
-            weights = torch.relu(hidden @ linear["weight"].float().T + linear["bias"].float())[:, 0]
-        np.maximum.at(row, ids[0].numpy(), weights.numpy())
+        ids, vectors = hidden(model, text)
+        weights = torch.relu(vectors @ linear["weight"].float().T + linear["bias"].float())[:, 0]
+        np.maximum.at(row, ids.numpy(), weights.numpy())
         row[[wrapped.cls_token_id, wrapped.eos_token_id, wrapped.pad_token_id, wrapped.unk_token_id]] = 0
     return rows
 
@@ -76,6 +91,8 @@ def main() -> None:
     np.save(folder / "vectors.npy", vectors(model, TEXTS))
     linear = torch.load(folder / "sparse_linear.pt", weights_only=True)
     np.savez_compressed(folder / "lexical.npz", documents=lexical(model, linear))
+    linear = torch.load(folder / "colbert_linear.pt", weights_only=True)
+    np.savez_compressed(folder / "tokens.npz", *token_vectors(model, linear))
     (folder / "tokenizer.json").unlink()
     (folder / "README.md").unlink(missing_ok=True)
     (folder / "model.safetensors").chmod(0o644)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from embed_plugin.model.late_interaction import LateInteractionFacts
     from embed_plugin.types import Role, TokenIds
 
-MARKERS = 1
-"""Tokens that are put into a text: one marker."""
-
 
 class MarkedTokenizer:
     """A late-interaction model's tokenizer: a limit, a marker and a way to fill up for each role."""
@@ -34,7 +31,8 @@ class MarkedTokenizer:
         """
         lengths: dict[Role, int] = {"document": document_length, "query": facts.query_length}
         self._facts = facts
-        self._by_role = {role: tokenizer.limited(length - MARKERS) for role, length in lengths.items()}
+        self._markers: dict[Role, int | None] = {"document": facts.document_marker, "query": facts.query_marker}
+        self._by_role = {role: tokenizer.limited(length - self._added(role)) for role, length in lengths.items()}
 
     def tokenise(self, texts: Sequence[str], *, role: Role, prefix: str, first_index: int) -> TokenisedTexts:
         """Put the prefix before each text, tokenise, cut, and put the marker in; fill queries up.
@@ -47,11 +45,15 @@ class MarkedTokenizer:
 
     def limit(self, role: Role) -> int:
         """Most tokens of a text of this role, special tokens, prefix and marker included."""
-        return self._by_role[role].max_tokens + MARKERS
+        return self._by_role[role].max_tokens + self._added(role)
+
+    def _added(self, role: Role) -> int:
+        """Tokens that are put into a text: a marker, or none."""
+        return int(self._markers[role] is not None)
 
     def _marked(self, ids: TokenIds, role: Role) -> TokenIds:
-        marker = self._facts.query_marker if role == "query" else self._facts.document_marker
-        marked = array("i", [*ids[:1], marker, *ids[1:]])
+        marker = self._markers[role]
+        marked = ids if marker is None else array("i", [*ids[:1], marker, *ids[1:]])
         if role == "query" and self._facts.expansion is not None:
             marked.extend([self._facts.expansion] * (self._facts.query_length - len(marked)))
         return marked

@@ -20,7 +20,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"
-SPARSE_LINEAR = "sparse_linear.pt"
+SPARSE_LINEAR, COLBERT_LINEAR = "sparse_linear.pt", "colbert_linear.pt"
 TORCH_SUFFIXES = (".bin", ".pt")
 TORCH_WEIGHTS = "pytorch_model.bin"
 TORCH_SHARD_INDEX = "pytorch_model.bin.index.json"
@@ -44,6 +44,7 @@ NEEDED_FILES: tuple[str, ...] = (
     *(f"0_*/{name}" for name in _OF_ENCODER),
     *(f"document_0_*/{name}" for name in _OF_ENCODER),
     *(f"query_0_*/{name}" for name in (CONFIG, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS)),
+    COLBERT_LINEAR,
     SPARSE_LINEAR,
     MODULES,
     ROUTER_CONFIG,

@@ -8,10 +8,9 @@ its tokens' weights; special tokens have none. The graph gives a weight for each
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from embed_plugin.errors import ExportError
 from embed_plugin.model.kinds import KINDS
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
-    import onnx
 
     from embed_plugin.export.onnx_graph.builder import GraphBuilder
-    from embed_plugin.export.outputs.vector import VectorOutput
-    from embed_plugin.types import Kind, Pooling
 
 OUTPUT = KINDS["sparse"].output
 
@@ -66,41 +62,3 @@ class LexicalWeights:
         added = graph.node("Add", "lexical.biased", scores, graph.weight("lexical.bias", self.bias))
         positive = graph.node("Relu", "lexical.positive", added)
         graph.node("Squeeze", OUTPUT, positive, graph.weight("lexical.axis", [1], np.int64))
-
-
-@dataclass(frozen=True)
-class VectorAndWords:
-    """One vector of a text and the weights of its words, of one run.
-
-    Attributes:
-        vector: The vector.
-        lexical: The weights.
-    """
-
-    kind: ClassVar[Kind] = "embedding"
-    kinds: ClassVar[tuple[Kind, ...]] = ("embedding", "sparse")
-    reads_segments: ClassVar[bool] = False
-    reads_first_token_only: ClassVar[bool] = False
-
-    vector: VectorOutput
-    lexical: LexicalWeights
-
-    @property
-    def pooling(self) -> Pooling:
-        """The way that token vectors become one."""
-        return self.vector.pooling
-
-    def facts(self) -> Mapping[str, object]:
-        """Return the facts about the words."""
-        return self.lexical.facts()
-
-    def finish(self, graph: GraphBuilder, token_vectors: str, hidden_size: int) -> onnx.ModelProto:
-        """Add both outputs to a graph, the vector first.
-
-        Raises:
-            ExportError: a layer does not fit.
-        """
-        self.lexical.write(graph, token_vectors, hidden_size)
-        model = self.vector.finish(graph, token_vectors, hidden_size)
-        model.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", "length"]))
-        return model

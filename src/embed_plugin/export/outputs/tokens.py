@@ -67,19 +67,23 @@ class TokensOutput:
             ExportError: a dense layer does not fit; or tokens do not attend to the expansion of queries, and the
                 backbone's attention is one of which that is not written.
         """
+        size = self.write(graph, token_vectors, hidden_size)
+        return graph.model(KINDS[self.kind].output, ["length", size])
+
+    def write(self, graph: GraphBuilder, token_vectors: str, hidden_size: int) -> int:
+        """:meth:`finish` for a graph that has other outputs too; returns the length of a token's vector."""
         value, size = token_vectors, hidden_size
         for index, dense in enumerate(self.dense):
             outputs, inputs = dense.weight.shape
             if inputs != size:
                 found = f"a dense layer takes vectors of {inputs}, and what comes before it gives {size}"
                 raise ExportError(f"{found}: the checkpoint is damaged, fetch it again")
-            name, size = f"dense.{index}", outputs
+            name, size = f"tokens.dense.{index}", outputs
             if dense.bias is None:
                 value = graph.product(name, value, dense.weight)
             else:
                 value = graph.linear(name, value, dense.weight, dense.bias)
-        output = KINDS[self.kind].output
-        normalise(graph, value, output)
+        normalise(graph, value, KINDS[self.kind].output, prefix="tokens.")
         if self.late.expansion is not None and not self.late.sees_expansion:
             hide_expansion(graph, token=self.late.expansion, query_length=self.late.query_length)
-        return graph.model(output, ["length", size])
+        return size

@@ -167,9 +167,10 @@ def _cut(graph: GraphBuilder, vector: str, kept: int) -> str:
     return graph.node("Slice", "kept", vector, *ends)
 
 
-def normalise(graph: GraphBuilder, vector: str, output: str) -> None:
-    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row, as the value ``output``."""
-    axis = graph.weight("normalise.axis", [-1], np.int64)
-    squared = graph.node("ReduceSumSquare", "squared_length", vector, axis, keepdims=1)
-    kept = graph.node("Add", "kept_positive", squared, graph.weight("epsilon", [NORMALISE_EPSILON]))
-    graph.node("Div", output, vector, graph.node("Sqrt", "vector_length", kept))
+def normalise(graph: GraphBuilder, vector: str, output: str, *, prefix: str = "") -> None:
+    """``x / sqrt(sum(x ** 2) + epsilon)``, row by row, as the value ``output``, by steps with names of a prefix."""
+    axis = graph.weight(f"{prefix}normalise.axis", [-1], np.int64)
+    squared = graph.node("ReduceSumSquare", f"{prefix}squared_length", vector, axis, keepdims=1)
+    epsilon = graph.weight(f"{prefix}epsilon", [NORMALISE_EPSILON])
+    kept = graph.node("Add", f"{prefix}kept_positive", squared, epsilon)
+    graph.node("Div", output, vector, graph.node("Sqrt", f"{prefix}vector_length", kept))
