@@ -17,6 +17,7 @@ EMBED_PATH = "/embed"
 COUNT_TOKENS_PATH = "/count_tokens"
 INFO_PATH = "/info"
 RERANK_PATH = "/rerank"
+EMBED_SPARSE_PATH = "/embed_sparse"
 
 JSON = "application/json"
 FLOATS = "application/octet-stream"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from embed_plugin import Encoder, EncoderSettings, InvalidInputError, Reranker
 from embed_plugin.cli.app import app
+from embed_plugin.encode.turns import Turns
 from embed_plugin.serve import ServeSettings, create_app
 from serve.conftest import serving, wait_until
 
@@ -181,7 +182,9 @@ def test_a_client_that_gives_up_leaves_the_queue_of_its_model(three: RunningServ
 
 def test_a_model_alone_has_no_turns_to_wait_for(server: RunningServer, three: RunningServer, models: Models) -> None:
     assert server.encoder.runtime.queue.turns is None
-    assert len({id(model.runtime.queue.turns) for model in models}) == 1
+    shared = models[0].runtime.queue.turns
+    assert isinstance(shared, Turns)
+    assert all(model.runtime.queue.turns is shared for model in models)
     assert three.service.scheduler.workers == 1
 
 

@@ -111,6 +111,7 @@ def test_no_texts_have_no_ranks(ranking: RunningServer) -> None:
         ({"texts": ["a"], "query": " "}, "query"),
         ({"texts": ["a"], "query": "\x00"}, "query"),
         ({"texts": ["a"], "query": 3}, "query"),
+        ({"texts": ["a"], "instruction": "find it"}, "query or instruction: "),
     ],
 )
 def test_what_cannot_be_meant_is_refused(ranking: RunningServer, fields: dict[str, Any], problem: str) -> None:

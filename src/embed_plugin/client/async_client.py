@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeVar
 
@@ -18,6 +18,7 @@ from embed_plugin.client.result import Embeddings
 from embed_plugin.client.retry import merge_errors
 from embed_plugin.client.settings import ClientSettings
 from embed_plugin.errors import EndpointError, InvalidInputError, StateError
+from embed_plugin.scoring import checked_query
 from embed_plugin.texts import list_of_texts
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from embed_plugin.client.circuit_breaker import CircuitState
     from embed_plugin.client.connection import Connection
     from embed_plugin.client.endpoints.endpoint import EmbedResponse, Endpoint, Space
-    from embed_plugin.types import Role, Vectors
+    from embed_plugin.types import Role, Scores, Vectors
 
 OnOtherSpace: TypeAlias = Literal["raise", "return"]
 
@@ -212,6 +213,32 @@ class AsyncEmbeddingClient:
                 counts.append(tokens)
         return np.concatenate(counts)
 
+    async def score(self, query: str, texts: Sequence[str], *, instruction: str | None = None) -> Scores:
+        """Score texts for a query with the reranker that the endpoint serves or names.
+
+        Args:
+            query: What is asked.
+            texts: Any number of texts.
+            instruction: One line that says what the query is for, for a model that takes one; None: the model's own.
+
+        Returns:
+            float32 ``(len(texts),)``, in input order: the scores of :class:`~embed_plugin.Reranker`, bit for bit.
+
+        Raises:
+            InvalidInputError: the query is no text or an empty one, or the model takes no instruction.
+            InvalidTextError: as :meth:`encode_documents`.
+            EndpointError: as :meth:`encode_documents`; or the model there is no reranker.
+        """
+        query, texts = checked_query(query), list_of_texts(texts)
+        space = await self.space()
+        scores = np.empty(len(texts), dtype=np.float32)
+        score = partial(self._score_batch, query, instruction, space)
+        beside_the_query = replace(space, most_texts=max(1, space.most_texts - 1))
+        async with aclosing(self._in_order(texts, beside_the_query, score)) as answers:
+            async for batch, part in answers:
+                scores[batch.first : batch.first + len(batch.texts)] = part
+        return scores
+
     def _known(self) -> Space:
         if self.known_space is None:
             raise StateError("this client has not asked for its space yet: await client.space() before")
@@ -275,6 +302,18 @@ class AsyncEmbeddingClient:
         with self._counting:
             self._cut_texts += len(answer.truncated)
         return endpoint, answer
+
+    async def _score_batch(self, query: str, instruction: str | None, space: Space, batch: RequestBatch) -> Scores:
+        on_long = self.settings.on_long
+        _, answer = await self._pool.request(
+            batch,
+            lambda endpoint: endpoint.score(query, batch.texts, space=space, on_long=on_long, instruction=instruction),
+            space,
+            connections=self._pool.connections,
+        )
+        with self._counting:
+            self._cut_texts += len(answer.truncated)
+        return answer.scores
 
     async def _count_batch(self, role: Role, space: Space, batch: RequestBatch) -> npt.NDArray[np.int64]:
         _, counts = await self._pool.request(

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from embed_plugin.client.connection import Connection
-from embed_plugin.client.endpoints.endpoint import CountResponse, EmbedResponse, Endpoint, Space
+from embed_plugin.client.endpoints.endpoint import CountResponse, EmbedResponse, Endpoint, ScoreResponse, Space
 from embed_plugin.client.endpoints.service import OTHER_SPACE_REMEDY, ServiceEndpoint
 from embed_plugin.client.http_pools import HttpPools
 from embed_plugin.client.retry import Retry
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embed_plugin.client.endpoints.endpoint import ApiRequest
     from embed_plugin.client.settings import ClientSettings
 
-InSpace = TypeVar("InSpace", EmbedResponse, CountResponse)
+InSpace = TypeVar("InSpace", EmbedResponse, CountResponse, ScoreResponse)
 
 
 class EndpointPool:
@@ -130,7 +130,9 @@ async def _request_space(connection: Connection, seconds: float) -> Space:
     return known if known is not None else await connection.send(connection.endpoint.describe(), seconds=seconds)
 
 
-def _refuse_other_space(connection: Connection, found: Space | EmbedResponse | CountResponse, expected: str) -> None:
+def _refuse_other_space(
+    connection: Connection, found: Space | EmbedResponse | CountResponse | ScoreResponse, expected: str
+) -> None:
     if found.fingerprint != expected:
         what = f"serves {found.model} in the space {found.fingerprint}, this client's is {expected}"
         raise OtherSpaceError(connection.name, f"{what}. {OTHER_SPACE_REMEDY}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import httpx
     import numpy.typing as npt
 
-    from embed_plugin.types import Vectors
+    from embed_plugin.types import Scores, Vectors
 
 MOST_DIMENSIONS = 65_536
 """Largest dimension believed, which is Qdrant's own limit: an array for vectors is allocated by it."""
@@ -24,6 +24,7 @@ MOST_DIMENSIONS = 65_536
 MOST_TOKENS = 2**31
 """Above any token count or token limit."""
 
+_LARGEST = float(np.finfo(np.float32).max)
 _UNIT_TOLERANCE = 1e-3
 _SHORTEST, _LONGEST = 1e-6, 1e6
 """Lengths between which a vector is one of a model that does not normalise."""
@@ -91,6 +92,29 @@ def token_counts(content: dict[str, Any], count: int) -> list[int]:
     if not isinstance(tokens, list) or len(tokens) != count:
         raise ValueError(f"tokens is {shown(tokens)}, expected {count} counts")
     return [whole_number({"a token count": each}, "a token count", least=0, most=MOST_TOKENS) for each in tokens]
+
+
+def ranked_scores(content: dict[str, Any], count: int) -> Scores:
+    """Return the scores of ``count`` texts, in the order of the texts.
+
+    Raises:
+        KeyError: there are none.
+        TypeError: a result is no object.
+        ValueError: they are not one number of float32 for each text.
+    """
+    results = content["results"]
+    if not isinstance(results, list) or len(results) != count:
+        raise ValueError(f"results is {shown(results)}, expected {count} scores")
+    scores = np.full(count, np.nan, dtype=np.float32)
+    for each in results:
+        index = whole_number(each, "index", least=0, most=count - 1)
+        score = each["relevance_score"]
+        if type(score) not in (int, float) or not abs(score) <= _LARGEST:  # NaN is not below
+            raise ValueError(f"relevance_score is {shown(score)}, expected a number of float32")
+        scores[index] = score
+    if np.isnan(scores).any():
+        raise ValueError(f"results with an index twice, expected one score for each of {count} texts")
+    return scores
 
 
 def float_content(response: httpx.Response, count: int, dimension: int) -> Vectors:

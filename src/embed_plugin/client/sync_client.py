@@ -14,6 +14,7 @@ from embed_plugin.client.batches import batches, checked_texts
 from embed_plugin.client.loop_thread import LoopThread
 from embed_plugin.errors import StateError
 from embed_plugin.process_local import ProcessLocal
+from embed_plugin.scoring import best_first, require_top_k
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from embed_plugin.client.endpoints.endpoint import Endpoint, Space
     from embed_plugin.client.result import Embeddings
     from embed_plugin.client.settings import ClientSettings
-    from embed_plugin.types import Role, Vectors
+    from embed_plugin.types import Role, Scores, Vectors
 
 T = TypeVar("T")
 
@@ -221,6 +222,36 @@ class EmbeddingClient:
             EndpointError: as :meth:`encode_documents`; cloud APIs count none.
         """
         return self._run(lambda client: client.count_tokens(texts, role=role))
+
+    def score(self, query: str, texts: Sequence[str], *, instruction: str | None = None) -> Scores:
+        """Score texts for a query with the reranker that the endpoint serves or names.
+
+        Args:
+            query: What is asked.
+            texts: Any number of texts.
+            instruction: One line that says what the query is for, for a model that takes one; None: the model's own.
+
+        Returns:
+            float32 ``(len(texts),)``, in input order: the scores of :class:`~embed_plugin.Reranker`, bit for bit.
+
+        Raises:
+            InvalidInputError: the query is no text or an empty one, or the model takes no instruction.
+            InvalidTextError: as :meth:`encode_documents`.
+            EndpointError: as :meth:`encode_documents`; or the model there is no reranker.
+        """
+        return self._run(lambda client: client.score(query, texts, instruction=instruction))
+
+    def rank(
+        self, query: str, texts: Sequence[str], *, top_k: int | None = None, instruction: str | None = None
+    ) -> list[tuple[int, float]]:
+        """Rank texts for a query: at most ``top_k`` (index, score) pairs, best first; :meth:`score`.
+
+        Raises:
+            InvalidInputError: as :meth:`score`; or ``top_k`` is no whole number of at least 1.
+            EndpointError: as :meth:`score`.
+        """
+        require_top_k(top_k)
+        return best_first(self.score(query, texts, instruction=instruction), top_k)
 
     def _space(self) -> Space:
         return self._client.known_space or self._run(lambda client: client.space())

@@ -18,6 +18,7 @@ from embed_plugin.serve.api.native import routes
 from embed_plugin.serve.api.openai import bad_input_error, openai_routes
 from embed_plugin.serve.api.rerank import rerank_routes
 from embed_plugin.serve.api.responses import error_response
+from embed_plugin.serve.api.sparse import sparse_routes
 from embed_plugin.serve.keys import Keys
 from embed_plugin.serve.logs import log_loop_failure
 from embed_plugin.serve.request_errors import MOST_QUOTED, RequestError
@@ -66,7 +67,7 @@ def create_app(
         dependencies=_KEY_SCHEMES if keys else [],
     )
     app.state.service, app.state.keys = service, keys
-    for make in (routes, rerank_routes, openai_routes, health_routes):
+    for make in (routes, rerank_routes, sparse_routes, openai_routes, health_routes):
         app.include_router(make(service))
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])
@@ -120,6 +121,6 @@ def _of_validation(error: RequestValidationError) -> RequestError:
     where, problem = first["loc"], first["msg"]
     if where[1:2] in (("texts",), ("documents",)) and len(where) > 2:  # noqa: PLR2004 - body, texts, index
         return RequestError("invalid_text", f"text {where[2]}: {problem}", index=where[2])
-    if where[1:2] == ("input",) and first["type"] != "missing":
-        return bad_input_error(error.body["input"])
+    if where[1:2] in (("input",), ("inputs",)) and first["type"] != "missing":
+        return bad_input_error(error.body[where[1]], where[1])
     return RequestError("invalid_request", f"{'.'.join(str(part)[:MOST_QUOTED] for part in where)}: {problem}")

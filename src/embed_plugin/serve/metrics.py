@@ -107,7 +107,7 @@ class Metrics:
                 {
                     "fingerprint": spec.fingerprint,
                     "precision": spec.precision,
-                    "dimension": str(spec.dimension),
+                    "dimension": str(model.facts.dimension),
                     "max_tokens": str(spec.max_tokens),
                     "version": version,
                 }

@@ -16,7 +16,7 @@ from embed_plugin.errors import InvalidTextError
 from embed_plugin.model.matryoshka import LAYER_NORM
 from embed_plugin.numbers import cut
 from embed_plugin.serve.admission import Admission
-from embed_plugin.serve.models.work import texts_to_encode
+from embed_plugin.serve.models.work import Work
 from embed_plugin.serve.request_errors import RequestError
 from embed_plugin.serve.throughput import LANES, Throughput
 from embed_plugin.types import TokenisedTexts
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import TypeVar
 
-    from embed_plugin.encode import Encoder
+    from embed_plugin.encode import Encoder, SparseEncoder
     from embed_plugin.model.spec import ModelSpec
     from embed_plugin.serve.models.served import Served, ServedModels
-    from embed_plugin.serve.models.work import Work
     from embed_plugin.serve.request_record import RequestRecord
     from embed_plugin.serve.settings import ServeSettings
     from embed_plugin.serve.throughput import Lane
@@ -133,17 +132,24 @@ class Scheduler:
         record.model, record.lane = work.model.name, _lane_of(tokens)
         record.texts, record.tokens, record.truncated = len(work.texts), tokens, len(tokenised.cut)
         empty = (work.output or work.model.loaded.runtime.output).allocate(0)
-        job = RequestJob(_queue(tokenised, work), empty, tokens, tokenised.cut)
+        if work.look_up is None:
+            windows = _queue(tokenised, work)
+        else:
+            windows = [self._threads[record.lane].submit(work.look_up, tokenised.ids)]
+        job = RequestJob(windows, empty, tokens, tokenised.cut)
         record.cleanup.callback(job.cancel)
         return job
 
-    async def count_tokens(self, model: Served[Encoder], texts: Sequence[str], *, role: Role) -> list[int]:
+    async def count_tokens(
+        self, model: Served[Encoder] | Served[SparseEncoder], texts: Sequence[str], *, role: Role
+    ) -> list[int]:
         """Count the tokens of each text, not cut at the limit.
 
         Raises:
             RequestError: a text is invalid or too long, or the lane is full.
         """
-        estimate = self._check(texts_to_encode(model, texts, role=role), truncate=False)
+        tokenise = partial(model.loaded.runtime.tokenise, role=role)
+        estimate = self._check(Work(model, texts, tokenise), truncate=False)
         with self.admission.reserve(_lane_of(estimate), estimate):
             count = partial(model.loaded.count_tokens, role=role)
             slices = await self._in_slices(count, texts, _lane_of(estimate))
@@ -165,7 +171,7 @@ class Scheduler:
                 found = f"{len(text)} characters" + (f" beside a query of {work.beside}" if work.beside else "")
                 message = f"text {index} has {found}, at most {limits.text_characters}: split it"
                 raise RequestError("text_too_long", message, index=index)
-        most = work.model.loaded.max_tokens
+        most = work.max_tokens
         return sum(min((len(text) + work.beside) // CHARACTERS_PER_TOKEN + 2, most) for text in work.texts)
 
     async def _tokenise(self, work: Work, lane: Lane) -> TokenisedTexts:
@@ -195,7 +201,7 @@ class Scheduler:
 
 def _refuse_cut(tokenised: TokenisedTexts, work: Work) -> None:
     if tokenised.cut:
-        index, most = tokenised.cut[0], work.model.loaded.max_tokens
+        index, most = tokenised.cut[0], work.max_tokens
         beside = ", beside the query," if work.beside else ""
         message = f"text {index} has more than the {most} tokens that this model takes{beside}: split it"
         raise RequestError("text_too_long", f"{message}, or ask for truncate", index=index)

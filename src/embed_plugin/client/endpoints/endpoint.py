@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.errors import EmbedPluginError
-    from embed_plugin.types import Role, Vectors
+    from embed_plugin.types import Role, Scores, Vectors
 
 OnLong: TypeAlias = Literal["truncate", "error"] | None
 
@@ -85,6 +85,23 @@ class CountResponse:
     tokens: npt.NDArray[np.int64]
     fingerprint: str
     model: str
+
+
+@dataclass(frozen=True)
+class ScoreResponse:
+    """The scores of one request.
+
+    Attributes:
+        scores: float32 ``(n,)``, in the order of the request.
+        fingerprint: Identity of the scores.
+        model: The model's name.
+        truncated: Indices, in the request, of the texts that were cut at the token limit.
+    """
+
+    scores: Scores
+    fingerprint: str
+    model: str
+    truncated: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +190,17 @@ class Endpoint(ABC):
         raise EndpointError(
             self.name, "counts no tokens: cut texts with the model's own tokenizer before embedding them"
         )
+
+    def score(
+        self, query: str, texts: Sequence[str], *, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[ScoreResponse]:
+        """Build the request that scores texts for a query, by the reranker with this identity.
+
+        Raises:
+            EndpointError: the API has no such request.
+        """
+        del query, texts, space, on_long, instruction
+        raise EndpointError(self.name, "ranks no texts: use an embed-plugin serve with a reranker")
 
     @abstractmethod
     def embed(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from embed_plugin.client.endpoints.endpoint import (
     EmbedResponse,
     Endpoint,
     OnLong,
+    ScoreResponse,
     Space,
     checked_url,
 )
@@ -26,6 +28,7 @@ from embed_plugin.client.response_content import (
     MOST_TOKENS,
     float_content,
     json_content,
+    ranked_scores,
     shown,
     text,
     token_counts,
@@ -45,6 +48,7 @@ from embed_plugin.wire import (
     FLOATS,
     INFO_PATH,
     MODEL_HEADER,
+    RERANK_PATH,
     TRUNCATED_HEADER,
 )
 
@@ -59,6 +63,9 @@ if TYPE_CHECKING:
 
 _COUNT_BYTES = 16
 """JSON of a token count: at most ten digits, a comma and white space."""
+
+_RESULT_BYTES = 96
+"""JSON of a score with its index: at most 20 digits each, and the names of both."""
 
 _OTHER_MODEL: ErrorCode = "model_not_found"
 
@@ -75,10 +82,13 @@ class ServiceEndpoint(Endpoint):
     Attributes:
         url: Where it listens: ``http://127.0.0.1:8000``.
         key_variable: The environment variable with its key, if it requires one.
+        model: Name or fingerprint of the model, where it serves several; None: its first embedding model, or its first
+            of all where it has none.
     """
 
     url: str
     key_variable: str = "EMBED_PLUGIN_KEY"
+    model: str | None = None
 
     def __post_init__(self) -> None:
         """Validate the URL."""
@@ -95,11 +105,14 @@ class ServiceEndpoint(Endpoint):
 
     def describe(self) -> ApiRequest[Space]:
         """``GET /info``."""
-        return ApiRequest("GET", INFO_PATH, _space)
+        path = INFO_PATH if self.model is None else f"{INFO_PATH}?{urlencode({'model': self.model})}"
+        return ApiRequest("GET", path, _space)
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> ApiRequest[CountResponse]:
         """``POST /count_tokens``."""
         body: CountBody = {"texts": list(texts), "role": role}
+        if self.model is not None:  # releases before it refuse the field
+            body["model"] = self.model
         most_bytes = len(texts) * _COUNT_BYTES + ANSWER_BYTES
         return ApiRequest("POST", COUNT_TOKENS_PATH, partial(_counts, len(texts)), {**body}, most_bytes=most_bytes)
 
@@ -115,6 +128,18 @@ class ServiceEndpoint(Endpoint):
         read = partial(_answer, texts, heads, space)
         vector_bytes = len(texts) * space.dimension * np.dtype(FLOAT_TYPE).itemsize
         return ApiRequest("POST", EMBED_PATH, read, {**body}, {"Accept": FLOATS}, vector_bytes + ANSWER_BYTES)
+
+    def score(
+        self, query: str, texts: Sequence[str], *, space: Space, on_long: OnLong, instruction: str | None = None
+    ) -> ApiRequest[ScoreResponse]:
+        """``POST /rerank``, in the form whose scores are the model's own."""
+        body: dict[str, object] = {"query": query, "documents": list(texts), "model": space.fingerprint}
+        if on_long is not None:
+            body["truncate"] = on_long == "truncate"
+        if instruction is not None:
+            body["instruction"] = instruction
+        most_bytes = len(texts) * _RESULT_BYTES + ANSWER_BYTES
+        return ApiRequest("POST", RERANK_PATH, partial(_scores, len(texts)), body, most_bytes=most_bytes)
 
     def error_of(self, response: httpx.Response) -> EmbedPluginError:
         """Make the error of a response; where the service has not this model, OtherSpaceError."""
@@ -171,6 +196,15 @@ def _answer(texts: Sequence[str], heads: Sequence[str], space: Space, response: 
             found = f"has {len(whole):,} characters, the service takes {space.most_characters:,}"
             raise InvalidTextError(index, f"{found}, and these have no more tokens than the model takes: split it")
     return EmbedResponse(vectors, fingerprint, headers[MODEL_HEADER], truncated)
+
+
+def _scores(count: int, response: httpx.Response) -> ScoreResponse:
+    headers = response.headers
+    scores = ranked_scores(json_content(response), count)
+    truncated = tuple(int(index) for index in headers[TRUNCATED_HEADER].split(",") if index.strip())
+    if not all(0 <= index < count for index in truncated):
+        raise ValueError(f"cut texts {shown(truncated)}, expected indices of {count} texts")
+    return ScoreResponse(scores, headers[FINGERPRINT_HEADER], headers[MODEL_HEADER], truncated)
 
 
 def _counts(count: int, response: httpx.Response) -> CountResponse:

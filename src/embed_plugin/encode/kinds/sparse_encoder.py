@@ -75,6 +75,11 @@ class SparseEncoder(TextModel):
         return cast("int", self.spec.facts.get("words", self.spec.dimension))
 
     @property
+    def query_table(self) -> QueryTable | None:
+        """The weights of queries' words, where queries need no run of the model."""
+        return self._table
+
+    @property
     def max_active(self) -> int | None:
         """Most words of a vector, as the checkpoint states it; None: any number."""
         return cast("int | None", self.spec.facts["max_active"])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
 
-from embed_plugin.encode import Encoder
+from embed_plugin.encode import Encoder, SparseEncoder
 from embed_plugin.encode.text_model import TextModel
 from embed_plugin.serve.api.negotiation import best_form
 from embed_plugin.serve.api.request_content import ContentRoute
@@ -97,7 +97,7 @@ def routes(service: Service) -> APIRouter:
     async def count_tokens(wanted: CountRequest, _deadline: Deadline = None) -> Response:
         """Count the tokens of each text, special tokens and prefix included, not cut at the limit."""
         service.lifecycle.check()
-        served = service.models.find(Encoder, wanted.model)
+        served = _counting(service.models, wanted.model)
         tokens = await service.scheduler.count_tokens(served, wanted.texts, role=wanted.role)
         model, most = served.facts, served.loaded.max_tokens
         content: CountContent = {
@@ -130,6 +130,19 @@ def routes(service: Service) -> APIRouter:
     return router
 
 
+def _counting(models: ServedModels, requested: str | None) -> Served[Encoder] | Served[SparseEncoder]:
+    """Return the model whose tokenizer counts: an encoder, else a sparse one.
+
+    Raises:
+        RequestError: there is none of this name or fingerprint, or several and no name.
+    """
+    encoders, sparse = models.of(Encoder), models.of(SparseEncoder)
+    is_encoders = requested is None or any(each.is_called(requested) for each in encoders)
+    if sparse and not (encoders and is_encoders):
+        return models.find(SparseEncoder, requested)
+    return models.find(Encoder, requested)
+
+
 def described(models: ServedModels, requested: str | None) -> Served[TextModel]:
     """Return the model that ``GET /info`` describes.
 
@@ -148,7 +161,7 @@ def model_content(model: Served[TextModel]) -> ModelContent:
         "model": model.name,
         "kind": model.loaded.kind,
         "fingerprint": spec.fingerprint,
-        "dimension": spec.dimension,
+        "dimension": model.facts.dimension,
         "max_tokens": spec.max_tokens,
         "precision": spec.precision,
         "pooling": spec.pooling,

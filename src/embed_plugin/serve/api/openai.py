@@ -65,15 +65,16 @@ def openai_routes(service: Service) -> APIRouter:
     return router
 
 
-def bad_input_error(value: object) -> RequestError:
-    """Make the error of an input that is neither a text nor a list of texts."""
+def bad_input_error(value: object, field: str = "input") -> RequestError:
+    """Make the error of a field that is neither a text nor a list of texts."""
     if not isinstance(value, list):
-        return RequestError("invalid_request", f"input is a {type(value).__name__}; expected a text or a list of texts")
+        expected = "expected a text or a list of texts"
+        return RequestError("invalid_request", f"{field} is a {type(value).__name__}; {expected}")
     if not value:
-        return RequestError("invalid_request", "input is an empty list; expected a text or texts")
+        return RequestError("invalid_request", f"{field} is an empty list; expected a text or texts")
     if is_token_ids(value):
         return RequestError(
-            "invalid_request", "input is token ids, which belong to another model's tokenizer: send text"
+            "invalid_request", f"{field} is token ids, which belong to another model's tokenizer: send text"
         )
     index, odd = next((at, each) for at, each in enumerate(value) if not isinstance(each, str))
     return RequestError("invalid_text", f"text {index}: is a {type(odd).__name__}; expected a text", index=index)

@@ -35,7 +35,7 @@ one for each of 2,048 texts."""
 MOST_FIELDS = 100
 """Fields of the outermost object."""
 
-TEXT_FIELDS = frozenset({"texts", "input", "documents"})
+TEXT_FIELDS = frozenset({"texts", "input", "inputs", "documents"})
 
 _NODES = re.compile(r'(?s)[\[\]{}:]|"(?:[^"\\]++|\\.)*+"?')
 """Strings, which may hold brackets, and what is between them; a string without an end ends with the body."""

@@ -39,7 +39,14 @@ def rerank_routes(service: Service) -> APIRouter:
         service.lifecycle.check()
         served = service.models.find(Reranker, wanted.model)
         activation = None if wanted.texts is None else _activation(raw=bool(wanted.raw_scores))
-        work = texts_to_score(served, wanted.query, wanted.listed, truncate=wanted.truncate, activation=activation)
+        work = texts_to_score(
+            served,
+            wanted.query,
+            wanted.listed,
+            truncate=wanted.truncate,
+            instruction=wanted.instruction,
+            activation=activation,
+        )
         job = await service.scheduler.submit(work, request.state.record)
         ranked = best_first(await job.results(), wanted.top_n)
         content = _as_documents(ranked, wanted, job, served.name) if activation is None else _as_texts(ranked, wanted)

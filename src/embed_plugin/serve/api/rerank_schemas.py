@@ -34,6 +34,9 @@ class RerankRequest(OwnRequest):
     truncate: StrictBool | None = Field(
         None, description="true: a text too long beside the query is cut; false: it is refused."
     )
+    instruction: str | None = Field(
+        None, description="What the query is for, in place of what the model's prompt says; some models take it."
+    )
     raw_scores: StrictBool | None = Field(
         None, description="With texts: true: the model's numbers; otherwise scores from 0 to 1, their sigmoid."
     )

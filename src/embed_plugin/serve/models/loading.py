@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embed_plugin.encode import Encoder, Reranker
+from embed_plugin.encode import Encoder, Reranker, SparseEncoder
 from embed_plugin.errors import InvalidInputError, ModelFolderError
 from embed_plugin.model.cache import find_model_folder
 from embed_plugin.model.folder import read_model_folder
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from embed_plugin.encode.text_model import TextModel
     from embed_plugin.types import Kind
 
-SERVED: dict[Kind, type[Encoder | Reranker]] = {"embedding": Encoder, "reranker": Reranker}
+SERVED: dict[Kind, type[Encoder | Reranker | SparseEncoder]] = {
+    "embedding": Encoder,
+    "reranker": Reranker,
+    "sparse": SparseEncoder,
+}
 """The class of each kind that has a route."""
 
 

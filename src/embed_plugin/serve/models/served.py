@@ -50,7 +50,7 @@ class Served(Generic[Model_co]):
     def facts(self) -> ServedModel:
         """Name, fingerprint and dimension, for responses."""
         spec = self.loaded.spec
-        return ServedModel(self.name, spec.fingerprint, spec.dimension)
+        return ServedModel(self.name, spec.fingerprint, getattr(self.loaded, "dimension", spec.dimension))
 
     def is_called(self, requested: str) -> bool:
         """Return whether this is its name or its fingerprint."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from embed_plugin.encode import Encoder, Reranker
+from embed_plugin.encode import Encoder, Reranker, SparseEncoder
 from embed_plugin.encode.outputs import ScoreResult
 from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.scoring import checked_query, pairs_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embed_plugin.encode.text_model import TextModel
     from embed_plugin.model.scores import ScoreActivation
     from embed_plugin.serve.models.served import Served
-    from embed_plugin.types import Role, TokenisedTexts
+    from embed_plugin.types import Results, Role, TokenIds, TokenisedTexts
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Work:
         beside: Characters that the model reads beside each text: those of a query.
         in_windows: Queue the texts in windows that are sent one after the other.
         output: Makes the results, not in windows; None: the model's own.
+        look_up: Gives the results of tokenised texts without a run of the model; None: it is run.
+        limit: Token limit of a text; None: the model's.
     """
 
     model: Served[TextModel]
@@ -43,6 +45,13 @@ class Work:
     beside: int = 0
     in_windows: bool = False
     output: Result | None = None
+    look_up: Callable[[Sequence[TokenIds]], Results] | None = field(default=None, repr=False)
+    limit: int | None = None
+
+    @property
+    def max_tokens(self) -> int:
+        """Token limit of a text."""
+        return self.limit or self.model.loaded.max_tokens
 
 
 def texts_to_encode(
@@ -81,6 +90,7 @@ def texts_to_score(
     texts: Sequence[str],
     *,
     truncate: bool | None = None,
+    instruction: str | None = None,
     activation: ScoreActivation | None = None,
 ) -> Work:
     """Return texts that are scored for a query.
@@ -90,6 +100,7 @@ def texts_to_score(
         query: The query.
         texts: The texts.
         truncate: Cut a pair above the token limit, or refuse it; None: as the service is set.
+        instruction: What the query is for, of a model that takes one; None: the model's own.
         activation: Makes the scores of the graph's numbers; None: the model's own.
 
     Raises:
@@ -103,13 +114,34 @@ def texts_to_score(
 
     def tokenise(part: Sequence[str]) -> TokenisedTexts:
         try:
-            return model.loaded.pairs.tokenise(pairs_of(query, part))
+            return model.loaded.pairs.tokenise(pairs_of(query, part), instruction=instruction)
         except InvalidTextError:
             raise
         except InvalidInputError as error:  # of letters that the tokenizer drops, say
-            raise RequestError("invalid_request", f"query: {error}") from error
+            field = "query" if instruction is None else "query or instruction"
+            raise RequestError("invalid_request", f"{field}: {error}") from error
 
-    return Work(model, texts, tokenise, truncate=truncate, beside=len(query), output=output)
+    beside = len(query) + len(instruction or "")
+    return Work(model, texts, tokenise, truncate=truncate, beside=beside, output=output)
+
+
+def texts_to_weigh(
+    model: Served[SparseEncoder], texts: Sequence[str], *, role: Role, truncate: bool | None = None
+) -> Work:
+    """Return texts that become weights of words; queries are looked up where the model has a table for them."""
+    table = model.loaded.query_table if role == "query" else None
+    if table is None:
+        return Work(model, texts, partial(model.loaded.runtime.tokenise, role=role), truncate=truncate)
+    tokenizer, vector, output = table.tokenizer, table.vector, model.loaded.runtime.output
+    tokenise = partial(tokenizer.tokenise, prefix=model.loaded.spec.query_prefix, first_index=0)
+
+    def look_up(ids: Sequence[TokenIds]) -> Results:
+        results = output.allocate(len(ids))
+        for index, each in enumerate(ids):
+            results[index] = vector(each)
+        return results
+
+    return Work(model, texts, tokenise, truncate=truncate, look_up=look_up, limit=tokenizer.max_tokens)
 
 
 async def run_texts(model: TextModel, texts: Sequence[str]) -> None:
@@ -119,5 +151,7 @@ async def run_texts(model: TextModel, texts: Sequence[str]) -> None:
             await model.ascore("word", texts)
         case Encoder():
             await model.aencode_queries(texts)
+        case SparseEncoder():
+            await model.aencode_documents(texts)
         case _:
             raise NotImplementedError(model.kind)
