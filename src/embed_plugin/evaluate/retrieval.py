@@ -34,11 +34,8 @@ BLOCK_TOKENS = 1 << 16
 Found: TypeAlias = "dict[str, list[tuple[str, float]]]"
 """Query id to (document id, score) pairs, best first."""
 
-Block: TypeAlias = "tuple[list[str], list[npt.NDArray[np.float32]]]"
-"""Ids of some documents, and what each was encoded to."""
-
-
 Model_contra = TypeVar("Model_contra", contravariant=True)
+Encoded = TypeVar("Encoded")
 
 
 class Search(Protocol[Model_contra]):
@@ -172,8 +169,8 @@ def search_corpus(
         # Summed in float64: a float32 product rounds a document differently by its place, and breaks ties by it.
         return np.asarray(vectors @ np.stack(block).T.astype(np.float64), np.float32)
 
-    blocks = _blocks(encoder.stream_documents, documents, on_progress, lambda held: len(held) == BLOCK_DOCUMENTS)
-    return _best(queries, blocks, score, depth)
+    blocks = encoded_blocks(encoder.stream_documents, documents, on_progress, lambda held: len(held) == BLOCK_DOCUMENTS)
+    return best_of_blocks(queries, blocks, score, depth)
 
 
 def search_by_max_sim(
@@ -186,17 +183,29 @@ def search_by_max_sim(
 ) -> Found:
     """:func:`search_corpus` with late interaction: every document is scored for every query, block by block."""
     vectors = encoder.encode_queries(list(queries.values()))
-    blocks = _blocks(encoder.stream_documents, documents, on_progress, lambda held: sum(map(len, held)) >= BLOCK_TOKENS)
-    return _best(queries, blocks, lambda block: score_all(vectors, block), depth)
+    blocks = encoded_blocks(
+        encoder.stream_documents, documents, on_progress, lambda held: sum(map(len, held)) >= BLOCK_TOKENS
+    )
+    return best_of_blocks(queries, blocks, lambda block: score_all(vectors, block), depth)
 
 
-def _best(
+def best_of_blocks(
     queries: Mapping[str, str],
-    blocks: Iterable[Block],
-    score: Callable[[Sequence[npt.NDArray[np.float32]]], npt.NDArray[np.float32]],
+    blocks: Iterable[tuple[list[str], list[Encoded]]],
+    score: Callable[[Sequence[Encoded]], npt.NDArray[np.float32]],
     depth: int,
 ) -> Found:
-    """Score block by block, and keep the best documents of each query."""
+    """Score block by block, and keep the best documents of each query.
+
+    Args:
+        queries: Query id to text.
+        blocks: The documents' ids, and what they were encoded to.
+        score: Scores a block for every query, ``(queries, documents)``; minus infinity where nothing is found.
+        depth: Documents kept for each query.
+
+    Raises:
+        RecordError: one document id was found twice for a query.
+    """
     rows = {query: row for row, query in enumerate(queries)}
     best = TopK(len(rows), k=depth)
     for ids, block in blocks:
@@ -211,13 +220,13 @@ def _best(
     return run
 
 
-def _blocks(
-    encode: Callable[[Iterator[str]], Iterator[npt.NDArray[np.float32]]],
+def encoded_blocks(
+    encode: Callable[[Iterator[str]], Iterator[Encoded]],
     documents: Iterable[Document],
     on_progress: Callable[[int], None] | None,
-    is_full: Callable[[Sequence[npt.NDArray[np.float32]]], bool],
-) -> Iterator[Block]:
-    """Encode the documents in blocks."""
+    is_full: Callable[[Sequence[Encoded]], bool],
+) -> Iterator[tuple[list[str], list[Encoded]]]:
+    """Encode the documents in blocks: their ids, and what they were encoded to."""
     waiting: deque[str] = deque()
 
     def texts() -> Iterator[str]:
@@ -226,7 +235,7 @@ def _blocks(
             yield document.text
 
     ids: list[str] = []
-    held: list[npt.NDArray[np.float32]] = []
+    held: list[Encoded] = []
     for done, vectors in enumerate(encode(texts()), 1):
         ids.append(waiting.popleft())
         held.append(vectors)

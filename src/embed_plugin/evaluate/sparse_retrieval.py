@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.evaluate.retrieval import BLOCK_DOCUMENTS, DEPTH, evaluate_search, refuse_repeated_ids
-from embed_plugin.evaluate.top_k import TopK
+from embed_plugin.evaluate.retrieval import BLOCK_DOCUMENTS, DEPTH, best_of_blocks, encoded_blocks, evaluate_search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -56,18 +54,8 @@ def search_sparse_corpus(
         RecordError: one document id was found twice for a query.
     """
     vectors = encoder.encode_queries(list(queries.values()))
-    rows = {query: row for row, query in enumerate(queries)}
-    best = TopK(len(rows), k=depth)
-    for ids, block in _blocks(encoder, documents, on_progress):
-        scores = _scores(vectors, InvertedLists(block))
-        for column, document in enumerate(ids):
-            if document in rows:
-                scores[rows[document], column] = -np.inf
-        best.add(scores, ids)
-    run = {query: best.ranked(row) for query, row in rows.items()}
-    for found in run.values():
-        refuse_repeated_ids([document for document, _ in found])
-    return run
+    blocks = encoded_blocks(encoder.stream_documents, documents, on_progress, lambda held: len(held) == BLOCK_DOCUMENTS)
+    return best_of_blocks(queries, blocks, lambda block: _scores(vectors, InvertedLists(block)), depth)
 
 
 class InvertedLists:
@@ -97,28 +85,3 @@ def _scores(queries: Sequence[SparseVector], lists: InvertedLists) -> npt.NDArra
     """The scores ``(queries, documents)``, minus infinity where no word is shared: weights are above 0."""
     scores = np.stack([lists.scores(query) for query in queries])
     return np.where(scores > 0, scores, -np.inf).astype(np.float32)
-
-
-def _blocks(
-    encoder: TextSparseEncoder, documents: Iterable[Document], on_progress: Callable[[int], None] | None
-) -> Iterator[tuple[list[str], list[SparseVector]]]:
-    """Encode the documents in blocks: their ids and vectors."""
-    waiting: deque[str] = deque()
-
-    def texts() -> Iterator[str]:
-        for document in documents:
-            waiting.append(document.id)
-            yield document.text
-
-    ids: list[str] = []
-    vectors: list[SparseVector] = []
-    for done, vector in enumerate(encoder.stream_documents(texts()), 1):
-        ids.append(waiting.popleft())
-        vectors.append(vector)
-        if on_progress:
-            on_progress(done)
-        if len(vectors) == BLOCK_DOCUMENTS:
-            yield ids, vectors
-            ids, vectors = [], []
-    if vectors:
-        yield ids, vectors

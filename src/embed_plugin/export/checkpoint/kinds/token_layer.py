@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import SourceError
 from embed_plugin.export.checkpoint.files import COLBERT_LINEAR
-from embed_plugin.export.checkpoint.kinds.lexical_weights import NAMES
-from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
+from embed_plugin.export.checkpoint.kinds.lexical_weights import read_layer
 from embed_plugin.export.outputs.tokens import TokenDense, TokensOutput
 from embed_plugin.model.late_interaction import LateInteractionFacts
 
@@ -25,14 +23,9 @@ def read_token_layer(checkpoint: CheckpointDescription, max_tokens: int) -> Toke
     Raises:
         SourceError: the file holds other tensors, or cannot be read.
     """
-    path = checkpoint.folder / COLBERT_LINEAR
-    if not path.is_file():
+    layer = read_layer(checkpoint.folder / COLBERT_LINEAR)
+    if layer is None:
         return None
-    names = sorted(tensor_names(path))
-    if names != NAMES:
-        found = f"{path} holds {', '.join(names) or 'nothing'}"
-        raise SourceError(f"{found}, expected {' and '.join(NAMES)}: fetch the checkpoint again")
-    dense = TokenDense(read_tensor(path, "weight"), read_tensor(path, "bias"))
     late = LateInteractionFacts(
         query_marker=None,
         document_marker=None,
@@ -42,4 +35,4 @@ def read_token_layer(checkpoint: CheckpointDescription, max_tokens: int) -> Toke
         skipped=(),
         drops_first=True,
     )
-    return TokensOutput((dense,), late)
+    return TokensOutput((TokenDense(*layer),), late)
