@@ -212,6 +212,9 @@ class Backend(Protocol):
     def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
         """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
 
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results."""
+
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
 

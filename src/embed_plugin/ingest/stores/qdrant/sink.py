@@ -14,7 +14,7 @@ from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity, sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
-from embed_plugin.ingest.stores.qdrant.backend import FUSED_AT_LEAST, Page, Ranking, pages
+from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
 from embed_plugin.ingest.stores.qdrant.point_writer import PointSpace, PointWriter
@@ -168,7 +168,7 @@ class QdrantSink:
 
     def beside(self, collection: str) -> QdrantSink:
         """Another collection of the same Qdrant, which is closed with this one and not by the other."""
-        return QdrantSink(self._backend, collection, settings=self._settings)
+        return QdrantSink(self._backend, collection)
 
     def drop(self, *, dry_run: bool = False) -> None:
         """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done.
@@ -298,7 +298,7 @@ class QdrantSink:
         Raises:
             TargetError: as :meth:`search`.
         """
-        each = limit if text is None else max(limit, FUSED_AT_LEAST)
+        each = limit if text is None else self._backend.fused_points(self.collection, limit)
         asked = self._rankings(vector, text)
         names = [DENSE, *(one.name for one in asked[1:])]
         return {name: self._found([one], each) for name, one in zip(names, asked, strict=True)}

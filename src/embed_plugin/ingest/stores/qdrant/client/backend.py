@@ -272,7 +272,7 @@ class ClientBackend:
         queries = [{"query": rest_vector(one.vector), "using": one.name or None} for one in rankings]
         asked: dict[str, Any] = {**queries[0], "limit": limit}
         if len(queries) > 1:
-            each = max(limit, min(FUSED_AT_LEAST, self._limits(collection).page))
+            each = self.fused_points(collection, limit)
             fused = [models.Prefetch(**query, limit=each) for query in queries]
             asked = {"prefetch": fused, "query": models.FusionQuery(fusion=models.Fusion.RRF), "limit": limit}
         found = self._read(
@@ -282,6 +282,10 @@ class ClientBackend:
             ),
         )
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results: no more than a server allows."""
+        return max(limit, min(FUSED_AT_LEAST, self._limits(collection).page))
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""

@@ -255,12 +255,17 @@ class EdgeBackend:
         if len(queries) == 1:
             request = edge.QueryRequest(limit=limit, query=queries[0], with_payload=True)
         else:
-            fused = [edge.Prefetch(limit=max(limit, FUSED_AT_LEAST), query=query) for query in queries]
+            fused = [edge.Prefetch(limit=self.fused_points(collection, limit), query=query) for query in queries]
             fusion: Any = edge.Fusion.Rrf(k=RRF_K)  # its stub has another type
             request = edge.QueryRequest(limit=limit, query=fusion, prefetches=fused, with_payload=True)
         with self._lock, self._translated():
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results."""
+        del collection
+        return max(limit, FUSED_AT_LEAST)
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
