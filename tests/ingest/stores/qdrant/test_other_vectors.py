@@ -26,6 +26,7 @@ from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch
 from embed_plugin.testing import FakeEncoder, FakeLateInteractionEncoder, FakeReranker, FakeSparseEncoder
 from embed_plugin.types import SparseVector
 from support.every_target import KINDS, open_kind
+from support.targets import place_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +51,12 @@ def beside(sink: QdrantSink, settings: CollectionSettings | None) -> QdrantSink:
     return QdrantSink(sink._backend, sink.collection, settings=settings)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*KINDS, pytest.param("server", marks=pytest.mark.server)])
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[QdrantSink]:
+    if request.param == "server":
+        with place_at(request.getfixturevalue("own_qdrant_url")) as place, place.opened("notes") as opened:
+            yield beside(opened, models())
+        return
     with open_kind(request.param, tmp_path) as opened:
         yield beside(opened, models())
 
