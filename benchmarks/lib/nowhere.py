@@ -75,6 +75,18 @@ class Nowhere:
         del vector, limit, text
         return []
 
+    def rankings(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> dict[str, list[tuple[float, StoredChunk]]]:
+        """Nothing is stored."""
+        del vector, limit, text
+        return {}
+
+    def compare_others(self, chunks: Sequence[StoredChunk]) -> dict[str, list[float] | None]:
+        """Nothing is stored."""
+        del chunks
+        return {}
+
     def count(self, *, exact: bool = True) -> int:  # noqa: ARG002 - of a sink
         """Always empty."""
         return self._count

@@ -17,6 +17,9 @@ METADATA_KEY = "embed_plugin"
 SCHEMA = 2
 """The version of ids and of the payload's ledger; another one is not understood."""
 
+BM25 = "bm25"
+"""The sparse vector that no model makes."""
+
 
 @dataclass(frozen=True)
 class CollectionIdentity:
@@ -30,9 +33,11 @@ class CollectionIdentity:
             restored under another name, does not change. Empty for its name now.
         sources: The root of each source by the source's name; empty for one without a root, such as stdin.
         layout: How payloads are laid out.
-        sparse: The sparse vector beside the dense one.
+        sparse: The sparse vector beside the dense one: ``bm25``, or the fingerprint of the model that makes it.
         sparse_settings: How it is made, beyond its name. Collections of ``bm25`` that were made before it had settings
             state none.
+        late: The fingerprint of the model that makes a vector for each token, if the collection has those.
+        late_dimension: Their length.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
         vector: The name of the dense vector; only a migrated collection has one.
         superseded: Names of the dense vectors that migrations replaced and did not remove.
@@ -47,6 +52,8 @@ class CollectionIdentity:
     layout: str = "plain"
     sparse: str | None = None
     sparse_settings: Mapping[str, Any] = field(default_factory=dict)
+    late: str | None = None
+    late_dimension: int | None = None
     bulk_load: int | None = None
     vector: str = ""
     superseded: Sequence[str] = ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from embed_plugin import Encoder
+from embed_plugin import Encoder, SparseEncoder
 from embed_plugin.errors import ClusterError, InvalidInputError, ModelFolderError, SpaceMismatchError, TargetError
 from embed_plugin.ingest import (
     CollectionSettings,
@@ -28,10 +28,11 @@ from embed_plugin.ingest import (
 )
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.retry import RetrySettings
-from embed_plugin.testing import FakeEncoder
+from embed_plugin.testing import FakeEncoder, FakeLateInteractionEncoder
 from support.killable_run import SETTINGS, records
 from support.misbehaving_qdrant import Refuse, misbehaving_qdrant
 from support.own_encoders import DeadlyEncoder, SnowmanEncoder, WitnessedEncoder, witnesses
+from support.sparse_checkpoints import checkpoint_of, exported
 
 pytest.importorskip("ray", reason="needs the extra dev-cluster, in an environment of its own: make test-cluster")
 
@@ -87,6 +88,17 @@ def test_every_point_is_the_local_engines_bit_for_bit_and_so_is_the_summary(mode
             assert counts(there) == counts(here)
             assert content(other) == content(one)
         assert here.removed
+
+
+def test_sparse_and_token_vectors_are_made_by_the_workers_too(model: Path, tmp_path: Path) -> None:
+    sparse = SparseEncoder.load(exported(checkpoint_of("splade-roberta", tmp_path / "splade-roberta"), tmp_path / "s"))
+    both = CollectionSettings(sparse=sparse, late=FakeLateInteractionEncoder(8))
+    encoder = Encoder.load(model)
+    with collection(settings=both) as one, collection(settings=both) as other:
+        here = ingest(records(0), encoder, one, settings=SETTINGS)
+        there = ingest(records(0), encoder, other, settings=SETTINGS, workers=TWO)
+        assert counts(there) == counts(here)
+        assert content(other) == content(one)
 
 
 def test_workers_that_are_killed_are_replaced_and_nothing_is_lost(model: Path) -> None:

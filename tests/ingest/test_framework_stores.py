@@ -10,7 +10,8 @@ from qdrant_client import QdrantClient, models
 from embed_plugin.ingest import CollectionSettings, QdrantSink, Record, ingest
 from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
-from embed_plugin.testing import FakeEncoder
+from embed_plugin.testing import FakeEncoder, FakeLateInteractionEncoder, FakeSparseEncoder
+from support.frameworks import langchain_store, llama_index_store, nearest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,3 +105,14 @@ def test_metadata_that_changed_leaves_nothing_of_the_old_behind(client: QdrantCl
         "the first text",
         {"record_id": "a.md", "chunk": 0, "start": 0, "end": 14, "new": 1},
     )
+
+
+@pytest.mark.parametrize("layout", ["langchain", "llama-index"])
+def test_the_stores_read_the_dense_vector_beside_sparse_and_token_vectors(
+    client: QdrantClient, layout: LayoutName
+) -> None:
+    others = CollectionSettings(layout=layout, sparse=FakeSparseEncoder(), late=FakeLateInteractionEncoder(8))
+    sink = QdrantSink(ClientBackend(client), "notes", settings=others)
+    ingest(RECORDS, ENCODER, sink)
+    store = langchain_store(client, "notes", ENCODER) if layout == "langchain" else llama_index_store(client, "notes")
+    assert nearest_of(store, ENCODER, "the second text") == "the second text"

@@ -232,7 +232,7 @@ def test_a_bulk_load_that_was_killed_is_ended_later(how: str) -> None:
         killed = open_sink(url, "c", settings=CollectionSettings(bulk_load=True))
         killed.prepare(ENCODER)
         killed._backend.close()  # the process is gone: nothing of the sink's own end is run
-        killed._pool.shutdown()
+        killed._writer.close()
         assert seen.indexing_threshold == 0
         with open_sink(url, "c") as sink:
             sink.prepare(ENCODER) if how == "next run" else sink.end_bulk_load()

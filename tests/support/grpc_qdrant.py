@@ -181,7 +181,7 @@ class _Points(PointsServicer):
         ids = [GrpcToRest.convert_point_id(one) for one in request.ids]
         with self.lock:
             keys = list(request.with_payload.include.fields) or True
-            vectors = request.with_vectors.enable
+            vectors = GrpcToRest.convert_with_vectors_selector(request.with_vectors)
             found = self.engine.retrieve(request.collection_name, ids, with_payload=keys, with_vectors=vectors)
         return messages.GetResponse(result=[RestToGrpc.convert_retrieved_point(point) for point in found])
 

@@ -1,6 +1,7 @@
-"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german]``.
+"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german | SPARSE LATE]``.
 
-Each line on stdin is a version of the source. With ``german``, texts have sparse vectors of that language too.
+Each line on stdin is a version of the source. With ``german``, texts have sparse vectors of that language too; with two
+more model folders, sparse and token vectors of those.
 
 Each run is a process of its own, forked from this one so that it does not import everything anew. Its process id is
 written to stdout when it starts, and its exit status when it has ended. Every text that is embedded is logged first.
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embed_plugin import Encoder
+from embed_plugin import Encoder, LateInteractionEncoder, SparseEncoder
 from embed_plugin.encode.runtime import Runtime
 from embed_plugin.ingest import CollectionSettings, IngestSettings, Record, ingest, open_sink
 
@@ -68,6 +69,17 @@ def _draw(*seed: int) -> random.Random:
     return random.Random(repr(seed))  # noqa: S311 - words and lengths
 
 
+def settings_of(*others: str) -> CollectionSettings:
+    """The collection's settings; models are loaded in the process that uses them."""
+    if "german" in others:
+        return SPARSE_GERMAN
+    folders = [one for one in others if one]
+    if not folders:
+        return CollectionSettings()
+    sparse, late = folders
+    return CollectionSettings(sparse=SparseEncoder.load(sparse), late=LateInteractionEncoder.load(late))
+
+
 def run(model: Path, target: str, log: Path, version: int, new: CollectionSettings) -> None:
     """Ingest a version of the source, into a collection with these settings."""
     encoder = LoggingEncoder.load(model, document_prefix=PREFIX)
@@ -80,11 +92,10 @@ def run(model: Path, target: str, log: Path, version: int, new: CollectionSettin
 def main() -> None:
     """Fork a run for each line on stdin."""
     model, target, log = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    new = SPARSE_GERMAN if "german" in sys.argv[4:] else CollectionSettings()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            run(model, target, log, int(line), new)
+            run(model, target, log, int(line), settings_of(*sys.argv[4:]))
             os._exit(0)
         _say(child)
         _say(os.waitpid(child, 0)[1])

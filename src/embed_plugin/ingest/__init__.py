@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from embed_plugin.ingest.chunk.chunker import Chunker
     from embed_plugin.ingest.estimate import Estimate, Estimator
+    from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.query import Hit, rerank_hits, search
+    from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, search
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
     from embed_plugin.ingest.read.paths import RecordReader
@@ -55,12 +56,14 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Format",
+    "Fusion",
     "Hit",
     "IngestSettings",
     "IngestSummary",
     "LayoutName",
     "MigrationSummary",
     "Observer",
+    "Place",
     "QdrantSink",
     "ReaderSettings",
     "Record",
@@ -95,6 +98,7 @@ _MODULES = {
     "Estimate": "estimate",
     "Estimator": "estimate",
     "Format": "read.formats.registry",
+    "Fusion": "query",
     "Hit": "query",
     "IngestSettings": "settings",
     "IngestSummary": "summary",
@@ -102,6 +106,7 @@ _MODULES = {
     "LayoutName": "stores.payload_layout",
     "MigrationSummary": "upkeep.migrate",
     "Observer": "run",
+    "Place": "fusion",
     "QdrantSink": "stores.qdrant.sink",
     "ReaderSettings": "read.settings",
     "Record": "records",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, TargetError
+from embed_plugin.ingest.fusion import fuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.records import JSON
     from embed_plugin.ingest.stores.sink import Sink, StoredChunk
     from embed_plugin.protocols import TextEncoder, TextReranker
@@ -28,6 +30,7 @@ class Hit:
         metadata: The record's.
         source_name: The record's source.
         point_id: The id of its point, the only name of what another program stored.
+        places: Its place in each of the rankings that were fused, by the name of their vectors, if that was asked for.
     """
 
     score: float
@@ -37,6 +40,20 @@ class Hit:
     metadata: Mapping[str, JSON]
     source_name: str = ""
     point_id: str = ""
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the rankings of a hybrid search are fused.
+
+    Attributes:
+        weights: One for each ranking, in the order dense, sparse, token vectors; all 1 if None.
+        explain: Tell each hit's place in every ranking.
+    """
+
+    weights: Sequence[float] | None = None
+    explain: bool = False
 
 
 def search(
@@ -45,7 +62,7 @@ def search(
     sink: Sink,
     *,
     limit: int = 5,
-    hybrid: bool = False,
+    hybrid: bool | Fusion = False,
     instruction: str | None = None,
 ) -> list[Hit]:
     """Find the chunks nearest to a query, best first.
@@ -55,11 +72,14 @@ def search(
         encoder: The encoder whose vectors the collection holds.
         sink: The collection.
         limit: Maximum number of chunks to return.
-        hybrid: Rank by the query's words too; needs a collection with sparse vectors.
+        hybrid: Rank by the collection's other vectors too, and fuse the rankings by reciprocal rank: by the query's
+            words in a collection with BM25, and by the vectors of the models that the sink was opened with. A
+            :class:`Fusion` gives weights, or asks for each hit's places.
         instruction: One line that says what the query is for, in place of what the model's query prefix says.
 
     Raises:
-        InvalidInputError: the query is empty, the limit is below 1, or the encoder takes no instruction.
+        InvalidInputError: the query is empty, the limit is below 1, the encoder takes no instruction, or there is not
+            one weight for each ranking.
         SpaceMismatchError: the collection holds vectors of another space than the encoder's.
         TargetError: there is no such collection, or the store cannot be reached.
     """
@@ -72,7 +92,10 @@ def search(
         message = f"{sink.target} has no collection {sink.collection!r} (found: {there}). Ingest into it first"
         raise TargetError(message)
     vector = encoder.encode_queries([query], instruction=instruction)[0]
-    return [_hit(score, chunk) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
+    if isinstance(hybrid, Fusion):
+        fused = fuse(sink.rankings(vector, limit=limit, text=query), limit=limit, weights=hybrid.weights)
+        return [_hit(one.score, one.chunk, one.places if hybrid.explain else {}) for one in fused]
+    return [_hit(score, chunk, {}) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
 
 
 def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limit: int = 5) -> list[Hit]:
@@ -93,5 +116,5 @@ def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limi
     return [replace(hits[index], score=score) for index, score in ranked]
 
 
-def _hit(score: float, chunk: StoredChunk) -> Hit:
-    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name, chunk.id)
+def _hit(score: float, chunk: StoredChunk, places: Mapping[str, Place]) -> Hit:
+    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name, chunk.id, places)

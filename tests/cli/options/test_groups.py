@@ -22,6 +22,7 @@ from embed_plugin.export.choose_exporter import ExporterName
 from embed_plugin.ingest import CollectionSettings, Format, IngestSettings, LayoutName, ReaderSettings
 from embed_plugin.ingest.partition import Shard
 from embed_plugin.ingest.stores.bm25_settings import Language
+from embed_plugin.protocols import TextLateInteractionEncoder, TextSparseEncoder
 from embed_plugin.serve import ServeSettings
 from embed_plugin.types import Precision
 
@@ -41,13 +42,16 @@ CONVERTED = {
     "include",
     "exclude",
     "payload_indexes",
+    "sparse",
+    "late",
     "sparse_language",
     "shard",
     "min_cosine",
 }
 """Options whose type differs from the setting's: a list for a tuple, text to parse, None for the default."""
 
-NAMES = {each.__name__: each for each in (Mapping, Path, Shard)} | {
+PROTOCOLS = (TextSparseEncoder, TextLateInteractionEncoder)
+NAMES = {each.__name__: each for each in (Mapping, Path, Shard, *PROTOCOLS)} | {
     "ExporterName": ExporterName,
     "Format": Format,
     "Language": Language,

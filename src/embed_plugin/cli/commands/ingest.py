@@ -21,7 +21,7 @@ from embed_plugin.cli.options.run import Rejections, Run
 from embed_plugin.cli.printable import count_of, say
 from embed_plugin.cli.reports.ingest import DryRun, print_summary, run_progress
 from embed_plugin.cli.reports.left_out import LeftOut
-from embed_plugin.cli.reports.output import warn_of_unknown, write_json
+from embed_plugin.cli.reports.output import warn_of_cut, warn_of_unknown, write_json
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.extras import import_part
 
@@ -91,6 +91,7 @@ def ingest(
         facts |= found.facts(encoder) if found else {"rejected_file": dead_letters.used(summary)}
     left_out.warn(records.skipped, summary, paths or [])
     warn_of_unknown(summary.unknown_tokens, summary.tokens)
+    warn_of_cut(made_as)
     if json_file:
         write_json({**asdict(summary), **facts}, json_file)
     else:

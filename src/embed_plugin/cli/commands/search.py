@@ -14,6 +14,7 @@ import embed_plugin
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.options.other_models import HybridSearch
 from embed_plugin.cli.printable import printable
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.extras import import_part
@@ -35,9 +36,7 @@ def search(
     model: Model,
     target: CollectionOptions,
     limit: Annotated[int, typer.Option(min=1, help="Most chunks to show.")] = 5,
-    hybrid: Annotated[
-        bool, typer.Option("--hybrid", help="Rank by the words too; needs a collection made with --sparse bm25.")
-    ] = False,
+    hybrid_search: HybridSearch,
     instruction: Annotated[
         str | None,
         typer.Option(help="What the query is for, for a model that takes it, as Qwen3-Embedding.", show_default=False),
@@ -63,8 +62,9 @@ def search(
         raise typer.BadParameter("--candidates says how many chunks --rerank reads: give a reranker as well")
     reranker = None if rerank is None else embed_plugin.Reranker.load(rerank)
     found = limit if reranker is None else max(limit, candidates or CANDIDATES)
-    with target.opened() as sink:
-        hits = search_chunks(text, load_encoder(model), sink, limit=found, hybrid=hybrid, instruction=instruction)
+    fusion = hybrid_search.fusion()
+    with target.opened(settings=hybrid_search.models()) as sink:
+        hits = search_chunks(text, load_encoder(model), sink, limit=found, hybrid=fusion, instruction=instruction)
     if reranker is not None:
         hits = rerank_hits(text, hits, reranker, limit=limit)
     if json_file:
@@ -81,5 +81,12 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
         source += f" [{hit.chunk_index}]" if hit.chunk_index else ""
         head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (source, "bold"))
         console.print(head, overflow="ellipsis", no_wrap=True)
+        if hit.places:
+            console.print(Text(f"    {_in_words(hit)}", style="dim"), overflow="ellipsis", no_wrap=True)
         for line in Text(printable(" ".join(hit.text.split()))).wrap(console, console.width - 11)[:_SHOWN_LINES]:
             console.print(Text("    ") + line)
+
+
+def _in_words(hit: Hit) -> str:
+    """Return the hit's place and score in each ranking that has it."""
+    return ", ".join(f"{name} {place.rank} ({place.score:.3f})" for name, place in hit.places.items())

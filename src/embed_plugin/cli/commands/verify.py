@@ -12,6 +12,7 @@ from embed_plugin.cli import FAILED
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.options.other_models import OtherModels
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.output import print_facts, write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
@@ -27,6 +28,7 @@ def verify(
     *,
     model: Model,
     target: CollectionOptions,
+    other_models: OtherModels,
     sample: Annotated[int, typer.Option(min=0, help="Texts to embed again.")] = 64,
     quiet: Quiet = False,
     json_file: JsonFile = None,
@@ -39,7 +41,7 @@ def verify(
     from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415 - after the check
 
     started = time.monotonic()
-    with stoppable("Stopping"), target.opened() as sink:
+    with stoppable("Stopping"), target.opened(settings=other_models.settings()) as sink:
         encoder = load_encoder(model)
         with shown_progress("verify", quiet=quiet) as show:
             found = verify_collection(
@@ -58,5 +60,8 @@ def _print(found: Verification) -> None:
     if found.foreign:
         facts["foreign points"] = f"{found.foreign:,}: another program made them, so they are not checked"
     facts["embedded again"] = f"{found.sampled:,}, least cosine {found.least_cosine:.4f}"
+    facts |= {f"least cosine of {name}": f"{cosine:.4f}" for name, cosine in found.least_cosines.items()}
+    if found.unchecked:
+        facts["not checked"] = f"{', '.join(found.unchecked)}: give the models with --sparse and --late"
     facts |= {name: f"{count:,}: {', '.join(found.examples[name])}" for name, count in found.problems.items()}
     print_facts({**facts, "result": "sound" if found.is_sound else "NOT SOUND"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, get_args
 
 import typer
 
 from embed_plugin.cli.options.groups import OptionGroup
+from embed_plugin.cli.options.other_models import settings_with
 from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -28,9 +30,10 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
         Literal["cosine", "dot", "euclid"] | None,
         typer.Option(help="How vectors are compared.", show_default="cosine"),
     ] = None
-    sparse: Annotated[Literal["bm25"] | None, typer.Option(help="Store a text's words too, for search --hybrid.")] = (
-        None
-    )
+    sparse: Annotated[
+        str | None,
+        typer.Option(metavar="bm25|DIR", help="Store weights of words too, by BM25 or a model, for search --hybrid."),
+    ] = None
     sparse_language: Annotated[
         str | None,
         typer.Option(metavar="LANGUAGE", help="The language of the texts' words.", show_default="english"),
@@ -43,6 +46,10 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
     ] = None
     bm25_mean_words: Annotated[
         float | None, typer.Option(help="The length of a usual text, in words.", show_default="256")
+    ] = None
+    late: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Store a vector of each token too, by this model, for search --hybrid."),
     ] = None
     vectors_on_disk: Annotated[
         bool | None, typer.Option("--vectors-on-disk/--vectors-in-memory", help="Where vectors are read from.")
@@ -76,13 +83,12 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
 
         Raises:
             typer.BadParameter: a payload index is of no kind that Qdrant has, there is no such language, or a setting
-                of sparse vectors is given without them.
+                of BM25 is given without it.
+            ModelFolderError: the folder of a model cannot be used.
         """
-        from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415 - needs the extra
-
         indexes = dict(map(_payload_index, self.payload_indexes or ()))
         try:
-            return CollectionSettings(**self.given() | {"payload_indexes": indexes})
+            return settings_with(self.sparse, self.late, self.given() | {"payload_indexes": indexes})
         except InvalidInputError as error:
             raise typer.BadParameter(str(error)) from error
 

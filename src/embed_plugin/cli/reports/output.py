@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embed_plugin.cli.printable import printable, say
+from embed_plugin.cli.printable import count_of, printable, say
 from embed_plugin.errors import OutputError
 from embed_plugin.model.known_models import recommended_multilingual
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from embed_plugin.ingest import CollectionSettings
 
 
 MOST_UNKNOWN = 0.3
@@ -38,6 +40,21 @@ def warn_of_unknown(unknown: int | None, tokens: int) -> None:
             f"{share}, and texts that differ in those alone have the same vector: take a model of the texts' language "
             f"(embed-plugin models), or one of many languages, such as {recommended_multilingual().id}"
         )
+
+
+def warn_of_cut(models: CollectionSettings) -> None:
+    """Warn on stderr of texts that were longer than a model of vectors beside the dense one takes."""
+    limits = {
+        "sparse": (models.sparse_model, getattr(models.sparse_model, "max_tokens", 0)),
+        "token": (models.late, getattr(models.late, "max_tokens", 0)),
+    }
+    for name, (model, limit) in limits.items():
+        cut = getattr(getattr(model, "runtime", None), "cut_texts", 0)
+        if cut:
+            say(
+                f"{count_of(cut, 'chunk')} had more than the {limit} tokens that the {name} vectors' model takes, "
+                "so these are of the beginning alone: a smaller --chunk-tokens keeps all of a text"
+            )
 
 
 def write_json(content: object, target: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ray import cloudpickle
 
 from embed_plugin.encode import Encoder, EncoderSettings
+from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
+from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.ingest.ray.cluster import assigned_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from embed_plugin.ingest.stores.sink import Sink
     from embed_plugin.protocols import TextEncoder
 
 
@@ -63,6 +67,28 @@ class LazyEncoder:
                     os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))  # else tokenizers uses all CPUs
                 self._loaded = self._make(*(_for_cpus(argument, cpus) for argument in self._arguments))
             return self._loaded
+
+
+def pickled_sink(sink: Sink, *, cpus: int) -> bytes:
+    """Pickle a sink; the models in it are sent as folders, and are loaded with a thread for each of these CPUs."""
+    file = BytesIO()
+    _ModelPickler(file, cpus).dump(sink)
+    return file.getvalue()
+
+
+class _ModelPickler(pickle.Pickler):
+    """Pickles models for a process that has so many CPUs."""
+
+    def __init__(self, file: BytesIO, cpus: int) -> None:
+        super().__init__(file)
+        self._cpus = cpus
+
+    def reducer_override(self, found: object) -> Any:  # noqa: ANN401 - of pickle
+        """Change the settings of a model; everything else is pickled as ever."""
+        if not isinstance(found, SparseEncoder | LateInteractionEncoder):
+            return NotImplemented
+        make, arguments = found.__reduce__()
+        return make, tuple(_for_cpus(argument, self._cpus) for argument in arguments)
 
 
 def _for_any_folder(model: str | os.PathLike[str]) -> str | os.PathLike[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,7 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 from embed_plugin.errors import ClusterError, InvalidInputError
 from embed_plugin.ingest.ray.actor import Actor
 from embed_plugin.ingest.ray.cluster import room_for
-from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder
+from embed_plugin.ingest.ray.lazy_encoder import LazyEncoder, pickled_sink
 from embed_plugin.ingest.window.workers import WINDOWS_IN_PROGRESS
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class RayWorkers:
 
     def __init__(self, context: RunContext, *, workers: int, cpus: int) -> None:
         self.windows = workers * WINDOWS_IN_PROGRESS
-        self._about = LazyEncoder(context.encoder), pickle.dumps(context.sink), context.settings
+        self._about = LazyEncoder(context.encoder), pickled_sink(context.sink, cpus=cpus), context.settings
         self._actors = ray.remote(Actor).options(num_cpus=cpus, max_concurrency=WINDOWS_IN_PROGRESS)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")  # only this thread uses the fields below
         self._started: set[_Worker] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from embed_plugin.collection_identity import BM25
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest.stores.bm25_settings import Bm25Settings
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.ingest.stores.bm25_settings import Language
     from embed_plugin.ingest.stores.payload_layout import LayoutName
+    from embed_plugin.protocols import TextLateInteractionEncoder, TextSparseEncoder
 
 DistanceName: TypeAlias = Literal["cosine", "dot", "euclid"]
 """The distance of two vectors. They are unit vectors, so all three rank alike; the frameworks expect cosine."""
@@ -28,28 +30,31 @@ IndexKind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime"
 """The type of the values in a payload index."""
 
 SparseName: TypeAlias = Literal["bm25"]
-"""The sparse vector that is stored beside the dense one."""
+"""The sparse vector that no model makes."""
 
-SPARSE_SETTINGS = frozenset({"sparse", "sparse_language", "bm25_k", "bm25_b", "bm25_mean_words"})
-"""Names of the settings of the sparse vector, which every backend has."""
+VECTOR_SETTINGS = frozenset({"sparse", "sparse_language", "bm25_k", "bm25_b", "bm25_mean_words", "late"})
+"""Names of the settings of the vectors beside the dense one, which every backend has."""
 
 
 @dataclass(frozen=True)
 class CollectionSettings:
-    """Settings of a new collection. Of an existing one, those down to ``bm25_mean_words`` are checked if given.
+    """Settings of a new collection. Of an existing one, those down to ``late`` are checked if given.
 
     Attributes:
         distance: The distance of two vectors; cosine by default.
         layout: The layout of payloads; plain by default.
-        sparse: ``bm25`` stores a sparse vector of each text's words beside the dense one, for hybrid search.
+        sparse: Stores a sparse vector of each text's words beside the dense one, for hybrid search: ``bm25``, or a
+            model that makes it. To write to such a collection, and to search by these vectors, it is given again.
         sparse_language: The language of its stemmer and stop words; English by default.
         bm25_k: How slowly a word's weight saturates as it is repeated; 1.2 by default.
         bm25_b: How much a text's length counts, from 0 to 1; 0.75 by default.
         bm25_mean_words: The length of a text that length does not count for or against; 256 by default.
+        late: Stores a vector for each token of a text beside the dense one, which this model makes; queries are
+            compared by max-sim. It is given again as a model of ``sparse`` is.
         vectors_on_disk: Keep vectors on disk and in the page cache, instead of in memory.
         payload_on_disk: The same for payloads.
-        datatype: The type of a component.
-        quantisation: A smaller copy of the vectors that is searched first.
+        datatype: The type of a component, of tokens' vectors too.
+        quantisation: A smaller copy of the vectors, tokens' too, that is searched first.
         shards: Parts of the collection that a server spreads over its nodes (Qdrant's shards, not ``--shard``).
         replication_factor: Copies that a server keeps of each part.
         hnsw_m: Edges of a point in the index; 0 for no index.
@@ -65,11 +70,12 @@ class CollectionSettings:
 
     distance: DistanceName | None = None
     layout: LayoutName | None = None
-    sparse: SparseName | None = None
+    sparse: SparseName | TextSparseEncoder | None = None
     sparse_language: Language | None = None
     bm25_k: float | None = None
     bm25_b: float | None = None
     bm25_mean_words: float | None = None
+    late: TextLateInteractionEncoder | None = None
     vectors_on_disk: bool | None = None
     payload_on_disk: bool | None = None
     datatype: Datatype | None = None
@@ -88,13 +94,25 @@ class CollectionSettings:
             if value is not None and value < low:
                 raise InvalidInputError(f"{name} of {value}, expected {low} or more")
         self.bm25()
-        if self.sparse is None and self.given_for_bm25():
+        if self.sparse != BM25 and self.given_for_bm25():
             names = ", ".join(self.given_for_bm25())
-            raise InvalidInputError(f"a setting of sparse vectors ({names}) without them: choose sparse bm25 too")
+            raise InvalidInputError(
+                f"a setting of BM25's sparse vectors ({names}) without them: choose sparse bm25 too"
+            )
 
     def chosen(self) -> frozenset[str]:
         """Names of the settings that were given."""
         return frozenset(item.name for item in fields(self) if getattr(self, item.name))
+
+    @property
+    def sparse_name(self) -> str | None:
+        """The sparse vectors as a collection's identity names them: ``bm25``, or a model's fingerprint."""
+        return self.sparse if self.sparse is None or isinstance(self.sparse, str) else self.sparse.fingerprint
+
+    @property
+    def sparse_model(self) -> TextSparseEncoder | None:
+        """The model of the sparse vectors; None for BM25."""
+        return None if isinstance(self.sparse, str) else self.sparse
 
     def bm25(self) -> Bm25Settings:
         """The settings of a new collection's BM25."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from embed_plugin.collection_identity import SCHEMA, CollectionIdentity, identity_of, written_on
+from embed_plugin.collection_identity import BM25, SCHEMA, CollectionIdentity, identity_of, written_on
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest.stores.bm25_settings import bm25_settings_of
-from embed_plugin.ingest.stores.collection_settings import Datatype, SparseName
+from embed_plugin.ingest.stores.collection_settings import Datatype
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -109,14 +109,16 @@ def _identity_found(
         ),
         (identity.layout == layout, f"the payload layout {identity.layout}", str(layout)),
         *_sparse_found(identity, settings),
+        *_late_found(identity, settings),
     ]
 
 
 def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, str, str]]:
-    if identity.sparse is None:
-        return [(settings.sparse is None, "no sparse vectors", f"sparse vectors of {settings.sparse}")]
-    if identity.sparse not in get_args(SparseName):
-        return [(False, f"sparse vectors of {identity.sparse}", "bm25, or a release of embed-plugin that knows them")]
+    given = settings.sparse_name
+    if given not in {None, identity.sparse}:
+        return [(False, sparse_vectors_of(identity.sparse), sparse_vectors_of(given))]
+    if identity.sparse != BM25:
+        return []
     try:
         made = bm25_settings_of(identity.sparse_settings)
     except InvalidInputError as error:
@@ -125,6 +127,25 @@ def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) ->
         (getattr(made, name) == given, f"BM25 with the {_named(name)} {getattr(made, name)}", str(given))
         for name, given in settings.given_for_bm25().items()
     ]
+
+
+def _late_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, str, str]]:
+    late = settings.late
+    if late is None or identity.late == late.fingerprint:
+        return []
+    return [(False, token_vectors_of(identity.late), token_vectors_of(late.fingerprint))]
+
+
+def sparse_vectors_of(name: str | None) -> str:
+    """The sparse vectors that an identity names, in a message."""
+    if name is None:
+        return "no sparse vectors"
+    return "sparse vectors of bm25" if name == BM25 else f"sparse vectors of the model {name}"
+
+
+def token_vectors_of(fingerprint: str | None) -> str:
+    """The token vectors that an identity names, in a message."""
+    return "no token vectors" if fingerprint is None else f"token vectors of the model {fingerprint}"
 
 
 def _named(setting: str) -> str:
@@ -138,6 +159,8 @@ def new_identity(encoder: TextEncoder, settings: CollectionSettings, *, namespac
         dimension=encoder.dimension,
         namespace=namespace,
         layout=settings.layout or "plain",
-        sparse=settings.sparse,
-        sparse_settings=settings.bm25().for_identity() if settings.sparse else {},
+        sparse=settings.sparse_name,
+        sparse_settings=settings.bm25().for_identity() if settings.sparse == BM25 else {},
+        late=settings.late.fingerprint if settings.late else None,
+        late_dimension=settings.late.dimension if settings.late else None,
     )

@@ -127,6 +127,17 @@ class Sink(Protocol):
     ) -> list[tuple[float, StoredChunk]]:
         """Score and chunk of the nearest points, best first; with ``text``, the query's words count too."""
 
+    def rankings(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> Mapping[str, Sequence[tuple[float, StoredChunk]]]:
+        """The rankings that :meth:`search` fuses, by the name of their vectors, each best first."""
+
+    def compare_others(self, chunks: Sequence[StoredChunk]) -> Mapping[str, Sequence[float] | None]:
+        """The cosine of each chunk's stored vector and that of its text made again, by the name of the vectors.
+
+        The names are those of the vectors beside the dense one; None if their model was not given.
+        """
+
     def count(self, *, exact: bool = True) -> int:
         """Number of points in the collection; approximate if that is enough, or if the store forbids to count."""
 

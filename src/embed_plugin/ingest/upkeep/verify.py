@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -45,6 +45,9 @@ class Verification:
         problems: Number of points, or of records for ``missing`` and ``counts``, by kind of problem.
         examples: Names of some of them, for each kind of problem.
         foreign: Points that another program made, such as a framework's store: they are counted and not checked.
+        least_cosines: The minimum cosine of the sampled points' other vectors, such as ``bm25`` or ``late``, to those
+            of their texts made again, by the name of the vectors.
+        unchecked: Names of vectors whose model was not given.
     """
 
     points: int
@@ -54,6 +57,8 @@ class Verification:
     problems: Mapping[str, int]
     examples: Mapping[str, Sequence[str]]
     foreign: int = 0
+    least_cosines: Mapping[str, float] = field(default_factory=dict)
+    unchecked: Sequence[str] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -73,6 +78,7 @@ def verify(
     The kinds of problem: ``unknown`` (a point that ingest made, whose record's id is gone), ``wrong_id`` (the id does
     not follow from record and index), ``text_hash`` (the text is not the one that was embedded), ``vector`` (not
     finite, or not of unit length), ``other_vector`` (the vector of a sampled point is not that of its text),
+    ``other_bm25``, ``other_sparse``, ``other_late`` (the same of a vector beside the dense one),
     ``missing`` (chunks of a record are missing), ``counts`` (a record's chunks disagree on their number, or exceed it).
     Points that another program made are counted apart.
 
@@ -80,7 +86,7 @@ def verify(
 
     Args:
         encoder: The model that made the collection.
-        sink: The collection.
+        sink: The collection, opened with the models of all its vectors; one without its model is not checked.
         sample: Number of texts to embed again, drawn evenly.
         on_progress: Called after each page with the points scanned and about how many there are.
 
@@ -137,6 +143,8 @@ class _Scan:
 
     def verification(self, encoder: TextEncoder) -> Verification:
         least_cosine = self._embed_again(encoder)
+        others = self._sink.compare_others(self._sample.items)
+        least_cosines = {name: self._least(name, cosines) for name, cosines in others.items() if cosines is not None}
         sources = self._check_counts()
         return Verification(
             self.points,
@@ -146,6 +154,8 @@ class _Scan:
             dict(self._problems),
             dict(self._examples),
             self._foreign,
+            least_cosines,
+            [name for name, cosines in others.items() if cosines is None],
         )
 
     def _is_known(self, chunk: StoredChunk) -> bool:
@@ -173,11 +183,14 @@ class _Scan:
         stored /= np.linalg.norm(stored, axis=1, keepdims=True)
         fields = [chunk.fields for chunk in chunks]
         again = PrefixFields(encoder).encode([chunk.text for chunk in chunks], fields)
-        cosines = (stored * again).sum(axis=1)
-        for chunk, cosine in zip(chunks, cosines, strict=True):
+        return self._least("vector", (stored * again).sum(axis=1).tolist())
+
+    def _least(self, name: str, cosines: Sequence[float]) -> float:
+        """Note the sampled points whose vector of a name is not that of the text; return the minimum cosine."""
+        for chunk, cosine in zip(self._sample.items, cosines, strict=True):
             if not cosine >= LEAST_COSINE:
-                self._note("other_vector", f"{_name(chunk)} (cosine {cosine:.4f})")
-        return float(cosines.min())
+                self._note(f"other_{name}", f"{_name(chunk)} (cosine {cosine:.4f})")
+        return min(cosines, default=1.0)
 
     def _check_counts(self) -> int:
         """Compare the number of each record's chunks with their ``chunk_count``; return the number of records."""

@@ -128,7 +128,7 @@ def test_a_collection_of_an_earlier_release_keeps_its_tokens(backend: Backend) -
             "another release.*version 3 of BM25's tokens, expected 1",
         ),
         ({"sparse_settings": {**STATED, "delta": 1}}, "another release.*delta"),
-        ({"sparse": "0123abc"}, "sparse vectors of 0123abc, expected bm25"),
+        ({"sparse": "0123abc"}, "sparse vectors of the model 0123abc, and no model"),
     ],
 )
 def test_sparse_vectors_of_a_later_release_are_neither_written_nor_searched(

@@ -109,7 +109,9 @@ def test_a_run_a_mirror_a_search_and_a_check_keep_to_strict_mode(kind: str) -> N
         summary = ingest(RECORDS[:57], ENCODER, sink, settings=IngestSettings(mirror=True))
         assert (summary.removed, summary.embedded, summary.unchanged) == (3, 0, 57)
         assert verify(ENCODER, sink).is_sound
-        assert sink.search(ENCODER.encode_queries(["text 7"])[0], limit=5, text="text 7")
+        query = ENCODER.encode_queries(["text 7"])[0]
+        assert sink.search(query, limit=5, text="text 7")
+        assert sink.rankings(query, limit=5, text="text 7").keys() == {"dense", "bm25"}
         assert len(sink.lookup([sink.id_of(one.key, 0) for one in RECORDS])) == 57
 
 

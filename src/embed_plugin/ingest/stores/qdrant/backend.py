@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from embed_plugin.collection_identity import BM25
 from embed_plugin.errors import TargetError
 
 if TYPE_CHECKING:
@@ -18,11 +19,49 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
+    from embed_plugin.max_sim import TokenVectors
     from embed_plugin.types import Vectors
 
-SPARSE_VECTOR = "bm25"
-"""The name of a point's sparse vector. The dense one has no name, as LangChain and LlamaIndex expect, until a migration
-replaces it by one with a name."""
+BM25_VECTOR = "bm25"
+"""The name of a point's sparse vector of BM25. The dense one has no name, as LangChain and LlamaIndex expect, until a
+migration replaces it by one with a name."""
+
+LEARNED_VECTOR = "sparse"
+"""The name of a point's sparse vector that a model made."""
+
+TOKENS_VECTOR = "late"
+"""The name of a point's vectors of its tokens, a multivector."""
+
+FUSED_AT_LEAST = 100
+"""Points of each ranking that are fused: the reciprocal ranks of the rest are next to nothing."""
+
+
+def bytes_of(vector: OtherVector) -> int:
+    """The bytes of a vector's numbers."""
+    return 8 * len(vector.indices) if isinstance(vector, tuple) else vector.nbytes
+
+
+def sparse_vector_name(identity: CollectionIdentity) -> str | None:
+    """The name of a collection's sparse vectors; None if it has none."""
+    if identity.sparse is None:
+        return None
+    return BM25_VECTOR if identity.sparse == BM25 else LEARNED_VECTOR
+
+
+OtherVector: TypeAlias = "SparseVector | TokenVectors"
+"""A vector beside the dense one: a sparse one, or those of tokens, float32 ``(tokens, dimension)``."""
+
+
+class Ranking(NamedTuple):
+    """A query for one ranking of points.
+
+    Attributes:
+        vector: What the points' vectors of that name are compared with: float32 ``(dimension,)``, or of another kind.
+        name: The name of those vectors.
+    """
+
+    vector: npt.NDArray[np.float32] | SparseVector
+    name: str = ""
 
 
 def one_process_only(target: str) -> TargetError:
@@ -45,23 +84,23 @@ class PointBatch:
         ids: The ids.
         vectors: The dense vectors, float32 ``(n, dimension)``.
         payloads: The payloads.
-        sparse: The sparse vectors, if the collection has them.
+        others: The vectors of each point beside the dense one, by name, if the collection has some.
         name: The name of the dense vector.
     """
 
     ids: Sequence[str]
     vectors: Vectors
     payloads: Sequence[Mapping[str, Any]]
-    sparse: Sequence[SparseVector] | None = None
+    others: Sequence[Mapping[str, OtherVector]] | None = None
     name: str = ""
 
     def parts(self, most: int) -> Iterator[PointBatch]:
         """The batch in parts of at most so many points."""
         for start in range(0, len(self.ids), most):
             rows = slice(start, start + most)
-            sparse = None if self.sparse is None else self.sparse[rows]
+            others = None if self.others is None else self.others[rows]
             yield replace(
-                self, ids=self.ids[rows], vectors=self.vectors[rows], payloads=self.payloads[rows], sparse=sparse
+                self, ids=self.ids[rows], vectors=self.vectors[rows], payloads=self.payloads[rows], others=others
             )
 
 
@@ -74,8 +113,8 @@ class FoundPoint(NamedTuple):
 
 
 def wanted_vectors(name: str | None) -> bool | list[str]:
-    """The vectors to request: none, those of the name, or all, which includes the one without a name."""
-    return [name] if name else name is not None
+    """The vectors to request: those of the name, which is empty for the one without a name, or none."""
+    return False if name is None else [name]
 
 
 @dataclass(frozen=True)
@@ -151,6 +190,9 @@ class Backend(Protocol):
             vector: The name of the dense vector to return; None for none.
         """
 
+    def other_vectors(self, collection: str, ids: Sequence[str], name: str) -> dict[str, OtherVector]:
+        """The vectors of a name beside the dense one, by id; points without one are left out."""
+
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable.
 
@@ -167,19 +209,11 @@ class Backend(Protocol):
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
         """Return a page of the collection and the offset of the next one, None after the last."""
 
-    def query(
-        self,
-        collection: str,
-        vector: npt.NDArray[np.float32],
-        *,
-        limit: int,
-        sparse: SparseVector | None = None,
-        name: str = "",
-    ) -> list[tuple[float, FoundPoint]]:
-        """Score and point of the nearest by the dense vector of a name, best first.
+    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
+        """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
 
-        With a sparse vector, both rankings are fused by reciprocal rank.
-        """
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results."""
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""

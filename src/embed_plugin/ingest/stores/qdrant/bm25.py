@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from embed_plugin.collection_identity import BM25
 from embed_plugin.ingest.stores.bm25_settings import Bm25Settings, bm25_settings_of
 from embed_plugin.ingest.stores.qdrant.bm25_tokens import tokens_of
 
@@ -52,8 +53,9 @@ class Bm25:
 
 
 def bm25_of(identity: CollectionIdentity | None) -> Bm25 | None:
-    """The BM25 of a collection's sparse vectors; None if it has none."""
-    return Bm25(bm25_settings_of(identity.sparse_settings)) if identity and identity.sparse else None
+    """The BM25 of a collection's sparse vectors; None if it has none, or those of a model."""
+    has_one = identity is not None and identity.sparse == BM25
+    return Bm25(bm25_settings_of(identity.sparse_settings)) if identity and has_one else None
 
 
 def _sparse(weights: Iterable[tuple[int, float]]) -> SparseVector:

@@ -9,8 +9,8 @@ from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.payload_layout import LAYOUTS
 from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
-from embed_plugin.ingest.stores.qdrant.bm25 import bm25_of
 from embed_plugin.ingest.stores.qdrant.migration import described, embeddable
+from embed_plugin.ingest.stores.qdrant.representations import Refused, Representations
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class QdrantCopy:
         description, identity = described(self._backend, self._collection)
         if identity.migrating_to:
             raise self._refusal(f"{self._collection!r} is being migrated", "Finish that with  embed-plugin migrate")
+        if unmade := Representations(identity, CollectionSettings()).unmade:
+            found = f"{self._collection!r} has vectors of other models ({', '.join(unmade)}), which no copy has"
+            raise self._refusal(found, "Ingest into a new collection with all models, or migrate in place")
         self._refuse_taken_names()
         if self._backend.describe(self._into) is None:
             settings = CollectionSettings(
@@ -90,13 +93,14 @@ class QdrantCopy:
 
     def add(self, chunks: Sequence[StoredChunk], vectors: Vectors) -> None:
         """Store chunks with their payloads and new vectors, ``(n, dimension)``; on return they are durable."""
-        bm25 = bm25_of(described(self._backend, self._into)[1])
+        representations = Representations(described(self._backend, self._into)[1], CollectionSettings())
         for start in range(0, len(chunks), _POINTS_AT_ONCE):
             part = slice(start, start + _POINTS_AT_ONCE)
             ids = [chunk.id for chunk in chunks[part]]
-            sparse = [bm25.document(chunk.text) for chunk in chunks[part]] if bm25 else None
+            made = representations.of_documents([chunk.text for chunk in chunks[part]])
+            others = None if made is None else [one for one in made if not isinstance(one, Refused)]
             payloads = [self._payloads[one] for one in ids]
-            self._backend.upsert(self._into, PointBatch(ids, vectors[part], payloads, sparse))
+            self._backend.upsert(self._into, PointBatch(ids, vectors[part], payloads, others))
 
     def finish(self) -> None:
         """Let the alias stand for the copy, and let ingest write to it; what the first one has lost is removed."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import RefusedContentError, TargetError
 from embed_plugin.ingest.records import Rejected
+from embed_plugin.ingest.stores.qdrant.backend import bytes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.stores.qdrant.backend import OtherVector
 
 REQUEST_POINTS = 256
 """Maximum points of a request that stores them."""
@@ -26,17 +28,26 @@ REQUEST_BYTES = 8 << 20
 """A quarter of a Qdrant server's default limit."""
 
 _BYTES_OF_A_COMPONENT = 22  # as JSON: "-0.01234567890123456789,", the longest that a float32 is written
+_BYTES_OF_A_NUMBER = 4
 _BYTES_OF_THE_LEDGER = 512
 
 
-def requests(chunks: Sequence[Chunk], *, dimension: int) -> Iterator[slice]:
+def requests(
+    chunks: Sequence[Chunk], *, dimension: int, others: Sequence[Mapping[str, OtherVector]] | None = None
+) -> Iterator[slice]:
     """The parts of ``chunks`` that go into one request each: at most REQUEST_POINTS points and REQUEST_BYTES as JSON.
 
     A chunk longer than that has a request of its own.
+
+    Args:
+        chunks: The chunks.
+        dimension: Of their dense vectors.
+        others: The vectors of each beside it.
     """
     start, size = 0, 0
     for number, chunk in enumerate(chunks):
-        more = _bytes_of(chunk, dimension)
+        numbers = dimension + (sum(map(_numbers_of, others[number].values())) if others else 0)
+        more = _bytes_of(chunk, numbers)
         if number > start and (number - start >= REQUEST_POINTS or size + more > REQUEST_BYTES):
             yield slice(start, number)
             start, size = number, 0
@@ -98,13 +109,15 @@ class Refusals:
                 raise TargetError(message)
 
 
-def _bytes_of(chunk: Chunk, dimension: int) -> int:
+def _numbers_of(vector: OtherVector) -> int:
+    """Numbers of a vector; an index is shorter than a component."""
+    return bytes_of(vector) // _BYTES_OF_A_NUMBER
+
+
+def _bytes_of(chunk: Chunk, numbers: int) -> int:
     """An upper bound: twice the UTF-8 bytes of a text cover what JSON escapes in it."""
     return (
-        _BYTES_OF_THE_LEDGER
-        + dimension * _BYTES_OF_A_COMPONENT
-        + 2 * _utf8(chunk.text)
-        + 2 * _utf8(str(chunk.metadata))
+        _BYTES_OF_THE_LEDGER + numbers * _BYTES_OF_A_COMPONENT + 2 * _utf8(chunk.text) + 2 * _utf8(str(chunk.metadata))
     )
 
 

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
 from embed_plugin.ingest.ids import point_id
-from embed_plugin.ingest.records import Rejected, escaped
+from embed_plugin.ingest.records import escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-from embed_plugin.ingest.stores.description import new_identity
+from embed_plugin.ingest.stores.description import new_identity, sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
-from embed_plugin.ingest.stores.qdrant.backend import Page, PointBatch, pages
-from embed_plugin.ingest.stores.qdrant.bm25 import bm25_of
+from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
-from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, Refusals, requests, send_or_bisect
+from embed_plugin.ingest.stores.qdrant.point_writer import PointSpace, PointWriter
+from embed_plugin.ingest.stores.qdrant.representations import Representations, likeness
+from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from embed_plugin.collection_identity import CollectionIdentity
-    from embed_plugin.ingest.records import Chunk
+    from embed_plugin.ingest.records import Chunk, Rejected
     from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
@@ -39,7 +38,12 @@ if TYPE_CHECKING:
     from embed_plugin.types import Vectors
 
 _NO_INDEXING = 0
+_GIVE_MODELS = "Give the model: --sparse DIR for sparse vectors, --late DIR for token vectors"
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
+
+
+DENSE = "dense"
+"""The name of the ranking by the dense vector, which has no name itself."""
 
 
 class QdrantSink:
@@ -62,11 +66,10 @@ class QdrantSink:
         self._backend = backend
         self._settings = settings or CollectionSettings()
         self._identity: CollectionIdentity | None = None
-        self._pool = ThreadPoolExecutor(backend.requests_in_flight, thread_name_prefix="upsert")
+        self._writer = PointWriter(backend)
         self._advised = backend.advised_points
         if collection != escaped(collection):
             raise InvalidInputError(f"the collection's name, {escaped(collection)}, is not UTF-8: choose another one")
-        self._refusals = Refusals()
         unknown = self._settings.chosen() - backend.supported
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")
@@ -75,6 +78,8 @@ class QdrantSink:
 
     def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
         """Pickle as server, collection and settings; the unpickled sink connects, and does not end the bulk load.
+
+        The models of other vectors than the dense one are pickled as their folders, and are loaded there.
 
         Raises:
             TargetError: only one process may have the backend open.
@@ -93,7 +98,7 @@ class QdrantSink:
     def close(self) -> None:
         """End the bulk load and close the backend, so that another process may open it."""
         try:
-            self._pool.shutdown(cancel_futures=True)
+            self._writer.close()
             if self._identity is not None and self._settings.bulk_load:
                 self.end_bulk_load()
         finally:
@@ -101,6 +106,8 @@ class QdrantSink:
 
     def check(self, encoder: TextEncoder) -> bool:
         """Return whether the collection exists; if it does, check that it holds this encoder's vectors.
+
+        The models of its other vectors are checked if they were given.
 
         Raises:
             SpaceMismatchError: it holds others: of another fingerprint, dimension, distance, layout or origin.
@@ -132,9 +139,10 @@ class QdrantSink:
             sources: Name and root of the sources to add to the collection's identity.
 
         Raises:
-            SpaceMismatchError: see :meth:`check`.
+            SpaceMismatchError: see :meth:`check`; or a model of its other vectors was not given.
         """
         self._prepare(encoder)
+        self._require_models()
         if self._identity is not None and sources and not sources.items() <= self._identity.sources.items():
             self._identity = replace(self._identity, sources={**self._identity.sources, **sources})
             self._backend.update(self.collection, self._identity)
@@ -149,8 +157,10 @@ class QdrantSink:
         elif self._identity is not None and self._identity.migrating_to:
             raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
         elif self._identity is None:
-            if self._settings.sparse:  # an empty foreign collection: a sparse vector in it is not ours
-                raise self._mismatch("no sparse vectors of ours", f"sparse vectors of {self._settings.sparse}")
+            if self._settings.sparse_name:  # an empty foreign collection: a sparse vector in it is not ours
+                raise self._mismatch("no sparse vectors of ours", sparse_vectors_of(self._settings.sparse_name))
+            if self._settings.late:
+                raise self._mismatch("no token vectors of ours", token_vectors_of(self._settings.late.fingerprint))
             self._identity = new_identity(encoder, self._settings, namespace=self.collection)
             self._backend.update(self.collection, self._identity)
         elif not self._settings.bulk_load:
@@ -232,15 +242,9 @@ class QdrantSink:
         Returns:
             The chunks that cannot be stored, with the reason; the others are stored.
         """
-        finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(vectors).all(axis=1))
-        rejected = [_not_finite(chunk) for chunk, fits in zip(chunks, finite, strict=True) if not fits]
-        if rejected:
-            chunks = [chunk for chunk, fits in zip(chunks, finite, strict=True) if fits]
-            vectors = vectors[finite]
-        parts = list(requests(chunks, dimension=vectors.shape[1]))
-        send = self._refusals.counted(self._send(chunks, vectors))
-        sent = self._pool.map(lambda part: send_or_bisect(chunks, part, send), parts)
-        rejected += [refused for part in sent for refused in part]
+        self._require_models()
+        space = PointSpace(self.collection, self._layout(), self._vector(), self._representations(), self.id_of)
+        rejected = self._writer.store(chunks, vectors, space)
         self._advise()
         return rejected
 
@@ -272,24 +276,62 @@ class QdrantSink:
         Args:
             vector: The query's, ``(dimension,)``.
             limit: Maximum number of points.
-            text: The query's text, for a hybrid search: the ranking by vectors is fused with one by words, and the
-                score is that of the fused rank.
+            text: The query's text, for a hybrid search: the ranking by vectors is fused with those by the other vectors
+                whose models were given, BM25 among them, and the score is that of the fused rank.
 
         Raises:
-            TargetError: a hybrid search of a collection without sparse vectors; also as every method.
+            TargetError: a hybrid search of a collection without other vectors, or without their models; also as every
+                method.
         """
+        return self._found(self._rankings(vector, text), limit)
+
+    def rankings(
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+    ) -> dict[str, list[tuple[float, StoredChunk]]]:
+        """The rankings that :meth:`search` fuses, each by itself, by the name of its vectors: ``dense``, ``bm25``, ...
+
+        Args:
+            vector: The query's, ``(dimension,)``.
+            limit: Maximum number of points to return of the fused ones; of each ranking there are as many as are fused.
+            text: The query's text, for a hybrid search.
+
+        Raises:
+            TargetError: as :meth:`search`.
+        """
+        each = limit if text is None else self._backend.fused_points(self.collection, limit)
+        asked = self._rankings(vector, text)
+        names = [DENSE, *(one.name for one in asked[1:])]
+        return {name: self._found([one], each) for name, one in zip(names, asked, strict=True)}
+
+    def compare_others(self, chunks: Sequence[StoredChunk]) -> dict[str, list[float] | None]:
+        """The cosine of each chunk's stored vector and that of its text made again, by the name of the vectors.
+
+        The names are those of the vectors beside the dense one; None if their model was not given.
+        """
+        representations = self._representations()
+        ids = [chunk.id for chunk in chunks]
+        found: dict[str, list[float] | None] = dict.fromkeys(representations.names)
+        for name, made in representations.columns([chunk.text for chunk in chunks]):
+            stored = self._backend.other_vectors(self.collection, ids, name)
+            found[name] = [likeness(stored.get(one), again) for one, again in zip(ids, made, strict=True)]
+        return found
+
+    def _rankings(self, vector: npt.NDArray[np.float32], text: str | None) -> list[Ranking]:
+        dense = Ranking(vector, self._vector())
+        if text is None:
+            return [dense]
+        representations = self._representations()
+        if len(representations.unmade) == len(representations.names):
+            found = f"collection {self.collection!r} in {self.target} has"
+            if unmade := representations.unmade_vectors:
+                raise SpaceMismatchError(f"{found} {unmade}, and no model of them was given. {_GIVE_MODELS}")
+            remedy = "Search without --hybrid, or ingest into a new collection with --sparse bm25"
+            raise TargetError(f"{found} no sparse vectors. {remedy}")
+        return [dense, *representations.rankings(text)]
+
+    def _found(self, asked: Sequence[Ranking], limit: int) -> list[tuple[float, StoredChunk]]:
         layout = self._layout()
-        sparse = None
-        if text is not None:
-            bm25 = bm25_of(self._identity)
-            if bm25 is None:
-                message = (
-                    f"collection {self.collection!r} in {self.target} has no sparse vectors. Search without --hybrid, "
-                    "or ingest into a new collection with --sparse bm25"
-                )
-                raise TargetError(message)
-            sparse = bm25.query(text)
-        found = self._backend.query(self.collection, vector, limit=limit, sparse=sparse, name=self._vector())
+        found = self._backend.query(self.collection, asked, limit=limit)
         return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
 
     def count(self, *, exact: bool = True) -> int:
@@ -305,17 +347,16 @@ class QdrantSink:
         identity = self._known_identity()
         return point_id((identity.namespace if identity else "") or self.collection, key, index)
 
-    def _send(self, chunks: Sequence[Chunk], vectors: Vectors) -> Callable[[slice], None]:
-        layout, bm25, name = self._layout(), bm25_of(self._known_identity()), self._vector()
+    def _representations(self) -> Representations:
+        return Representations(self._known_identity(), self._settings)
 
-        def send(part: slice) -> None:
-            some = chunks[part]
-            ids = [self.id_of(chunk.key, chunk.index) for chunk in some]
-            payloads = [layout.write(chunk, one) for chunk, one in zip(some, ids, strict=True)]
-            sparse = [bm25.document(chunk.text) for chunk in some] if bm25 else None
-            self._backend.upsert(self.collection, PointBatch(ids, vectors[part], payloads, sparse, name))
-
-        return send
+    def _require_models(self) -> None:
+        """Refuse to write points that would lack a vector: the model of each is needed."""
+        if unmade := self._representations().unmade_vectors:
+            raise SpaceMismatchError(
+                f"collection {self.collection!r} in {self.target} has {unmade}, and no model of them was given. "
+                f"{_GIVE_MODELS}, or name another collection"
+            )
 
     def _known_identity(self) -> CollectionIdentity | None:
         if self._identity is None:
@@ -353,8 +394,3 @@ class QdrantSink:
             )
             self._advised = None
             warnings.warn(message, UserWarning, stacklevel=3)
-
-
-def _not_finite(chunk: Chunk) -> Rejected:
-    reason = "its vector has a component that is no finite number: check the model with embed-plugin info"
-    return Rejected(reason, "", chunk.source_id, chunk.index, source_name=chunk.source_name)

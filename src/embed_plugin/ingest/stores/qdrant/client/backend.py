@@ -12,13 +12,15 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.errors import TargetError
-from embed_plugin.ingest.stores.collection_settings import SPARSE_SETTINGS, CollectionSettings
+from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS, CollectionSettings
 from embed_plugin.ingest.stores.description import Description
 from embed_plugin.ingest.stores.qdrant.backend import (
-    SPARSE_VECTOR,
+    FUSED_AT_LEAST,
     FoundPoint,
+    OtherVector,
     Page,
     PointBatch,
+    Ranking,
     batched,
     one_process_only,
     plain_ids,
@@ -30,7 +32,14 @@ from embed_plugin.ingest.stores.qdrant.client.address import address_of
 from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes, vector_shape
 from embed_plugin.ingest.stores.qdrant.client.connection import Connection
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
-from embed_plugin.ingest.stores.qdrant.client.points import dense_vector, new_vectors, rest_batch, upsert_request
+from embed_plugin.ingest.stores.qdrant.client.points import (
+    dense_vector,
+    new_vectors,
+    other_vector,
+    rest_points,
+    rest_vector,
+    upsert_request,
+)
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
 from embed_plugin.ingest.stores.qdrant.client.strict_mode import Limits, limits_of
 from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
@@ -38,19 +47,15 @@ from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    import numpy.typing as npt
     from qdrant_client import QdrantClient
 
     from embed_plugin.collection_identity import CollectionIdentity
-    from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 T = TypeVar("T")
 
 _REQUESTS_IN_FLIGHT = 3
 _LOCAL_POINTS = 20_000  # above, qdrant-client advises against its local mode
-_LOCAL_SETTINGS = SPARSE_SETTINGS | {"distance", "layout"}
-_FUSED_AT_LEAST = 100  # of each ranking: the reciprocal ranks of the rest are next to nothing
+_LOCAL_SETTINGS = VECTOR_SETTINGS | {"distance", "layout"}
 
 
 class ClientBackend:
@@ -161,7 +166,7 @@ class ClientBackend:
         if self._create_folder is not None:
             self.client.close()
             self.client, self._create_folder = self._create_folder(), None
-        arguments = collection_arguments(identity.dimension, settings)
+        arguments = collection_arguments(identity, settings)
         self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
             self._call(partial(self.client.create_payload_index, collection, key, schema))
@@ -199,6 +204,16 @@ class ClientBackend:
             over_http=lambda: deep_payloads.retrieve(self.client, collection, request),
         )
 
+    def other_vectors(self, collection: str, ids: Sequence[str], name: str) -> dict[str, OtherVector]:
+        """The vectors of a name beside the dense one, by id; points without one are left out."""
+        points = [
+            point
+            for some in batched(ids, self._limits(collection).page)
+            for point in self._retrieve(collection, some, (), name)
+        ]
+        found = {str(point.id): other_vector(point.vector, name) for point in points}
+        return {one: vector for one, vector in found.items() if vector is not None}
+
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are durable."""
         for part in points.parts(self._limits(collection).batch):
@@ -206,13 +221,13 @@ class ClientBackend:
 
     def _upsert(self, collection: str, points: PointBatch) -> None:
         if self._grpc and any(map(deep_payloads.is_deep, points.payloads)):
-            self._call(lambda: deep_payloads.upsert(self.client, collection, rest_batch(points)))
+            self._call(lambda: deep_payloads.upsert(self.client, collection, rest_points(points)))
         elif self._grpc:
             # Not by the client's own method, which converts each vector to a list of Python floats.
             request = upsert_request(collection, points)
             self._call(lambda: self.client.grpc_points.Upsert(request, timeout=self._timeout))
         else:
-            batch = rest_batch(points)
+            batch = rest_points(points)
             with own_warnings_only():
                 self._call(lambda: self.client.upsert(collection, batch, wait=True))
 
@@ -252,26 +267,14 @@ class ClientBackend:
         ]
         return points, None if following is None else str(following)
 
-    def query(
-        self,
-        collection: str,
-        vector: npt.NDArray[np.float32],
-        *,
-        limit: int,
-        sparse: SparseVector | None = None,
-        name: str = "",
-    ) -> list[tuple[float, FoundPoint]]:
-        """Score and point of the nearest, best first; with a sparse vector, both rankings fused by reciprocal rank."""
-        dense, using = vector.tolist(), name or None
-        asked: dict[str, Any] = {"query": dense, "using": using, "limit": limit}
-        if sparse is not None:
-            words = models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
-            each = max(limit, min(_FUSED_AT_LEAST, self._limits(collection).page))
-            rankings = [
-                models.Prefetch(query=dense, using=using, limit=each),
-                models.Prefetch(query=words, using=SPARSE_VECTOR, limit=each),
-            ]
-            asked = {"prefetch": rankings, "query": models.FusionQuery(fusion=models.Fusion.RRF), "limit": limit}
+    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
+        """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
+        queries = [{"query": rest_vector(one.vector), "using": one.name or None} for one in rankings]
+        asked: dict[str, Any] = {**queries[0], "limit": limit}
+        if len(queries) > 1:
+            each = self.fused_points(collection, limit)
+            fused = [models.Prefetch(**query, limit=each) for query in queries]
+            asked = {"prefetch": fused, "query": models.FusionQuery(fusion=models.Fusion.RRF), "limit": limit}
         found = self._read(
             lambda: self.client.query_points(collection, **asked).points,
             over_http=lambda: deep_payloads.query(
@@ -279,6 +282,10 @@ class ClientBackend:
             ),
         )
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results: no more than a server allows."""
+        return max(limit, min(FUSED_AT_LEAST, self._limits(collection).page))
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""

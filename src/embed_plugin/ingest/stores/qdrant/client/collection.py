@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
+from embed_plugin.collection_identity import BM25
 from embed_plugin.ingest.stores.description import VectorShape
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR
+from embed_plugin.ingest.stores.qdrant.backend import TOKENS_VECTOR, sparse_vector_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 
 _DISTANCES: Mapping[str | None, models.Distance] = {
@@ -29,23 +31,43 @@ _QUANTISATIONS: Mapping[str | None, models.QuantizationConfig | None] = {
 }
 
 
-def collection_arguments(dimension: int, settings: CollectionSettings) -> dict[str, Any]:
+def collection_arguments(identity: CollectionIdentity, settings: CollectionSettings) -> dict[str, Any]:
     """The arguments of ``create_collection``, without the metadata."""
-    sparse = models.SparseVectorParams(modifier=models.Modifier.IDF) if settings.sparse else None
     return {
-        "vectors_config": models.VectorParams(
-            size=dimension,
-            distance=_DISTANCES[settings.distance],
-            on_disk=settings.vectors_on_disk,
-            datatype=models.Datatype(settings.datatype) if settings.datatype else None,
-        ),
-        "sparse_vectors_config": {SPARSE_VECTOR: sparse} if sparse else None,
+        "vectors_config": _vectors(identity, settings),
+        "sparse_vectors_config": _sparse_vectors(identity),
         "on_disk_payload": settings.payload_on_disk,
         "quantization_config": _QUANTISATIONS[settings.quantisation],
         "shard_number": settings.shards,
         "replication_factor": settings.replication_factor,
         "hnsw_config": models.HnswConfigDiff(m=settings.hnsw_m, ef_construct=settings.hnsw_ef_construct),
     }
+
+
+def _vectors(
+    identity: CollectionIdentity, settings: CollectionSettings
+) -> models.VectorParams | dict[str, models.VectorParams]:
+    kept: dict[str, Any] = {
+        "on_disk": settings.vectors_on_disk,
+        "datatype": models.Datatype(settings.datatype) if settings.datatype else None,
+    }
+    dense = models.VectorParams(size=identity.dimension, distance=_DISTANCES[settings.distance], **kept)
+    if identity.late_dimension is None:
+        return dense
+    # The dot product of unit vectors is their cosine, and they are kept as they were made.
+    tokens = models.VectorParams(
+        size=identity.late_dimension,
+        distance=models.Distance.DOT,
+        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+        **kept,
+    )
+    return {"": dense, TOKENS_VECTOR: tokens}
+
+
+def _sparse_vectors(identity: CollectionIdentity) -> dict[str, models.SparseVectorParams] | None:
+    name = sparse_vector_name(identity)
+    modifier = models.Modifier.IDF if identity.sparse == BM25 else None
+    return None if name is None else {name: models.SparseVectorParams(modifier=modifier)}
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, models.PayloadSchemaType]:

@@ -38,9 +38,9 @@ def is_unreadable(error: BaseException | None) -> bool:
     return unparsed or error.code() == StatusCode.UNKNOWN
 
 
-def upsert(client: QdrantClient, collection: str, batch: models.Batch) -> None:
+def upsert(client: QdrantClient, collection: str, made: models.Batch | list[models.PointStruct]) -> None:
     """Store points over HTTP; on return they are durable."""
-    points = models.PointsBatch(batch=batch)
+    points = models.PointsList(points=made) if isinstance(made, list) else models.PointsBatch(batch=made)
     client.http.points_api.upsert_points(collection, wait=True, point_insert_operations=points)
 
 

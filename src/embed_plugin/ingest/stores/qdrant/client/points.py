@@ -8,10 +8,11 @@ import numpy as np
 from qdrant_client import grpc, models
 from qdrant_client.conversions.conversion import RestToGrpc
 
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR, PointBatch, plain_ids
+from embed_plugin.ingest.stores.qdrant.backend import OtherVector, PointBatch, plain_ids
+from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -21,15 +22,36 @@ _DATA_FIELD = b"\x0a"  # DenseVector.data: field 1, a packed repeated float
 
 
 def rest_batch(points: PointBatch) -> models.Batch:
-    """Points for HTTP and for local mode: one conversion of the whole array."""
-    rows = points.vectors.tolist()
-    vectors: Any = rows
-    if points.sparse is not None:
-        sparse = [models.SparseVector(indices=list(one.indices), values=list(one.values)) for one in points.sparse]
-        vectors = {points.name: rows, SPARSE_VECTOR: sparse}
-    elif points.name:
-        vectors = {points.name: rows}
+    """Points that have all the same vectors, for HTTP and for local mode: one conversion of the whole array."""
+    vectors: Any = points.vectors.tolist()
+    if points.others or points.name:
+        vectors = {points.name: vectors}
+    for name in points.others[0] if points.others else ():
+        vectors[name] = [rest_vector(others[name]) for others in points.others or ()]
     return models.Batch(ids=plain_ids(points.ids), vectors=vectors, payloads=[dict(one) for one in points.payloads])
+
+
+def rest_points(points: PointBatch) -> models.Batch | list[models.PointStruct]:
+    """Points for HTTP and for local mode; one by one if some of them lack a vector."""
+    if not points.others or len({frozenset(others) for others in points.others}) == 1:
+        return rest_batch(points)
+    rows: list[Any] = points.vectors.tolist()
+    return [
+        models.PointStruct(id=one, vector={points.name: row, **rest_vectors(others)}, payload=dict(payload))
+        for one, row, others, payload in zip(plain_ids(points.ids), rows, points.others, points.payloads, strict=True)
+    ]
+
+
+def rest_vectors(others: Mapping[str, OtherVector]) -> dict[str, Any]:
+    """The vectors of a point beside the dense one, for HTTP and for local mode."""
+    return {name: rest_vector(vector) for name, vector in others.items()}
+
+
+def rest_vector(vector: OtherVector) -> Any:  # noqa: ANN401 - one of qdrant-client's
+    """A sparse vector or an array, for HTTP and for local mode."""
+    if isinstance(vector, np.ndarray):
+        return vector.tolist()
+    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
 
 
 def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
@@ -64,20 +86,32 @@ def dense_vector(vector: object, name: str | None) -> npt.NDArray[np.float32] | 
     return None if found is None else np.asarray(found, dtype=np.float32)
 
 
+def other_vector(vector: object, name: str) -> OtherVector | None:
+    """The vector of a name beside the dense one, in a response."""
+    found = vector.get(name) if isinstance(vector, dict) else None
+    if isinstance(found, models.SparseVector):
+        return SparseVector(found.indices, found.values)
+    return None if found is None else np.asarray(found, dtype=np.float32)
+
+
 def _dense_vectors(vectors: Vectors) -> Iterator[grpc.DenseVector]:
     prefix = _DATA_FIELD + _varint(vectors.shape[1] * 4)
     return (grpc.DenseVector.FromString(prefix + row.tobytes()) for row in vectors.astype("<f4", copy=False))
 
 
 def _vectors(points: PointBatch, number: int, dense: grpc.DenseVector) -> grpc.Vectors:
-    if points.sparse is None and not points.name:
+    if points.others is None and not points.name:
         return grpc.Vectors(vector=grpc.Vector(dense=dense))
     named = {points.name: grpc.Vector(dense=dense)}
-    if points.sparse is not None:
-        one = points.sparse[number]
-        sparse = grpc.SparseVector(indices=list(one.indices), values=list(one.values))
-        named[SPARSE_VECTOR] = grpc.Vector(sparse=sparse)
+    if points.others is not None:
+        named |= {name: _other_vector(one) for name, one in points.others[number].items()}
     return grpc.Vectors(vectors=grpc.NamedVectors(vectors=named))
+
+
+def _other_vector(vector: OtherVector) -> grpc.Vector:
+    if isinstance(vector, np.ndarray):
+        return grpc.Vector(multi_dense=grpc.MultiDenseVector(vectors=list(_dense_vectors(vector))))
+    return grpc.Vector(sparse=grpc.SparseVector(indices=list(vector.indices), values=list(vector.values)))
 
 
 def _varint(number: int) -> bytes:

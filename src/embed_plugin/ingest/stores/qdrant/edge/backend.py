@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-import numpy as np
 import qdrant_edge as edge
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.stores.collection_settings import SPARSE_SETTINGS
+from embed_plugin.ingest.fusion import RRF_K
+from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import (
-    SPARSE_VECTOR,
+    FUSED_AT_LEAST,
+    TOKENS_VECTOR,
     FoundPoint,
+    OtherVector,
     Page,
     PointBatch,
+    Ranking,
     one_process_only,
     plain_ids,
     wanted_vectors,
@@ -32,17 +35,22 @@ from embed_plugin.ingest.stores.qdrant.backend import (
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
 from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom, taken
+from embed_plugin.ingest.stores.qdrant.edge.points import (
+    dense_vector,
+    edge_points,
+    edge_vector,
+    length_of,
+    other_vector,
+    size_of,
+)
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-    from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 _SHARD = "shard"
 _FACTS = "collection.json"
@@ -50,8 +58,6 @@ _UNCLOSED = "unclosed"
 _HALF_MADE = ".half-made"
 _ABANDONED_SECONDS = 3600
 _INDEXED_FROM = 10_000 << 10  # bytes of vectors; fewer are compared one by one in any case
-_RRF_K = 2  # a server's own
-_FUSED_AT_LEAST = 100
 
 
 class EdgeBackend:
@@ -66,7 +72,7 @@ class EdgeBackend:
 
     requests_in_flight = 1
     advised_points: int | None = None
-    supported = SPARSE_SETTINGS.union(
+    supported = VECTOR_SETTINGS.union(
         {
             "distance",
             "layout",
@@ -161,11 +167,13 @@ class EdgeBackend:
 
     def _make(self, folder: Path, identity: CollectionIdentity, settings: CollectionSettings) -> None:
         _write(self._folder / EDGE_MARK, {"engine": "qdrant-edge"})
-        shard = edge.EdgeShard.create(str(folder / _SHARD), edge_config(identity.dimension, settings))
+        shard = edge.EdgeShard.create(str(folder / _SHARD), edge_config(identity, settings))
         for key, schema in payload_indexes(settings).items():
             shard.update(edge.UpdateOperation.create_field_index(key, schema))
         shard.close()
         vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
+        if identity.late_dimension is not None:
+            vectors[TOKENS_VECTOR] = VectorShape(identity.late_dimension, "dot", several=True)
         _write(folder / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
 
     def _remove_abandoned(self) -> None:
@@ -196,22 +204,29 @@ class EdgeBackend:
         vectors = wanted_vectors(vector)
         with self._lock, self._translated():
             found = self._shard(collection).retrieve(plain_ids(ids), with_payload=list(keys), with_vector=vectors)
-        return [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, vector)) for point in found]
+        return [FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, vector)) for point in found]
+
+    def other_vectors(self, collection: str, ids: Sequence[str], name: str) -> dict[str, OtherVector]:
+        """The vectors of a name beside the dense one, by id; points without one are left out."""
+        with self._lock, self._translated():
+            points = self._shard(collection).retrieve(plain_ids(ids), with_payload=False, with_vector=[name])
+        found = {str(point.id): other_vector(point.vector, name) for point in points}
+        return {one: vector for one, vector in found.items() if vector is not None}
 
     def upsert(self, collection: str, points: PointBatch) -> None:
         """Store points; on return they are in the write-ahead log."""
         try:
-            made = _edge_points(points)
+            made = edge_points(points)
         except (ValueError, TypeError, OverflowError) as error:
             raise RefusedContentError(f"{self.target} refused: {error}") from error
-        self._update(collection, edge.UpdateOperation.upsert_points(made), size=lambda: _bytes_of(points))
+        self._update(collection, edge.UpdateOperation.upsert_points(made), size=lambda: size_of(points))
         self._reserve(collection)
 
     def overwrite_payloads(self, collection: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
         """Replace the whole payload of points, by id."""
         for point_id, payload in payloads.items():
             operation = edge.UpdateOperation.overwrite_payload(plain_ids([point_id]), dict(payload))
-            self._update(collection, operation, size=partial(_length, payload))
+            self._update(collection, operation, size=partial(length_of, payload))
 
     def delete(self, collection: str, ids: Sequence[str]) -> None:
         """Remove points; missing ones are ignored."""
@@ -229,34 +244,28 @@ class EdgeBackend:
         )
         with self._lock, self._translated():
             found, following = self._shard(collection).scroll(request)
-        points = [FoundPoint(str(point.id), point.payload or {}, _dense(point.vector, page.vector)) for point in found]
+        points = [
+            FoundPoint(str(point.id), point.payload or {}, dense_vector(point.vector, page.vector)) for point in found
+        ]
         return points, None if following is None else str(following)
 
-    def query(
-        self,
-        collection: str,
-        vector: npt.NDArray[np.float32],
-        *,
-        limit: int,
-        sparse: SparseVector | None = None,
-        name: str = "",
-    ) -> list[tuple[float, FoundPoint]]:
-        """Score and point of the nearest, best first; with a sparse vector, both rankings fused by reciprocal rank."""
-        nearest = edge.Query.Nearest(vector.tolist(), using=name or None)
-        if sparse is None:
-            request = edge.QueryRequest(limit=limit, query=nearest, with_payload=True)
+    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
+        """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
+        queries = [edge.Query.Nearest(edge_vector(one.vector), using=one.name or None) for one in rankings]
+        if len(queries) == 1:
+            request = edge.QueryRequest(limit=limit, query=queries[0], with_payload=True)
         else:
-            words = edge.SparseVector(list(sparse.indices), list(sparse.values))
-            each = max(limit, _FUSED_AT_LEAST)
-            rankings = [
-                edge.Prefetch(limit=each, query=nearest),
-                edge.Prefetch(limit=each, query=edge.Query.Nearest(words, using=SPARSE_VECTOR)),
-            ]
-            fusion: Any = edge.Fusion.Rrf(k=_RRF_K)  # its stub has another type
-            request = edge.QueryRequest(limit=limit, query=fusion, prefetches=rankings, with_payload=True)
+            fused = [edge.Prefetch(limit=self.fused_points(collection, limit), query=query) for query in queries]
+            fusion: Any = edge.Fusion.Rrf(k=RRF_K)  # its stub has another type
+            request = edge.QueryRequest(limit=limit, query=fusion, prefetches=fused, with_payload=True)
         with self._lock, self._translated():
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def fused_points(self, collection: str, limit: int) -> int:
+        """Number of points of each ranking that are fused for so many results."""
+        del collection
+        return max(limit, FUSED_AT_LEAST)
 
     def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
         """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
@@ -353,33 +362,6 @@ class EdgeBackend:
                 remedy = "the segment is damaged. Delete the folder, and ingest again"
                 raise TargetError(f"{self.target}: {error}: {remedy}") from error
             raise TargetError(f"{self.target}: {error}") from error
-
-
-def _edge_points(points: PointBatch) -> list[edge.Point]:
-    rows: list[Any] = points.vectors.tolist()
-    if points.sparse is not None:
-        words = (edge.SparseVector(list(one.indices), list(one.values)) for one in points.sparse)
-        rows = [{points.name: row, SPARSE_VECTOR: sparse} for row, sparse in zip(rows, words, strict=True)]
-    elif points.name:
-        rows = [{points.name: row} for row in rows]
-    return [
-        edge.Point(point_id, row, dict(payload))
-        for point_id, row, payload in zip(plain_ids(points.ids), rows, points.payloads, strict=True)
-    ]
-
-
-def _bytes_of(points: PointBatch) -> int:
-    return points.vectors.nbytes + sum(_length(payload) for payload in points.payloads)
-
-
-def _length(payload: Mapping[str, Any]) -> int:
-    """At least the bytes of a payload, nearly all of which is text."""
-    return 4 * len(str(payload))
-
-
-def _dense(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:
-    found = vector.get(name) if isinstance(vector, dict) else vector
-    return None if found is None else np.asarray(found, dtype=np.float32)
 
 
 def _made(path: Path) -> bool:

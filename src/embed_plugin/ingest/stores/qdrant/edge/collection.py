@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import qdrant_edge as edge
 
-from embed_plugin.ingest.stores.qdrant.backend import SPARSE_VECTOR
+from embed_plugin.collection_identity import BM25
+from embed_plugin.ingest.stores.qdrant.backend import TOKENS_VECTOR, sparse_vector_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 
 _DISTANCES: Mapping[str | None, edge.Distance] = {
@@ -27,18 +29,11 @@ _DATATYPES: Mapping[str | None, edge.VectorStorageDatatype | None] = {
 _HNSW_M, _HNSW_EF_CONSTRUCT, _FULL_SCAN_KB = 16, 100, 10_000  # a server's defaults
 
 
-def edge_config(dimension: int, settings: CollectionSettings) -> edge.EdgeConfig:
+def edge_config(identity: CollectionIdentity, settings: CollectionSettings) -> edge.EdgeConfig:
     """The configuration of a new shard."""
-    vectors = edge.EdgeVectorParams(
-        size=dimension,
-        distance=_DISTANCES[settings.distance],
-        datatype=_DATATYPES[settings.datatype],
-        memory=_memory(on_disk=settings.vectors_on_disk),
-    )
-    sparse = {SPARSE_VECTOR: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)} if settings.sparse else None
     return edge.EdgeConfig(
-        vectors=vectors,
-        sparse_vectors=sparse,
+        vectors=_vectors(identity, settings),
+        sparse_vectors=_sparse_vectors(identity),
         hnsw_config=edge.HnswIndexConfig(
             m=_HNSW_M if settings.hnsw_m is None else settings.hnsw_m,
             ef_construct=settings.hnsw_ef_construct or _HNSW_EF_CONSTRUCT,
@@ -47,6 +42,31 @@ def edge_config(dimension: int, settings: CollectionSettings) -> edge.EdgeConfig
         quantization_config=_quantisation(settings),
         payload_memory=_memory(on_disk=settings.payload_on_disk),
     )
+
+
+def _vectors(
+    identity: CollectionIdentity, settings: CollectionSettings
+) -> edge.EdgeVectorParams | dict[str, edge.EdgeVectorParams]:
+    kept: dict[str, Any] = {
+        "datatype": _DATATYPES[settings.datatype],
+        "memory": _memory(on_disk=settings.vectors_on_disk),
+    }
+    dense = edge.EdgeVectorParams(size=identity.dimension, distance=_DISTANCES[settings.distance], **kept)
+    if identity.late_dimension is None:
+        return dense
+    tokens = edge.EdgeVectorParams(
+        size=identity.late_dimension,
+        distance=edge.Distance.Dot,
+        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
+        **kept,
+    )
+    return {"": dense, TOKENS_VECTOR: tokens}
+
+
+def _sparse_vectors(identity: CollectionIdentity) -> dict[str, edge.EdgeSparseVectorParams] | None:
+    name = sparse_vector_name(identity)
+    modifier = edge.Modifier.Idf if identity.sparse == BM25 else None
+    return None if name is None else {name: edge.EdgeSparseVectorParams(modifier=modifier)}
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, edge.PayloadSchemaType]:

@@ -1,0 +1,159 @@
+"""The vectors of a text beside the dense one: the weights of its words, and a vector for each token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from embed_plugin.collection_identity import BM25
+from embed_plugin.errors import InvalidTextError
+from embed_plugin.ingest.stores.description import sparse_vectors_of, token_vectors_of
+from embed_plugin.ingest.stores.qdrant.backend import (
+    BM25_VECTOR,
+    LEARNED_VECTOR,
+    TOKENS_VECTOR,
+    Ranking,
+    sparse_vector_name,
+)
+from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector, bm25_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from embed_plugin.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.qdrant.backend import OtherVector
+    from embed_plugin.types import SparseVector as ModelVector
+
+T = TypeVar("T")
+
+
+class Refused(NamedTuple):
+    """The reason why a model makes no vector of a text."""
+
+    reason: str
+
+
+class Representations:
+    """Makes the vectors that a collection has beside the dense one, of documents and of queries.
+
+    Args:
+        identity: Of the collection; None for one of another program, which has none of ours.
+        settings: The models that are given, which were checked to be the collection's.
+    """
+
+    def __init__(self, identity: CollectionIdentity | None, settings: CollectionSettings) -> None:
+        self._identity = identity
+        self._bm25 = bm25_of(identity)
+        self._sparse = settings.sparse_model if identity and identity.sparse not in {None, BM25} else None
+        self._late = settings.late if identity and identity.late else None
+        self._names = _names(identity)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the vectors that the collection has."""
+        return self._names
+
+    @property
+    def unmade(self) -> tuple[str, ...]:
+        """The names of those vectors of the collection whose model was not given."""
+        made = {BM25_VECTOR: self._bm25, LEARNED_VECTOR: self._sparse, TOKENS_VECTOR: self._late}
+        return tuple(name for name in self._names if made[name] is None)
+
+    @property
+    def unmade_vectors(self) -> str:
+        """Those vectors in a message; empty if there are none."""
+        named = {LEARNED_VECTOR: sparse_vectors_of(self._identity.sparse if self._identity else None)}
+        named[TOKENS_VECTOR] = token_vectors_of(self._identity.late if self._identity else None)
+        return " and ".join(named[name] for name in self.unmade)
+
+    def of_documents(self, texts: Sequence[str]) -> list[Mapping[str, OtherVector] | Refused] | None:
+        """The vectors of each document by name, or why there are none; None if the collection has none.
+
+        A text without tokens has no vector for them, because Qdrant has no empty multivector.
+        """
+        if not self._names:
+            return None
+        columns = [[(name, one) for one in column] for name, column in self.columns(texts)]
+        return [_point(cells) for cells in zip(*columns, strict=True)]
+
+    def rankings(self, text: str) -> list[Ranking]:
+        """The queries of a text, one for each kind of vector that there is a model for."""
+        found: list[Ranking] = []
+        if self._bm25:
+            found.append(Ranking(self._bm25.query(text), BM25_VECTOR))
+        if self._sparse:
+            found.append(Ranking(_listed(self._sparse.encode_queries([text])[0]), LEARNED_VECTOR))
+        if self._late:
+            tokens = self._late.encode_queries([text])[0]
+            found += [Ranking(tokens, TOKENS_VECTOR)] if len(tokens) else []
+        return found
+
+    def columns(self, texts: Sequence[str]) -> Iterator[tuple[str, Sequence[OtherVector | Refused]]]:
+        """The vectors of documents, for each name whose model was given."""
+        if bm25 := self._bm25:
+            yield BM25_VECTOR, [bm25.document(text) for text in texts]
+        if self._sparse:
+            made = _each(self._sparse.encode_documents, texts)
+            yield LEARNED_VECTOR, [one if isinstance(one, Refused) else _listed(one) for one in made]
+        if self._late:
+            tokens = _each(self._late.encode_documents, texts)
+            yield TOKENS_VECTOR, tokens
+
+
+def _names(identity: CollectionIdentity | None) -> tuple[str, ...]:
+    if identity is None:
+        return ()
+    found = (sparse_vector_name(identity), TOKENS_VECTOR if identity.late else None)
+    return tuple(name for name in found if name is not None)
+
+
+def _each(encode: Callable[[list[str]], list[T]], texts: Sequence[str]) -> list[T | Refused]:
+    """Encode texts; those that the model refuses have the reason instead."""
+    rows = list(range(len(texts)))
+    found: dict[int, T | Refused] = {}
+    while rows:
+        try:
+            made = encode([texts[row] for row in rows])
+        except InvalidTextError as error:
+            found[rows.pop(error.index)] = Refused(error.problem)
+        else:
+            found |= dict(zip(rows, made, strict=True))
+            break
+    return [found[row] for row in range(len(texts))]
+
+
+def _point(cells: Sequence[tuple[str, OtherVector | Refused]]) -> Mapping[str, OtherVector] | Refused:
+    """The vectors of one point, or the first reason why one of them cannot be stored."""
+    found: dict[str, OtherVector] = {}
+    for name, cell in cells:
+        if isinstance(cell, Refused):
+            return Refused(f"the model of its {name} vector refused it: {cell.reason}")
+        if not np.isfinite(cell.values if isinstance(cell, SparseVector) else cell).all():
+            return Refused(f"its {name} vector has a component that is no finite number: check that model")
+        if isinstance(cell, SparseVector) or len(cell):
+            found[name] = cell
+    return found
+
+
+def _listed(vector: ModelVector) -> SparseVector:
+    return SparseVector(vector.indices.tolist(), vector.values.tolist())
+
+
+def likeness(stored: OtherVector | None, made: OtherVector | Refused) -> float:
+    """The cosine of a stored vector and the one that its text has, or the mean of their tokens'; 0 if one lacks."""
+    if isinstance(made, Refused):
+        return 0.0
+    if isinstance(made, SparseVector):
+        return _cosine(stored, made) if isinstance(stored, SparseVector) else float(not made.indices)
+    if not isinstance(stored, np.ndarray):
+        return float(not len(made))
+    return float((stored * made).sum(axis=1).mean()) if stored.shape == made.shape else 0.0
+
+
+def _cosine(one: SparseVector, other: SparseVector) -> float:
+    values = dict(zip(other.indices, other.values, strict=True))
+    product = sum(value * values.get(index, 0.0) for index, value in zip(one.indices, one.values, strict=True))
+    lengths = float(np.linalg.norm(one.values) * np.linalg.norm(other.values))
+    return product / lengths if lengths else float(not one.indices and not other.indices)
