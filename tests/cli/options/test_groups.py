@@ -36,6 +36,7 @@ GROUPS: dict[type[Any], tuple[type[Any], set[str]]] = {
 """The settings of each group, and the settings without an option of the same name."""
 
 CONVERTED = {
+    "model_names",
     "trusted_proxies",
     "text_fields",
     "metadata_fields",
