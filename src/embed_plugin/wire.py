@@ -88,6 +88,7 @@ class EmbedBody(TypedDict):
     model: str | None
     truncate: bool | None
     instruction: NotRequired[str]
+    dimension: NotRequired[int]
 
 
 class CountBody(TypedDict):

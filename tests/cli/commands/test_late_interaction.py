@@ -61,9 +61,9 @@ def test_encode_writes_a_list_of_vectors_a_line_or_two_arrays(model: Path, tmp_p
         np.testing.assert_array_equal(np.array(json.loads(line), np.float32), vectors)
     done = run("encode", model, "--out", tmp_path / "vectors.npz", stdin=TEXTS)
     assert "2 texts" in done.stderr
-    stored = np.load(tmp_path / "vectors.npz")
-    np.testing.assert_array_equal(stored["lengths"], [len(each) for each in expected])
-    np.testing.assert_array_equal(stored["vectors"], np.concatenate(expected))
+    with np.load(tmp_path / "vectors.npz") as stored:
+        np.testing.assert_array_equal(stored["lengths"], [len(each) for each in expected])
+        np.testing.assert_array_equal(stored["vectors"], np.concatenate(expected))
     assert [path.name for path in tmp_path.iterdir()] == ["vectors.npz"]
 
 

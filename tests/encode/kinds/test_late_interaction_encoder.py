@@ -55,8 +55,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reference(name: str, of: str) -> Vectors:
-    stored = np.load(REFERENCES / name / "vectors.npz")
-    return np.split(stored[of], np.cumsum(stored[f"{of}_lengths"])[:-1])
+    with np.load(REFERENCES / name / "vectors.npz") as stored:
+        return np.split(stored[of], np.cumsum(stored[f"{of}_lengths"])[:-1])
 
 
 def assert_near(found: Vectors, expected: Vectors, precision: str) -> None:

@@ -14,9 +14,9 @@ REFERENCES = Path(__file__).parents[2] / "export" / "references"
 
 
 def test_pooled_vectors_are_pylates_at_unit_length() -> None:
-    stored = np.load(REFERENCES / POOLED / "vectors.npz")
-    whole = np.split(stored["documents"], np.cumsum(stored["documents_lengths"])[:-1])[2:]
-    pooled = np.split(stored["pooled"], np.cumsum(stored["pooled_lengths"])[:-1])
+    with np.load(REFERENCES / POOLED / "vectors.npz") as stored:
+        whole = np.split(stored["documents"], np.cumsum(stored["documents_lengths"])[:-1])[2:]
+        pooled = np.split(stored["pooled"], np.cumsum(stored["pooled_lengths"])[:-1])
     for vectors, expected in zip(whole, pooled, strict=True):
         found = pool_tokens(vectors, POOL_FACTOR)
         units = expected / np.linalg.norm(expected, axis=1, keepdims=True)

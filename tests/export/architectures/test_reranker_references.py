@@ -41,7 +41,8 @@ def folders(family: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 
 def reference(family: Path) -> dict[str, npt.NDArray[Any]]:
-    return dict(np.load(family / "pairs.npz"))
+    with np.load(family / "pairs.npz") as stored:
+        return dict(stored)
 
 
 def test_pairs_have_the_tokens_and_segments_of_transformers(family: Path, folders: dict[str, Path]) -> None:
