@@ -49,6 +49,6 @@ def test_encode_has_no_npy_file_of_sparse_vectors(sparse_model: Path, tmp_path: 
 
 
 def test_other_commands_name_the_class_that_loads_it(sparse_model: Path) -> None:
-    done = run("serve", sparse_model)
+    done = run("search", "cats", "--model", sparse_model, "--to", ":memory:", "--collection", "cats")
     assert done.returncode == 1
     assert "a sparse encoder, expected an embedding model: load it with embed_plugin.SparseEncoder" in done.stderr
