@@ -348,13 +348,9 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
     Raises:
         ModelFolderError: a fact is of a later version.
     """
-    if kind == "embedding" and CUT_FROM in facts:
-        return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
     if kind == "late-interaction":
         late = LateInteractionFacts.read(facts)
         return TokenVectorsResult(dimension, late.document_marker, late.skipped, int(late.drops_first))
-    if kind == "embedding":
-        return VectorResult(dimension)
     if kind == "reranker":
         try:
             return ScoreResult(read_activation(facts.get("activation")))
@@ -364,4 +360,6 @@ def result_of(kind: Kind, dimension: int, facts: Mapping[str, object]) -> Result
         if "dropped" in facts:
             return LexicalResult(tuple(cast("list[int]", facts["dropped"])))
         return SparseResult(dimension, cast("int | None", facts["max_active"]))
-    raise NotImplementedError(kind)
+    if CUT_FROM in facts:
+        return CutResult(dimension, cast("int", facts[CUT_FROM]), bool(facts[LAYER_NORM]))
+    return VectorResult(dimension)

@@ -15,7 +15,7 @@ from embed_plugin.errors import EncodingError, ExportError, QualityFloorError
 from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -115,10 +115,19 @@ def encode_all(folder: Path, inputs: Sequence[npt.NDArray[np.int64]], kind: Kind
     Raises:
         ExportError: a vector holds NaN or infinity.
     """
+    return [rows[0] for rows in rows_of(folder, inputs, kind)]
+
+
+def rows_of(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> Iterator[Rows]:
+    """Yield what a graph gives for each input, as on this machine.
+
+    Raises:
+        ExportError: a row holds NaN or infinity.
+    """
     session = OnnxSession.of(folder, KINDS[kind].output)
     try:
         with ThreadPoolExecutor(available_workers()) as threads:
-            return [rows[0] for rows in threads.map(session.run, inputs)]
+            yield from threads.map(session.run, inputs)
     except EncodingError as error:
         found = "the exported graph returns NaN or infinity"
         raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed_plugin.cpu.count import available_workers
-from embed_plugin.encode.session import OnnxSession
-from embed_plugin.errors import EncodingError, ExportError
-from embed_plugin.export.checks.compare import Comparison, compare_kind
-from embed_plugin.model.kinds import KINDS
+from embed_plugin.export.checks.compare import Comparison, compare_kind, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -86,21 +81,6 @@ def run_all(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -
     """
     for _ in rows_of(folder, inputs, kind):
         pass
-
-
-def rows_of(folder: Path, inputs: Iterable[npt.NDArray[np.int64]], kind: Kind) -> Iterator[Rows]:
-    """Yield what a graph gives for each input, as on this machine.
-
-    Raises:
-        ExportError: a row holds NaN or infinity.
-    """
-    session = OnnxSession.of(folder, KINDS[kind].output)
-    try:
-        with ThreadPoolExecutor(available_workers()) as threads:
-            yield from threads.map(session.run, inputs)
-    except EncodingError as error:
-        found = "the exported graph returns NaN or infinity"
-        raise ExportError(f"{found}: the checkpoint is damaged or of another kind") from error
 
 
 def compare_text(exact: Rows, quantised: Rows) -> tuple[float, ...]:
