@@ -52,7 +52,7 @@ class Amounts:
     abstracts: int = 100
     candidates: int = 20
     rounds: int = 7
-    latencies: int = 300
+    latencies: int = 100
 
 
 QUICK = Amounts(abstracts=8, candidates=4, rounds=2, latencies=5)
