@@ -39,7 +39,7 @@ class LateInteractionEncoder(TextModel):
 
     kind: ClassVar[Kind] = "late-interaction"
 
-    def __init__(self, folder: Path, settings: EncoderSettings, in_folder: str | None = None) -> None:
+    def __init__(self, folder: Path | TextModel, settings: EncoderSettings, in_folder: str | None = None) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
         super().__init__(folder, settings, in_folder)
         facts = LateInteractionFacts.read(self.spec.facts)
