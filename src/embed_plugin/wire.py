@@ -18,6 +18,7 @@ COUNT_TOKENS_PATH = "/count_tokens"
 INFO_PATH = "/info"
 RERANK_PATH = "/rerank"
 EMBED_SPARSE_PATH = "/embed_sparse"
+EMBED_LATE_PATH = "/embed_late"
 
 JSON = "application/json"
 FLOATS = "application/octet-stream"

@@ -29,6 +29,22 @@ class OwnRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class InputsRequest(OwnRequest):
+    """A text, or texts, in the form of text-embeddings-inference's routes."""
+
+    inputs: str | Annotated[list[str], Field(fail_fast=True)] = Field(description="A text, or texts.")
+    role: RoleField = "document"
+    truncate: StrictBool | None = Field(
+        None, description="true: a text above the token limit is cut; false: it is refused."
+    )
+    model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts; one text is a list of one."""
+        return [self.inputs] if isinstance(self.inputs, str) else self.inputs
+
+
 class EmbedRequest(OwnRequest):
     """Texts to encode."""
 
@@ -94,7 +110,7 @@ class ModelAnswer(BaseModel):
     """A model that is served."""
 
     model: str
-    kind: str = Field(description="Kind of its results: embedding, reranker, sparse.")
+    kind: str = Field(description="Kind of its results: embedding, reranker, sparse, late-interaction.")
     fingerprint: str
     dimension: int
     max_tokens: int
