@@ -117,6 +117,13 @@ class LimitsContent(TypedDict):
     body_bytes: int
 
 
+class MatryoshkaContent(TypedDict):
+    """How the vectors of a model may be cut, a part of :class:`ModelContent`: to which lengths (empty: any), and how."""
+
+    lengths: list[int]
+    layer_norm: bool
+
+
 class ModelContent(TypedDict):
     """A model that is served, a part of :class:`InfoContent`."""
 
@@ -129,6 +136,7 @@ class ModelContent(TypedDict):
     pooling: str
     query_prefix: str
     document_prefix: str
+    matryoshka: MatryoshkaContent | None
 
 
 class InfoContent(ModelContent):

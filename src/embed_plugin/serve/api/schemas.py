@@ -106,6 +106,13 @@ class Limits(BaseModel):
     body_bytes: int
 
 
+class MatryoshkaAnswer(BaseModel):
+    """How the vectors of a model may be cut."""
+
+    lengths: list[int] = Field(description="The lengths that may be asked for; none: any below the model's own.")
+    layer_norm: bool = Field(description="Vectors are normalised to a mean of 0 and a variance of 1 before the cut.")
+
+
 class ModelAnswer(BaseModel):
     """A model that is served."""
 
@@ -118,6 +125,7 @@ class ModelAnswer(BaseModel):
     pooling: str
     query_prefix: str
     document_prefix: str
+    matryoshka: MatryoshkaAnswer | None = Field(description="null: nothing says that vectors may be cut.")
 
 
 class InfoAnswer(ModelAnswer):
