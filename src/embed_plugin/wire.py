@@ -118,7 +118,7 @@ class LimitsContent(TypedDict):
 
 
 class MatryoshkaContent(TypedDict):
-    """How the vectors of a model may be cut, a part of :class:`ModelContent`: to which lengths (empty: any), and how."""
+    """Lengths that a model's vectors may be cut to (empty: any), and how; a part of :class:`ModelContent`."""
 
     lengths: list[int]
     layer_norm: bool

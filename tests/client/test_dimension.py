@@ -97,7 +97,7 @@ def test_what_is_no_length_is_refused_at_once(dimension: object) -> None:
 def test_a_model_that_may_not_be_cut_is_refused(server: EmbeddingServer) -> None:
     with (
         EmbeddingClient(server.url, dimension=8, settings=HASTY) as client,
-        pytest.raises(OtherSpaceError, match="nothing says that vectors of .* may be cut: leave dimension out"),
+        pytest.raises(OtherSpaceError, match=r"nothing says that vectors of .* may be cut: leave dimension out"),
     ):
         client.encode_documents(TEXTS)
     assert server.posts() == []
@@ -105,7 +105,9 @@ def test_a_model_that_may_not_be_cut_is_refused(server: EmbeddingServer) -> None
 
 def test_a_cloud_of_another_length_is_no_fallback(service: Service, server: EmbeddingServer) -> None:
     cloud = OpenAIEndpoint("large", dimension=32, url=f"{server.url}/v1")
-    with pytest.raises(InvalidInputError, match=r"dimension is 8, and .* of 32 numbers: give it dimension=8, with shor"):
+    with pytest.raises(
+        InvalidInputError, match=r"dimension is 8, and .* of 32 numbers: give it dimension=8, with shor"
+    ):
         EmbeddingClient(service.url, fallbacks=[cloud], dimension=8)
     same_length = OpenAIEndpoint("large", dimension=8, url=f"{server.url}/v1")
     with EmbeddingClient("http://127.0.0.1:9", fallbacks=[same_length], dimension=8, settings=HASTY) as client:

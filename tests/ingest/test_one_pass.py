@@ -20,6 +20,7 @@ from embed_plugin.ingest import (
     search,
     verify,
 )
+from export.references.texts import TEXTS as REFERENCE
 from support.sparse_checkpoints import exported_m3
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE = EncoderSettings(workers=1)
-TEXTS = [f"the cat sat on mat {number}" for number in range(7)]
+TEXTS = REFERENCE[3:10]
 RECORDS = [Record(str(number), text) for number, text in enumerate(TEXTS)]
 
 
@@ -79,7 +80,8 @@ def test_a_run_runs_each_text_once_and_a_second_run_none(combined: CombinedEncod
     assert ingest(RECORDS, combined.encoder, sink).embedded == 0
     assert sum(runs) == len(TEXTS)
     verified = verify(combined.encoder, sink)
-    assert (verified.is_sound, verified.least_cosines) == (True, pytest.approx({"sparse": 1.0, "late": 1.0}))
+    assert verified.is_sound
+    assert verified.least_cosines == pytest.approx({"sparse": 1.0, "late": 1.0})
     assert sum(runs) == 2 * len(TEXTS)
     assert combined._kept.size_bytes == 0
 
@@ -87,8 +89,8 @@ def test_a_run_runs_each_text_once_and_a_second_run_none(combined: CombinedEncod
 def test_a_search_runs_the_query_once(combined: CombinedEncoder, sink: QdrantSink) -> None:
     ingest(RECORDS, combined.encoder, sink)
     runs = texts_run(combined)
-    hits = search("the cat", combined.encoder, sink, hybrid=Fusion(explain=True))
-    assert set(hits[0].places) == {"dense", "sparse", "late"}
+    hits = search(TEXTS[3], combined.encoder, sink, hybrid=Fusion(explain=True))
+    assert {name for hit in hits for name in hit.places} == {"dense", "sparse", "late"}
     assert runs == [1]
 
 
@@ -115,11 +117,15 @@ def test_windows_hold_no_more_than_is_kept(
     monkeypatch.setattr(one_pass, "KEPT_BYTES", 3 * tokens * 4 * combined.spec.dimension)
     windows: list[int] = []
     observer = Observer(on_progress=lambda summary: windows.append(summary.embedded))
-    ingest(RECORDS, combined.encoder, sink, observer=observer)
+    short = [Record(str(number), f"the cat sat on mat {number}") for number in range(7)]  # of 20 characters
+    ingest(short, combined.encoder, sink, observer=observer)
     assert windows == [2, 4, 6, 7]
-    with open_sink(":memory:", "dense") as dense:
-        ingest(RECORDS, combined.encoder, dense, settings=IngestSettings(window_records=5))
-    assert stored(sink)
+    windows.clear()
+    three = of_three(combined.folder)
+    with open_sink(":memory:", "notes", settings=three) as other:
+        ingest(short, Encoder.load(combined.folder, ONE), other, observer=observer)
+        assert windows == [7]
+        assert stored(sink) == stored(other)
 
 
 def test_dense_vectors_that_are_reused_leave_the_others_to_one_more_run(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import make_checkpoint, minilm, tiny_model, tiny_reranker  # the repository's fixtures
-from langchain_embed_plugin import EmbedPluginEmbeddings
 from embed_plugin.export import ExportSettings, export
+from langchain_embed_plugin import EmbedPluginEmbeddings
 from support.sparse_checkpoints import checkpoint_of, exported
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import make_checkpoint, minilm, tiny_model, tiny_reranker  # the repository's fixtures
-from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 from embed_plugin.export import ExportSettings, export
+from llama_index.embeddings.embed_plugin import EmbedPluginEmbedding
 from support.sparse_checkpoints import checkpoint_of, exported
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class EndpointPool:
 
     Raises:
         InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
-            twice, a proxy variable cannot be read, or an API is known to give vectors of another length than the dimension.
+            twice, a proxy variable cannot be read, or a cloud API gives vectors of another length than ``dimension``.
     """
 
     def __init__(
@@ -67,7 +67,9 @@ class EndpointPool:
         for connection in self.connections:
             known = connection.endpoint.space
             if known is not None and known.dimension != dimension:
-                remedy = f"give it dimension={dimension}, with shorten=True where its model can shorten, or leave it out"
+                remedy = (
+                    f"give it dimension={dimension}, with shorten=True where its model can shorten, or leave it out"
+                )
                 found = f"dimension is {dimension}, and {connection.name} gives vectors of {known.dimension} numbers"
                 raise InvalidInputError(f"{found}: {remedy}")
 

@@ -49,8 +49,8 @@ class EmbeddingClient:
         fallbacks: Endpoints that are tried, in this order, when those before them fail.
         fingerprint: The space of this client. By default that of the first endpoint, learnt with its first response;
             with a fingerprint, a fallback of that space can answer from the start.
-        dimension: Shorter vectors than the model's, of one that was trained for it: another space, with a fingerprint of
-            its own. None: the model's own.
+        dimension: Shorter vectors than the model's, of one that was trained for it: another space, with a fingerprint
+            of its own. None: the model's own.
         settings: The defaults where None.
 
     Raises:

@@ -49,6 +49,8 @@ class TextModel:
     runtime_class: ClassVar[type[Runtime]] = Runtime
     """The class of :attr:`runtime`; a subclass may set its own."""
 
+    _opened: OpenedFolder  # before the first use of another one's
+
     def __init__(
         self,
         folder: Path | TextModel,

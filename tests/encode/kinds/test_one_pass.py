@@ -14,12 +14,14 @@ from embed_plugin.encode.kinds.one_pass import KeptResults
 from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.errors import InvalidTextError
 from embed_plugin.types import SparseVector
+from export.references.texts import TEXTS as REFERENCE
 from support.sparse_checkpoints import exported_m3
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXTS = ["the cat sat on the mat", "a dog ran fast", "how do i read a file?", "a dog"]
+TEXTS = [*REFERENCE[3:6], "a"]
+"""Of which the first three have words."""
 ONE = EncoderSettings(workers=1)
 
 
@@ -51,6 +53,7 @@ def same(found: list[Any], expected: list[Any]) -> None:
 @pytest.mark.parametrize("role", ["documents", "queries"])
 def test_a_text_is_run_once_and_each_kind_has_its_own_bits(combined: CombinedEncoder, folder: Path, role: str) -> None:
     parts = combined.encoder, combined.sparse, combined.late
+    assert all(map(len, combined.sparse.encode_documents(TEXTS[:3])))
     alone = Encoder.load(folder, ONE), SparseEncoder.load(folder, ONE), LateInteractionEncoder.load(folder, ONE)
     runs = counted(combined)
     for part, expected in zip(parts, alone, strict=True):
@@ -106,7 +109,7 @@ def test_a_text_that_the_model_refuses_has_its_own_index(combined: CombinedEncod
     encoder.encode_documents(TEXTS[:1])
     run = combined.runtime.queue._run
 
-    def picky(ids: Any) -> Any:  # noqa: ANN401 - as a session has it
+    def picky(_: object) -> Any:  # noqa: ANN401 - as a session has it
         raise InvalidTextError(0, "is not taken")
 
     combined.runtime.queue._run = picky

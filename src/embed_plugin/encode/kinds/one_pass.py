@@ -1,7 +1,7 @@
 """One run of a model for the models of several kinds that share its folder: each takes its own results of the run.
 
-A program asks for a text's vector, words and token vectors one after the other, in the order of :data:`ORDER`. The first
-call runs the model, and the results of the later kinds are kept, by the text's tokens, until they are asked for.
+A program asks for a text's vector, words and token vectors one after the other, in the order of :data:`ORDER`. The
+first call runs the model, and the results of the later kinds are kept, by the text's tokens, until they are asked for.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Kept:
 def _bytes_of(key: _Key, result: Any) -> int:  # noqa: ANN401 - of any kind
     """Memory of a result: of an array, or of a sparse vector's two arrays."""
     arrays = [result] if hasattr(result, "nbytes") else [result.indices, result.values]
-    return sum(each.nbytes for each in arrays) + len(key[1]) + _ENTRY_BYTES
+    return sum(int(each.nbytes) for each in arrays) + len(key[1]) + _ENTRY_BYTES
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from embed_plugin.serve.service import Service
 from embed_plugin.wire import EMBED_LATE_PATH
 
 MOST_NUMBERS = 4_000_000
-"""Most numbers of an answer. As JSON, a number of float32 with its comma has at most 16 bytes: the answer is below the 64
-MiB of answers that may be unread."""
+"""Most numbers of an answer. As JSON, a number of float32 with its comma has at most 16 bytes: the answer is below the
+64 MiB of answers that may be unread."""
 
 
 class LateRequest(InputsRequest):
