@@ -79,14 +79,14 @@ def test_what_cannot_be_meant_is_refused(running: RunningServer) -> None:
 def test_an_answer_is_bounded_before_it_is_computed(
     running: RunningServer, encoder: LateInteractionEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late, "MOST_NUMBERS", 20 * encoder.dimension)
+    monkeypatch.setattr(late, "MOST_NUMBERS", 22 * encoder.dimension)  # the tokens of both texts
     assert ask(running, TEXTS).status_code == 200
     ran: list[int] = []
     encoder.runtime.observe(lambda report: ran.append(report.texts))
     many = ask(running, TEXTS * 10)
     assert (many.status_code, many.json()["error"]["code"]) == (413, "too_many_texts")
-    assert "an answer has at most 20: send them in several requests" in many.json()["error"]["message"]
-    assert "at most 20: split it" in ask(running, "fox " * 40).json()["error"]["message"]
+    assert "an answer has at most 22: send them in several requests" in many.json()["error"]["message"]
+    assert "at most 22: split it" in ask(running, "fox " * 40).json()["error"]["message"]
     assert ran == []
 
 

@@ -49,7 +49,7 @@ class TextModel:
     runtime_class: ClassVar[type[Runtime]] = Runtime
     """The class of :attr:`runtime`; a subclass may set its own."""
 
-    _opened: OpenedFolder  # before the first use of another one's
+    _opened: OpenedFolder  # stated here for mypy: __init__ reads another model's
 
     def __init__(
         self,
