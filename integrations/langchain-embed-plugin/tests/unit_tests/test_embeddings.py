@@ -150,7 +150,8 @@ def test_its_schema_has_what_can_be_written_in_json(embeddings: EmbedPluginEmbed
     modes: tuple[Literal["validation", "serialization"], ...] = ("validation", "serialization")
     for mode in modes:
         properties = EmbedPluginEmbeddings.model_json_schema(mode=mode)["properties"]
-        assert set(properties) == {"model", "query_prefix", "document_prefix", "settings", "show_progress"}
+        expected = {"model", "query_prefix", "document_prefix", "dimension", "settings", "show_progress"}
+        assert set(properties) == expected
     assert EmbedPluginEmbeddings.model_validate(embeddings.model_dump()) == embeddings
     assert EmbedPluginEmbeddings.model_validate_json(embeddings.model_dump_json()) == embeddings
 
