@@ -80,6 +80,7 @@ def test_retry_after_is_finite_whatever_a_server_sends(value: str) -> None:
         (wire.CountContent, schemas.CountAnswer),
         (wire.InfoContent, schemas.InfoAnswer),
         (wire.LimitsContent, schemas.Limits),
+        (wire.MatryoshkaContent, schemas.MatryoshkaAnswer),
         (wire.ErrorContent, schemas.ErrorAnswer),
         (wire.ErrorFields, schemas.ErrorDetail),
     ],

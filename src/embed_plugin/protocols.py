@@ -155,6 +155,15 @@ def token_encoder_of(encoder: TextEncoder) -> TokenEncoder | None:
     return runtime if isinstance(runtime, TokenEncoder) else None
 
 
+def most_kept_tokens(encoder: TextEncoder) -> int | None:
+    """Return the tokens of texts whose token vectors an encoder can keep until they are stored; None: it keeps none.
+
+    An encoder whose runs give token vectors too (:attr:`embed_plugin.CombinedEncoder.encoder`) keeps them.
+    """
+    most: int | None = getattr(getattr(encoder, "runtime", None), "most_kept_tokens", None)
+    return most
+
+
 class FieldEncoder(TextEncoder, Protocol):
     """An encoder whose document prefix names fields, whose values are given with each text."""
 

@@ -18,6 +18,7 @@ COUNT_TOKENS_PATH = "/count_tokens"
 INFO_PATH = "/info"
 RERANK_PATH = "/rerank"
 EMBED_SPARSE_PATH = "/embed_sparse"
+EMBED_LATE_PATH = "/embed_late"
 
 JSON = "application/json"
 FLOATS = "application/octet-stream"
@@ -116,6 +117,13 @@ class LimitsContent(TypedDict):
     body_bytes: int
 
 
+class MatryoshkaContent(TypedDict):
+    """Lengths that a model's vectors may be cut to (empty: any), and how; a part of :class:`ModelContent`."""
+
+    lengths: list[int]
+    layer_norm: bool
+
+
 class ModelContent(TypedDict):
     """A model that is served, a part of :class:`InfoContent`."""
 
@@ -128,6 +136,7 @@ class ModelContent(TypedDict):
     pooling: str
     query_prefix: str
     document_prefix: str
+    matryoshka: MatryoshkaContent | None
 
 
 class InfoContent(ModelContent):

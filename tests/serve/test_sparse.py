@@ -1,4 +1,4 @@
-"""Weights of words over a real socket, from folders of one kind and of two."""
+"""Weights of words over a real socket, from folders of one kind and of several."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from embed_plugin import Encoder, EncoderSettings, SparseEncoder
-from embed_plugin.export import ExportSettings, export
 from embed_plugin.serve import ServeSettings
 from embed_plugin.serve.models.loading import load_models
 from embed_plugin.types import SparseVector
 from serve.conftest import serving
-from support.sparse_checkpoints import checkpoint_of, exported
+from support.sparse_checkpoints import checkpoint_of, exported, exported_m3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +35,9 @@ def with_table(tmp_path_factory: pytest.TempPathFactory) -> SparseEncoder:
 
 
 @pytest.fixture(scope="module")
-def two_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that gives vectors and weights of words."""
-    made = tmp_path_factory.mktemp("m3")
-    checkpoint = checkpoint_of("bge-m3", made / "bge-m3")
-    export(str(checkpoint), made / "model", ExportSettings(precision="fp32", min_cosine=0.9))
-    return made / "model"
+def several_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that gives vectors, weights of words and token vectors."""
+    return exported_m3(tmp_path_factory.mktemp("m3"))
 
 
 @pytest.fixture(scope="module")
@@ -115,14 +111,14 @@ def test_tokens_are_counted_by_the_only_tokenizer(weighing: RunningServer, with_
     assert counted["tokens"] == with_table.count_tokens(["the cat"], role="query").tolist()
 
 
-def test_a_folder_of_two_kinds_has_both_routes_and_one_name(two_kinds: Path) -> None:
-    models = load_models([two_kinds], ONE)
+def test_a_folder_of_several_kinds_has_all_routes_and_one_name(several_kinds: Path) -> None:
+    models = load_models([several_kinds], ONE)
     with serving(models, ServeSettings(port=0, model_names=("m3",))) as server:
         vectors = np.array(server.embed(TEXTS[:1], model="m3").json()["embeddings"], np.float32)
-        np.testing.assert_array_equal(vectors, Encoder.load(two_kinds, ONE).encode_documents(TEXTS[:1]))
+        np.testing.assert_array_equal(vectors, Encoder.load(several_kinds, ONE).encode_documents(TEXTS[:1]))
         words = vectors_of(weigh(server, TEXTS[:1], model="m3"))
-        assert words == SparseEncoder.load(two_kinds, ONE).encode_documents(TEXTS[:1])
+        assert words == SparseEncoder.load(several_kinds, ONE).encode_documents(TEXTS[:1])
         listed = server.client.get("/info").json()["models"]
-        assert [(each["model"], each["kind"]) for each in listed] == [("m3", "embedding"), ("m3", "sparse")]
+        assert [each["kind"] for each in listed] == ["embedding", "sparse", "late-interaction"]
         assert [each["id"] for each in server.client.get("/v1/models").json()["data"]] == ["m3"]
         assert 'kind="sparse"' in server.client.get("/metrics").text

@@ -28,3 +28,10 @@ def exported(checkpoint: Path, folder: Path, precision: Precision = "fp32") -> P
     kind = "sparse" if SPARSE_FAMILIES[checkpoint.name].layout == "plain" else None
     export(str(checkpoint), folder, ExportSettings(precision=precision, min_cosine=0.9, kind=kind))  # type: ignore[arg-type]
     return folder
+
+
+def exported_m3(made: Path) -> Path:
+    """Export the checkpoint in bge-m3's layout, which gives vectors, words and token vectors, in fp32."""
+    checkpoint = checkpoint_of("bge-m3", made / "bge-m3")
+    export(str(checkpoint), made / "model", ExportSettings(precision="fp32", min_cosine=0.9))
+    return made / "model"

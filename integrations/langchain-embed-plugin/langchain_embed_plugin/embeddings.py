@@ -30,7 +30,7 @@ def _load(fields: dict[str, Any]) -> Encoder:
             "encoder= needs it again"
         )
     prefixes = {name: fields[name] for name in ("query_prefix", "document_prefix")}
-    return Encoder.load(fields["model"], fields["settings"], **prefixes)
+    return Encoder.load(fields["model"], fields["settings"], dimension=fields["dimension"], **prefixes)
 
 
 def _with_model(fields: dict[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
@@ -79,6 +79,8 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
             Put before every query, verbatim. None: the folder's, which is what the model's documentation asks for.
         document_prefix: str | None
             The same for documents.
+        dimension: int | None
+            Keep so many numbers of each vector, of a model that was trained for it (Matryoshka). None: all.
 
     Key init args - client params:
         settings: EncoderSettings
@@ -129,6 +131,9 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
     document_prefix: str | None = None
     """Put before every document, verbatim; None: the folder's."""
 
+    dimension: int | None = None
+    """Numbers of a vector, of a model that was trained for fewer than its own; None: its own."""
+
     settings: EncoderSettings = EncoderSettings()
     """How to run; none of it changes a vector."""
 
@@ -148,9 +153,10 @@ class EmbedPluginEmbeddings(BaseModel, Embeddings):
         super().__init__(**_with_model(fields, type(self).model_fields))
 
     @model_validator(mode="after")
-    def _check_prefixes(self) -> Self:
-        if "encoder" in self.model_fields_set and (self.query_prefix, self.document_prefix) != (None, None):
-            raise InvalidInputError("a prefix and a loaded encoder: load the encoder with its prefixes")
+    def _check_given_encoder(self) -> Self:
+        changes = (self.query_prefix, self.document_prefix, self.dimension)
+        if "encoder" in self.model_fields_set and changes != (None, None, None):
+            raise InvalidInputError("a prefix or a dimension and a loaded encoder: load the encoder with them")
         return self
 
     def __eq__(self, other: object) -> bool:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import minilm, tiny_model, tiny_reranker  # the repository's fixtures
+from conftest import make_checkpoint, minilm, tiny_model, tiny_reranker  # the repository's fixtures
+from embed_plugin.export import ExportSettings, export
 from langchain_embed_plugin import EmbedPluginEmbeddings
 from support.sparse_checkpoints import checkpoint_of, exported
 
@@ -35,3 +36,12 @@ def sparse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sparse encoder, of BERT's type."""
     made = tmp_path_factory.mktemp("sparse")
     return exported(checkpoint_of("splade-bert", made / "splade-bert"), made / "model")
+
+
+@pytest.fixture(scope="session")
+def matryoshka_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that was trained for shorter vectors."""
+    made = tmp_path_factory.mktemp("matryoshka")
+    checkpoint = make_checkpoint(made / "checkpoint", matryoshka_dimensions=[8, 16, 32])
+    export(str(checkpoint), made / "model", ExportSettings(min_cosine=0.9))
+    return made / "model"

@@ -144,6 +144,7 @@ def test_a_pickle_whose_folder_became_another_model_is_refused(tiny_model: Calla
         ({"device": "cpu"}, "has no device: leave it out; expected model_name, embed_batch_size"),
         ({"encoder": "bge"}, "instance of TextEncoder"),
         ({"encoder": FakeEncoder(), "query_instruction": "query: "}, "load the encoder with that prefix"),
+        ({"encoder": FakeEncoder(16), "dimension": 8}, "dimension is 8 and the encoder.s is 16: load the encoder"),
     ],
 )
 def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], message: str) -> None:
@@ -250,3 +251,13 @@ def test_events_are_fired(embed_model: EmbedPluginEmbedding) -> None:
         dispatcher.event_handlers.remove(recorder)
     assert [type(event) for event in recorder.seen] == [EmbeddingStartEvent, EmbeddingEndEvent]
     assert recorder.seen[1].chunks == ["the cat"]  # type: ignore[attr-defined]
+
+
+def test_a_dimension_is_that_of_the_encoder_and_is_saved(matryoshka_folder: Path) -> None:
+    embed_model = EmbedPluginEmbedding(model=matryoshka_folder, dimension=8)
+    expected = Encoder.load(matryoshka_folder, dimension=8)
+    assert embed_model.get_query_embedding("the cat") == expected.encode_queries(["the cat"])[0].tolist()
+    again = EmbedPluginEmbedding.from_dict(embed_model.to_dict())
+    assert (again.fingerprint, again.dimension) == (expected.fingerprint, 8)
+    with pytest.raises(InvalidInputError, match="dimension was fixed when this object was made"):
+        embed_model.dimension = 16

@@ -55,11 +55,13 @@ class AsyncEmbeddingClient:
         fallbacks: Endpoints that are tried, in this order, when those before them fail.
         fingerprint: The space of this client. By default that of the first endpoint, learnt with its first response;
             with a fingerprint, a fallback of that space can answer from the start.
+        dimension: Shorter vectors than the model's, of one that was trained for it: another space, with a fingerprint
+            of its own. None: the model's own.
         settings: The defaults where None.
 
     Raises:
         InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
-            twice, or a proxy variable cannot be read.
+            twice, a proxy variable cannot be read, or a cloud API gives vectors of another length than ``dimension``.
 
     Example:
         >>> async with AsyncEmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -72,10 +74,13 @@ class AsyncEmbeddingClient:
         *,
         fallbacks: Sequence[str | Endpoint] = (),
         fingerprint: str | None = None,
+        dimension: int | None = None,
         settings: ClientSettings | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
-        self._pool = EndpointPool([endpoint, *fallbacks], fingerprint=fingerprint, settings=self.settings)
+        self._pool = EndpointPool(
+            [endpoint, *fallbacks], fingerprint=fingerprint, settings=self.settings, dimension=dimension
+        )
         self._cut_texts = 0
         self._counting = threading.Lock()
 
@@ -319,7 +324,7 @@ class AsyncEmbeddingClient:
         _, counts = await self._pool.request(
             batch,
             lambda endpoint: endpoint.count_tokens(batch.texts, role=role),
-            space,
+            replace(space, fingerprint=space.model_fingerprint),  # a tokenizer has no dimension
             connections=self._pool.connections,
         )
         return counts.tokens

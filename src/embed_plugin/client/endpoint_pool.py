@@ -28,17 +28,24 @@ class EndpointPool:
     Args:
         endpoints: At least one, in order of preference; without a fingerprint the first decides the space.
         fingerprint: The space, or ``None`` to learn it from the first endpoint.
+        dimension: Length of the vectors, of a model that was trained for it; None: the model's own.
         settings: Deadlines and circuit breakers.
 
     Raises:
         InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
-            twice, or a proxy variable cannot be read.
+            twice, a proxy variable cannot be read, or a cloud API gives vectors of another length than ``dimension``.
     """
 
     def __init__(
-        self, endpoints: Sequence[str | Endpoint], *, fingerprint: str | None, settings: ClientSettings
+        self,
+        endpoints: Sequence[str | Endpoint],
+        *,
+        fingerprint: str | None,
+        settings: ClientSettings,
+        dimension: int | None = None,
     ) -> None:
         self._settings = settings
+        self._dimension = dimension
         self._fingerprint = fingerprint
         self._pools = HttpPools()
         self._lock = threading.Lock()
@@ -50,6 +57,21 @@ class EndpointPool:
         names = [connection.name for connection in self.connections]
         if len(set(names)) < len(names):
             raise InvalidInputError(f"an endpoint is named twice: {', '.join(names)}")
+        if dimension is not None:
+            self._check_dimension(dimension)
+
+    def _check_dimension(self, dimension: object) -> None:
+        """Refuse what is no length, and an endpoint whose vectors are known to have another one."""
+        if type(dimension) is not int or dimension < 1:
+            raise InvalidInputError(f"dimension is {dimension!r}; expected a whole number of at least 1")
+        for connection in self.connections:
+            known = connection.endpoint.space
+            if known is not None and known.dimension != dimension:
+                remedy = (
+                    f"give it dimension={dimension}, with shorten=True where its model can shorten, or leave it out"
+                )
+                found = f"dimension is {dimension}, and {connection.name} gives vectors of {known.dimension} numbers"
+                raise InvalidInputError(f"{found}: {remedy}")
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -85,7 +107,7 @@ class EndpointPool:
 
     async def space_of(self, connection: Connection) -> Space:
         """Return the space that one endpoint serves; fails at once where its circuit is open."""
-        return await Retry([connection], self._settings, wait_for_circuit=False).run(_request_space)
+        return await Retry([connection], self._settings, wait_for_circuit=False).run(self._request_space)
 
     async def request(
         self,
@@ -119,15 +141,19 @@ class EndpointPool:
             raise InvalidInputError(f"{error} (texts {batch.first} to {last})") from None
 
     async def _describe(self, connection: Connection, seconds: float) -> Space:
-        space = await _request_space(connection, seconds)
+        space = await self._request_space(connection, seconds)
         if self._fingerprint:
             _refuse_other_space(connection, space, self._fingerprint)
         return space
 
-
-async def _request_space(connection: Connection, seconds: float) -> Space:
-    known = connection.endpoint.space
-    return known if known is not None else await connection.send(connection.endpoint.describe(), seconds=seconds)
+    async def _request_space(self, connection: Connection, seconds: float) -> Space:
+        known = connection.endpoint.space
+        if known is None:
+            known = await connection.send(connection.endpoint.describe(), seconds=seconds)
+        try:
+            return known.cut_to(self._dimension)
+        except InvalidInputError as error:
+            raise OtherSpaceError(connection.name, str(error)) from error
 
 
 def _refuse_other_space(

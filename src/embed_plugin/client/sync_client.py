@@ -49,11 +49,13 @@ class EmbeddingClient:
         fallbacks: Endpoints that are tried, in this order, when those before them fail.
         fingerprint: The space of this client. By default that of the first endpoint, learnt with its first response;
             with a fingerprint, a fallback of that space can answer from the start.
+        dimension: Shorter vectors than the model's, of one that was trained for it: another space, with a fingerprint
+            of its own. None: the model's own.
         settings: The defaults where None.
 
     Raises:
         InvalidInputError: a URL is malformed, a key is not in the environment or cannot be sent, an endpoint is named
-            twice, or a proxy variable cannot be read.
+            twice, a proxy variable cannot be read, or a cloud API gives vectors of another length than ``dimension``.
 
     Example:
         >>> with EmbeddingClient("http://127.0.0.1:8000") as client:  # doctest: +SKIP
@@ -67,10 +69,16 @@ class EmbeddingClient:
         *,
         fallbacks: Sequence[str | Endpoint] = (),
         fingerprint: str | None = None,
+        dimension: int | None = None,
         settings: ClientSettings | None = None,
     ) -> None:
         self._make = partial(
-            AsyncEmbeddingClient, endpoint, fallbacks=tuple(fallbacks), fingerprint=fingerprint, settings=settings
+            AsyncEmbeddingClient,
+            endpoint,
+            fallbacks=tuple(fallbacks),
+            fingerprint=fingerprint,
+            dimension=dimension,
+            settings=settings,
         )
         self._running = ProcessLocal[_Running]()
         _ = self._here

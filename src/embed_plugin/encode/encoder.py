@@ -54,7 +54,7 @@ class Encoder(TextModel):
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | TextModel,
         settings: EncoderSettings,
         prefixes: tuple[str | None, str | None] = (None, None),
         dimension: int | None = None,

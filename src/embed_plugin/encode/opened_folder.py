@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embed_plugin.encode.session import OnnxSession
+from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.errors import ModelFolderError
-from embed_plugin.model.folder import GRAPH, read_model_folder
+from embed_plugin.model.folder import GRAPH, TOKENIZER, read_model_folder
 from embed_plugin.model.kinds import KINDS
+from embed_plugin.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +25,12 @@ LARGEST_COPY_BYTES = 512 << 20
 
 
 class OpenedFolder:
-    """A verified model folder.
+    """A verified model folder. Models of several kinds that are loaded from one share its sessions and its tokenizer.
 
     Attributes:
         path: Its absolute path, whatever working folder it was loaded from.
         spec: The facts in its manifest.
+        opening_seconds: Time that opening its session of one thread took; 0 before.
     """
 
     def __init__(self, path: Path, fingerprint: str | None = None) -> None:
@@ -38,10 +45,21 @@ class OpenedFolder:
         """
         self.path = path.absolute()
         self._fingerprint = fingerprint
+        self._sessions = ProcessLocal[_Sessions]()
+        self.opening_seconds = 0.0
         self._verify()
 
+    @cached_property
+    def tokenizer(self) -> TextTokenizer:
+        """The model's tokenizer, which is read once.
+
+        Raises:
+            ModelFolderError: it cannot be read.
+        """
+        return TextTokenizer(self.path / TOKENIZER, max_tokens=self.spec.max_tokens)
+
     def open_session(self, *kinds: Kind, threads: int = 1) -> OnnxSession:
-        """Open a session; verify the folder again first if its files were written or replaced.
+        """Return a session, the one that this process has open if it has; verify the folder again first if it changed.
 
         Args:
             kinds: Kinds of the results that it computes; none: the model's first.
@@ -53,10 +71,20 @@ class OpenedFolder:
         if self._files != _files(self.path):
             self._verify()
         outputs = [KINDS[kind].output for kind in kinds or self.spec.kinds[:1]]
+        here = self._sessions.get(_Sessions)
+        with here.lock:
+            if threads not in here.by_threads:
+                here.by_threads[threads] = self._open(threads)
+            return here.by_threads[threads].giving(*outputs)
+
+    def _open(self, threads: int) -> OnnxSession:
+        started = time.perf_counter()
         session = OnnxSession.of(self.path, threads=threads)
         if self._files != _files(self.path):
             raise ModelFolderError(f"{self.path} was written to while it was loaded: load it when its export has ended")
-        return session.giving(*outputs)
+        if threads == 1:
+            self.opening_seconds = time.perf_counter() - started
+        return session
 
     def can_be_wide(self, session: OnnxSession) -> bool:
         """Report if a second session, of several threads, would make texts faster and be no burden to memory.
@@ -89,6 +117,14 @@ class OpenedFolder:
                 f"expected {self._fingerprint}): start the program again, and give each export a folder of its own"
             )
         self._fingerprint = self.spec.fingerprint
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    """The sessions that a process has open, by their threads, and a lock that a forked child does not inherit."""
+
+    by_threads: dict[int, OnnxSession] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _files(folder: Path) -> list[tuple[str, int, int, int, int]]:

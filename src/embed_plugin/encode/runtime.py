@@ -7,16 +7,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from embed_plugin.cpu.count import available_workers
 from embed_plugin.encode.outputs import SeveralResults, most_texts_of, result_of
 from embed_plugin.encode.queue import BatchQueue
-from embed_plugin.encode.tokenizer import TextTokenizer
 from embed_plugin.encode.wide import WideRuns, most_threads
-from embed_plugin.model.folder import TOKENIZER
 from embed_plugin.process_local import ProcessLocal
 from embed_plugin.texts import list_of_texts
 
@@ -52,7 +49,7 @@ class Runtime:
         settings: EncoderSettings,
         kinds: tuple[Kind, ...] = ("embedding",),
     ) -> None:
-        """Load the tokenizer and open the session.
+        """Open the session.
 
         Args:
             opened: The verified folder.
@@ -66,34 +63,33 @@ class Runtime:
         self._opened = opened
         self.spec = spec
         self.settings = settings
-        self.tokenizer = TextTokenizer(opened.path / TOKENIZER, max_tokens=spec.max_tokens)
+        self.tokenizer = opened.tokenizer
         self.kinds = kinds
         parts = {kind: result_of(kind, spec.dimension, spec.facts) for kind in kinds}
         self.output: Result = parts[kinds[0]] if len(kinds) == 1 else SeveralResults(parts)
         self._cut_texts = self._unknown_tokens = 0
         self._observer: Callable[[BatchReport], None] | None = None
-        self._by_process = ProcessLocal[_Process]()
+        self._by_process = ProcessLocal[ProcessParts]()
         _ = self._process
 
     @property
-    def _process(self) -> _Process:
+    def _process(self) -> ProcessParts:
         return self._by_process.get(self._start)
 
-    def _start(self) -> _Process:
-        started = time.perf_counter()
+    def _start(self) -> ProcessParts:
         session = self._opened.open_session(*self.kinds)
         queue = BatchQueue(
             self._run_of(session),
             output=self.output,
             workers=self.workers,
             token_budget=self.settings.token_budget,
-            wide=self._wide_runs(session, time.perf_counter() - started),
+            wide=self._wide_runs(session),
             most_texts=most_texts_of(self.output),
         )
         queue.observer = self._observer
-        return _Process(session, queue)
+        return ProcessParts(session, queue)
 
-    def _wide_runs(self, session: OnnxSession, opening_seconds: float) -> WideRuns | None:
+    def _wide_runs(self, session: OnnxSession) -> WideRuns | None:
         """Prepare runs on several cores; None where there is one core, or the model gains nothing from more."""
         cores = min(self.workers, available_workers())
         threads = most_threads(cores)
@@ -103,7 +99,7 @@ class Runtime:
             self._run_of(session),
             lambda: self._run_of(self._opened.open_wide(session, *self.kinds, threads=threads)),
             most_at_once=cores - threads + 1,
-            opening_seconds=opening_seconds,
+            opening_seconds=self._opened.opening_seconds,
         )
 
     def _run_of(self, session: OnnxSession) -> Run:
@@ -182,7 +178,7 @@ class Runtime:
             is_part: They are a part of a large call, and do not go before others however few they are.
             into: An array of the caller's, as ``output`` allocates them, which is filled and is the future's result.
         """
-        return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into)
+        return self._counted(tokenised).submit(tokenised.ids, is_part=is_part, into=into, output=self.output)
 
     def submit_for(self, output: Result, tokenised: TokenisedTexts) -> Future[Results]:
         """:meth:`submit` for a caller who makes other results of the graph's rows than this runtime's output does."""
@@ -190,7 +186,7 @@ class Runtime:
 
     def encode_one(self, tokenised: TokenisedTexts) -> Results:
         """Encode one tokenised text, to an array of one result, on the calling thread where the queue allows it."""
-        return self._counted(tokenised).encode_one(tokenised.ids[0])
+        return self._counted(tokenised).encode_one(tokenised.ids[0], output=self.output)
 
     def _counted(self, tokenised: TokenisedTexts) -> BatchQueue:
         """Count the cut texts and unknown tokens, and return the queue."""
@@ -203,7 +199,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class _Process:
+class ProcessParts:
     """Parts that a forked child cannot inherit: the session, the queue's threads, and a lock that may be held."""
 
     session: OnnxSession

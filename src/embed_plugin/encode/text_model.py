@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embed_plugin.encode.canary_check import Loaded, check_moved
 from embed_plugin.encode.opened_folder import OpenedFolder
@@ -49,9 +49,11 @@ class TextModel:
     runtime_class: ClassVar[type[Runtime]] = Runtime
     """The class of :attr:`runtime`; a subclass may set its own."""
 
+    _opened: OpenedFolder  # stated here for mypy: __init__ reads another model's
+
     def __init__(
         self,
-        folder: Path,
+        folder: Path | TextModel,
         settings: EncoderSettings,
         in_folder: str | None = None,
         change: Callable[[ModelSpec], ModelSpec] | None = None,
@@ -59,7 +61,7 @@ class TextModel:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given.
 
         Args:
-            folder: The folder.
+            folder: The folder; or a model that is loaded from it, whose sessions and tokenizer this one shares.
             settings: How to run.
             in_folder: The fingerprint that the folder must have.
             change: Returns the facts in use, with other prefixes, say.
@@ -67,15 +69,20 @@ class TextModel:
         Raises:
             ModelFolderError: the folder is missing, damaged, or of another kind.
         """
-        opened = OpenedFolder(folder, in_folder)
+        make_runtime: Callable[[OpenedFolder, ModelSpec, EncoderSettings, tuple[Kind, ...]], Runtime]
+        if isinstance(folder, TextModel):
+            opened, make_runtime = folder._opened, folder._runtime_beside
+        else:
+            opened, make_runtime = OpenedFolder(folder, in_folder), self.runtime_class
         require_kind(opened.spec, self.kind, opened.path)
+        self._opened = opened
         self.folder = opened.path
         self.settings = settings
         self._in_folder = opened.spec.fingerprint
         self.spec = change(opened.spec) if change else opened.spec
         kinds = self.spec.kinds if self.gives_all else (self.kind,)
-        self.runtime = self.runtime_class(opened, self.spec, settings, kinds)
-        if settings.on_other_cpu != "ignore":
+        self.runtime = make_runtime(opened, self.spec, settings, kinds)
+        if settings.on_other_cpu != "ignore" and not isinstance(folder, TextModel):
             first = opened.spec.kinds[0]  # canaries are of this kind, which may be another than is loaded
             result = result_of(first, opened.spec.dimension, opened.spec.facts)
             session = self.runtime.session.giving(KINDS[first].output)
@@ -90,6 +97,24 @@ class TextModel:
     def fingerprint(self) -> str:
         """Identity of the results: equal fingerprints mean comparable results."""
         return self.spec.fingerprint
+
+    @classmethod
+    def of_loaded(cls, other: TextModel) -> Self:
+        """Return the model of another kind of a folder that is loaded; weights and tokenizer stay in memory once.
+
+        Args:
+            other: A model that was loaded from the folder, whose settings this one has too.
+
+        Raises:
+            ModelFolderError: the folder gives no results of this kind.
+        """
+        return cls(other, other.settings)
+
+    def _runtime_beside(
+        self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings, kinds: tuple[Kind, ...]
+    ) -> Runtime:
+        """Return the runtime of another model of this folder."""
+        return self.runtime_class(opened, spec, settings, kinds)
 
     def _all(self, items: Sequence[Any], tokenise: Tokenise) -> Results:
         """Return the results of all items, in their order."""

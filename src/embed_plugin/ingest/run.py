@@ -15,7 +15,8 @@ from embed_plugin.ingest.sources import Coverage, LocatedRecords, roots_of
 from embed_plugin.ingest.stored_points import StoredPoints
 from embed_plugin.ingest.summary import IngestSummary, Tally
 from embed_plugin.ingest.upkeep.mirror import find_gone, first_chunks, refusal, remove
-from embed_plugin.ingest.window.workers import LocalWorkers, Outcome, RunContext
+from embed_plugin.ingest.window.workers import WINDOWS_IN_PROGRESS, LocalWorkers, Outcome, RunContext
+from embed_plugin.protocols import most_kept_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,7 +86,7 @@ def ingest(
     scopes = records.locate(sink.sources) if isinstance(records, LocatedRecords) else ()
     run = _Run(settings, observer or Observer(), scopes, sink if exists and not settings.dry_run else None)
     points = run.scan(sink) if settings.mirror and exists else None
-    windows = _windows(records, settings)
+    windows = _windows(records, settings, most_characters=_most_characters(settings, encoder))
     if first := run.first_with_records(windows):
         if not settings.dry_run:
             sink.prepare(encoder, sources=roots_of(scopes))
@@ -228,13 +229,22 @@ def _with_stored(rejected: Sequence[Rejected], sink: Sink | None) -> list[Reject
     return [replace(one, stored=hashes.get(one.key or "")) for one in rejected]
 
 
-def _windows(records: Iterable[Record | Rejected], settings: IngestSettings) -> Iterator[list[Record | Rejected]]:
+def _most_characters(settings: IngestSettings, encoder: TextEncoder) -> int:
+    """Characters of a window: fewer where a run gives token vectors too, which are kept until the window is stored."""
+    tokens = most_kept_tokens(encoder)  # a token has a character or more
+    kept = settings.window_characters if tokens is None else tokens // WINDOWS_IN_PROGRESS
+    return min(settings.window_characters, kept)
+
+
+def _windows(
+    records: Iterable[Record | Rejected], settings: IngestSettings, *, most_characters: int
+) -> Iterator[list[Record | Rejected]]:
     window: list[Record | Rejected] = []
     characters = 0
     for record in records:
         window.append(record)
         characters += len(record.text if isinstance(record, Record) else str(record.record))
-        if len(window) >= settings.window_records or characters >= settings.window_characters:
+        if len(window) >= settings.window_records or characters >= most_characters:
             yield window
             window, characters = [], 0
     if window:

@@ -75,12 +75,17 @@ def read_model_folder(folder: str | PathLike[str]) -> ModelSpec:
     path = Path(folder)
     if not path.is_dir():
         raise ModelFolderError(f"{path} is not a folder; expected a model folder: {_EXPORT_AGAIN} SOURCE --out {path}")
-    spec = _read_manifest(path / MANIFEST)
+    spec = read_manifest(path / MANIFEST)
     _verify_files(path, spec)
     return spec
 
 
-def _read_manifest(path: Path) -> ModelSpec:
+def read_manifest(path: Path) -> ModelSpec:
+    """Read a folder's manifest, without a look at its other files: :func:`read_model_folder` verifies those.
+
+    Raises:
+        ModelFolderError: it is missing, damaged, edited, or of another version.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         json.dumps(content, ensure_ascii=False).encode()  # raises for a lone surrogate, in a prefix say

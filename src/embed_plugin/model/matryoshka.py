@@ -40,17 +40,41 @@ class Matryoshka:
 
 
 def matryoshka_of(spec: ModelSpec) -> Matryoshka | None:
-    """Return how the vectors of a model folder may be cut; None: nothing says that they may.
+    """Return how the vectors of a loaded model may be cut; None: nothing says that they may.
 
     The folder says it, and for one that was made before folders did, the table of known models.
     """
     stated = spec.provenance.get("matryoshka")
+    is_cut = CUT_FROM in spec.facts  # then its vectors were normalised before
     if isinstance(stated, dict):
-        return Matryoshka(tuple(stated["lengths"]), bool(stated["layer_norm"]))
+        return Matryoshka(tuple(stated["lengths"]), bool(stated["layer_norm"]) and not is_cut)
     known = find_known_model(spec.source)
     if known is None or not known.matryoshka:
         return None
-    return Matryoshka(layer_norm=known.layer_norm and known.dimension == spec.dimension)
+    return Matryoshka(layer_norm=known.layer_norm and known.dimension == spec.dimension and not is_cut)
+
+
+def required_cut(matryoshka: Matryoshka | None, dimension: object, *, full: int, model: str) -> Matryoshka:
+    """Return how vectors are cut to a length.
+
+    Args:
+        matryoshka: How they may be cut.
+        dimension: The length.
+        full: Their own length.
+        model: The model's name, for messages.
+
+    Raises:
+        InvalidInputError: they may not be cut, or not so.
+    """
+    if type(dimension) is not int or not 1 <= dimension < full:
+        raise InvalidInputError(f"dimension is {dimension!r}; {model} has vectors of {full} numbers")
+    if matryoshka is None:
+        raise InvalidInputError(
+            f"nothing says that vectors of {model} may be cut: leave dimension out, or, where the model's card "
+            "says so, add is_matryoshka to its config.json and export it again"
+        )
+    matryoshka.require(dimension, model)
+    return matryoshka
 
 
 def cut_spec(spec: ModelSpec, dimension: int | None) -> ModelSpec:
@@ -61,16 +85,7 @@ def cut_spec(spec: ModelSpec, dimension: int | None) -> ModelSpec:
     """
     if dimension is None or dimension == spec.dimension:
         return spec
-    matryoshka = matryoshka_of(spec)
-    if type(dimension) is not int or not 1 <= dimension < spec.dimension:
-        raise InvalidInputError(f"dimension is {dimension!r}; {spec.source} has vectors of {spec.dimension} numbers")
-    if matryoshka is None:
-        raise InvalidInputError(
-            f"nothing says that vectors of {spec.source} may be cut: leave dimension out, or, where the model's card "
-            "says so, add is_matryoshka to its config.json and export it again"
-        )
-    matryoshka.require(dimension, spec.source)
-    layer_norm = matryoshka.layer_norm and CUT_FROM not in spec.facts
+    layer_norm = required_cut(matryoshka_of(spec), dimension, full=spec.dimension, model=spec.source).layer_norm
     return replace(
         spec,
         dimension=dimension,

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 import embed_plugin
 from embed_plugin.encode.text_model import TextModel
 from embed_plugin.serve.api.health import health_routes
+from embed_plugin.serve.api.late import late_routes
 from embed_plugin.serve.api.native import routes
 from embed_plugin.serve.api.openai import bad_input_error, openai_routes
 from embed_plugin.serve.api.rerank import rerank_routes
@@ -67,7 +68,7 @@ def create_app(
         dependencies=_KEY_SCHEMES if keys else [],
     )
     app.state.service, app.state.keys = service, keys
-    for make in (routes, rerank_routes, sparse_routes, openai_routes, health_routes):
+    for make in (routes, rerank_routes, sparse_routes, late_routes, openai_routes, health_routes):
         app.include_router(make(service))
     _shape_errors(app)
     service.metrics.expect(["/", *app.openapi()["paths"]])

@@ -129,6 +129,7 @@ class Scheduler:
         if not truncate:
             _refuse_cut(tokenised, work)
         tokens = sum(map(len, tokenised.ids))
+        _refuse_many(tokens, work)
         record.model, record.lane = work.model.name, _lane_of(tokens)
         record.texts, record.tokens, record.truncated = len(work.texts), tokens, len(tokenised.cut)
         empty = (work.output or work.model.loaded.runtime.output).allocate(0)
@@ -205,6 +206,15 @@ def _refuse_cut(tokenised: TokenisedTexts, work: Work) -> None:
         beside = ", beside the query," if work.beside else ""
         message = f"text {index} has more than the {most} tokens that this model takes{beside}: split it"
         raise RequestError("text_too_long", f"{message}, or ask for truncate", index=index)
+
+
+def _refuse_many(tokens: int, work: Work) -> None:
+    """Refuse texts whose answer would be too large."""
+    if work.most_tokens is None or tokens <= work.most_tokens:
+        return
+    found = f"{len(work.texts)} texts with {tokens} tokens, each of which has a vector"
+    remedy = "send them in several requests" if len(work.texts) > 1 else "split it"
+    raise RequestError("too_many_texts", f"{found}; an answer has at most {work.most_tokens}: {remedy}")
 
 
 def _queue(tokenised: TokenisedTexts, work: Work) -> list[Future[Results]]:

@@ -122,7 +122,8 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
         ({"query_instruction": "query: "}, "instructions are query_prefix and document_prefix"),
         ({"settings": {"workers": 0}}, "workers is 0"),
         ({"encoder": "bge"}, "instance of TextEncoder"),
-        ({"encoder": FakeEncoder(), "query_prefix": "query: "}, "load the encoder with its prefixes"),
+        ({"encoder": FakeEncoder(), "query_prefix": "query: "}, "load the encoder with them"),
+        ({"encoder": FakeEncoder(), "dimension": 8}, "load the encoder with them"),
     ],
 )
 def test_what_cannot_work_is_refused(folder: Path, wrong: dict[str, Any], message: str) -> None:
@@ -149,7 +150,8 @@ def test_its_schema_has_what_can_be_written_in_json(embeddings: EmbedPluginEmbed
     modes: tuple[Literal["validation", "serialization"], ...] = ("validation", "serialization")
     for mode in modes:
         properties = EmbedPluginEmbeddings.model_json_schema(mode=mode)["properties"]
-        assert set(properties) == {"model", "query_prefix", "document_prefix", "settings", "show_progress"}
+        expected = {"model", "query_prefix", "document_prefix", "dimension", "settings", "show_progress"}
+        assert set(properties) == expected
     assert EmbedPluginEmbeddings.model_validate(embeddings.model_dump()) == embeddings
     assert EmbedPluginEmbeddings.model_validate_json(embeddings.model_dump_json()) == embeddings
 
@@ -193,3 +195,14 @@ def test_a_copy_keeps_what_its_encoder_was_made_with(embeddings: EmbedPluginEmbe
 def test_a_loaded_object_does_not_change(embeddings: EmbedPluginEmbeddings) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         embeddings.model = "other"  # type: ignore[misc]
+
+
+def test_a_dimension_is_that_of_the_encoder_and_pickles(matryoshka_folder: Path) -> None:
+    embeddings = EmbedPluginEmbeddings(model=matryoshka_folder, dimension=8)
+    expected = Encoder.load(matryoshka_folder, dimension=8)
+    assert embeddings.embed_query("the cat") == expected.encode_queries(["the cat"])[0].tolist()
+    assert embeddings != EmbedPluginEmbeddings(model=matryoshka_folder)
+    copy = pickle.loads(pickle.dumps(embeddings))  # noqa: S301 - made in this line
+    assert (copy.fingerprint, copy.dimension) == (expected.fingerprint, 8)
+    with pytest.raises(InvalidInputError, match="was trained for vectors of 8, 16, 32"):
+        EmbedPluginEmbeddings(model=matryoshka_folder, dimension=12)

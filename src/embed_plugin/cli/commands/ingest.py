@@ -13,7 +13,7 @@ from embed_plugin.cli import FAILED, REJECTED
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile, Recreation
 from embed_plugin.cli.options.engine import Engine
 from embed_plugin.cli.options.groups import with_option_groups
-from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.options.model import Model
 from embed_plugin.cli.options.new_collection import NewCollection
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.options.reading import Reading
@@ -67,7 +67,8 @@ def ingest(
     # Imported after the check for the extra, and here: they take a second that other commands are spared.
     from embed_plugin.ingest import ingest as ingest_records  # noqa: PLC0415
 
-    settings, read_as, made_as = run.settings(), reading.settings(), new_collection.settings()
+    models = new_collection.models(model)
+    settings, read_as, made_as = run.settings(), reading.settings(), new_collection.settings(models)
     file = rejections.rejected or Path(f"{target.collection.replace('/', '_')}.rejected.jsonl")
     dead_letters = _DeadLetters(file, rejections.retry_rejected, dry_run=run.dry_run)
     left_out = LeftOut(verbose=verbose, keeps_names=json_file is not None)
@@ -77,7 +78,7 @@ def ingest(
         stoppable(),
         target.opened(create=not run.dry_run, settings=made_as) as sink,
     ):
-        encoder = load_encoder(model)
+        encoder = models.encoder()
         stored = sink if not recreate and sink.check(encoder) else None
         with (
             dead_letters.opened(paths, read_as, stored, on_skipped=left_out.skip) as (records, letters),

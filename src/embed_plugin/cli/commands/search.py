@@ -13,7 +13,7 @@ from rich.text import Text
 import embed_plugin
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
-from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.options.model import Model
 from embed_plugin.cli.options.other_models import HybridSearch
 from embed_plugin.cli.printable import printable
 from embed_plugin.cli.reports.output import write_json
@@ -63,8 +63,9 @@ def search(
     reranker = None if rerank is None else embed_plugin.Reranker.load(rerank)
     found = limit if reranker is None else max(limit, candidates or CANDIDATES)
     fusion = hybrid_search.fusion()
-    with target.opened(settings=hybrid_search.models()) as sink:
-        hits = search_chunks(text, load_encoder(model), sink, limit=found, hybrid=fusion, instruction=instruction)
+    models = hybrid_search.models(model)
+    with target.opened(settings=models.settings()) as sink:
+        hits = search_chunks(text, models.encoder(), sink, limit=found, hybrid=fusion, instruction=instruction)
     if reranker is not None:
         hits = rerank_hits(text, hits, reranker, limit=limit)
     if json_file:

@@ -11,7 +11,7 @@ import typer
 from embed_plugin.cli import FAILED
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
-from embed_plugin.cli.options.model import Model, load_encoder
+from embed_plugin.cli.options.model import Model
 from embed_plugin.cli.options.other_models import OtherModels
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.output import print_facts, write_json
@@ -41,8 +41,9 @@ def verify(
     from embed_plugin.ingest import verify as verify_collection  # noqa: PLC0415 - after the check
 
     started = time.monotonic()
-    with stoppable("Stopping"), target.opened(settings=other_models.settings()) as sink:
-        encoder = load_encoder(model)
+    models = other_models.models(model)
+    with stoppable("Stopping"), target.opened(settings=models.settings()) as sink:
+        encoder = models.encoder()
         with shown_progress("verify", quiet=quiet) as show:
             found = verify_collection(
                 encoder, sink, sample=sample, on_progress=lambda done, total: show(Amount(done, total, "point"))

@@ -20,6 +20,11 @@ Model: TypeAlias = Annotated[
 ]
 
 
+def is_url(model: str) -> bool:
+    """Tell the URL of a service from a folder."""
+    return model.startswith(("http://", "https://"))
+
+
 def load_encoder(model: str) -> embed_plugin.Encoder | EmbeddingClient:
     """Load the encoder of a folder, or make a client of a service, which takes its place.
 
@@ -28,7 +33,7 @@ def load_encoder(model: str) -> embed_plugin.Encoder | EmbeddingClient:
         InvalidInputError: the URL cannot be used; the first request finds out if the service can.
         MissingExtraError: a URL, and the extra ``client`` is not installed.
     """
-    if model.startswith(("http://", "https://")):
+    if is_url(model):
         client: EmbeddingClient = import_part("embed_plugin.client", extra="client").EmbeddingClient(model)
         return client
     return embed_plugin.Encoder.load(model)

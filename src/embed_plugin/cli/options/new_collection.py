@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, get_args
 import typer
 
 from embed_plugin.cli.options.groups import OptionGroup
-from embed_plugin.cli.options.other_models import settings_with
+from embed_plugin.cli.options.model_folders import ModelFolders
 from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -78,8 +78,15 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
     ] = None
     bulk_load: Annotated[bool, typer.Option("--bulk-load", help="Index a new collection when it is full.")] = False
 
-    def settings(self) -> CollectionSettings:
+    def models(self, model: str) -> ModelFolders:
+        """Return the models of all vectors, of which ``model`` makes the dense ones."""
+        return ModelFolders(model, self.sparse, self.late)
+
+    def settings(self, models: ModelFolders | None = None) -> CollectionSettings:
         """Make the settings.
+
+        Args:
+            models: Those of :meth:`models`; None: the sparse and the late one are loaded by themselves.
 
         Raises:
             typer.BadParameter: a payload index is of no kind that Qdrant has, there is no such language, or a setting
@@ -88,7 +95,7 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
         """
         indexes = dict(map(_payload_index, self.payload_indexes or ()))
         try:
-            return settings_with(self.sparse, self.late, self.given() | {"payload_indexes": indexes})
+            return (models or self.models("")).settings(self.given() | {"payload_indexes": indexes})
         except InvalidInputError as error:
             raise typer.BadParameter(str(error)) from error
 

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-import embed_plugin
 from embed_plugin.cli.options.groups import OptionGroup
+from embed_plugin.cli.options.model_folders import ModelFolders
 
 if TYPE_CHECKING:
-    from embed_plugin.ingest import CollectionSettings
     from embed_plugin.ingest.query import Fusion
-
-BM25 = "bm25"
-"""The sparse vectors that no model makes. A folder of that name is given as ``./bm25``."""
 
 SparseModel: TypeAlias = Annotated[
     str | None,
@@ -33,15 +29,6 @@ LateModel: TypeAlias = Annotated[
 ]
 
 
-def load_sparse(sparse: str) -> embed_plugin.SparseEncoder | str:
-    """Load the model of sparse vectors; ``bm25`` is none.
-
-    Raises:
-        ModelFolderError: the folder cannot be used.
-    """
-    return sparse if sparse == BM25 else embed_plugin.SparseEncoder.load(sparse)
-
-
 @dataclass(frozen=True, kw_only=True)
 class OtherModels(OptionGroup, panel="Other vectors than the dense one"):
     """Options that name the models of an existing collection."""
@@ -49,27 +36,9 @@ class OtherModels(OptionGroup, panel="Other vectors than the dense one"):
     sparse: SparseModel = None
     late: LateModel = None
 
-    def settings(self) -> CollectionSettings:
-        """Load the models, as settings that a collection is opened with.
-
-        Raises:
-            ModelFolderError: a folder cannot be used.
-        """
-        return settings_with(self.sparse, self.late, {})
-
-
-def settings_with(sparse: str | None, late: Path | None, others: dict[str, object]) -> CollectionSettings:
-    """Make settings with the models of two folders.
-
-    Raises:
-        ModelFolderError: a folder cannot be used.
-        InvalidInputError: as :class:`CollectionSettings`.
-    """
-    from embed_plugin.ingest import CollectionSettings  # noqa: PLC0415 - needs the extra
-
-    loaded: dict[str, object] = {} if sparse is None else {"sparse": load_sparse(sparse)}
-    loaded |= {} if late is None else {"late": embed_plugin.LateInteractionEncoder.load(late)}
-    return CollectionSettings(**others | loaded)  # type: ignore[arg-type]
+    def models(self, model: str) -> ModelFolders:
+        """Return the models of all vectors, of which ``model`` makes the dense ones."""
+        return ModelFolders(model, self.sparse, self.late)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,17 +64,16 @@ class HybridSearch(OptionGroup, panel="Other vectors than the dense one"):
         False
     )
 
-    def models(self) -> CollectionSettings:
-        """Load the models, as settings that a collection is opened with.
+    def models(self, model: str) -> ModelFolders:
+        """Return the models of all vectors, of which ``model`` makes the dense ones.
 
         Raises:
             typer.BadParameter: an option without --hybrid.
-            ModelFolderError: a folder cannot be used.
         """
         given = [name for name in ("sparse", "late", "weights", "explain") if getattr(self, name)]
         if given and not self.hybrid:
             raise typer.BadParameter(f"--{', --'.join(given)}: only for a search with --hybrid")
-        return settings_with(self.sparse, self.late, {})
+        return ModelFolders(model, self.sparse, self.late)
 
     def fusion(self) -> bool | Fusion:
         """Return how the rankings are fused; False if there is one alone.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from embed_plugin.client.response_errors import error_of_response, reported_error
 from embed_plugin.errors import EndpointError, InvalidInputError
+from embed_plugin.model.identity import fingerprint_of_cut
+from embed_plugin.model.matryoshka import required_cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.errors import EmbedPluginError
+    from embed_plugin.model.matryoshka import Matryoshka
     from embed_plugin.types import Role, Scores, Vectors
 
 OnLong: TypeAlias = Literal["truncate", "error"] | None
@@ -44,6 +47,8 @@ class Space:
         most_texts: Most texts of one request that the endpoint accepts.
         most_characters: Most characters of one text that it accepts; None where it names no limit.
         document_fields: Names of the fields in the model's document prefix.
+        matryoshka: How the vectors may be cut; None: nothing says that they may.
+        cut_from: Fingerprint of the model's own vectors, where these are cut from them; None: they are its own.
     """
 
     fingerprint: str
@@ -53,6 +58,25 @@ class Space:
     most_texts: int
     most_characters: int | None = None
     document_fields: tuple[str, ...] = ()
+    matryoshka: Matryoshka | None = None
+    cut_from: str | None = None
+
+    @property
+    def model_fingerprint(self) -> str:
+        """Fingerprint of the model's own vectors, by which requests name it."""
+        return self.cut_from or self.fingerprint
+
+    def cut_to(self, dimension: int | None) -> Space:
+        """Return the space of vectors that are cut to this length; None, or their own: this space.
+
+        Raises:
+            InvalidInputError: they may not be cut, or not so.
+        """
+        if dimension is None or dimension == self.dimension:
+            return self
+        cut = required_cut(self.matryoshka, dimension, full=self.dimension, model=self.model)
+        fingerprint = fingerprint_of_cut(self.fingerprint, dimension, layer_norm=cut.layer_norm)
+        return replace(self, fingerprint=fingerprint, dimension=dimension, matryoshka=None, cut_from=self.fingerprint)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from embed_plugin.client.response_content import (
 )
 from embed_plugin.client.response_errors import error_of_response, reported_error
 from embed_plugin.errors import InvalidTextError, OtherSpaceError
+from embed_plugin.model.matryoshka import Matryoshka
 from embed_plugin.model.template import fields_in
 from embed_plugin.wire import (
     COUNT_TOKENS_PATH,
@@ -122,9 +123,11 @@ class ServiceEndpoint(Endpoint):
         """``POST /embed``; a service of another model refuses the fingerprint before it computes anything."""
         truncate = None if on_long is None else on_long == "truncate"
         heads = list(texts) if on_long == "error" else [_head(each, space.most_characters) for each in texts]
-        body: EmbedBody = {"texts": heads, "role": role, "model": space.fingerprint, "truncate": truncate}
+        body: EmbedBody = {"texts": heads, "role": role, "model": space.model_fingerprint, "truncate": truncate}
         if instruction is not None:  # releases before it refuse the field
             body["instruction"] = instruction
+        if space.cut_from is not None:
+            body["dimension"] = space.dimension
         read = partial(_answer, texts, heads, space)
         vector_bytes = len(texts) * space.dimension * np.dtype(FLOAT_TYPE).itemsize
         return ApiRequest("POST", EMBED_PATH, read, {**body}, {"Accept": FLOATS}, vector_bytes + ANSWER_BYTES)
@@ -167,7 +170,20 @@ def _space(response: httpx.Response) -> Space:
         most_texts=whole_number(limits, "texts", most=sys.maxsize),
         most_characters=whole_number(limits, "text_characters", most=sys.maxsize),
         document_fields=fields_in(str(content.get("document_prefix", ""))),
+        matryoshka=_matryoshka(content.get("matryoshka")),
     )
+
+
+def _matryoshka(content: object) -> Matryoshka | None:
+    """Read how vectors may be cut; releases before it say nothing."""
+    if content is None:
+        return None
+    if not isinstance(content, dict) or not isinstance(content["lengths"], list):
+        raise TypeError(f"matryoshka is {shown(content)}, expected lengths and a layer_norm")
+    if not isinstance(content["layer_norm"], bool):
+        raise TypeError(f"layer_norm is {shown(content['layer_norm'])}, expected true or false")
+    lengths = [whole_number({"a length": each}, "a length", most=MOST_DIMENSIONS) for each in content["lengths"]]
+    return Matryoshka(tuple(lengths), content["layer_norm"])
 
 
 def _head(long: str, most_characters: int | None) -> str:

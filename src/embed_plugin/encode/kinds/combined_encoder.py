@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from embed_plugin.encode.encoder import Encoder
+from embed_plugin.encode.kinds.late_interaction_encoder import LateInteractionEncoder
+from embed_plugin.encode.kinds.one_pass import KeptResults, PartResult, PartRuntime
+from embed_plugin.encode.kinds.sparse_encoder import SparseEncoder
 from embed_plugin.encode.settings import EncoderSettings
 from embed_plugin.encode.text_model import TextModel
 from embed_plugin.errors import ModelFolderError
@@ -15,7 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
+    from embed_plugin.encode.opened_folder import OpenedFolder
+    from embed_plugin.encode.outputs import SeveralResults
+    from embed_plugin.encode.runtime import Runtime
     from embed_plugin.encode.text_model import Tokenise
+    from embed_plugin.model.spec import ModelSpec
     from embed_plugin.types import CombinedResult, Kind, Role
 
 
@@ -24,6 +33,9 @@ class CombinedEncoder(TextModel):
 
     Each result is the one that the class of its kind gives (:class:`~embed_plugin.Encoder`,
     :class:`~embed_plugin.SparseEncoder`, :class:`~embed_plugin.LateInteractionEncoder`), bit for bit, in any batch.
+
+    :attr:`encoder`, :attr:`sparse` and :attr:`late` are these classes over the same session and the same runs, for what
+    takes them apart: a text that :attr:`encoder` has encoded needs no other run for its words and its token vectors.
 
     Example:
         >>> encoder = CombinedEncoder.load("models/bge-m3")  # doctest: +SKIP
@@ -35,8 +47,9 @@ class CombinedEncoder(TextModel):
     kind: ClassVar[Kind] = "embedding"
     gives_all: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, settings: EncoderSettings, in_folder: str | None = None) -> None:
+    def __init__(self, folder: Path | TextModel, settings: EncoderSettings, in_folder: str | None = None) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
+        self._kept = KeptResults()
         super().__init__(folder, settings, in_folder)
         if len(self.spec.kinds) == 1:
             found = f"{self.folder} gives one kind of result, {self.spec.kinds[0]}"
@@ -59,6 +72,33 @@ class CombinedEncoder(TextModel):
     def __reduce__(self) -> tuple[type[CombinedEncoder], tuple[object, ...]]:
         """Pickle as folder, settings and fingerprint: the receiving process loads its own session."""
         return type(self), (self.folder, self.settings, self._in_folder)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the vectors, over the same runs; unpickled it loads the folder for itself, as the others do.
+
+        Raises:
+            ModelFolderError: the model gives none.
+        """
+        return Encoder.of_loaded(self)
+
+    @cached_property
+    def sparse(self) -> SparseEncoder:
+        """The encoder of the words, over the same runs.
+
+        Raises:
+            ModelFolderError: the model gives none.
+        """
+        return SparseEncoder.of_loaded(self)
+
+    @cached_property
+    def late(self) -> LateInteractionEncoder:
+        """The encoder of the token vectors, over the same runs.
+
+        Raises:
+            ModelFolderError: the model gives none.
+        """
+        return LateInteractionEncoder.of_loaded(self)
 
     def encode_documents(self, texts: Sequence[str]) -> list[CombinedResult]:
         """Encode documents, one result a text, in input order.
@@ -90,3 +130,11 @@ class CombinedEncoder(TextModel):
         """Return the step from a window of texts to tokens."""
         prefix, tokenise = self.spec.prefix(role), self.runtime.tokenizer.tokenise
         return lambda texts, first_index: tokenise(texts, prefix=prefix, first_index=first_index)
+
+    def _runtime_beside(
+        self, opened: OpenedFolder, spec: ModelSpec, settings: EncoderSettings, kinds: tuple[Kind, ...]
+    ) -> Runtime:
+        """Return the runtime of one kind, which shares this one's runs."""
+        del settings  # this one's
+        output = PartResult(kinds[0], cast("SeveralResults", self.runtime.output), self._kept)
+        return PartRuntime(opened, spec, kinds[0], whole=self.runtime, output=output)

@@ -39,7 +39,7 @@ class LateInteractionEncoder(TextModel):
 
     kind: ClassVar[Kind] = "late-interaction"
 
-    def __init__(self, folder: Path, settings: EncoderSettings, in_folder: str | None = None) -> None:
+    def __init__(self, folder: Path | TextModel, settings: EncoderSettings, in_folder: str | None = None) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
         super().__init__(folder, settings, in_folder)
         facts = LateInteractionFacts.read(self.spec.facts)
@@ -71,6 +71,17 @@ class LateInteractionEncoder(TextModel):
     def limit(self, role: Role) -> int:
         """Most tokens of a text of this role, special tokens, prefix and marker included."""
         return self._tokenizer.limit(role)
+
+    def tokenise(self, texts: Sequence[str], *, role: Role) -> TokenisedTexts:
+        """Put prefix and marker to each text, tokenise, and fill queries up, for callers who submit to the runtime.
+
+        Texts beyond the limit are cut and named in the result, whatever ``on_long`` says.
+
+        Raises:
+            InvalidInputError: ``texts`` is no list of texts.
+            InvalidTextError: a text is not a str, holds a lone surrogate, or has no token at all.
+        """
+        return self._tokenizer.tokenise(list_of_texts(texts), role=role, prefix=self.spec.prefix(role), first_index=0)
 
     def encode_documents(self, texts: Sequence[str], *, pool_factor: int = 1) -> list[TokenVectors]:
         """Encode documents. Tokens of the checkpoint's skip list, punctuation most often, have no vector.

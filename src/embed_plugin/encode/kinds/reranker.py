@@ -47,7 +47,7 @@ class Reranker(TextModel):
 
     kind: ClassVar[Kind] = "reranker"
 
-    def __init__(self, folder: Path, settings: EncoderSettings, in_folder: str | None = None) -> None:
+    def __init__(self, folder: Path | TextModel, settings: EncoderSettings, in_folder: str | None = None) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
         super().__init__(folder, settings, in_folder)
         self.pairs = PairTokenizer(self.runtime.tokenizer, self.spec.facts)

@@ -46,7 +46,7 @@ class SparseEncoder(TextModel):
 
     kind: ClassVar[Kind] = "sparse"
 
-    def __init__(self, folder: Path, settings: EncoderSettings, in_folder: str | None = None) -> None:
+    def __init__(self, folder: Path | TextModel, settings: EncoderSettings, in_folder: str | None = None) -> None:
         """Load a model folder, which must have the fingerprint ``in_folder`` if given. :meth:`load` is for users."""
         super().__init__(folder, settings, in_folder)
         self._table = QueryTable.of(self.folder, self.spec) if self.spec.facts["query_table"] else None

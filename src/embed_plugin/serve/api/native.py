@@ -9,6 +9,7 @@ from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annota
 
 from embed_plugin.encode import Encoder, SparseEncoder
 from embed_plugin.encode.text_model import TextModel
+from embed_plugin.model.matryoshka import matryoshka_of
 from embed_plugin.serve.api.negotiation import best_form
 from embed_plugin.serve.api.request_content import ContentRoute
 from embed_plugin.serve.api.responses import (
@@ -157,6 +158,7 @@ def described(models: ServedModels, requested: str | None) -> Served[TextModel]:
 def model_content(model: Served[TextModel]) -> ModelContent:
     """Return what ``GET /info`` says about a model."""
     spec = model.loaded.spec
+    cut = matryoshka_of(spec) if model.loaded.kind == "embedding" else None
     return {
         "model": model.name,
         "kind": model.loaded.kind,
@@ -167,4 +169,5 @@ def model_content(model: Served[TextModel]) -> ModelContent:
         "pooling": spec.pooling,
         "query_prefix": spec.query_prefix,
         "document_prefix": spec.document_prefix,
+        "matryoshka": None if cut is None else {"lengths": list(cut.lengths), "layer_norm": cut.layer_norm},
     }

@@ -29,6 +29,22 @@ class OwnRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class InputsRequest(OwnRequest):
+    """A text, or texts, in the form of text-embeddings-inference's routes."""
+
+    inputs: str | Annotated[list[str], Field(fail_fast=True)] = Field(description="A text, or texts.")
+    role: RoleField = "document"
+    truncate: StrictBool | None = Field(
+        None, description="true: a text above the token limit is cut; false: it is refused."
+    )
+    model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts; one text is a list of one."""
+        return [self.inputs] if isinstance(self.inputs, str) else self.inputs
+
+
 class EmbedRequest(OwnRequest):
     """Texts to encode."""
 
@@ -90,11 +106,18 @@ class Limits(BaseModel):
     body_bytes: int
 
 
+class MatryoshkaAnswer(BaseModel):
+    """How the vectors of a model may be cut."""
+
+    lengths: list[int] = Field(description="The lengths that may be asked for; none: any below the model's own.")
+    layer_norm: bool = Field(description="Vectors are normalised to a mean of 0 and a variance of 1 before the cut.")
+
+
 class ModelAnswer(BaseModel):
     """A model that is served."""
 
     model: str
-    kind: str = Field(description="Kind of its results: embedding, reranker, sparse.")
+    kind: str = Field(description="Kind of its results: embedding, reranker, sparse, late-interaction.")
     fingerprint: str
     dimension: int
     max_tokens: int
@@ -102,6 +125,7 @@ class ModelAnswer(BaseModel):
     pooling: str
     query_prefix: str
     document_prefix: str
+    matryoshka: MatryoshkaAnswer | None = Field(description="null: nothing says that vectors may be cut.")
 
 
 class InfoAnswer(ModelAnswer):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the annotations
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel, Field
 
 from embed_plugin.encode import SparseEncoder
 from embed_plugin.serve.api.native import ERRORS, NO_MODEL, Deadline
 from embed_plugin.serve.api.request_content import ContentRoute
 from embed_plugin.serve.api.responses import headers_of, json_response
-from embed_plugin.serve.api.schemas import OwnRequest, RoleField
+from embed_plugin.serve.api.schemas import InputsRequest
 from embed_plugin.serve.models.work import texts_to_weigh
 from embed_plugin.serve.service import Service
 from embed_plugin.wire import EMBED_SPARSE_PATH
@@ -22,15 +22,8 @@ if TYPE_CHECKING:
     from embed_plugin.types import Results
 
 
-class SparseRequest(OwnRequest):
+class SparseRequest(InputsRequest):
     """Texts whose words are weighed."""
-
-    inputs: str | Annotated[list[str], Field(fail_fast=True)] = Field(description="A text, or texts.")
-    role: RoleField = "document"
-    truncate: StrictBool | None = Field(
-        None, description="true: a text above the token limit is cut; false: it is refused."
-    )
-    model: str | None = Field(None, description="If given, the model's name or fingerprint; any other gets 404.")
 
 
 class Weight(BaseModel):
@@ -52,8 +45,7 @@ def sparse_routes(service: Service) -> APIRouter:
         """
         service.lifecycle.check()
         served = service.models.find(SparseEncoder, wanted.model)
-        texts = [wanted.inputs] if isinstance(wanted.inputs, str) else wanted.inputs
-        work = texts_to_weigh(served, texts, role=wanted.role, truncate=wanted.truncate)
+        work = texts_to_weigh(served, wanted.texts, role=wanted.role, truncate=wanted.truncate)
         job = await service.scheduler.submit(work, request.state.record)
         content = await asyncio.to_thread(_content, await job.results())
         return json_response(content, headers=headers_of(served.facts, job))

@@ -1,14 +1,13 @@
-"""Load the model folders of a service, each with the classes of the kinds that it has."""
+"""Load the model folders of a service: a folder once, as a model of each kind that it has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from embed_plugin.encode import Encoder, Reranker, SparseEncoder
-from embed_plugin.errors import InvalidInputError, ModelFolderError
+from embed_plugin.encode import Encoder, LateInteractionEncoder, Reranker, SparseEncoder
+from embed_plugin.errors import InvalidInputError
 from embed_plugin.model.cache import find_model_folder
 from embed_plugin.model.folder import read_model_folder
-from embed_plugin.model.kinds import KINDS
 
 if TYPE_CHECKING:
     import os
@@ -18,23 +17,26 @@ if TYPE_CHECKING:
     from embed_plugin.encode.text_model import TextModel
     from embed_plugin.types import Kind
 
-SERVED: dict[Kind, type[Encoder | Reranker | SparseEncoder]] = {
+Class: TypeAlias = "type[Encoder | Reranker | SparseEncoder | LateInteractionEncoder]"
+
+SERVED: dict[Kind, Class] = {
     "embedding": Encoder,
     "reranker": Reranker,
     "sparse": SparseEncoder,
+    "late-interaction": LateInteractionEncoder,
 }
-"""The class of each kind that has a route."""
+"""The class of each kind; every kind has a route."""
 
 
 def load_models(folders: Sequence[str | os.PathLike[str]], settings: EncoderSettings) -> list[TextModel]:
     """Load model folders, or hub ids that have been prepared.
 
     Args:
-        folders: The folders; one of several kinds is loaded once for each that has a route.
+        folders: The folders; one of several kinds becomes a model for each, and all of them share what is loaded.
         settings: How to run.
 
     Raises:
-        ModelFolderError: a folder is missing, damaged, or of no kind that is served.
+        ModelFolderError: a folder is missing or damaged.
         InvalidInputError: a folder is given twice.
     """
     found = [find_model_folder(folder).absolute() for folder in folders]
@@ -43,12 +45,7 @@ def load_models(folders: Sequence[str | os.PathLike[str]], settings: EncoderSett
             raise InvalidInputError(f"{folder} is given {found.count(folder)} times: give each model folder once")
     loaded: list[TextModel] = []
     for folder in found:
-        kinds = read_model_folder(folder).kinds
-        served = [SERVED[kind] for kind in kinds if kind in SERVED]
-        if not served:
-            called = " and ".join(KINDS[kind].called for kind in kinds)
-            raise ModelFolderError(
-                f"{folder} is {called}; expected {' or '.join(KINDS[each].called for each in SERVED)}"
-            )
-        loaded += [each.load(folder, settings) for each in served]
+        served = [SERVED[kind] for kind in read_model_folder(folder).kinds]
+        first = served[0].load(folder, settings)
+        loaded += [first, *(each.of_loaded(first) for each in served[1:])]
     return loaded

@@ -40,7 +40,7 @@ class Served(Generic[Model_co]):
 
     Attributes:
         name: The name.
-        loaded: The model, as the class of its kind loads it. A folder of two kinds is loaded twice, under one name.
+        loaded: The model, as the class of its kind loads it. A folder of several kinds has one for each, of one name.
     """
 
     name: str

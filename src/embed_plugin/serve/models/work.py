@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from embed_plugin.encode import Encoder, Reranker, SparseEncoder
+from embed_plugin.encode import Encoder, LateInteractionEncoder, Reranker, SparseEncoder
 from embed_plugin.encode.outputs import ScoreResult
 from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.scoring import checked_query, pairs_of
@@ -36,6 +36,7 @@ class Work:
         output: Makes the results, not in windows; None: the model's own.
         look_up: Gives the results of tokenised texts without a run of the model; None: it is run.
         limit: Token limit of a text; None: the model's.
+        most_tokens: Most tokens of all texts, of an answer that has a vector for each; None: any number.
     """
 
     model: Served[TextModel]
@@ -47,6 +48,7 @@ class Work:
     output: Result | None = None
     look_up: Callable[[Sequence[TokenIds]], Results] | None = field(default=None, repr=False)
     limit: int | None = None
+    most_tokens: int | None = None
 
     @property
     def max_tokens(self) -> int:
@@ -144,6 +146,28 @@ def texts_to_weigh(
     return Work(model, texts, tokenise, truncate=truncate, look_up=look_up, limit=tokenizer.max_tokens)
 
 
+def texts_of_tokens(
+    model: Served[LateInteractionEncoder],
+    texts: Sequence[str],
+    *,
+    role: Role,
+    most_numbers: int,
+    truncate: bool | None = None,
+) -> Work:
+    """Return texts that become a vector for each token.
+
+    Args:
+        model: The model.
+        texts: The texts.
+        role: Encode them as documents or as queries.
+        most_numbers: Most numbers of the vectors of all.
+        truncate: As :class:`Work` has it.
+    """
+    late = model.loaded
+    tokenise, most_tokens = partial(late.tokenise, role=role), most_numbers // late.dimension
+    return Work(model, texts, tokenise, truncate=truncate, limit=late.limit(role), most_tokens=most_tokens)
+
+
 async def run_texts(model: TextModel, texts: Sequence[str]) -> None:
     """Run a model on texts, for warming it up and to see that it runs."""
     match model:
@@ -151,7 +175,7 @@ async def run_texts(model: TextModel, texts: Sequence[str]) -> None:
             await model.ascore("word", texts)
         case Encoder():
             await model.aencode_queries(texts)
-        case SparseEncoder():
+        case SparseEncoder() | LateInteractionEncoder():
             await model.aencode_documents(texts)
         case _:
             raise NotImplementedError(model.kind)

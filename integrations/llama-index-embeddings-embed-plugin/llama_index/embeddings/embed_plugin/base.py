@@ -34,12 +34,13 @@ def _load(fields: dict[str, Any]) -> Encoder:
             "no model: give a model folder made by  embed-plugin export , as in "
             "EmbedPluginEmbedding(model='models/bge-small')"
         )
-    query, text = fields["query_instruction"], fields["text_instruction"]
-    return Encoder.load(fields["model"], fields["settings"], query_prefix=query, document_prefix=text)
+    query, text, dimension = fields["query_instruction"], fields["text_instruction"], fields["dimension"]
+    settings = fields["settings"]
+    return Encoder.load(fields["model"], settings, query_prefix=query, document_prefix=text, dimension=dimension)
 
 
 _OF_THE_ENCODER = frozenset(
-    {"model", "model_name", "query_instruction", "text_instruction", "settings", "encoder", "fingerprint"}
+    {"model", "model_name", "query_instruction", "text_instruction", "dimension", "settings", "encoder", "fingerprint"}
 )
 """Fields that are fixed when the object is made: the encoder would not follow a change."""
 
@@ -83,6 +84,8 @@ class EmbedPluginEmbedding(BaseEmbedding):
         query_instruction (str | None): Put before every query, verbatim, with whatever space it needs. None: the
             folder's, which is what the model's documentation asks for.
         text_instruction (str | None): The same for texts.
+        dimension (int | None): Keep so many numbers of each vector, of a model that was trained for it (Matryoshka).
+            None: all.
         settings (EncoderSettings): Workers, token budget and what to do with long texts.
         encoder (TextEncoder): An encoder that is loaded already, or a client with the same methods. Then `model` is
             not loaded and the instructions are the encoder's own.
@@ -110,6 +113,7 @@ class EmbedPluginEmbedding(BaseEmbedding):
     model: str | Path | None = Field(default=None, description="Model folder made by embed-plugin export.")
     query_instruction: str | None = Field(default=None, description="Put before every query; None: the folder's.")
     text_instruction: str | None = Field(default=None, description="Put before every text; None: the folder's.")
+    dimension: int | None = Field(default=None, description="Numbers of a vector; None: the model's own.")
     settings: EncoderSettings = Field(
         default=EncoderSettings(), description="How to run; changes no vector.", exclude=True
     )
@@ -182,6 +186,9 @@ class EmbedPluginEmbedding(BaseEmbedding):
                 problem = f"{name} is {given!r} and the encoder's is {actual!r}: load the encoder with that prefix"
                 raise InvalidInputError(problem)
             taken[name] = actual
+        if self.dimension not in {None, self.encoder.dimension}:
+            problem = f"dimension is {self.dimension} and the encoder's is {self.encoder.dimension}"
+            raise InvalidInputError(f"{problem}: load the encoder, or make the client, with that dimension")
         if "model_name" not in self.model_fields_set:
             taken["model_name"] = getattr(spec, "source", self.encoder.fingerprint)
         self.__dict__.update(taken)
