@@ -266,7 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "DELETE":
             self.engine.delete_vector_name(name, vector)
         else:
-            self.engine.create_vector_name(name, vector, models.DenseVectorNameConfig.model_validate(body))
+            kind = models.SparseVectorNameConfig if "sparse" in body else models.DenseVectorNameConfig
+            self.engine.create_vector_name(name, vector, kind.model_validate(body))
         return _DONE
 
     def _set_vectors(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401

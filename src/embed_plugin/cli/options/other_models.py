@@ -10,6 +10,7 @@ import typer
 
 import embed_plugin
 from embed_plugin.cli.options.groups import OptionGroup
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from embed_plugin.ingest import CollectionSettings
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 BM25 = "bm25"
 """The sparse vectors that no model makes. A folder of that name is given as ``./bm25``."""
+
+_KEPT = "as the collection has it"
 
 SparseModel: TypeAlias = Annotated[
     str | None,
@@ -56,6 +59,44 @@ class OtherModels(OptionGroup, panel="Other vectors than the dense one"):
             ModelFolderError: a folder cannot be used.
         """
         return settings_with(self.sparse, self.late, {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedModels(OptionGroup, panel="Other vectors than the dense one"):
+    """Options that name the models to move to; a kind of vector whose model is not named stays as it is."""
+
+    sparse: Annotated[
+        str | None,
+        typer.Option(metavar="bm25|DIR", help="Move the sparse vectors to BM25 or this model, or add them."),
+    ] = None
+    sparse_language: Annotated[
+        str | None,
+        typer.Option(metavar="LANGUAGE", help="The language of the texts' words.", show_default=_KEPT),
+    ] = None
+    bm25_k: Annotated[
+        float | None, typer.Option(min=0, help="How slowly a repeated word's weight saturates.", show_default=_KEPT)
+    ] = None
+    bm25_b: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much a text's length counts.", show_default=_KEPT)
+    ] = None
+    bm25_mean_words: Annotated[
+        float | None, typer.Option(help="The length of a usual text, in words.", show_default=_KEPT)
+    ] = None
+    late: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Move the vectors of tokens to this model, or add them.")
+    ] = None
+
+    def settings(self) -> CollectionSettings:
+        """Load the models, as settings that a collection is opened with.
+
+        Raises:
+            typer.BadParameter: there is no such language, or a setting of BM25 is given without it.
+            ModelFolderError: a folder cannot be used.
+        """
+        try:
+            return settings_with(self.sparse, self.late, self.given())
+        except InvalidInputError as error:
+            raise typer.BadParameter(str(error)) from error
 
 
 def settings_with(sparse: str | None, late: Path | None, others: dict[str, object]) -> CollectionSettings:
