@@ -282,3 +282,21 @@ def test_a_refusal_names_the_command_that_moves_the_collection(
             ingest([Record("a", "a")], Models().dense, beside(sink, given))
         with pytest.raises(SpaceMismatchError, match="or move it with  embed-plugin migrate --model DIR"):
             ingest([Record("a", "a")], Models(dense="other").dense, beside(sink))
+
+
+def test_a_migration_that_was_begun_can_be_given_up(stored: QdrantSink) -> None:
+    first, new = Models(), Models(dense="other", sparse="s2")
+    texts = [f"text {number}" for number in range(700)]
+    filled(stored, first.settings("sparse"), texts)
+    stops = CollectionSettings(sparse=StopsSparse(new.sparse.dimension, fingerprint="s2"), late=new.late)
+    with pytest.raises(TargetError, match="no migration of 'notes' in .* is under way"):
+        stored.give_up_migration()
+    before = vectors(stored)
+    stops.sparse_model.encoded = ["as many as stop it"] * 601  # type: ignore[union-attr]
+    with pytest.raises(StopsError):
+        migrate(new.dense, beside(stored, stops))
+    assert sorted(stored.give_up_migration()) == ["late-l1", "space-other", "sparse-s2"]
+    assert vectors(stored) == before
+    old = beside(stored, first.settings("sparse"))
+    assert ingest([Record("more", "more")], first.dense, old).embedded == 1
+    assert verify(first.dense, old).is_sound

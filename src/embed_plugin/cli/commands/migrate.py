@@ -34,6 +34,9 @@ def migrate(
     alias: Annotated[
         str | None, typer.Option(help="With --into: a name that stands for the new collection when it is complete.")
     ] = None,
+    give_up: Annotated[
+        bool, typer.Option("--give-up", help="End a migration in place that was stopped, and keep the old vectors.")
+    ] = False,
     quiet: Quiet = False,
     json_file: JsonFile = None,
 ) -> None:
@@ -47,9 +50,16 @@ def migrate(
     """
     if (alias and not into) or (drop_old and into):
         raise typer.BadParameter("give --alias only with --into, and --drop-old only without it")
+    if give_up and (into or drop_old or moved.given()):
+        raise typer.BadParameter("ends a migration, and goes with no other option but --model", param_hint="--give-up")
     import_part("embed_plugin.ingest", extra="ingest")
     from embed_plugin.ingest import migrate as migrate_collection  # noqa: PLC0415 - after the check
 
+    if give_up:
+        with target.opened() as sink:
+            removed = sink.give_up_migration()
+        _report({"given_up": removed}, {"given up": ", ".join(removed)}, json_file)
+        return
     models = moved.settings()
     with stoppable(), target.opened(settings=models) as sink:
         encoder = load_encoder(model)
@@ -63,10 +73,14 @@ def migrate(
                 on_progress=lambda done, total: show(Amount(done, total, "point")),
             )
     warn_of_cut(models)
+    _report(asdict(summary), _facts(summary), json_file)
+
+
+def _report(content: dict[str, object], facts: dict[str, object], json_file: str | None) -> None:
     if json_file:
-        write_json(asdict(summary), json_file)
+        write_json(content, json_file)
     else:
-        print_facts(_facts(summary))
+        print_facts(facts)
 
 
 def _facts(summary: MigrationSummary) -> dict[str, object]:

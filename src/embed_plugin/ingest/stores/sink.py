@@ -216,3 +216,10 @@ class Store(Sink, Protocol):
 
         The other vectors move to the models that the store was opened with.
         """
+
+    def give_up_migration(self) -> list[str]:
+        """End a migration in place that was stopped, and remove the vectors that it made; returns their names.
+
+        Raises:
+            TargetError: none is under way.
+        """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from embed_plugin.collection_identity import BM25
-from embed_plugin.errors import TargetError
+from embed_plugin.errors import InvalidInputError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -273,6 +273,18 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close it, so that another process may open it."""
+
+
+def require_support(backend: Backend, settings: CollectionSettings) -> None:
+    """Refuse collection settings that the backend does not support.
+
+    Raises:
+        InvalidInputError: it does not support one of them.
+    """
+    if unknown := settings.chosen() - backend.supported:
+        names = ", ".join(sorted(unknown)).replace("_", " ")
+        message = f"{backend.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
+        raise InvalidInputError(message)
 
 
 def pages(backend: Backend, collection: str, page: Page) -> Iterator[list[FoundPoint]]:

@@ -69,6 +69,14 @@ def is_under_way(identity: CollectionIdentity, goal: CollectionIdentity) -> bool
     return identity.migrating_to == goal.fingerprint and all(one == other for one, other in names)
 
 
+def begun_vectors(identity: CollectionIdentity) -> list[str]:
+    """The names of the vectors that a migration under way makes; none for a copy that is made."""
+    names = [identity.migrating_others.get(name) for name in ("sparse_vector", "late_vector")]
+    if identity.migrating_to not in {None, identity.fingerprint}:
+        names.append(space_name(str(identity.migrating_to)))
+    return [str(name) for name in names if name]
+
+
 def finished(identity: CollectionIdentity, goal: CollectionIdentity) -> CollectionIdentity:
     """The identity after the last step, with the names of the vectors that are no longer searched."""
     now = set(other_vector_names(goal).values())

@@ -11,6 +11,7 @@ from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of
 from embed_plugin.ingest.stores.qdrant.backend import AddedVectors, Page, other_vector_names, pages
 from embed_plugin.ingest.stores.qdrant.destination import (
     added_vectors,
+    begun_vectors,
     described_goal,
     destination,
     finished,
@@ -81,7 +82,8 @@ class QdrantMigration:
             message = (
                 f"collection {self._collection!r} in {self._backend.target} migrates to "
                 f"{described_goal(identity.migrating_to, identity.migrating_others)}, not to "
-                f"{described_goal(goal.fingerprint, others)}. Finish that with the models it was begun with"
+                f"{described_goal(goal.fingerprint, others)}. Finish that with the models it was begun with, "
+                "or end it with  embed-plugin migrate --give-up"
             )
             raise SpaceMismatchError(message)
         if others or goal.fingerprint != identity.fingerprint:
@@ -246,3 +248,22 @@ def vectors_beside(
 def place_of(chunk: StoredChunk) -> str:
     """A stored chunk's record and position, or its point's id, in a message."""
     return f"point {chunk.id}" if chunk.is_foreign else f"{chunk.name} [{chunk.index}]"
+
+
+def give_up(backend: Backend, collection: str) -> list[str]:
+    """End a migration in place before its last step, and remove the vectors that it made; returns their names.
+
+    Raises:
+        TargetError: there is no such collection, or no migration of it is under way.
+    """
+    identity = described(backend, collection)[1]
+    begun = begun_vectors(identity)
+    if not begun:
+        found = f"no migration of {collection!r} in {backend.target} is under way"
+        raise TargetError(f"{found}, expected one that was stopped. Drop a copy that is not wanted. Nothing was changed")
+    kept = {*identity.superseded, *identity.superseded_others}
+    removed = [name for name in begun if name not in kept]
+    for name in removed:
+        backend.drop_vector_name(collection, name)
+    backend.update(collection, replace(identity, migrating_to=None, migrating_others={}))
+    return removed

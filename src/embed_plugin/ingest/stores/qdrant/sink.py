@@ -14,9 +14,9 @@ from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity, sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
-from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages
+from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages, require_support
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
-from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
+from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration, give_up
 from embed_plugin.ingest.stores.qdrant.point_writer import PointSpace, PointWriter
 from embed_plugin.ingest.stores.qdrant.representations import Representations, likeness
 from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.records import Chunk, Rejected
-    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.sink import Migration, StoredChunk
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 _NO_INDEXING = 0
 _GIVE_MODELS = "Give the model: --sparse DIR for sparse vectors, --late DIR for token vectors"
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
-
 
 DENSE = "dense"
 """The name of the ranking by the dense vector, which has no name itself."""
@@ -70,11 +68,7 @@ class QdrantSink:
         self._advised = backend.advised_points
         if collection != escaped(collection):
             raise InvalidInputError(f"the collection's name, {escaped(collection)}, is not UTF-8: choose another one")
-        unknown = self._settings.chosen() - backend.supported
-        if unknown:
-            names = ", ".join(sorted(unknown)).replace("_", " ")
-            message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
-            raise InvalidInputError(message)
+        require_support(backend, self._settings)
 
     def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
         """Pickle as server, collection and settings; the unpickled sink connects, and does not end the bulk load.
@@ -155,7 +149,7 @@ class QdrantSink:
             if self._settings.bulk_load and self._identity is not None and self._identity.bulk_load is None:
                 self._start_bulk_load(self._identity)
         elif self._identity is not None and self._identity.migrating_to:
-            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
+            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate, or --give-up")
         elif self._identity is None:
             if self._settings.sparse_name:  # an empty foreign collection: a sparse vector in it is not ours
                 raise self._mismatch("no sparse vectors of ours", sparse_vectors_of(self._settings.sparse_name))
@@ -189,14 +183,20 @@ class QdrantSink:
         self._identity = None
 
     def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
-        """The steps of a move to an encoder's space, and to the models of other vectors that the sink was opened with.
-
-        See :func:`~embed_plugin.ingest.upkeep.migrate.migrate`.
-        """
+        """The steps of a move to the models; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
         self.collection = self._backend.resolve(self.collection)
         if into is None:
             return QdrantMigration(self._backend, self.collection, encoder, self._settings)
         return QdrantCopy(self._backend, self.collection, encoder, self._settings, into=into, alias=alias)
+
+    def give_up_migration(self) -> list[str]:
+        """End a migration in place that was stopped, and remove the vectors that it made; returns their names.
+
+        Raises:
+            TargetError: none is under way; also as every method.
+        """
+        self.collection = self._backend.resolve(self.collection)
+        return give_up(self._backend, self.collection)
 
     def adopt(self, encoder: TextEncoder, *, on_progress: Callable[[int, int], None] | None = None) -> Adoption:
         """Take over a collection that another program made; see :meth:`.QdrantAdoption.run`."""
@@ -362,7 +362,7 @@ class QdrantSink:
 
     def _known_identity(self) -> CollectionIdentity | None:
         if self._identity is None:
-            description: Description | None = self._backend.describe(self.collection)
+            description = self._backend.describe(self.collection)
             self._identity = description.identity if description else None
         return self._identity
 
