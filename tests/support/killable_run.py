@@ -1,7 +1,7 @@
 """Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german | [migrate | copy] SPARSE LATE]``.
 
 Each line on stdin is a version of the source. With ``german``, texts have sparse vectors of that language too; with two
-more model folders, sparse and token vectors of those. With ``migrate`` before them a run is none of ingest: it moves the
+more model folders, sparse and token vectors of those. With ``migrate`` before them a run moves the
 collection to those models, with ``copy`` into another one.
 
 Each run is a process of its own, forked from this one so that it does not import everything anew. Its process id is
@@ -95,7 +95,7 @@ def move(model: Path, target: str, log: Path, new: CollectionSettings, into: str
         migrate(_logging_encoder(model, log), sink, into=into)
 
 
-def _logging_encoder(model: Path, log: Path) -> LoggingEncoder:
+def _logging_encoder(model: Path, log: Path) -> Encoder:
     encoder = LoggingEncoder.load(model, document_prefix=PREFIX)
     assert isinstance(encoder.runtime, LoggingRuntime)
     encoder.runtime.log = log

@@ -27,7 +27,7 @@ class MigrationSummary:
         seconds: Wall-clock time.
         without_text: Points without a text in their payload, which got no new vector: another program made them.
         opened_by: The line of Python that reads the dense vectors, as the layout's own store does.
-        others: Points that got a new vector beside the dense one in this run, by the kind: ``bm25``, ``sparse``, ``late``.
+        others: Points that got a new vector beside the dense one in this run, by kind: ``bm25``, ``sparse``, ``late``.
         names: The names of the vectors beside the dense one that are searched now, by their kind.
     """
 
@@ -52,7 +52,7 @@ def migrate(
 ) -> MigrationSummary:
     """Migrate a collection to other models: make those vectors of its stored texts whose model changes, and no others.
 
-    The models are the encoder, and those that the sink was opened with, as ``CollectionSettings(sparse=..., late=...)``:
+    The models are the encoder and those that the sink was opened with, as ``CollectionSettings(sparse=..., late=...)``:
     a kind of vector whose model is not given, or is the collection's, stays as it is stored. A kind that the collection
     lacks is added. BM25 moves to the settings that are given, and from an older version of its tokens to the newest.
 

@@ -33,9 +33,7 @@ _OTHERS = ("sparse", "sparse_settings", "sparse_vector", "late", "late_dimension
 _CHARACTERS = 16  # of a fingerprint in a name: 64 bits
 
 
-def destination(
-    identity: CollectionIdentity, encoder: TextEncoder, settings: CollectionSettings
-) -> CollectionIdentity:
+def destination(identity: CollectionIdentity, encoder: TextEncoder, settings: CollectionSettings) -> CollectionIdentity:
     """The identity of a collection that has been moved to these models; a kind whose model is not given stays.
 
     BM25 moves to the settings that are given, otherwise keeps its own, and to the newest version of its tokens.

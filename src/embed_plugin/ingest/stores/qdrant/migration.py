@@ -53,9 +53,7 @@ class QdrantMigration:
         made: Vectors that were made beside the dense ones, by kind.
     """
 
-    def __init__(
-        self, backend: Backend, collection: str, encoder: TextEncoder, settings: CollectionSettings
-    ) -> None:
+    def __init__(self, backend: Backend, collection: str, encoder: TextEncoder, settings: CollectionSettings) -> None:
         self.without_text = 0
         self.made: Counter[str] = Counter()
         self._backend = backend
@@ -260,7 +258,9 @@ def give_up(backend: Backend, collection: str) -> list[str]:
     begun = begun_vectors(identity)
     if not begun:
         found = f"no migration of {collection!r} in {backend.target} is under way"
-        raise TargetError(f"{found}, expected one that was stopped. Drop a copy that is not wanted. Nothing was changed")
+        raise TargetError(
+            f"{found}, expected one that was stopped. Drop a copy that is not wanted. Nothing was changed"
+        )
     kept = {*identity.superseded, *identity.superseded_others}
     removed = [name for name in begun if name not in kept]
     for name in removed:

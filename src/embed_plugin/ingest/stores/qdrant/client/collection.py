@@ -80,9 +80,7 @@ def vector_config(added: AddedVectors) -> models.DenseVectorNameConfig | models.
         dense = models.DenseVectorConfig(size=added.dimension, distance=models.Distance.COSINE)
         return models.DenseVectorNameConfig(dense=dense)
     several = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
-    tokens = models.DenseVectorConfig(
-        size=added.dimension, distance=models.Distance.DOT, multivector_config=several
-    )
+    tokens = models.DenseVectorConfig(size=added.dimension, distance=models.Distance.DOT, multivector_config=several)
     return models.DenseVectorNameConfig(dense=tokens)
 
 
