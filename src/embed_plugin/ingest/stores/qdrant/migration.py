@@ -263,7 +263,10 @@ def give_up(backend: Backend, collection: str) -> list[str]:
         )
     kept = {*identity.superseded, *identity.superseded_others}
     removed = [name for name in begun if name not in kept]
+    # First given up, then removed: a process that is killed between leaves vectors that --drop-old removes.
+    ended = replace(identity, migrating_to=None, migrating_others={})
+    backend.update(collection, replace(ended, superseded_others=(*identity.superseded_others, *removed)))
     for name in removed:
         backend.drop_vector_name(collection, name)
-    backend.update(collection, replace(identity, migrating_to=None, migrating_others={}))
+    backend.update(collection, ended)
     return removed

@@ -300,9 +300,7 @@ class ClientBackend:
         Raises:
             TargetError: the server is too old to add vectors to a collection that exists.
         """
-        params = self._config(collection).params
-        dense = params.vectors if isinstance(params.vectors, dict) else {}
-        if added.name in {*dense, *(params.sparse_vectors or {})}:
+        if added.name in self._vector_names(collection):
             return
         try:
             self._call(lambda: self.client.create_vector_name(collection, added.name, vector_config(added), wait=True))
@@ -313,8 +311,29 @@ class ClientBackend:
             raise TargetError(f"{self.target} cannot add vectors to a collection that exists: {remedy}") from error
 
     def drop_vector_name(self, collection: str, name: str) -> None:
-        """Remove the vectors of a name from all points; do nothing if there are none."""
-        self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+        """Remove the vectors of a name from all points; do nothing if there are none.
+
+        Raises:
+            TargetError: an old release of qdrant-client cannot remove them from a folder.
+        """
+        if name not in self._vector_names(collection):
+            return
+        try:
+            self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+        except TargetError as error:
+            if not (self._local and isinstance(error.__cause__, ValueError)):
+                raise
+            found = (
+                f"this release of qdrant-client cannot remove the vectors {name!r} of {collection!r} in {self.target}"
+            )
+            raise TargetError(
+                f"{found}. Upgrade it and run it again, or let them stay: no search reads them"
+            ) from error
+
+    def _vector_names(self, collection: str) -> set[str]:
+        params = self._config(collection).params
+        dense = params.vectors if isinstance(params.vectors, dict) else {""}
+        return {*dense, *(params.sparse_vectors or {})}
 
     def set_vectors(self, collection: str, vectors: Mapping[str, NamedVectors]) -> None:
         """Set vectors of stored points, by id and name; their payloads and other vectors stay."""
