@@ -147,3 +147,12 @@ def test_kinds_are_added_and_moved_by_migrate_without_another_dense_vector(
 def test_settings_of_bm25_without_it_are_wrong_usage(place: tuple[str | Path, ...]) -> None:
     for arguments in (("--bm25-k", "1"), ("--sparse", "bm25", "--sparse-language", "klingon")):
         assert run("migrate", *place, *arguments).returncode == 2
+
+
+def test_giving_up_what_is_not_under_way_fails_and_takes_no_other_option(
+    stored: Path, place: tuple[str | Path, ...]
+) -> None:
+    assert stored.exists()
+    refused = run("migrate", *place, "--give-up")
+    assert (refused.returncode, "no migration of 'notes'" in refused.stderr) == (1, True)
+    assert run("migrate", *place, "--give-up", "--sparse", "bm25").returncode == 2

@@ -142,7 +142,9 @@ class _Points(PointsServicer):
             self.engine.upsert(request.collection_name, points)
         return DONE
 
-    def CreateVectorName(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def CreateVectorName(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        if self.behaviour.adds_no_vectors:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found")
         made: models.DenseVectorNameConfig | models.SparseVectorNameConfig
         if request.HasField("sparse_config"):
             wanted = request.sparse_config

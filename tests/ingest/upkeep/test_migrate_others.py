@@ -14,8 +14,11 @@ from embed_plugin.errors import InvalidTextError, RecordError, SpaceMismatchErro
 from embed_plugin.ingest import CollectionSettings, Fusion, QdrantSink, Record, ingest, migrate, search, verify
 from embed_plugin.ingest.stores.qdrant.backend import Page, other_vector_names
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
+from embed_plugin.ingest.stores.qdrant.client.target import open_client
 from embed_plugin.testing import FakeEncoder, FakeLateInteractionEncoder, FakeSparseEncoder
 from support.every_target import KINDS, open_kind
+from support.grpc_qdrant import grpc_qdrant
+from support.misbehaving_qdrant import misbehaving_qdrant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -315,3 +318,18 @@ def test_vectors_that_an_old_client_cannot_remove_are_named(tmp_path: Path) -> N
         with pytest.raises(TargetError, match=r"cannot remove the vectors 'bm25'.*Upgrade it"):
             migrate(Models().dense, beside(sink, GERMAN), drop_old=True)
         assert verify(Models().dense, beside(sink, GERMAN)).is_sound
+
+
+@pytest.mark.parametrize("prefer_grpc", [False, True])
+def test_a_server_that_adds_no_vectors_is_left_as_it_is_and_the_copy_advised(*, prefer_grpc: bool) -> None:
+    with misbehaving_qdrant() as (url, seen), grpc_qdrant(seen.engine, behaviour=seen) as (port, _):
+        backend = ClientBackend(open_client(url, prefer_grpc=prefer_grpc, grpc_port=port))
+        with QdrantSink(backend, "notes") as sink:
+            filled(sink, CollectionSettings())
+            seen.adds_no_vectors = True
+            dense, new = Models().dense, Models().settings("sparse")
+            with pytest.raises(TargetError, match=r"cannot add vectors to a collection that exists.* --into NAME"):
+                migrate(dense, beside(sink, new))
+            assert ingest([Record("more", "more")], dense, beside(sink)).embedded == 1
+            assert migrate(dense, beside(sink, new), into="copy").others == {"sparse": 5}
+            assert verify(dense, beside(sink, new, "copy")).is_sound
