@@ -42,6 +42,10 @@ class CollectionIdentity:
         vector: The name of the dense vector; only a migrated collection has one.
         superseded: Names of the dense vectors that migrations replaced and did not remove.
         migrating_to: While a migration runs: the fingerprint of the space that it goes to.
+        sparse_vector: The name of the sparse vectors; empty for the usual one of their kind, ``bm25`` or ``sparse``.
+        late_vector: The name of the tokens' vectors; empty for the usual one, ``late``.
+        superseded_others: Names of the vectors beside the dense one that migrations replaced and did not remove.
+        migrating_others: While a migration of those runs: the fields of this identity that it changes, as they will be.
     """
 
     fingerprint: str
@@ -58,6 +62,10 @@ class CollectionIdentity:
     vector: str = ""
     superseded: Sequence[str] = ()
     migrating_to: str | None = None
+    sparse_vector: str = ""
+    late_vector: str = ""
+    superseded_others: Sequence[str] = ()
+    migrating_others: Mapping[str, Any] = field(default_factory=dict)
 
     def metadata(self) -> dict[str, Any]:
         """The collection's metadata; without fields that are None, because Qdrant drops nulls too."""

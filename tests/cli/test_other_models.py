@@ -124,3 +124,35 @@ def test_texts_that_a_model_cuts_are_counted(tmp_path: Path, place: tuple[str | 
     (tmp_path / "a.txt").write_text("the cat sat " * limit)
     done = run("ingest", tmp_path / "a.txt", *place, "--late", late_model)
     assert (done.returncode, f"had more than the {limit} tokens" in done.stderr) == (0, True)
+
+
+def test_kinds_are_added_and_moved_by_migrate_without_another_dense_vector(
+    tmp_path: Path, place: tuple[str | Path, ...], others: tuple[str | Path, ...]
+) -> None:
+    source = tmp_path / "texts.jsonl"
+    source.write_text("".join(json.dumps({"id": one, "text": text}) + "\n" for one, text in TEXTS.items()))
+    run("ingest", source, *place, "--sparse", "bm25")
+    refused = run("ingest", source, *place, *others)
+    assert (refused.returncode, "embed-plugin migrate --sparse DIR" in refused.stderr) == (1, True)
+    moved = json.loads(run("migrate", *place, *others, "--drop-old", "--json", "-").stdout)
+    assert (moved["embedded"], moved["others"], moved["dropped"]) == (0, {"sparse": 3, "late": 3}, ["bm25"])
+    assert json.loads(run("ingest", source, *place, *others, "--json", "-").stdout)["unchanged"] == 3
+    assert run("verify", *place, *others).returncode == 0
+    shown = run("migrate", *place, "--sparse", "bm25", "--bm25-k", "0.9").stdout
+    assert ["bm25", "made", "3"] in [line.split() for line in shown.splitlines()]
+    assert "bm25: bm25-" in shown
+    assert run("migrate", *place, "--sparse", "bm25").stdout.splitlines()[1].split() == ["embedded", "0"]
+
+
+def test_settings_of_bm25_without_it_are_wrong_usage(place: tuple[str | Path, ...]) -> None:
+    for arguments in (("--bm25-k", "1"), ("--sparse", "bm25", "--sparse-language", "klingon")):
+        assert run("migrate", *place, *arguments).returncode == 2
+
+
+def test_giving_up_what_is_not_under_way_fails_and_takes_no_other_option(
+    stored: Path, place: tuple[str | Path, ...]
+) -> None:
+    assert stored.exists()
+    refused = run("migrate", *place, "--give-up")
+    assert (refused.returncode, "no migration of 'notes'" in refused.stderr) == (1, True)
+    assert run("migrate", *place, "--give-up", "--sparse", "bm25").returncode == 2

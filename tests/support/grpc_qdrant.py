@@ -142,13 +142,22 @@ class _Points(PointsServicer):
             self.engine.upsert(request.collection_name, points)
         return DONE
 
-    def CreateVectorName(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
-        dense = request.dense_config
-        shape = models.DenseVectorConfig(size=dense.size, distance=GrpcToRest.convert_distance(dense.distance))
+    def CreateVectorName(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        if self.behaviour.adds_no_vectors:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found")
+        made: models.DenseVectorNameConfig | models.SparseVectorNameConfig
+        if request.HasField("sparse_config"):
+            wanted = request.sparse_config
+            modifier = GrpcToRest.convert_modifier(wanted.modifier) if wanted.HasField("modifier") else None
+            made = models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=modifier))
+        else:
+            dense = request.dense_config
+            shape = models.DenseVectorConfig(size=dense.size, distance=GrpcToRest.convert_distance(dense.distance))
+            if dense.HasField("multivector_config"):
+                shape.multivector_config = GrpcToRest.convert_multivector_config(dense.multivector_config)
+            made = models.DenseVectorNameConfig(dense=shape)
         with self.lock:
-            self.engine.create_vector_name(
-                request.collection_name, request.vector_name, models.DenseVectorNameConfig(dense=shape)
-            )
+            self.engine.create_vector_name(request.collection_name, request.vector_name, made)
         return DONE
 
     def DeleteVectorName(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802

@@ -1,7 +1,8 @@
-"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german | SPARSE LATE]``.
+"""Starts ingest runs that a test kills: ``killable_run.py MODEL TARGET LOG [german | [migrate | copy] SPARSE LATE]``.
 
 Each line on stdin is a version of the source. With ``german``, texts have sparse vectors of that language too; with two
-more model folders, sparse and token vectors of those.
+more model folders, sparse and token vectors of those. With ``migrate`` before them a run moves the
+collection to those models, with ``copy`` into another one.
 
 Each run is a process of its own, forked from this one so that it does not import everything anew. Its process id is
 written to stdout when it starts, and its exit status when it has ended. Every text that is embedded is logged first.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin import Encoder, LateInteractionEncoder, SparseEncoder
 from embed_plugin.encode.runtime import Runtime
-from embed_plugin.ingest import CollectionSettings, IngestSettings, Record, ingest, open_sink
+from embed_plugin.ingest import CollectionSettings, IngestSettings, Record, ingest, migrate, open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ RECORDS = 250
 PREFIX = "{title|none} | "
 SPARSE_GERMAN = CollectionSettings(sparse="bm25", sparse_language="german", bm25_mean_words=16)
 SETTINGS = IngestSettings(chunk_tokens=16, window_records=8, mirror=True, max_delete=1)
+MOVES = ("migrate", "copy")
 
 
 class LoggingRuntime(Runtime):
@@ -73,7 +75,7 @@ def settings_of(*others: str) -> CollectionSettings:
     """The collection's settings; models are loaded in the process that uses them."""
     if "german" in others:
         return SPARSE_GERMAN
-    folders = [one for one in others if one]
+    folders = [one for one in others if one and one not in MOVES]
     if not folders:
         return CollectionSettings()
     sparse, late = folders
@@ -82,11 +84,22 @@ def settings_of(*others: str) -> CollectionSettings:
 
 def run(model: Path, target: str, log: Path, version: int, new: CollectionSettings) -> None:
     """Ingest a version of the source, into a collection with these settings."""
+    encoder = _logging_encoder(model, log)
+    with open_sink(target, "killed", settings=new) as sink:
+        ingest(records(version), encoder, sink, settings=SETTINGS)
+
+
+def move(model: Path, target: str, log: Path, new: CollectionSettings, into: str | None) -> None:
+    """Move the collection to these models, or copy it."""
+    with open_sink(target, "killed", settings=new) as sink:
+        migrate(_logging_encoder(model, log), sink, into=into)
+
+
+def _logging_encoder(model: Path, log: Path) -> Encoder:
     encoder = LoggingEncoder.load(model, document_prefix=PREFIX)
     assert isinstance(encoder.runtime, LoggingRuntime)
     encoder.runtime.log = log
-    with open_sink(target, "killed", settings=new) as sink:
-        ingest(records(version), encoder, sink, settings=SETTINGS)
+    return encoder
 
 
 def main() -> None:
@@ -95,7 +108,11 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            run(model, target, log, int(line), settings_of(*sys.argv[4:]))
+            new, kind = settings_of(*sys.argv[4:]), "".join(sys.argv[4:5])
+            if kind in MOVES:
+                move(model, target, log, new, "copy" if kind == "copy" else None)
+            else:
+                run(model, target, log, int(line), new)
             os._exit(0)
         _say(child)
         _say(os.waitpid(child, 0)[1])

@@ -73,6 +73,7 @@ class Misbehaviour:
         made_meanwhile: Called before a collection is made, as another run that is a moment earlier.
         indexes: The payload keys that were indexed, with their kinds.
         alias_requests: The actions of each request that changed aliases.
+        adds_no_vectors: A collection takes no other vectors once it is made, as before Qdrant 1.18.
     """
 
     engine: QdrantClient
@@ -89,6 +90,7 @@ class Misbehaviour:
     made_meanwhile: Callable[[], object] | None = None
     indexes: dict[str, str] = field(default_factory=dict)
     alias_requests: list[list[str]] = field(default_factory=list)
+    adds_no_vectors: bool = False
     stopped: Event = field(default_factory=Event)
     most_at_once: int = 0
     at_once: int = 0
@@ -228,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not rest:
             return self._do_collection(name, body)
         if rest.startswith("/vectors/"):
+            if self.behaviour.adds_no_vectors:
+                return 404, None
             return 200, self._vector_name(name, rest.removeprefix("/vectors/"), body)
         return 200, getattr(self, _ROUTES[self.command, rest])(name, body)
 
@@ -266,7 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "DELETE":
             self.engine.delete_vector_name(name, vector)
         else:
-            self.engine.create_vector_name(name, vector, models.DenseVectorNameConfig.model_validate(body))
+            kind = models.SparseVectorNameConfig if "sparse" in body else models.DenseVectorNameConfig
+            self.engine.create_vector_name(name, vector, kind.model_validate(body))
         return _DONE
 
     def _set_vectors(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401

@@ -10,9 +10,13 @@ import typer
 
 from embed_plugin.cli.options.groups import OptionGroup
 from embed_plugin.cli.options.model_folders import ModelFolders
+from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from embed_plugin.ingest import CollectionSettings
     from embed_plugin.ingest.query import Fusion
+
+_KEPT = "as the collection has it"
 
 SparseModel: TypeAlias = Annotated[
     str | None,
@@ -39,6 +43,51 @@ class OtherModels(OptionGroup, panel="Other vectors than the dense one"):
     def models(self, model: str) -> ModelFolders:
         """Return the models of all vectors, of which ``model`` makes the dense ones."""
         return ModelFolders(model, self.sparse, self.late)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovedModels(OptionGroup, panel="Other vectors than the dense one"):
+    """Options that name the models to move to; a kind of vector whose model is not named stays as it is."""
+
+    sparse: Annotated[
+        str | None,
+        typer.Option(metavar="bm25|DIR", help="Move the sparse vectors to BM25 or this model, or add them."),
+    ] = None
+    sparse_language: Annotated[
+        str | None,
+        typer.Option(metavar="LANGUAGE", help="The language of the texts' words.", show_default=_KEPT),
+    ] = None
+    bm25_k: Annotated[
+        float | None, typer.Option(min=0, help="How slowly a repeated word's weight saturates.", show_default=_KEPT)
+    ] = None
+    bm25_b: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How much a text's length counts.", show_default=_KEPT)
+    ] = None
+    bm25_mean_words: Annotated[
+        float | None, typer.Option(help="The length of a usual text, in words.", show_default=_KEPT)
+    ] = None
+    late: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Move the vectors of tokens to this model, or add them.")
+    ] = None
+
+    def models(self, model: str) -> ModelFolders:
+        """Return the models to move to, of which ``model`` makes the dense vectors."""
+        return ModelFolders(model, self.sparse, self.late)
+
+    def settings(self, models: ModelFolders) -> CollectionSettings:
+        """Load the models, as settings that a collection is opened with.
+
+        Args:
+            models: Those of :meth:`models`.
+
+        Raises:
+            typer.BadParameter: there is no such language, or a setting of BM25 is given without it.
+            ModelFolderError: a folder cannot be used.
+        """
+        try:
+            return models.settings(self.given())
+        except InvalidInputError as error:
+            raise typer.BadParameter(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from embed_plugin.protocols import TextEncoder
 
 _DISTANCE = "cosine"
+_BM25_OPTIONS = {
+    "language": "--sparse-language",
+    "k": "--bm25-k",
+    "b": "--bm25-b",
+    "mean_words": "--bm25-mean-words",
+}
 
 
 class VectorShape(NamedTuple):
@@ -34,6 +40,20 @@ class VectorShape(NamedTuple):
     distance: str
     datatype: str = "float32"
     several: bool = False
+
+
+class Mismatch(NamedTuple):
+    """A fact by which an encoder's vectors do not fit a collection.
+
+    Attributes:
+        found: The fact.
+        expected: The one that fits.
+        migration: The options of ``embed-plugin migrate`` that change it; empty if none does.
+    """
+
+    found: str
+    expected: str
+    migration: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,71 +89,80 @@ class Description:
     def _written(self) -> Mapping[str, Any] | None:
         return written_on(self.metadata)
 
-    def mismatch(self, encoder: TextEncoder, settings: CollectionSettings) -> tuple[str, str] | None:
-        """Return the found and the expected fact if this encoder's vectors do not fit the collection; else None."""
+    def mismatch(self, encoder: TextEncoder, settings: CollectionSettings) -> Mismatch | None:
+        """Return the first fact by which this encoder's vectors do not fit the collection; None if they fit."""
         identity = self.identity
         vector = self.vectors.get(identity.vector if identity else "")
         if vector is None:
             expected = "one unnamed vector per point, or a collection taken over with embed-plugin adopt"
-            return "named or sparse vectors", expected
-        dimension = encoder.dimension
+            return Mismatch("named or sparse vectors", expected)
+        dimension, model = encoder.dimension, "--model DIR" if identity else ""
         found = [
-            (not vector.several, "several vectors per point (a multivector)", "one vector per point"),
-            (vector.datatype in get_args(Datatype), f"vectors of {vector.datatype}", "float32 or float16"),
-            (not self.custom_shards, "custom sharding", "Qdrant's own sharding"),
-            (vector.dimension == dimension, f"vectors of dimension {vector.dimension}", f"the model's {dimension}"),
+            (not vector.several, Mismatch("several vectors per point (a multivector)", "one vector per point")),
+            (vector.datatype in get_args(Datatype), Mismatch(f"vectors of {vector.datatype}", "float32 or float16")),
+            (not self.custom_shards, Mismatch("custom sharding", "Qdrant's own sharding")),
+            (
+                vector.dimension == dimension,
+                Mismatch(f"vectors of dimension {vector.dimension}", f"the model's {dimension}", model),
+            ),
             self._distance_found(vector.distance, settings),
         ]
         if identity is not None:
             found += _identity_found(identity, encoder, settings)
         elif self.schema is not None:
-            found.append((False, f"schema {self.schema} of embed-plugin's payload", f"schema {SCHEMA}"))
-        return next(((there, expected) for fits, there, expected in found if not fits), None)
+            found.append((False, Mismatch(f"schema {self.schema} of embed-plugin's payload", f"schema {SCHEMA}")))
+        return next((mismatch for fits, mismatch in found if not fits), None)
 
-    def _distance_found(self, distance: str, settings: CollectionSettings) -> tuple[bool, str, str]:
+    def _distance_found(self, distance: str, settings: CollectionSettings) -> tuple[bool, Mismatch]:
         ours = self.identity is not None
         expected = settings.distance or (distance if ours else _DISTANCE)
-        return distance == expected, f"the distance {distance}", expected
+        return distance == expected, Mismatch(f"the distance {distance}", expected)
 
 
 def _identity_found(
     identity: CollectionIdentity, encoder: TextEncoder, settings: CollectionSettings
-) -> list[tuple[bool, str, str]]:
-    fingerprint = encoder.fingerprint
+) -> list[tuple[bool, Mismatch]]:
+    fingerprint, found = encoder.fingerprint, identity.fingerprint
     layout = settings.layout or identity.layout
+    other_space = Mismatch(f"vectors of the space {found}", f"the model's space {fingerprint}", "--model DIR")
     return [
-        (
-            identity.fingerprint == fingerprint,
-            f"vectors of the space {identity.fingerprint}",
-            f"the model's space {fingerprint}",
-        ),
-        (identity.layout == layout, f"the payload layout {identity.layout}", str(layout)),
+        (found == fingerprint, other_space),
+        (identity.layout == layout, Mismatch(f"the payload layout {identity.layout}", str(layout))),
         *_sparse_found(identity, settings),
         *_late_found(identity, settings),
     ]
 
 
-def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, str, str]]:
+def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, Mismatch]]:
     given = settings.sparse_name
     if given not in {None, identity.sparse}:
-        return [(False, sparse_vectors_of(identity.sparse), sparse_vectors_of(given))]
+        option = f"--sparse {BM25 if given == BM25 else 'DIR'}"
+        return [(False, Mismatch(sparse_vectors_of(identity.sparse), sparse_vectors_of(given), option))]
     if identity.sparse != BM25:
         return []
     try:
         made = bm25_settings_of(identity.sparse_settings)
     except InvalidInputError as error:
-        return [(False, f"sparse vectors of another release of embed-plugin ({error})", "those of this release")]
+        later = f"sparse vectors of another release of embed-plugin ({error})"
+        return [(False, Mismatch(later, "those of this release"))]
     return [
-        (getattr(made, name) == given, f"BM25 with the {_named(name)} {getattr(made, name)}", str(given))
+        (
+            getattr(made, name) == given,
+            Mismatch(
+                f"BM25 with the {_named(name)} {getattr(made, name)}",
+                str(given),
+                f"--sparse {BM25} {_BM25_OPTIONS[name]} {given}",
+            ),
+        )
         for name, given in settings.given_for_bm25().items()
     ]
 
 
-def _late_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, str, str]]:
+def _late_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, Mismatch]]:
     late = settings.late
     if late is None or identity.late == late.fingerprint:
         return []
-    return [(False, token_vectors_of(identity.late), token_vectors_of(late.fingerprint))]
+    return [(False, Mismatch(token_vectors_of(identity.late), token_vectors_of(late.fingerprint), "--late DIR"))]
 
 
 def sparse_vectors_of(name: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 from embed_plugin.ingest.ids import record_key
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
@@ -130,12 +131,12 @@ class Sink(Protocol):
     def rankings(
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
     ) -> Mapping[str, Sequence[tuple[float, StoredChunk]]]:
-        """The rankings that :meth:`search` fuses, by the name of their vectors, each best first."""
+        """The rankings that :meth:`search` fuses, by the kind of their vectors, each best first."""
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> Mapping[str, Sequence[float] | None]:
-        """The cosine of each chunk's stored vector and that of its text made again, by the name of the vectors.
+        """The cosine of each chunk's stored vector and that of its text made again, by the kind of the vectors.
 
-        The names are those of the vectors beside the dense one; None if their model was not given.
+        The kinds are those of the vectors beside the dense one; None if their model was not given.
         """
 
     def count(self, *, exact: bool = True) -> int:
@@ -149,15 +150,17 @@ class Sink(Protocol):
 
 
 class Migration(Protocol):
-    """The steps of moving a collection to another encoder's space.
+    """The steps of moving a collection to another encoder's space, and its other vectors to other models.
 
     The progress is read from the collection, so a migration that was stopped is continued by starting it again.
 
     Attributes:
-        without_text: Points that got no new vector, because their payload has no text.
+        without_text: Points that lack a new vector, because their payload has no text.
+        made: Number of vectors that were made beside the dense ones in this run, by their kind.
     """
 
     without_text: int
+    made: Counter[str]
 
     def start(self) -> bool:
         """Make room for the new vectors; returns False if there is nothing to do.
@@ -166,23 +169,36 @@ class Migration(Protocol):
 
         Raises:
             TargetError: there is no such collection, or none that embed-plugin made.
-            SpaceMismatchError: a migration to a third space is under way.
+            SpaceMismatchError: a migration to other models is under way.
         """
 
+    def kinds(self) -> int:
+        """The number of times that each point is gone through, for a kind of vector at a time."""
+
     def unmigrated(self) -> Iterator[Sequence[StoredChunk]]:
-        """Chunks without the new vector, a page at a time."""
+        """Chunks without the new dense vector, a page at a time; none if the dense model stays."""
 
     def add(self, chunks: Sequence[StoredChunk], vectors: Vectors) -> None:
-        """Give chunks their new vectors, ``(n, dimension)``; on return they are safe."""
+        """Give chunks their new dense vectors, ``(n, dimension)``; on return they are safe."""
+
+    def complete_others(self) -> Iterator[int]:
+        """Make the other new vectors that points lack; yields the number of points of each page, which are safe then.
+
+        Raises:
+            RecordError: a model refuses a text.
+        """
 
     def finish(self) -> None:
         """Make the new vectors the ones that are searched and written."""
 
     def drop_old(self) -> list[str]:
-        """Remove the dense vectors that are no longer searched; returns their names."""
+        """Remove the vectors that are no longer searched; returns their names."""
 
     def opened_by(self) -> str:
         """The line of Python that reads the vectors that are searched now, as the layout's own store does."""
+
+    def vectors(self) -> Mapping[str, str]:
+        """The names of the vectors that are searched now beside the dense one, by their kind."""
 
 
 class Store(Sink, Protocol):
@@ -196,4 +212,14 @@ class Store(Sink, Protocol):
         """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done."""
 
     def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
-        """The steps of a move to another encoder's space, in place or into a second collection."""
+        """The steps of a move to an encoder's space, in place or into a second collection.
+
+        The other vectors move to the models that the store was opened with.
+        """
+
+    def give_up_migration(self) -> list[str]:
+        """End a migration in place that was stopped, and remove the vectors that it made; returns their names.
+
+        Raises:
+            TargetError: none is under way.
+        """

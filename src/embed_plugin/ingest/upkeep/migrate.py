@@ -1,18 +1,18 @@
-"""Migrate a collection to another model, in place or into a copy: embed the stored texts again, then switch."""
+"""Migrate a collection to other models, in place or into a copy: make the vectors that change again, then switch."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, RecordError
 from embed_plugin.ingest.chunk.prefix_fields import PrefixFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from embed_plugin.ingest.stores.sink import Store, StoredChunk
+    from embed_plugin.ingest.stores.sink import Migration, Store, StoredChunk
     from embed_plugin.protocols import TextEncoder
 
 
@@ -22,11 +22,13 @@ class MigrationSummary:
 
     Attributes:
         points: Points in the collection.
-        embedded: Points that got a new vector in this run.
-        dropped: Names of the dense vectors that were removed; the one that ingest makes has the empty name.
+        embedded: Points that got a new dense vector in this run.
+        dropped: Names of the vectors that were removed; the dense one that ingest makes has the empty name.
         seconds: Wall-clock time.
         without_text: Points without a text in their payload, which got no new vector: another program made them.
-        opened_by: The line of Python that reads the new vectors, as the layout's own store does.
+        opened_by: The line of Python that reads the dense vectors, as the layout's own store does.
+        others: Points that got a new vector beside the dense one in this run, by kind: ``bm25``, ``sparse``, ``late``.
+        names: The names of the vectors beside the dense one that are searched now, by their kind.
     """
 
     points: int
@@ -35,6 +37,8 @@ class MigrationSummary:
     seconds: float
     without_text: int = 0
     opened_by: str = ""
+    others: Mapping[str, int] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def migrate(
@@ -46,28 +50,34 @@ def migrate(
     alias: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> MigrationSummary:
-    """Migrate a collection to another model: embed its stored texts again, into a second vector of each point.
+    """Migrate a collection to other models: make those vectors of its stored texts whose model changes, and no others.
 
-    Searches with the old model work until all points have the new vector; then the collection is switched in one step,
-    and is searched and written with the new model. Until then ingest is refused. A migration that was stopped is
+    The models are the encoder and those that the sink was opened with, as ``CollectionSettings(sparse=..., late=...)``:
+    a kind of vector whose model is not given, or is the collection's, stays as it is stored. A kind that the collection
+    lacks is added. BM25 moves to the settings that are given, and from an older version of its tokens to the newest.
+
+    Searches with the old models work until all points have the new vectors; then the collection is switched in one
+    step, and is searched and written with the new models. Until then ingest is refused. A migration that was stopped is
     continued by running it again.
 
     With ``into``, the collection stays as it is, and a second one is made with the same ids, payloads and namespace,
-    whose vector has no name, as the frameworks' stores expect.
+    whose dense vector has no name, as the frameworks' stores expect; vectors that stay are copied.
 
     Args:
-        encoder: The model to move to.
-        sink: The collection.
+        encoder: The dense model to move to, or the collection's own.
+        sink: The collection, opened with the models of other vectors to move to.
         drop_old: Remove the old vectors after the switch; by default they stay, for programs that still use them.
-        into: The name of a new collection to make, instead of a second vector.
+        into: The name of a new collection to make, instead of new vectors in this one.
         alias: A name that stands for the new collection when it is complete; it may stand for the old one until then.
-        on_progress: Called after each page with the points embedded in this run and about how many there are.
+        on_progress: Called after each page with the points embedded in this run, once for each kind of vector, and
+            about how many there are.
 
     Raises:
         InvalidInputError: ``alias`` without ``into``, or ``drop_old`` with it; or the encoder's document prefix names
             fields, and it takes texts alone.
-        RecordError: a chunk has more tokens than the model's limit; nothing is truncated.
-        SpaceMismatchError: a migration to a third space is under way.
+        RecordError: a chunk has more tokens than the model's limit, for nothing is truncated; or one of the other
+            models refuses a text.
+        SpaceMismatchError: a migration to other models is under way.
         TargetError: there is no such collection, the store cannot be reached, or the name of the new one is taken.
     """
     if (alias is not None and into is None) or (drop_old and into is not None):
@@ -78,13 +88,13 @@ def migrate(
     migration = sink.migration(encoder, into=into, alias=alias)
     embedded = 0
     if migration.start():
-        points = sink.count(exact=False)
-        for page in migration.unmigrated():
-            _refuse_long(page, encoder.max_tokens, fields)
-            migration.add(page, fields.encode([chunk.text for chunk in page], [chunk.fields for chunk in page]))
-            embedded += len(page)
+        total = migration.kinds() * sink.count(exact=False)
+        done = 0
+        for number, is_dense in _steps(migration, encoder, fields):
+            done += number
+            embedded += number if is_dense else 0
             if on_progress:
-                on_progress(embedded, max(points, embedded))
+                on_progress(done, max(total, done))
         migration.finish()
     dropped = migration.drop_old() if drop_old else []
     return MigrationSummary(
@@ -94,7 +104,19 @@ def migrate(
         time.monotonic() - started,
         migration.without_text,
         migration.opened_by(),
+        dict(migration.made),
+        dict(migration.vectors()),
     )
+
+
+def _steps(migration: Migration, encoder: TextEncoder, fields: PrefixFields) -> Iterator[tuple[int, bool]]:
+    """Make what lacks; yields the number of points of each page, and whether they got a new dense vector."""
+    for page in migration.unmigrated():
+        _refuse_long(page, encoder.max_tokens, fields)
+        migration.add(page, fields.encode([chunk.text for chunk in page], [chunk.fields for chunk in page]))
+        yield len(page), True
+    for number in migration.complete_others():
+        yield number, False
 
 
 def _refuse_long(chunks: Sequence[StoredChunk], most: int, fields: PrefixFields) -> None:

@@ -135,4 +135,4 @@ def test_an_empty_foreign_collection_that_takes_no_such_points_is_refused(kind: 
 def test_a_collection_whose_every_request_must_name_a_shard_is_refused() -> None:
     shape = VectorShape(ENCODER.dimension, "cosine")
     found = Description({"": shape}, {}, custom_shards=True).mismatch(ENCODER, CollectionSettings())
-    assert found == ("custom sharding", "Qdrant's own sharding")
+    assert found == ("custom sharding", "Qdrant's own sharding", "")

@@ -102,7 +102,7 @@ class QdrantAdoption:
     def _known(self, description: Description) -> Adoption:
         """A collection with an identity: nothing is to be done if it is this model's."""
         if mismatch := description.mismatch(self._encoder, CollectionSettings()):
-            raise self._refusal(*mismatch)
+            raise self._refusal(mismatch.found, mismatch.expected)
         identity = described(self._backend, self._collection)[1]
         points = self._backend.count(self._collection)
         return Adoption(points, 0, 1.0, identity.layout, identity.vector, adopted=False)

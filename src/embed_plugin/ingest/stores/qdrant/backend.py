@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from embed_plugin.collection_identity import BM25
-from embed_plugin.errors import TargetError
+from embed_plugin.errors import InvalidInputError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,13 +43,31 @@ def bytes_of(vector: OtherVector) -> int:
 
 def sparse_vector_name(identity: CollectionIdentity) -> str | None:
     """The name of a collection's sparse vectors; None if it has none."""
-    if identity.sparse is None:
-        return None
-    return BM25_VECTOR if identity.sparse == BM25 else LEARNED_VECTOR
+    return next((name for kind, name in other_vector_names(identity).items() if kind != TOKENS_VECTOR), None)
+
+
+def tokens_vector_name(identity: CollectionIdentity) -> str:
+    """The name of a collection's vectors of tokens, if it has some."""
+    return identity.late_vector or TOKENS_VECTOR
+
+
+def other_vector_names(identity: CollectionIdentity) -> dict[str, str]:
+    """The names of a collection's vectors beside the dense one, by their kind: ``bm25`` or ``sparse``, and ``late``."""
+    found: dict[str, str] = {}
+    if identity.sparse is not None:
+        kind = BM25_VECTOR if identity.sparse == BM25 else LEARNED_VECTOR
+        found[kind] = identity.sparse_vector or kind
+    if identity.late is not None:
+        found[TOKENS_VECTOR] = tokens_vector_name(identity)
+    return found
 
 
 OtherVector: TypeAlias = "SparseVector | TokenVectors"
 """A vector beside the dense one: a sparse one, or those of tokens, float32 ``(tokens, dimension)``."""
+
+
+NamedVectors: TypeAlias = "Mapping[str, OtherVector]"
+"""Vectors of one point, by their names; a dense one is float32 ``(dimension,)``."""
 
 
 class Ranking(NamedTuple):
@@ -62,6 +80,22 @@ class Ranking(NamedTuple):
 
     vector: npt.NDArray[np.float32] | SparseVector
     name: str = ""
+
+
+class AddedVectors(NamedTuple):
+    """A kind of vectors that is added to a collection.
+
+    Attributes:
+        name: Their name.
+        dimension: Their length; None for sparse vectors.
+        several: Whether a point has several, compared by max-sim of dot products; one is compared by its cosine.
+        idf: Whether sparse vectors are compared with the words' rarity, as those of BM25.
+    """
+
+    name: str
+    dimension: int | None = None
+    several: bool = False
+    idf: bool = False
 
 
 def one_process_only(target: str) -> TargetError:
@@ -215,14 +249,18 @@ class Backend(Protocol):
     def fused_points(self, collection: str, limit: int) -> int:
         """Number of points of each ranking that are fused for so many results."""
 
-    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
+    def add_vectors(self, collection: str, added: AddedVectors) -> None:
+        """Add a kind of vectors to the collection; do nothing if it exists.
+
+        Raises:
+            TargetError: the backend cannot add vectors to a collection that exists.
+        """
 
     def drop_vector_name(self, collection: str, name: str) -> None:
-        """Remove the dense vectors of a name from all points."""
+        """Remove the vectors of a name from all points; do nothing if there are none."""
 
-    def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Set a dense vector of stored points; their payloads and other vectors stay."""
+    def set_vectors(self, collection: str, vectors: Mapping[str, NamedVectors]) -> None:
+        """Set vectors of stored points, by id and name; their payloads and other vectors stay."""
 
     def count(self, collection: str, *, exact: bool = True) -> int:
         """Number of points; approximate if that is enough, or if the server forbids to count."""
@@ -235,6 +273,18 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close it, so that another process may open it."""
+
+
+def require_support(backend: Backend, settings: CollectionSettings) -> None:
+    """Refuse collection settings that the backend does not support.
+
+    Raises:
+        InvalidInputError: it does not support one of them.
+    """
+    if unknown := settings.chosen() - backend.supported:
+        names = ", ".join(sorted(unknown)).replace("_", " ")
+        message = f"{backend.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
+        raise InvalidInputError(message)
 
 
 def pages(backend: Backend, collection: str, page: Page) -> Iterator[list[FoundPoint]]:

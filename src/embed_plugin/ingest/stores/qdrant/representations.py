@@ -14,12 +14,12 @@ from embed_plugin.ingest.stores.qdrant.backend import (
     LEARNED_VECTOR,
     TOKENS_VECTOR,
     Ranking,
-    sparse_vector_name,
+    other_vector_names,
 )
 from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector, bm25_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
@@ -48,65 +48,84 @@ class Representations:
         self._bm25 = bm25_of(identity)
         self._sparse = settings.sparse_model if identity and identity.sparse not in {None, BM25} else None
         self._late = settings.late if identity and identity.late else None
-        self._names = _names(identity)
+        self._names = other_vector_names(identity) if identity else {}
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the vectors that the collection has."""
+    def names(self) -> Mapping[str, str]:
+        """The names of the vectors that the collection has, by their kind."""
         return self._names
 
     @property
     def unmade(self) -> tuple[str, ...]:
-        """The names of those vectors of the collection whose model was not given."""
+        """The kinds of vectors of the collection whose model was not given."""
         made = {BM25_VECTOR: self._bm25, LEARNED_VECTOR: self._sparse, TOKENS_VECTOR: self._late}
-        return tuple(name for name in self._names if made[name] is None)
+        return tuple(kind for kind in self._names if made[kind] is None)
 
     @property
     def unmade_vectors(self) -> str:
         """Those vectors in a message; empty if there are none."""
         named = {LEARNED_VECTOR: sparse_vectors_of(self._identity.sparse if self._identity else None)}
         named[TOKENS_VECTOR] = token_vectors_of(self._identity.late if self._identity else None)
-        return " and ".join(named[name] for name in self.unmade)
+        return " and ".join(named[kind] for kind in self.unmade)
 
-    def of_documents(self, texts: Sequence[str]) -> list[Mapping[str, OtherVector] | Refused] | None:
+    def of_documents(
+        self, texts: Sequence[str], *, kinds: Collection[str] | None = None
+    ) -> list[Mapping[str, OtherVector] | Refused] | None:
         """The vectors of each document by name, or why there are none; None if the collection has none.
 
         A text without tokens has no vector for them, because Qdrant has no empty multivector.
+
+        Args:
+            texts: The documents.
+            kinds: The kinds of vectors to make; None for all.
         """
         if not self._names:
             return None
-        columns = [[(name, one) for one in column] for name, column in self.columns(texts)]
-        return [_point(cells) for cells in zip(*columns, strict=True)]
+        columns = [[(kind, one) for one in column] for kind, column in self.columns(texts, kinds=kinds)]
+        return [self._point(cells) for cells in zip(*columns, strict=True)]
 
-    def rankings(self, text: str) -> list[Ranking]:
-        """The queries of a text, one for each kind of vector that there is a model for."""
-        found: list[Ranking] = []
+    def rankings(self, text: str) -> dict[str, Ranking]:
+        """The queries of a text, by the kind of vector, one for each that there is a model for."""
+        found: dict[str, Ranking] = {}
         if self._bm25:
-            found.append(Ranking(self._bm25.query(text), BM25_VECTOR))
+            found[BM25_VECTOR] = Ranking(self._bm25.query(text), self._names[BM25_VECTOR])
         if self._sparse:
-            found.append(Ranking(_listed(self._sparse.encode_queries([text])[0]), LEARNED_VECTOR))
+            found[LEARNED_VECTOR] = Ranking(
+                _listed(self._sparse.encode_queries([text])[0]), self._names[LEARNED_VECTOR]
+            )
         if self._late:
             tokens = self._late.encode_queries([text])[0]
-            found += [Ranking(tokens, TOKENS_VECTOR)] if len(tokens) else []
+            found |= {TOKENS_VECTOR: Ranking(tokens, self._names[TOKENS_VECTOR])} if len(tokens) else {}
         return found
 
-    def columns(self, texts: Sequence[str]) -> Iterator[tuple[str, Sequence[OtherVector | Refused]]]:
-        """The vectors of documents, for each name whose model was given."""
-        if bm25 := self._bm25:
+    def columns(
+        self, texts: Sequence[str], *, kinds: Collection[str] | None = None
+    ) -> Iterator[tuple[str, Sequence[OtherVector | Refused]]]:
+        """The vectors of documents, for each kind whose model was given, of these kinds if some are named."""
+        if (bm25 := self._bm25) and _is_wanted(BM25_VECTOR, kinds):
             yield BM25_VECTOR, [bm25.document(text) for text in texts]
-        if self._sparse:
+        if self._sparse and _is_wanted(LEARNED_VECTOR, kinds):
             made = _each(self._sparse.encode_documents, texts)
             yield LEARNED_VECTOR, [one if isinstance(one, Refused) else _listed(one) for one in made]
-        if self._late:
+        if self._late and _is_wanted(TOKENS_VECTOR, kinds):
             tokens = _each(self._late.encode_documents, texts)
             yield TOKENS_VECTOR, tokens
 
+    def _point(self, cells: Sequence[tuple[str, OtherVector | Refused]]) -> Mapping[str, OtherVector] | Refused:
+        """The vectors of one point, or the first reason why one of them cannot be stored."""
+        found: dict[str, OtherVector] = {}
+        for kind, cell in cells:
+            if isinstance(cell, Refused):
+                return Refused(f"the model of its {kind} vector refused it: {cell.reason}")
+            if not np.isfinite(cell.values if isinstance(cell, SparseVector) else cell).all():
+                return Refused(f"its {kind} vector has a component that is no finite number: check that model")
+            if isinstance(cell, SparseVector) or len(cell):
+                found[self._names[kind]] = cell
+        return found
 
-def _names(identity: CollectionIdentity | None) -> tuple[str, ...]:
-    if identity is None:
-        return ()
-    found = (sparse_vector_name(identity), TOKENS_VECTOR if identity.late else None)
-    return tuple(name for name in found if name is not None)
+
+def _is_wanted(kind: str, kinds: Collection[str] | None) -> bool:
+    return kinds is None or kind in kinds
 
 
 def _each(encode: Callable[[list[str]], list[T]], texts: Sequence[str]) -> list[T | Refused]:
@@ -122,19 +141,6 @@ def _each(encode: Callable[[list[str]], list[T]], texts: Sequence[str]) -> list[
             found |= dict(zip(rows, made, strict=True))
             break
     return [found[row] for row in range(len(texts))]
-
-
-def _point(cells: Sequence[tuple[str, OtherVector | Refused]]) -> Mapping[str, OtherVector] | Refused:
-    """The vectors of one point, or the first reason why one of them cannot be stored."""
-    found: dict[str, OtherVector] = {}
-    for name, cell in cells:
-        if isinstance(cell, Refused):
-            return Refused(f"the model of its {name} vector refused it: {cell.reason}")
-        if not np.isfinite(cell.values if isinstance(cell, SparseVector) else cell).all():
-            return Refused(f"its {name} vector has a component that is no finite number: check that model")
-        if isinstance(cell, SparseVector) or len(cell):
-            found[name] = cell
-    return found
 
 
 def _listed(vector: ModelVector) -> SparseVector:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from embed_plugin.ingest.records import Chunk
-    from embed_plugin.ingest.stores.qdrant.backend import OtherVector
+    from embed_plugin.ingest.stores.qdrant.backend import NamedVectors, OtherVector
 
 REQUEST_POINTS = 256
 """Maximum points of a request that stores them."""
@@ -44,16 +44,34 @@ def requests(
         dimension: Of their dense vectors.
         others: The vectors of each beside it.
     """
-    start, size = 0, 0
+    sizes = []
     for number, chunk in enumerate(chunks):
         numbers = dimension + (sum(map(_numbers_of, others[number].values())) if others else 0)
-        more = _bytes_of(chunk, numbers)
+        sizes.append(_bytes_of(chunk, numbers))
+    yield from _parts(sizes)
+
+
+def vector_requests(vectors: Mapping[str, NamedVectors]) -> Iterator[dict[str, NamedVectors]]:
+    """The parts of vectors by id that go into one request each: as many as :func:`requests` puts into one."""
+    ids = list(vectors)
+    for part in _parts([_BYTES_OF_THE_LEDGER + _json_bytes(vectors[one]) for one in ids]):
+        yield {one: vectors[one] for one in ids[part]}
+
+
+def _json_bytes(vectors: NamedVectors) -> int:
+    return sum(_numbers_of(one) for one in vectors.values()) * _BYTES_OF_A_COMPONENT
+
+
+def _parts(sizes: Sequence[int]) -> Iterator[slice]:
+    """Parts of at most REQUEST_POINTS points and, but for a single one, REQUEST_BYTES."""
+    start, size = 0, 0
+    for number, more in enumerate(sizes):
         if number > start and (number - start >= REQUEST_POINTS or size + more > REQUEST_BYTES):
             yield slice(start, number)
             start, size = number, 0
         size += more
-    if chunks:
-        yield slice(start, len(chunks))
+    if sizes:
+        yield slice(start, len(sizes))
 
 
 def send_or_bisect(chunks: Sequence[Chunk], part: slice, send: Callable[[slice], None]) -> list[Rejected]:

@@ -14,9 +14,9 @@ from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity, sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
-from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages
+from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages, require_support
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
-from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration
+from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration, give_up
 from embed_plugin.ingest.stores.qdrant.point_writer import PointSpace, PointWriter
 from embed_plugin.ingest.stores.qdrant.representations import Representations, likeness
 from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.records import Chunk, Rejected
-    from embed_plugin.ingest.stores.description import Description
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.sink import Migration, StoredChunk
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 _NO_INDEXING = 0
 _GIVE_MODELS = "Give the model: --sparse DIR for sparse vectors, --late DIR for token vectors"
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
-
 
 DENSE = "dense"
 """The name of the ranking by the dense vector, which has no name itself."""
@@ -70,11 +68,7 @@ class QdrantSink:
         self._advised = backend.advised_points
         if collection != escaped(collection):
             raise InvalidInputError(f"the collection's name, {escaped(collection)}, is not UTF-8: choose another one")
-        unknown = self._settings.chosen() - backend.supported
-        if unknown:
-            names = ", ".join(sorted(unknown)).replace("_", " ")
-            message = f"{self.target} has no {names}: leave that out, or take a Qdrant server (http://HOST:6333)"
-            raise InvalidInputError(message)
+        require_support(backend, self._settings)
 
     def __reduce__(self) -> tuple[Callable[..., QdrantSink], tuple[object, ...]]:
         """Pickle as server, collection and settings; the unpickled sink connects, and does not end the bulk load.
@@ -155,7 +149,7 @@ class QdrantSink:
             if self._settings.bulk_load and self._identity is not None and self._identity.bulk_load is None:
                 self._start_bulk_load(self._identity)
         elif self._identity is not None and self._identity.migrating_to:
-            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate")
+            raise self._mismatch("a migration under way", "none: finish it with  embed-plugin migrate, or --give-up")
         elif self._identity is None:
             if self._settings.sparse_name:  # an empty foreign collection: a sparse vector in it is not ours
                 raise self._mismatch("no sparse vectors of ours", sparse_vectors_of(self._settings.sparse_name))
@@ -189,11 +183,20 @@ class QdrantSink:
         self._identity = None
 
     def migration(self, encoder: TextEncoder, *, into: str | None = None, alias: str | None = None) -> Migration:
-        """The steps of a move to another encoder's space; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
+        """The steps of a move to the models; see :func:`~embed_plugin.ingest.upkeep.migrate.migrate`."""
         self.collection = self._backend.resolve(self.collection)
         if into is None:
-            return QdrantMigration(self._backend, self.collection, encoder)
-        return QdrantCopy(self._backend, self.collection, encoder, into, alias)
+            return QdrantMigration(self._backend, self.collection, encoder, self._settings)
+        return QdrantCopy(self._backend, self.collection, encoder, self._settings, into=into, alias=alias)
+
+    def give_up_migration(self) -> list[str]:
+        """End a migration in place that was stopped, and remove the vectors that it made; returns their names.
+
+        Raises:
+            TargetError: none is under way; also as every method.
+        """
+        self.collection = self._backend.resolve(self.collection)
+        return give_up(self._backend, self.collection)
 
     def adopt(self, encoder: TextEncoder, *, on_progress: Callable[[int, int], None] | None = None) -> Adoption:
         """Take over a collection that another program made; see :meth:`.QdrantAdoption.run`."""
@@ -283,12 +286,12 @@ class QdrantSink:
             TargetError: a hybrid search of a collection without other vectors, or without their models; also as every
                 method.
         """
-        return self._found(self._rankings(vector, text), limit)
+        return self._found(list(self._rankings(vector, text).values()), limit)
 
     def rankings(
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
     ) -> dict[str, list[tuple[float, StoredChunk]]]:
-        """The rankings that :meth:`search` fuses, each by itself, by the name of its vectors: ``dense``, ``bm25``, ...
+        """The rankings that :meth:`search` fuses, each by itself, by the kind of its vectors: ``dense``, ``bm25``, ...
 
         Args:
             vector: The query's, ``(dimension,)``.
@@ -300,34 +303,33 @@ class QdrantSink:
         """
         each = limit if text is None else self._backend.fused_points(self.collection, limit)
         asked = self._rankings(vector, text)
-        names = [DENSE, *(one.name for one in asked[1:])]
-        return {name: self._found([one], each) for name, one in zip(names, asked, strict=True)}
+        return {kind: self._found([one], each) for kind, one in asked.items()}
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> dict[str, list[float] | None]:
-        """The cosine of each chunk's stored vector and that of its text made again, by the name of the vectors.
+        """The cosine of each chunk's stored vector and that of its text made again, by the kind of the vectors.
 
-        The names are those of the vectors beside the dense one; None if their model was not given.
+        The kinds are those of the vectors beside the dense one; None if their model was not given.
         """
         representations = self._representations()
         ids = [chunk.id for chunk in chunks]
         found: dict[str, list[float] | None] = dict.fromkeys(representations.names)
-        for name, made in representations.columns([chunk.text for chunk in chunks]):
-            stored = self._backend.other_vectors(self.collection, ids, name)
-            found[name] = [likeness(stored.get(one), again) for one, again in zip(ids, made, strict=True)]
+        for kind, made in representations.columns([chunk.text for chunk in chunks]):
+            stored = self._backend.other_vectors(self.collection, ids, representations.names[kind])
+            found[kind] = [likeness(stored.get(one), again) for one, again in zip(ids, made, strict=True)]
         return found
 
-    def _rankings(self, vector: npt.NDArray[np.float32], text: str | None) -> list[Ranking]:
+    def _rankings(self, vector: npt.NDArray[np.float32], text: str | None) -> dict[str, Ranking]:
         dense = Ranking(vector, self._vector())
         if text is None:
-            return [dense]
+            return {DENSE: dense}
         representations = self._representations()
         if len(representations.unmade) == len(representations.names):
             found = f"collection {self.collection!r} in {self.target} has"
             if unmade := representations.unmade_vectors:
                 raise SpaceMismatchError(f"{found} {unmade}, and no model of them was given. {_GIVE_MODELS}")
-            remedy = "Search without --hybrid, or ingest into a new collection with --sparse bm25"
+            remedy = "Search without --hybrid, or add them with  embed-plugin migrate --sparse bm25"
             raise TargetError(f"{found} no sparse vectors. {remedy}")
-        return [dense, *representations.rankings(text)]
+        return {DENSE: dense, **representations.rankings(text)}
 
     def _found(self, asked: Sequence[Ranking], limit: int) -> list[tuple[float, StoredChunk]]:
         layout = self._layout()
@@ -360,7 +362,7 @@ class QdrantSink:
 
     def _known_identity(self) -> CollectionIdentity | None:
         if self._identity is None:
-            description: Description | None = self._backend.describe(self.collection)
+            description = self._backend.describe(self.collection)
             self._identity = description.identity if description else None
         return self._identity
 
@@ -380,10 +382,11 @@ class QdrantSink:
         self._backend.update(self.collection, started, indexing_threshold=_NO_INDEXING)
         self._identity = started
 
-    def _mismatch(self, found: str, expected: str) -> SpaceMismatchError:
+    def _mismatch(self, found: str, expected: str, migration: str = "") -> SpaceMismatchError:
+        moved = f"; or move it with  embed-plugin migrate {migration}" if migration else ""
         return SpaceMismatchError(
             f"collection {self.collection!r} in {self.target} has {found}, expected {expected}. "
-            "Use the model and the choices that it was made with, or name another collection"
+            f"Use the model and the choices that it was made with, or name another collection{moved}"
         )
 
     def _advise(self) -> None:

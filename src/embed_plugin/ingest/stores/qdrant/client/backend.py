@@ -16,7 +16,9 @@ from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS, Coll
 from embed_plugin.ingest.stores.description import Description
 from embed_plugin.ingest.stores.qdrant.backend import (
     FUSED_AT_LEAST,
+    AddedVectors,
     FoundPoint,
+    NamedVectors,
     OtherVector,
     Page,
     PointBatch,
@@ -29,7 +31,12 @@ from embed_plugin.ingest.stores.qdrant.backend import (
 from embed_plugin.ingest.stores.qdrant.client import deep_payloads
 from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.address import address_of
-from embed_plugin.ingest.stores.qdrant.client.collection import collection_arguments, payload_indexes, vector_shape
+from embed_plugin.ingest.stores.qdrant.client.collection import (
+    collection_arguments,
+    payload_indexes,
+    vector_config,
+    vector_shape,
+)
 from embed_plugin.ingest.stores.qdrant.client.connection import Connection
 from embed_plugin.ingest.stores.qdrant.client.errors import translated
 from embed_plugin.ingest.stores.qdrant.client.points import (
@@ -287,22 +294,52 @@ class ClientBackend:
         """Number of points of each ranking that are fused for so many results: no more than a server allows."""
         return max(limit, min(FUSED_AT_LEAST, self._limits(collection).page))
 
-    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
-        shape = models.DenseVectorConfig(size=dimension, distance=models.Distance.COSINE)
-        description = self.describe(collection)
-        if description is None or name not in description.vectors:
-            added = models.DenseVectorNameConfig(dense=shape)
-            self._call(lambda: self.client.create_vector_name(collection, name, added, wait=True))
+    def add_vectors(self, collection: str, added: AddedVectors) -> None:
+        """Add a kind of vectors to the collection; do nothing if it exists.
+
+        Raises:
+            TargetError: the server is too old to add vectors to a collection that exists.
+        """
+        if added.name in self._vector_names(collection):
+            return
+        try:
+            self._call(lambda: self.client.create_vector_name(collection, added.name, vector_config(added), wait=True))
+        except TargetError as error:
+            if not qdrant_errors.is_unknown_request(error.__cause__):
+                raise
+            remedy = "Qdrant 1.18 and later can. Take that, or make a new collection with  --into NAME"
+            raise TargetError(f"{self.target} cannot add vectors to a collection that exists: {remedy}") from error
 
     def drop_vector_name(self, collection: str, name: str) -> None:
-        """Remove the dense vectors of a name from all points."""
-        self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+        """Remove the vectors of a name from all points; do nothing if there are none.
 
-    def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Set a dense vector of stored points; their payloads and other vectors stay."""
-        for part in points.parts(self._limits(collection).batch):
-            self._call(partial(self.client.update_vectors, collection, new_vectors(part), wait=True))
+        Raises:
+            TargetError: an old release of qdrant-client cannot remove them from a folder.
+        """
+        if name not in self._vector_names(collection):
+            return
+        try:
+            self._call(lambda: self.client.delete_vector_name(collection, name, wait=True))
+        except TargetError as error:
+            if not (self._local and isinstance(error.__cause__, ValueError)):
+                raise
+            found = (
+                f"this release of qdrant-client cannot remove the vectors {name!r} of {collection!r} in {self.target}"
+            )
+            raise TargetError(
+                f"{found}. Upgrade it and run it again, or let them stay: no search reads them"
+            ) from error
+
+    def _vector_names(self, collection: str) -> set[str]:
+        params = self._config(collection).params
+        dense = params.vectors if isinstance(params.vectors, dict) else {""}
+        return {*dense, *(params.sparse_vectors or {})}
+
+    def set_vectors(self, collection: str, vectors: Mapping[str, NamedVectors]) -> None:
+        """Set vectors of stored points, by id and name; their payloads and other vectors stay."""
+        for ids in batched(list(vectors), self._limits(collection).batch):
+            made = new_vectors({one: vectors[one] for one in ids})
+            self._call(partial(self.client.update_vectors, collection, made, wait=True))
 
     def count(self, collection: str, *, exact: bool = True) -> int:
         """Number of points; approximate too where the server forbids to count."""

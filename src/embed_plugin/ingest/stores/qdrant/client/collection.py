@@ -8,13 +8,14 @@ from qdrant_client import models
 
 from embed_plugin.collection_identity import BM25
 from embed_plugin.ingest.stores.description import VectorShape
-from embed_plugin.ingest.stores.qdrant.backend import TOKENS_VECTOR, sparse_vector_name
+from embed_plugin.ingest.stores.qdrant.backend import sparse_vector_name, tokens_vector_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.qdrant.backend import AddedVectors
 
 _DISTANCES: Mapping[str | None, models.Distance] = {
     None: models.Distance.COSINE,
@@ -61,13 +62,26 @@ def _vectors(
         multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
         **kept,
     )
-    return {"": dense, TOKENS_VECTOR: tokens}
+    return {"": dense, tokens_vector_name(identity): tokens}
 
 
 def _sparse_vectors(identity: CollectionIdentity) -> dict[str, models.SparseVectorParams] | None:
     name = sparse_vector_name(identity)
     modifier = models.Modifier.IDF if identity.sparse == BM25 else None
     return None if name is None else {name: models.SparseVectorParams(modifier=modifier)}
+
+
+def vector_config(added: AddedVectors) -> models.DenseVectorNameConfig | models.SparseVectorNameConfig:
+    """The configuration of a kind of vectors that is added to a collection."""
+    if added.dimension is None:
+        modifier = models.Modifier.IDF if added.idf else None
+        return models.SparseVectorNameConfig(sparse=models.SparseVectorConfig(modifier=modifier))
+    if not added.several:
+        dense = models.DenseVectorConfig(size=added.dimension, distance=models.Distance.COSINE)
+        return models.DenseVectorNameConfig(dense=dense)
+    several = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    tokens = models.DenseVectorConfig(size=added.dimension, distance=models.Distance.DOT, multivector_config=several)
+    return models.DenseVectorNameConfig(dense=tokens)
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, models.PayloadSchemaType]:

@@ -48,6 +48,13 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, ServerBusyError | ResourceExhaustedResponse)
 
 
+def is_unknown_request(error: BaseException | None) -> bool:
+    """Return whether a server refused a request because it does not know it, as an older release."""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+    return isinstance(error, RpcError) and error.code() == StatusCode.UNIMPLEMENTED
+
+
 def retry_after(error: BaseException) -> float | None:
     """The seconds to wait that the server sent, if any."""
     if isinstance(error, ServerBusyError):

@@ -8,7 +8,7 @@ import numpy as np
 from qdrant_client import grpc, models
 from qdrant_client.conversions.conversion import RestToGrpc
 
-from embed_plugin.ingest.stores.qdrant.backend import OtherVector, PointBatch, plain_ids
+from embed_plugin.ingest.stores.qdrant.backend import NamedVectors, OtherVector, PointBatch, plain_ids
 from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ def upsert_request(collection: str, points: PointBatch) -> grpc.UpsertPoints:
     return grpc.UpsertPoints(collection_name=collection, wait=True, points=made)
 
 
-def new_vectors(points: PointBatch) -> list[models.PointVectors]:
-    """New vectors of stored points."""
-    rows = points.vectors.tolist()
-    ids = plain_ids(points.ids)
-    return [models.PointVectors(id=one, vector={points.name: row}) for one, row in zip(ids, rows, strict=True)]
+def new_vectors(vectors: Mapping[str, NamedVectors]) -> list[models.PointVectors]:
+    """New vectors of stored points, by id and name."""
+    named = ({name: rest_vector(one) for name, one in each.items()} for each in vectors.values())
+    return [models.PointVectors(id=one, vector=each) for one, each in zip(plain_ids(vectors), named, strict=True)]
 
 
 def dense_vector(vector: object, name: str | None) -> npt.NDArray[np.float32] | None:

@@ -22,18 +22,21 @@ from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import (
     FUSED_AT_LEAST,
-    TOKENS_VECTOR,
+    AddedVectors,
     FoundPoint,
+    NamedVectors,
     OtherVector,
     Page,
     PointBatch,
     Ranking,
+    bytes_of,
     one_process_only,
     plain_ids,
+    tokens_vector_name,
     wanted_vectors,
 )
 from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
-from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes
+from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes, vector_creation
 from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom, taken
 from embed_plugin.ingest.stores.qdrant.edge.points import (
     dense_vector,
@@ -173,7 +176,7 @@ class EdgeBackend:
         shard.close()
         vectors = {"": VectorShape(identity.dimension, settings.distance or "cosine")}
         if identity.late_dimension is not None:
-            vectors[TOKENS_VECTOR] = VectorShape(identity.late_dimension, "dot", several=True)
+            vectors[tokens_vector_name(identity)] = VectorShape(identity.late_dimension, "dot", several=True)
         _write(folder / _FACTS, {"vectors": vectors, "metadata": identity.metadata()})
 
     def _remove_abandoned(self) -> None:
@@ -267,22 +270,27 @@ class EdgeBackend:
         del collection
         return max(limit, FUSED_AT_LEAST)
 
-    def add_vector_name(self, collection: str, name: str, dimension: int) -> None:
-        """Add a second dense vector, with cosine distance, to the collection; do nothing if it exists."""
-        self._update(collection, edge.UpdateOperation.create_dense_vector(name, dimension, edge.Distance.Cosine))
-        self._rewrite(collection, vectors={**self._vectors(collection), name: VectorShape(dimension, "cosine")})
+    def add_vectors(self, collection: str, added: AddedVectors) -> None:
+        """Add a kind of vectors to the collection; do nothing if it exists."""
+        self._update(collection, vector_creation(added))
+        if added.dimension is not None:
+            shape = VectorShape(added.dimension, "dot" if added.several else "cosine", several=added.several)
+            self._rewrite(collection, vectors={**self._vectors(collection), added.name: shape})
 
     def drop_vector_name(self, collection: str, name: str) -> None:
-        """Remove the dense vectors of a name from all points."""
+        """Remove the vectors of a name from all points; do nothing if there are none."""
         self._update(collection, edge.UpdateOperation.delete_vector_name(name))
         left = {kept: shape for kept, shape in self._vectors(collection).items() if kept != name}
         self._rewrite(collection, vectors=left)
 
-    def set_vectors(self, collection: str, points: PointBatch) -> None:
-        """Set a dense vector of stored points; their payloads and other vectors stay."""
-        rows = zip(plain_ids(points.ids), points.vectors.tolist(), strict=True)
-        vectors = [edge.PointVectors(point_id, {points.name: row}) for point_id, row in rows]
-        self._update(collection, edge.UpdateOperation.update_vectors(vectors), size=lambda: points.vectors.nbytes)
+    def set_vectors(self, collection: str, vectors: Mapping[str, NamedVectors]) -> None:
+        """Set vectors of stored points, by id and name; their payloads and other vectors stay."""
+        made = [
+            edge.PointVectors(point_id, {name: edge_vector(one) for name, one in named.items()})
+            for point_id, named in zip(plain_ids(vectors), vectors.values(), strict=True)
+        ]
+        size = sum(bytes_of(one) for named in vectors.values() for one in named.values())
+        self._update(collection, edge.UpdateOperation.update_vectors(made), size=lambda: size)
         self._reserve(collection)
 
     def count(self, collection: str, *, exact: bool = True) -> int:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import qdrant_edge as edge
 
 from embed_plugin.collection_identity import BM25
-from embed_plugin.ingest.stores.qdrant.backend import TOKENS_VECTOR, sparse_vector_name
+from embed_plugin.ingest.stores.qdrant.backend import sparse_vector_name, tokens_vector_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.qdrant.backend import AddedVectors
 
 _DISTANCES: Mapping[str | None, edge.Distance] = {
     None: edge.Distance.Cosine,
@@ -60,13 +61,24 @@ def _vectors(
         multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim),
         **kept,
     )
-    return {"": dense, TOKENS_VECTOR: tokens}
+    return {"": dense, tokens_vector_name(identity): tokens}
 
 
 def _sparse_vectors(identity: CollectionIdentity) -> dict[str, edge.EdgeSparseVectorParams] | None:
     name = sparse_vector_name(identity)
     modifier = edge.Modifier.Idf if identity.sparse == BM25 else None
     return None if name is None else {name: edge.EdgeSparseVectorParams(modifier=modifier)}
+
+
+def vector_creation(added: AddedVectors) -> edge.UpdateOperation:
+    """The operation that adds a kind of vectors to a shard; it does nothing where they are there already."""
+    if added.dimension is None:
+        modifier = edge.Modifier.Idf if added.idf else None
+        return edge.UpdateOperation.create_sparse_vector(added.name, modifier)
+    if not added.several:
+        return edge.UpdateOperation.create_dense_vector(added.name, added.dimension, edge.Distance.Cosine)
+    several = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+    return edge.UpdateOperation.create_dense_vector(added.name, added.dimension, edge.Distance.Dot, several)
 
 
 def payload_indexes(settings: CollectionSettings) -> dict[str, edge.PayloadSchemaType]:
