@@ -77,11 +77,12 @@ APART = {
 
 
 def test_parts_of_a_prompt_may_be_tokenised_on_their_own() -> None:
-    pairs = pairs_of({"prompt": APART}, family="mxbai-rerank-base-v2", max_tokens=90)
+    whole = pairs_of({"prompt": {**APART, "longest": 0}}, family="mxbai-rerank-base-v2", max_tokens=90)
     tokenizer = Tokenizer.from_file(str(REFERENCES / "mxbai-rerank-base-v2/tokenizer.json"))
     parts = ("<|im_start|>", "instruction: Find\nquery: {text}?", "\ndocument: a.", "\nend<|im_end|>")
     expected = [token for part in parts for token in tokenizer.encode(part).ids]
-    assert list(pairs.tokenise([("{text}?", "a.")], instruction="Find").ids[0]) == expected
+    assert list(whole.tokenise([("{text}?", "a.")], instruction="Find").ids[0]) == expected
+    pairs = pairs_of({"prompt": APART}, family="mxbai-rerank-base-v2", max_tokens=90)
     long = pairs.tokenise([("red " * 90, "blue cat " * 90), ("a", "b")])
     around = len(tokenizer.encode("<|im_start|>\nend<|im_end|>").ids)
     assert (len(long.ids[0]), long.cut) == (32 + around, [0])

@@ -132,7 +132,9 @@ def attend(weights: Weights, config: dict[str, Any], name: str, x: Array) -> Arr
     return norm(weights, f"{name}.output.LayerNorm", linear(weights, f"{name}.output.dense", mixed) + x)
 
 
-def tokens(weights: Weights, config: dict[str, Any], ids: Sequence[int], segments: Sequence[int] | None = None) -> Array:
+def tokens(
+    weights: Weights, config: dict[str, Any], ids: Sequence[int], segments: Sequence[int] | None = None
+) -> Array:
     """The token vectors; without segments, all tokens are of the first one."""
     words, table = weights["embeddings.word_embeddings.weight"], weights["embeddings.token_type_embeddings.weight"]
     of_segments = table[[0] * len(ids) if segments is None else segments]

@@ -125,7 +125,9 @@ def gelu(x: Array) -> Array:
     return np.asarray(x * np.interp(x, at, below))
 
 
-def tokens(weights: Weights, config: dict[str, Any], ids: Sequence[int], segments: Sequence[int] | None = None) -> Array:
+def tokens(
+    weights: Weights, config: dict[str, Any], ids: Sequence[int], segments: Sequence[int] | None = None
+) -> Array:
     """The token vectors; without segments, all tokens are of the first one."""
     stated = {**(config.get("rope_scaling") or {}), **config.get("rope_parameters", {})}
     theta, factor = config.get("rope_theta") or stated["rope_theta"], stated.get("factor", 1)

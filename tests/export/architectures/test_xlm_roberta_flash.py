@@ -38,7 +38,12 @@ def make(folder: Path, **config: Any) -> Path:  # noqa: ANN401 - values of a con
     """The reference of XLM-RoBERTa with queries, keys and values in one matrix, under the names of this layout."""
     shutil.copytree(PLAIN, folder)
     stated = json.loads((PLAIN / "config.json").read_text())
-    published = {"auto_map": AUTO_MAP, "use_flash_attn": True, "emb_pooler": None, "position_embedding_type": "absolute"}
+    published = {
+        "auto_map": AUTO_MAP,
+        "use_flash_attn": True,
+        "emb_pooler": None,
+        "position_embedding_type": "absolute",
+    }
     (folder / "config.json").write_text(json.dumps({**stated, **published, **config}))
     weights, path = {}, PLAIN / "model.safetensors"
     for name in tensor_names(path):
@@ -74,7 +79,10 @@ def test_int8_depends_on_the_pair_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"position_embedding_type": "rotary"}, "jina-reranker-v2 with position_embedding_type 'rotary', expected absolute"),
+        (
+            {"position_embedding_type": "rotary"},
+            "jina-reranker-v2 with position_embedding_type 'rotary', expected absolute",
+        ),
         ({"hidden_act": "relu"}, "jina-reranker-v2 with hidden_act 'relu', expected gelu"),
         ({"auto_map": {"AutoModel": "someone/else--modeling.Other"}}, "as someone/else--modeling.Other has it"),
     ],

@@ -9,7 +9,18 @@ if TYPE_CHECKING:
 
     from embed_plugin.model.known_models import KnownModel
 
-COLUMNS = ("model", "kind", "parameters", "in INT8", "dimension", "tokens", "languages", "licence", "prefixes", "family")
+COLUMNS = (
+    "model",
+    "kind",
+    "parameters",
+    "in INT8",
+    "dimension",
+    "tokens",
+    "languages",
+    "licence",
+    "prefixes",
+    "family",
+)
 NUMBERS = range(2, 6)
 VERIFIED = "verified by"
 

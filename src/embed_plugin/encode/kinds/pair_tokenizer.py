@@ -59,8 +59,10 @@ class PairTokenizer:
             raise ModelFolderError(f"the manifest's {error}: export the model again") from error
         if prompt is None:
             self._joiner = _TemplatePairs(tokenizer, second, may_touch=facts.get(PROMPT_BY_CALLER) is True)
+        elif prompt.apart:
+            self._joiner = _ApartPairs(tokenizer, prompt)
         else:
-            self._joiner = (_ApartPairs if prompt.apart else _PromptPairs)(tokenizer, prompt)
+            self._joiner = _PromptPairs(tokenizer, prompt)
 
     def tokenise(
         self, pairs: Sequence[Pair], *, first_index: int = 0, instruction: str | None = None

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from embed_plugin.errors import ExportError
 from embed_plugin.export.layers.activation import activate
 from embed_plugin.export.layers.words import add_segments, ids_of_words
 from embed_plugin.export.onnx_graph.builder import INPUT
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from embed_plugin.export.layers.activation import Activation

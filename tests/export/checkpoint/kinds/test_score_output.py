@@ -90,7 +90,11 @@ def test_segments_are_read_where_the_tokenizer_gives_them(copy: Callable[..., Pa
         ("modernbert", {"classifier_bias": True}, r"no tensor head\.dense\.bias"),
         ("modernbert-cls", {"norm_bias": False}, r"hold head\.norm\.bias, which a model of its config\.json has not"),
         ("deberta-v3", {"pooler_hidden_act": "silu"}, "pooler_hidden_act 'silu'"),
-        ("deberta-v3", {"type_vocab_size": 2}, "type_vocab_size 2: a DeBERTa that tells query and text apart by segments"),
+        (
+            "deberta-v3",
+            {"type_vocab_size": 2},
+            "type_vocab_size 2: a DeBERTa that tells query and text apart by segments",
+        ),
         ("distilbert", {"architectures": ["RobertaForSequenceClassification"]}, r"no tensor classifier\.dense\.weight"),
         ("roberta", {"architectures": ["BertForSequenceClassification"]}, r"no tensor bert\.pooler\.dense\.weight"),
     ],

@@ -57,8 +57,8 @@ SHAPE: dict[str, Any] = {
 _ROBERTA = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1}
 _MODERN = {"intermediate_size": 24, "cls_token_id": 2, "sep_token_id": 3}
 _DECODER = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "num_labels": 2}
-_ANSWERING = {**_DECODER, "max_position_embeddings": 640}
-_SCORING = {**_ANSWERING, "num_labels": 1}
+_MXBAI = {**_DECODER, "max_position_embeddings": 400}
+_SCORING = {**_DECODER, "num_labels": 1}
 IDENTITY = "torch.nn.modules.linear.Identity"
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", {"sentence_transformers": {"activation_fn": IDENTITY, "version": "4.1.0"}}),
@@ -100,10 +100,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "distilbert": ("distilbert", {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}),
     "electra": ("electra", {"embedding_size": 16}),
-    "mxbai-rerank-base-v2": ("qwen2", {**_ANSWERING, "tie_word_embeddings": True}),
-    "mxbai-rerank-v2-in-template": ("qwen2", {**_ANSWERING, "tie_word_embeddings": False}),
+    "mxbai-rerank-base-v2": ("qwen2", {**_MXBAI, "tie_word_embeddings": True}),
+    "mxbai-rerank-v2-in-template": ("qwen2", {**_MXBAI, "hidden_size": 24, "tie_word_embeddings": False}),
     "qwen2-seq-cls": ("qwen2", _SCORING),
-    "qwen3-reranker-seq-cls": ("qwen3", _SCORING),
+    "qwen3-reranker-seq-cls": ("qwen3", {**_SCORING, "max_position_embeddings": 320}),
     "qwen3-reranker-tied": ("qwen3", {**_DECODER, "tie_word_embeddings": True, "max_position_embeddings": 320}),
     "qwen3-reranker-untied": (
         "qwen3",
@@ -120,9 +120,8 @@ CHAT = """{%- set ns = namespace(instruction="Given a web search query, retrieve
 {%- endfor -%}
 {{- '<|im_start|>system\\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\\n<|im_start|>user\\n<Instruct>: ' + ns.instruction + '\\n<Query>: ' + ns.query + '\\n<Document>: ' + ns.document + '<|im_end|>\\n<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n' -}}
 """  # noqa: E501 - a chat template has no line breaks but its own
-MXBAI_BEFORE = (
-    "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
-)
+MXBAI_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+MXBAI_BEFORE = f"<|im_start|>system\n{MXBAI_SYSTEM}<|im_end|>\n<|im_start|>user\n"
 MXBAI_TASK = (
     "You are a search relevance expert who evaluates how well documents match search queries. For each query-document "
     "pair, carefully analyze the semantic relationship between them, then provide your binary relevance judgment "
@@ -133,7 +132,8 @@ MXBAI_CHAT = (
     "{%- set ns = namespace() -%}{%- for message in messages -%}"
     '{%- if message.role == "query" -%}{%- set ns.query = message.content -%}{%- endif -%}'
     '{%- if message.role == "document" -%}{%- set ns.document = message.content -%}{%- endif -%}{%- endfor -%}'
-    f"{{{{- {MXBAI_BEFORE + 'query: '!r} + ns.query + {chr(10) + 'document: '!r} + ns.document + {chr(10) + MXBAI_TASK + MXBAI_END!r} -}}}}"
+    f"{{{{- {MXBAI_BEFORE + 'query: '!r} + ns.query + {chr(10) + 'document: '!r} + ns.document "
+    f"+ {chr(10) + MXBAI_TASK + MXBAI_END!r} -}}}}"
 )
 MXBAI_LONGEST = 8192
 
@@ -164,7 +164,7 @@ def parts_of(made: Tokenizer) -> Any:  # noqa: ANN401 - JSON
     return json.loads(made.to_str())["model"]
 
 
-def tokenizer(model_type: str, limit: int) -> Any:  # noqa: ANN401, PLR0911 - of several classes, a return each
+def tokenizer(model_type: str, limit: int) -> Any:  # noqa: ANN401 - of several classes, a return each
     """The tokenizer of a family, of the class that its published models have."""
     if model_type in {"bert", "distilbert", "electra"}:
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -193,7 +193,10 @@ def tokenizer(model_type: str, limit: int) -> Any:  # noqa: ANN401, PLR0911 - of
     if model_type == "deberta-v2":
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         pieces = trainers.UnigramTrainer(
-            vocab_size=WORDS, special_tokens=special, unk_token="[UNK]", show_progress=False  # noqa: S106
+            vocab_size=WORDS,
+            special_tokens=special,
+            unk_token="[UNK]",  # noqa: S106 - no password
+            show_progress=False,
         )
         made = trained(models.Unigram(), pieces, pre_tokenizers.Metaspace())
         return DebertaV2Tokenizer(vocab=[tuple(x) for x in parts_of(made)["vocab"]], model_max_length=POSITIONS)
@@ -250,7 +253,7 @@ CHATS = {
 }
 """The template for pairs, by the name of the folder."""
 
-SAVED_AGAIN = {"deberta-v3", "modernbert", "mxbai-rerank-v2-in-template", "qwen3-reranker-tied"}
+SAVED_AGAIN = {"deberta-v3", "electra", "modernbert", "mxbai-rerank-v2-in-template", "qwen3-reranker-tied"}
 
 
 def cross_encoder(name: str, folder: Path) -> CrossEncoder:

@@ -112,12 +112,12 @@ class _Head:
 
 def _bert(head: _Head) -> ScoreOutput:
     """BertForSequenceClassification: the pooler's layer on the first token, and the classifier."""
-    return _pooled(head, "bert.pooler.dense", "Tanh")
+    return _pooled(head, "bert.pooler.dense", "Tanh", second_segment=_second_segment(head))
 
 
 def _new(head: _Head) -> ScoreOutput:
     """NewForSequenceClassification, of gte: as BERT's."""
-    return _pooled(head, "new.pooler.dense", "Tanh")
+    return _pooled(head, "new.pooler.dense", "Tanh", second_segment=_second_segment(head))
 
 
 def _deberta(head: _Head) -> ScoreOutput:
@@ -128,9 +128,9 @@ def _deberta(head: _Head) -> ScoreOutput:
     return _pooled(head, "pooler.dense", _head_activation(head, "pooler_hidden_act"))
 
 
-def _pooled(head: _Head, pooler: str, activation: DenseActivation) -> ScoreOutput:
+def _pooled(head: _Head, pooler: str, activation: DenseActivation, *, second_segment: int = 0) -> ScoreOutput:
     dense = head.linear(pooler, activation), head.last("classifier")
-    return ScoreOutput("cls", dense, _activation(head.checkpoint), second_segment=_second_segment(head))
+    return ScoreOutput("cls", dense, _activation(head.checkpoint), second_segment=second_segment)
 
 
 def _electra(head: _Head) -> ScoreOutput:
@@ -266,7 +266,8 @@ def _second_segment(head: _Head) -> int:
         return 0
     family = find_architecture(head.checkpoint)
     tables = (f"{prefix}{family.word_table}" for prefix in family.prefixes)
-    return len(read_head(head.checkpoint, next(name for name in tables if has_head(head.checkpoint, name))))
+    table = next((name for name in tables if has_head(head.checkpoint, name)), family.word_table)
+    return len(read_head(head.checkpoint, table))
 
 
 def _answers(checkpoint: CheckpointDescription, words: tuple[str, str]) -> tuple[int, int | None]:
