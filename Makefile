@@ -12,9 +12,10 @@ SEARCH := $(BIN)/embed-plugin search --model $(MODEL) --to $(STORE) --collection
 
 LANGCHAIN := integrations/langchain-embed-plugin
 LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
+REFERENCES := $(addprefix references-,embeddings rerankers sparse m3 sentencepiece late)
 
 .PHONY: demo test test-server test-oldest test-optimum test-mteb test-mteb-oldest test-cluster test-cluster-oldest
-.PHONY: lint types bench clean test-sanitizers references
+.PHONY: lint types bench clean test-sanitizers references $(REFERENCES)
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
 demo: $(MODEL)/embed_plugin.json
@@ -46,9 +47,28 @@ test-sanitizers: $(VENV)/dev
 test-optimum: .venv-optimum/dev
 	.venv-optimum/bin/python -m pytest -n auto -m optimum tests/export
 
-# The small checkpoints of every family, and what sentence-transformers computes with them. FAMILIES= names some of them.
-references: .venv-references/dev
+# The small checkpoints of every kind, and what sentence-transformers or PyLate computes with them. Of one kind, FAMILIES=
+# names some: make references-rerankers FAMILIES=electra
+references: $(REFERENCES)
+
+references-embeddings: .venv-references/dev
 	.venv-references/bin/python tests/export/references/make.py $(FAMILIES)
+
+references-rerankers: .venv-references/dev
+	.venv-references/bin/python tests/export/references/rerankers/make.py $(FAMILIES)
+
+references-sparse: .venv-references/dev
+	.venv-references/bin/python tests/export/references/make_sparse.py $(FAMILIES)
+
+references-m3: .venv-references/dev
+	.venv-references/bin/python tests/export/references/make_m3.py
+
+references-sentencepiece: .venv-references/dev
+	.venv-references/bin/python tests/export/references/make_sentencepiece.py
+
+# PyLate has its own releases of sentence-transformers and transformers.
+references-late: .venv-references-late/dev
+	.venv-references-late/bin/python tests/export/references/make_late.py $(FAMILIES)
 
 # mypy reads the two files that use mteb, whose types the other environments do not have.
 test-mteb: .venv-mteb/dev
@@ -121,6 +141,11 @@ $(VENV)/dev: pyproject.toml
 .venv-references/dev: pyproject.toml
 	test -x .venv-references/bin/python || $(PYTHON) -m venv .venv-references
 	.venv-references/bin/python -m pip install -q -e '.[dev-references]'
+	touch $@
+
+.venv-references-late/dev: pyproject.toml
+	test -x .venv-references-late/bin/python || $(PYTHON) -m venv .venv-references-late
+	.venv-references-late/bin/python -m pip install -q -e '.[dev-references-late]'
 	touch $@
 
 .venv-mteb/dev: pyproject.toml

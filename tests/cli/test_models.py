@@ -36,6 +36,15 @@ def test_words_that_no_row_has_are_refused() -> None:
     assert "no model has multilingual and klingon in its row" in done.stderr
 
 
+def test_a_kind_chooses_rows_and_a_folder_of_several_kinds_is_in_each() -> None:
+    shown = run("models", "--kind", "sparse").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in shown] == [model.id for model in known_models() if "sparse" in model.kinds]
+    assert [line.split()[1:3] for line in shown if "bge-m3" in line] == [["embedding", "+2"]]
+    refused = run("models", "bge-m3", "--kind", "reranker")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no model of the kind reranker has bge-m3 in its row" in refused.stderr
+
+
 def test_the_recommended_multilingual_model_stands_first() -> None:
     assert recommended_multilingual().id == "intfloat/multilingual-e5-small"
 

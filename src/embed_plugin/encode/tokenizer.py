@@ -211,8 +211,11 @@ class TextTokenizer:
         found = self._encode(texts, prefix) if whole else self._ids_of(texts, prefix)
         return [ids[self._leading : len(ids) - self._trailing] for ids in found]
 
-    def pair_template(self) -> PairTemplate:
+    def pair_template(self, *, may_touch: bool = False) -> PairTemplate:
         """Return the special tokens around a query and a text, read from a pair that is tokenised.
+
+        Args:
+            may_touch: There need be none between the two.
 
         Raises:
             ModelFolderError: the tokenizer puts nothing between the two, or the text first.
@@ -223,7 +226,7 @@ class TextTokenizer:
             raise ModelFolderError("the tokenizer does not join a pair as query and text: give another reranker")
         ends = [len(sides) - sides[::-1].index(side) for side in (0, 1)]
         query, text = sides.index(0), sides.index(1)
-        if ends[0] == text:
+        if ends[0] == text and not may_touch:
             raise ModelFolderError("the tokenizer puts nothing between a query and a text: give another reranker")
         before, between, after = (
             (array("i", pair.ids[part]), pair.type_ids[part])

@@ -7,6 +7,10 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embed_plugin.types import Kind
 
 MULTILINGUAL = "Multilingual"
 REAL, RANDOM = "real weights", "random weights"
@@ -26,9 +30,10 @@ class KnownModel:
 
     Attributes:
         id: Its name on the hub.
+        kinds: The kinds of result that its folder gives.
         family: The ``model_type`` by which its graph is written; ``static``: a table of words.
         parameters: Millions of weights.
-        dimension: Numbers of a vector.
+        dimension: Numbers of a vector; None: it gives scores, or weights of words.
         tokens: The most tokens of a text; None: any number.
         languages: Of the texts it was trained on.
         licence: Of the weights.
@@ -40,9 +45,10 @@ class KnownModel:
     """
 
     id: str
+    kinds: tuple[Kind, ...]
     family: str
     parameters: float
-    dimension: int
+    dimension: int | None
     tokens: int | None
     languages: str
     licence: str
@@ -60,11 +66,13 @@ def known_models() -> tuple[KnownModel, ...]:
     return tuple(
         KnownModel(
             **{
+                "dimension": None,
                 "tokens": None,
                 "matryoshka": False,
                 "layer_norm": False,
                 "verified": RANDOM,
                 **row,
+                "kinds": tuple(row.get("kinds", ("embedding",))),
                 "prefixes": prefixes[row["prefixes"]] if "prefixes" in row else None,
             }
         )

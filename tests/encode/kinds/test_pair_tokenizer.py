@@ -65,6 +65,38 @@ def test_a_prompt_is_filled_in_one_pass_and_cut_in_front_of_its_end() -> None:
     assert (len(long.ids[0]), long.cut, long.ids[0][-1]) == (24, [0], tokenizer.token_to_id("<|im_end|>"))
 
 
+APART = {
+    **PROMPT,
+    "pair": "{instruction}query: {query}\ndocument: {text}",
+    "after": "\nend<|im_end|>",
+    "instruction": "",
+    "given": "instruction: {instruction}\n",
+    "apart": True,
+    "longest": 32,
+}
+
+
+def test_parts_of_a_prompt_may_be_tokenised_on_their_own() -> None:
+    whole = pairs_of({"prompt": {**APART, "longest": 0}}, family="mxbai-rerank-base-v2", max_tokens=90)
+    tokenizer = Tokenizer.from_file(str(REFERENCES / "mxbai-rerank-base-v2/tokenizer.json"))
+    parts = ("<|im_start|>", "instruction: Find\nquery: {text}?", "\ndocument: a.", "\nend<|im_end|>")
+    expected = [token for part in parts for token in tokenizer.encode(part).ids]
+    assert list(whole.tokenise([("{text}?", "a.")], instruction="Find").ids[0]) == expected
+    pairs = pairs_of({"prompt": APART}, family="mxbai-rerank-base-v2", max_tokens=90)
+    long = pairs.tokenise([("red " * 90, "blue cat " * 90), ("a", "b")])
+    around = len(tokenizer.encode("<|im_start|>\nend<|im_end|>").ids)
+    assert (len(long.ids[0]), long.cut) == (32 + around, [0])
+    assert list(long.ids[0][1:25]) == tokenizer.encode("query: " + "red " * 90).ids[:24]
+
+
+def test_a_caller_may_put_the_prompt_into_query_and_text() -> None:
+    pairs = pairs_of({"prompt_by_caller": True}, family="qwen2-seq-cls", max_tokens=30)
+    tokenizer = Tokenizer.from_file(str(REFERENCES / "qwen2-seq-cls/tokenizer.json"))
+    assert list(pairs.tokenise([("say it:", " no")]).ids[0]) == tokenizer.encode("say it:", " no").ids
+    with pytest.raises(InvalidInputError, match="takes no instruction"):
+        pairs.tokenise([("a", "b")], instruction="Find")
+
+
 @pytest.mark.parametrize("instruction", ["", " ", "two\nlines"])
 def test_an_instruction_is_one_line(instruction: str) -> None:
     pairs = pairs_of({"prompt": PROMPT}, family="qwen3-reranker-tied")
@@ -78,6 +110,8 @@ def test_an_instruction_is_one_line(instruction: str) -> None:
         ({"second_segment": -1}, "second_segment is -1"),
         ({"second_segment": "2"}, "second_segment is '2'"),
         ({"prompt": {"pair": ""}}, "expected the texts after, before, instruction, pair"),
+        ({"prompt": {**PROMPT, "longest": "9"}}, "expected the texts"),
+        ({"prompt": {**PROMPT, "other": ""}}, "expected the texts"),
     ],
 )
 def test_facts_that_cannot_be_used_are_named(facts: Mapping[str, Any], said: str) -> None:

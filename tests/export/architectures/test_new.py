@@ -125,13 +125,16 @@ def gelu(x: Array) -> Array:
     return np.asarray(x * np.interp(x, at, below))
 
 
-def tokens(weights: Weights, config: dict[str, Any], ids: Sequence[int]) -> Array:
+def tokens(
+    weights: Weights, config: dict[str, Any], ids: Sequence[int], segments: Sequence[int] | None = None
+) -> Array:
+    """The token vectors; without segments, all tokens are of the first one."""
     stated = {**(config.get("rope_scaling") or {}), **config.get("rope_parameters", {})}
     theta, factor = config.get("rope_theta") or stated["rope_theta"], stated.get("factor", 1)
     epsilon = config["layer_norm_eps"]
     x = weights["embeddings.word_embeddings.weight"][ids].astype(np.float64)
     if config["type_vocab_size"]:
-        x = x + weights["embeddings.token_type_embeddings.weight"][0]
+        x = x + weights["embeddings.token_type_embeddings.weight"][[0] * len(ids) if segments is None else segments]
     x = norm(weights, "embeddings.LayerNorm", x, epsilon)
     for layer in (f"encoder.layer.{index}" for index in range(LAYERS)):
         names = ["qkv_proj"] if config["pack_qkv"] else ["q_proj", "k_proj", "v_proj"]

@@ -1,4 +1,4 @@
-"""Write the small checkpoints and their reference vectors: `make references`, or with the names of families.
+"""Write the small checkpoints and their reference vectors: `make references-embeddings`, FAMILIES= with names.
 
 Needs the newest transformers, sentence-transformers and torch, in an environment of its own. Weights are random and
 seeded by the family's name. Texts are encoded one at a time, so that no padding takes part.

@@ -9,8 +9,19 @@ if TYPE_CHECKING:
 
     from embed_plugin.model.known_models import KnownModel
 
-COLUMNS = ("model", "parameters", "in INT8", "dimension", "tokens", "languages", "licence", "prefixes", "family")
-NUMBERS = range(1, 5)
+COLUMNS = (
+    "model",
+    "kind",
+    "parameters",
+    "in INT8",
+    "dimension",
+    "tokens",
+    "languages",
+    "licence",
+    "prefixes",
+    "family",
+)
+NUMBERS = range(2, 6)
 VERIFIED = "verified by"
 
 
@@ -30,13 +41,20 @@ def _aligned(column: int, cell: str, width: int) -> str:
     return cell.rjust(width) if column in NUMBERS else cell.ljust(width)
 
 
+def _kind(model: KnownModel) -> str:
+    """The kind, and how many others the same folder gives."""
+    others = len(model.kinds) - 1
+    return f"{model.kinds[0]} +{others}" if others else model.kinds[0]
+
+
 def _cells(model: KnownModel) -> tuple[str, ...]:
     asks = model.prefixes and (model.prefixes.query or model.prefixes.document)
     return (
         model.id,
+        _kind(model),
         f"{model.parameters:g} M",
         f"{megabytes(model):.0f} MB",
-        f"<= {model.dimension}" if model.matryoshka else str(model.dimension),
+        f"<= {model.dimension}" if model.matryoshka else str(model.dimension or ""),
         f"{model.tokens:,}" if model.tokens else "any",
         model.languages,
         model.licence,

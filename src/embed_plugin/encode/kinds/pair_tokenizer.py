@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from embed_plugin.errors import InvalidInputError, ModelFolderError
-from embed_plugin.model.pair_prompt import read_prompt, refuse_instruction
+from embed_plugin.model.pair_prompt import PROMPT_BY_CALLER, read_prompt, refuse_instruction
 from embed_plugin.types import TokenisedTexts
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 """A query and a text."""
+
+LEAST_ROOM = 2
+"""Tokens: one of the query and one of the text."""
 
 
 class _Joined(NamedTuple):
@@ -46,7 +49,7 @@ class PairTokenizer:
         Raises:
             ModelFolderError: the tokenizer does not join pairs, or a fact of the folder cannot be used.
         """
-        self._joiner: _TemplatePairs | _PromptPairs
+        self._joiner: _TemplatePairs | _PromptPairs | _ApartPairs
         try:
             prompt = read_prompt(facts)
             second = facts.get("second_segment", 0)
@@ -54,7 +57,12 @@ class PairTokenizer:
                 raise ValueError(f"second_segment is {second!r}, expected a number of words")  # noqa: TRY301
         except ValueError as error:
             raise ModelFolderError(f"the manifest's {error}: export the model again") from error
-        self._joiner = _TemplatePairs(tokenizer, second) if prompt is None else _PromptPairs(tokenizer, prompt)
+        if prompt is None:
+            self._joiner = _TemplatePairs(tokenizer, second, may_touch=facts.get(PROMPT_BY_CALLER) is True)
+        elif prompt.apart:
+            self._joiner = _ApartPairs(tokenizer, prompt)
+        else:
+            self._joiner = _PromptPairs(tokenizer, prompt)
 
     def tokenise(
         self, pairs: Sequence[Pair], *, first_index: int = 0, instruction: str | None = None
@@ -86,13 +94,13 @@ class PairTokenizer:
 class _TemplatePairs:
     """Joins a query and a text by the tokenizer's own template."""
 
-    def __init__(self, tokenizer: TextTokenizer, second_segment: int) -> None:
-        template = tokenizer.pair_template()
+    def __init__(self, tokenizer: TextTokenizer, second_segment: int, *, may_touch: bool) -> None:
+        template = tokenizer.pair_template(may_touch=may_touch)
         self._tokenizer = tokenizer
         self._around = [_moved(part, segments, second_segment) for part, segments in template.special()]
         self._added = [second_segment * segment for segment in template.of_bodies]
         self._room = tokenizer.max_tokens - sum(map(len, self._around))
-        if self._room < 2:  # noqa: PLR2004 - a token of each
+        if self._room < LEAST_ROOM:
             found = f"{tokenizer.max_tokens - self._room} special tokens around a pair"
             raise ModelFolderError(f"{found}, and the model takes {tokenizer.max_tokens}: export with more tokens")
 
@@ -114,25 +122,52 @@ class _TemplatePairs:
 class _PromptPairs:
     """Puts a query and a text into a decoder's prompt.
 
-    The pair is tokenised as one string, for a token may hold the last of what stands before the text and its first
-    letters. Prompt and query cost little beside a decoder's run.
+    The pair is tokenised as one string with what stands behind it, for a token may hold the last of one part and the
+    first letters of the next. Prompt and query cost little beside a decoder's run.
     """
 
     def __init__(self, tokenizer: TextTokenizer, prompt: PairPrompt) -> None:
         self._tokenizer, self._prompt = tokenizer, prompt
         self._before, self._after = tokenizer.bodies([prompt.before, prompt.after], whole=True)
         self._room = tokenizer.max_tokens - len(self._before) - len(self._after)
-        if self._room < 1:
+        if self._room < LEAST_ROOM:
             found = f"its prompt has {tokenizer.max_tokens - self._room} tokens"
             raise ModelFolderError(f"{found}, and the model takes {tokenizer.max_tokens}: export with more tokens")
 
     def join(self, query: str, texts: Sequence[str], instruction: str | None) -> Iterator[_Joined]:
+        """Join a query with texts; where that is too long, what stands behind the pair is put behind what is left."""
+        head, limit = self._prompt.head(query, instruction), self._tokenizer.max_tokens
+        for body in self._tokenizer.bodies([text + self._prompt.after for text in texts], prefix=head):
+            length = len(self._before) + len(body)
+            ids = body if length < limit else body[: self._room] + self._after
+            yield _Joined(self._before + ids, sum(self._tokenizer.count_unknown([ids])), length > limit)
+
+
+class _ApartPairs:
+    """Puts a query and a text into a decoder's prompt whose parts are tokenised on their own.
+
+    A query has at most three quarters of the room, and the text what the query leaves.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer, prompt: PairPrompt) -> None:
+        self._tokenizer, self._prompt = tokenizer, prompt
+        self._before, self._after = tokenizer.bodies([prompt.before, prompt.after], whole=True)
+        room = tokenizer.max_tokens - len(self._before) - len(self._after)
+        self._room = min(room, prompt.longest or room)
+        if self._room < LEAST_ROOM:
+            found = f"its prompt has {tokenizer.max_tokens - room} tokens"
+            raise ModelFolderError(f"{found}, and the model takes {tokenizer.max_tokens}: export with more tokens")
+
+    def join(self, query: str, texts: Sequence[str], instruction: str | None) -> Iterator[_Joined]:
         """Join a query with texts."""
-        head = self._prompt.head(query, instruction)
-        for body in self._tokenizer.bodies(texts, prefix=head):
-            kept = body[: self._room]
-            unknown = sum(self._tokenizer.count_unknown([kept]))
-            yield _Joined(self._before + kept + self._after, unknown, len(kept) < len(body))
+        first, between = self._prompt.parts(query, instruction)
+        whole = self._tokenizer.bodies([first], whole=True)[0]
+        asked = whole[: self._room * 3 // 4]
+        for body in self._tokenizer.bodies(texts, prefix=between):
+            kept = body[: self._room - len(asked)]
+            is_cut = len(kept) < len(body) or len(asked) < len(whole)
+            unknown = sum(self._tokenizer.count_unknown([asked, kept]))
+            yield _Joined(self._before + asked + kept + self._after, unknown, is_cut)
 
 
 def longest_first(first: int, second: int, room: int) -> tuple[int, int]:

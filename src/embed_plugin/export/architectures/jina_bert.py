@@ -1,4 +1,4 @@
-"""jina-embeddings-v2.
+"""jina-embeddings-v2, and jina-reranker-v1-tiny and -turbo.
 
 Günther et al., "Jina Embeddings 2: 8192-Token General-Purpose Text Embeddings for Long Documents", 2023: BERT with
 ALiBi for positions and a gated feed-forward half. It is published as a ``bert`` with code of its own, which is never
@@ -32,9 +32,13 @@ if TYPE_CHECKING:
 
 _CODE = {
     "jinaai/jina-bert-implementation--modeling_bert.JinaBertModel": False,
+    "jinaai/jina-bert-implementation--modeling_bert.JinaBertForSequenceClassification": False,
     "jinaai/jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel": True,
+    "modeling_bert.JinaBertModel": False,
+    "modeling_bert.JinaBertForSequenceClassification": False,
 }
-"""Tells if queries and keys are normalised, by the class in ``auto_map``."""
+"""Tells if queries and keys are normalised, by the class in ``auto_map``. The rerankers bring the code beside their
+weights, so their class has no repository in front of it; weights of the other kind are refused as they are read."""
 
 _GATES: dict[str, Activation] = {"geglu": "gelu", "reglu": "relu"}
 """The activation of the gate, by ``feed_forward_type``."""
@@ -74,16 +78,22 @@ def read_config(checkpoint: CheckpointDescription) -> JinaBertConfig:
             intermediate_size=config["intermediate_size"],
             layer_norm_eps=config.get("layer_norm_eps", 1e-12),
             gate=_GATES[config["feed_forward_type"]],
-            has_normed_keys=_CODE[config["auto_map"]["AutoModel"]],
+            has_normed_keys=_CODE[_code(config)],
             positions=config["max_position_embeddings"],
         )
     except KeyError as error:
         raise SourceError(f"{checkpoint.config.path} says no {error}: the checkpoint is incomplete") from error
 
 
+def _code(config: Mapping[str, Any]) -> str:
+    """The class in ``auto_map``; configurations of rerankers may name that with the head alone."""
+    named = config.get("auto_map") or {}
+    return str(named.get("AutoModel") or named.get("AutoModelForSequenceClassification"))
+
+
 def find_unwritten(config: Mapping[str, Any]) -> Unwritten | None:
     """Find a bert that is not this model."""
-    code = (config.get("auto_map") or {}).get("AutoModel")
+    code = _code(config)
     return None if code in _CODE else Unwritten(f"architecture 'bert' as {code} has it", optimum=False)
 
 
@@ -100,9 +110,10 @@ class JinaBertLayers:
             self.graph, weights, LayerNames(), self.attention, config.gate, config.layer_norm_eps
         )
 
-    def embed(self) -> str:
+    def embed(self, *, reads_segments: bool) -> str:
         """Words and segments, normalised."""
-        return self.parts.norm("embeddings.LayerNorm", look_up_words(self.graph, self.weights))
+        words = look_up_words(self.graph, self.weights, reads_segments=reads_segments)
+        return self.parts.norm("embeddings.LayerNorm", words)
 
     def layer(self, name: str, hidden: str) -> str:
         """One transformer layer."""
@@ -147,7 +158,7 @@ class JinaBertLayers:
 def build(config: JinaBertConfig, weights: WeightSource, output: Output) -> onnx.ModelProto:
     """Build the fp32 graph of a jina-embeddings-v2 checkpoint."""
     layers = JinaBertLayers(config, weights)
-    hidden = layers.embed()
+    hidden = layers.embed(reads_segments=output.reads_segments)
     for index in range(config.num_hidden_layers):
         hidden = layers.layer(f"encoder.layer.{index}", hidden)
     return output.finish(layers.graph, hidden, config.hidden_size)

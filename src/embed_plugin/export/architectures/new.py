@@ -1,4 +1,4 @@
-"""gte-en-v1.5, gte-multilingual-base, snowflake-arctic-embed-m-v2.0 and stella_en_400M_v5: model types new and gte.
+"""The gte family (model types new and gte), snowflake-arctic-embed-m-v2.0 and stella_en_400M_v5.
 
 The architecture is published as code beside the weights, which is never run, and no release of transformers has it. It
 is BERT with positions as rotations and gated feed-forward layers ("mGTE", Zhang et al., 2024). Rotations may be scaled
@@ -18,7 +18,8 @@ from embed_plugin.export.layers.activation import ACTIVATIONS, gated
 from embed_plugin.export.layers.attention import Attention
 from embed_plugin.export.layers.linear import Linears
 from embed_plugin.export.layers.rotary import Rotations, frequencies
-from embed_plugin.export.onnx_graph.builder import INPUT, GraphBuilder
+from embed_plugin.export.layers.words import look_up_words
+from embed_plugin.export.onnx_graph.builder import GraphBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,7 @@ class NewConfig:
     """The shape of a checkpoint, in the names of its ``config.json``.
 
     Attributes:
-        has_segments: There are segment embeddings, the first of which is added to every word.
+        has_segments: There are segment embeddings, which are added to words.
         is_packed: Queries, keys and values are one matrix in the checkpoint.
         is_rms: Norms are of RMS, and have no bias.
         theta: Base of the rotations' wavelengths.
@@ -150,12 +151,10 @@ class NewGraph:
         return self.output.finish(self.graph, hidden, self.config.hidden_size)
 
     def embed(self) -> str:
-        """Word embeddings, with the row of the first segment in them, normalised."""
-        words = self.weights("embeddings.word_embeddings.weight")
-        if self.config.has_segments:
-            words += self.weights("embeddings.token_type_embeddings.weight")[0]  # in place: a large table is there once
-        table = self.graph.weight("words.table", words)
-        return self.norm("embeddings.LayerNorm", self.graph.node("Gather", "words", table, INPUT))
+        """Words and segments, normalised."""
+        has_segments, reads_segments = self.config.has_segments, self.output.reads_segments
+        words = look_up_words(self.graph, self.weights, has_segments=has_segments, reads_segments=reads_segments)
+        return self.norm("embeddings.LayerNorm", words)
 
     def attend(self, name: str, hidden: str, *, first_token_only: bool) -> str:
         """The first half of a layer, normalised; with ``first_token_only`` for the first token alone.

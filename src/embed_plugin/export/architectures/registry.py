@@ -23,6 +23,7 @@ from embed_plugin.export.architectures.modernbert import MODERNBERT
 from embed_plugin.export.architectures.new import NEW
 from embed_plugin.export.architectures.nomic import NOMIC
 from embed_plugin.export.architectures.t5 import T5
+from embed_plugin.export.architectures.xlm_roberta_flash import XLM_ROBERTA_FLASH
 from embed_plugin.export.traced.known import OPTIMUM_KNOWS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ ARCHITECTURES: tuple[Architecture[Any], ...] = (
     NEW,
     NOMIC,
     T5,
+    XLM_ROBERTA_FLASH,
 )
 """``find_unwritten`` tells families of one model type apart; where it is none of them, the message is the first's."""
 

@@ -42,8 +42,8 @@ NOTHING = "kernels.nothing"
 
 EXACT = frozenset(
     {
-        *("Add", "Cast", "Concat", "Div", "Equal", "Gather", "Identity", "Mul", "Not", "Range", "ReduceMax", "Reshape"),
-        *("Shape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
+        *("Add", "Cast", "Concat", "Div", "Equal", "Gather", "Identity", "Mul", "Not", "Range", "ReduceMax", "Relu"),
+        *("Reshape", "Shape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
     }
 )
 """onnxruntime's operators that move numbers, or round each once: they give the same bits on every CPU."""

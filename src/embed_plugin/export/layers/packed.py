@@ -1,4 +1,4 @@
-"""The layers of nomic-bert and jina-embeddings-v3: BERT's, with packed projections, and rotations for positions."""
+"""The layers of nomic-bert, jina-embeddings-v3 and jina-reranker-v2: BERT's, with packed projections."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PackedLayers:
         graph: They are added to it.
         weights: The checkpoint's tensors.
         attention: The rule of attention.
-        rotations: Of queries and keys.
+        rotations: Of queries and keys; None: positions are in the embeddings.
         biases: The linear layers that have one.
         activation: Of the feed-forward half.
         epsilon: Of the norms.
@@ -52,7 +52,7 @@ class PackedLayers:
     graph: GraphBuilder
     weights: WeightSource
     attention: Attention
-    rotations: Rotations
+    rotations: Rotations | None
     biases: Biases
     activation: Activation
     epsilon: float
@@ -62,7 +62,8 @@ class PackedLayers:
         """The first half of a layer, normalised."""
         graph, stored, heads = self.graph, f"{name}.{self.attention_name}", self.attention.heads
         query, key, value = self.projections(stored, hidden)
-        query, key = (self.rotations.write(graph, each, heads=heads) for each in (query, key))
+        if self.rotations is not None:
+            query, key = (self.rotations.write(graph, each, heads=heads) for each in (query, key))
         attended = self.attention.write(graph, f"{name}.attention", query, key, value)
         projected = self.linear(f"{stored}.out_proj", attended, has_bias=self.biases.projections)
         return self.norm(f"{name}.norm1", graph.node("Add", f"{name}.attention.residual", projected, hidden))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from onnx import TensorProto
 
 from embed_plugin.errors import ExportError
 from embed_plugin.export.layers.activation import activate
+from embed_plugin.export.layers.words import add_segments, ids_of_words
 from embed_plugin.export.onnx_graph.builder import INPUT
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def embed(
         table = table + segments[0]
     words, ids = layers.weights("embeddings.word_embeddings.weight"), INPUT
     if reads_segments and segments is not None:
-        ids = _ids_of_words(layers.graph, len(words))
+        ids = ids_of_words(layers.graph, len(words))
     embedded = words_at_positions(layers.graph, words, table, ids=ids)
     if reads_segments and segments is not None:
-        embedded = _add_segments(layers.graph, embedded, segments[1] - segments[0])
+        embedded = add_segments(layers.graph, embedded, segments[1] - segments[0])
     return layers.norm("embeddings.LayerNorm", embedded)
 
 
@@ -141,25 +141,6 @@ def position_rows(weights: WeightSource, first: int, positions: int) -> npt.NDAr
         found = f"the weights have {len(table)} positions, and config.json says {positions}"
         raise ExportError(f"{found}: take config.json and weights of one model, fetched again")
     return table
-
-
-SEGMENT = "segments"
-
-
-def _ids_of_words(graph: GraphBuilder, words: int) -> str:
-    """The ids less what the second segment adds to them; the segment, 0 or 1, is the value :data:`SEGMENT`."""
-    rows = graph.weight("words.rows", words, np.int64)
-    segment = graph.node("Div", SEGMENT, INPUT, rows)
-    return graph.node("Sub", "words.ids", INPUT, graph.node("Mul", "segments.first_id", segment, rows))
-
-
-def _add_segments(graph: GraphBuilder, embedded: str, difference: npt.NDArray[np.float32]) -> str:
-    """Add the difference of both segments' rows to the tokens of the second: a table of two rows would be rounded."""
-    axis = graph.weight("segments.axis", [2], np.int64)
-    is_second = graph.node("Cast", "segments.second", SEGMENT, to=TensorProto.FLOAT)
-    column = graph.node("Unsqueeze", "segments.column", is_second, axis)
-    added = graph.node("Mul", "segments.rows", column, graph.weight("segments.difference", difference))
-    return graph.node("Add", "embeddings.with_segments", embedded, added)
 
 
 def words_at_positions(

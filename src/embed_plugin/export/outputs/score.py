@@ -15,7 +15,7 @@ from onnx import TensorProto
 from embed_plugin.errors import ExportError
 from embed_plugin.export.outputs.vector import COLUMN, Dense, apply_dense, pool
 from embed_plugin.model.kinds import KINDS
-from embed_plugin.model.pair_prompt import PROMPT
+from embed_plugin.model.pair_prompt import PROMPT, PROMPT_BY_CALLER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,7 @@ class ScoreOutput:
         second_segment: What the second segment adds to its tokens' ids, the rows of the word table; 0: the model reads
             no segments.
         prompt: The text that query and text are put into; None: the tokenizer joins them.
+        prompt_by_caller: Callers put the prompt into query and text, which are joined as they are.
     """
 
     kind: ClassVar[Kind] = "reranker"
@@ -66,6 +67,7 @@ class ScoreOutput:
     norm: HeadNorm | None = None
     second_segment: int = 0
     prompt: PairPrompt | None = None
+    prompt_by_caller: bool = False
 
     @property
     def reads_segments(self) -> bool:
@@ -79,7 +81,8 @@ class ScoreOutput:
 
     def facts(self) -> Mapping[str, object]:
         """Return the activation, the segments and the prompt."""
-        prompt = {PROMPT: self.prompt.as_facts()} if self.prompt else {}
+        prompt: dict[str, object] = {PROMPT: self.prompt.as_facts()} if self.prompt else {}
+        prompt |= {PROMPT_BY_CALLER: True} if self.prompt_by_caller else {}
         return {"activation": self.activation, "second_segment": self.second_segment, **prompt}
 
     def finish(self, graph: GraphBuilder, token_vectors: str, hidden_size: int) -> onnx.ModelProto:

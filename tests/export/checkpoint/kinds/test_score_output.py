@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 from embed_plugin import ExportError, InvalidInputError
 from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.description import read_description
+from embed_plugin.export.checkpoint.kinds.pair_prompts import MXBAI_RERANK, QWEN3_RERANKER
 from embed_plugin.export.checkpoint.kinds.score_output import read_score_output
 from embed_plugin.export.checkpoint.tensors import read_tensor, tensor_names
 
@@ -80,13 +82,20 @@ def test_segments_are_read_where_the_tokenizer_gives_them(copy: Callable[..., Pa
 @pytest.mark.parametrize(
     ("family", "config", "said"),
     [
-        ("bert", {"architectures": ["DistilBertForSequenceClassification"]}, "rerankers of DistilBert.* not written"),
+        ("bert", {"architectures": ["AlbertForSequenceClassification"]}, "rerankers of Albert.* not written"),
         ("bert", {"architectures": None}, "rerankers of no stated class"),
         ("bert", {"sentence_transformers": {"activation_fn": "torch.nn.Tanh"}}, r"the activation 'torch\.nn\.Tanh'"),
         ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling 'max'"),
         ("modernbert", {"classifier_activation": "silu"}, "classifier_activation 'silu'"),
         ("modernbert", {"classifier_bias": True}, r"no tensor head\.dense\.bias"),
         ("modernbert-cls", {"norm_bias": False}, r"hold head\.norm\.bias, which a model of its config\.json has not"),
+        ("deberta-v3", {"pooler_hidden_act": "silu"}, "pooler_hidden_act 'silu'"),
+        (
+            "deberta-v3",
+            {"type_vocab_size": 2},
+            "type_vocab_size 2: a DeBERTa that tells query and text apart by segments",
+        ),
+        ("distilbert", {"architectures": ["RobertaForSequenceClassification"]}, r"no tensor classifier\.dense\.weight"),
         ("roberta", {"architectures": ["BertForSequenceClassification"]}, r"no tensor bert\.pooler\.dense\.weight"),
     ],
 )
@@ -97,15 +106,26 @@ def test_what_is_not_computed_is_refused_by_name(
         read(copy(family, **config))
 
 
-def test_a_classifier_of_more_labels_is_refused(copy: Callable[..., Path]) -> None:
-    folder = copy("roberta")
+LAST_LAYERS = {
+    "bert": "classifier",
+    "deberta-v3": "classifier",
+    "distilbert": "classifier",
+    "electra": "classifier.out_proj",
+    "qwen2-seq-cls": "score",
+    "roberta": "classifier.out_proj",
+}
+
+
+@pytest.mark.parametrize("family", LAST_LAYERS)
+def test_a_classifier_of_more_labels_is_refused(copy: Callable[..., Path], family: str) -> None:
+    folder = copy(family, id2label={"0": "contradiction", "1": "entailment", "2": "neutral"})
     weights = folder / "model.safetensors"
     tensors = {name: read_tensor(weights, name) for name in tensor_names(weights)}
-    for end in ("weight", "bias"):
-        name = f"classifier.out_proj.{end}"
-        tensors[name] = np.concatenate([tensors[name]] * 3)
+    for name in (f"{LAST_LAYERS[family]}.{end}" for end in ("weight", "bias")):
+        tensors |= {name: np.concatenate([tensors[name]] * 3)} if name in tensors else {}
     save_file(tensors, weights)
-    with pytest.raises(ExportError, match="gives 3 labels: it is a classifier"):
+    said = r"gives 3 labels \(contradiction, entailment, neutral\): it is a classifier"
+    with pytest.raises(ExportError, match=said):
         export(str(folder), folder.parent / "model")
 
 
@@ -134,22 +154,41 @@ def test_one_answer_is_its_logit_and_wrong_answers_are_refused(copy: Callable[..
             read(folder)
 
 
+def test_a_decoder_that_classifies_takes_a_known_prompt_or_its_callers(copy: Callable[..., Path]) -> None:
+    own, named = read(copy("qwen2-seq-cls")), read(copy("qwen3-reranker-seq-cls"))
+    assert (own.prompt, own.facts()["prompt_by_caller"]) == (None, True)
+    assert named.prompt == QWEN3_RERANKER
+    assert "prompt_by_caller" not in named.facts()
+
+
+def test_mxbai_answers_by_digits_and_its_score_is_raw(copy: Callable[..., Path]) -> None:
+    folder = copy("mxbai-rerank-base-v2")
+    output, vocabulary = read(folder), json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    words = read_tensor(folder / "model.safetensors", "model.embed_tokens.weight")
+    np.testing.assert_array_equal(output.dense[0].weight[0], words[vocabulary["1"]] - words[vocabulary["0"]])
+    assert (output.activation, output.prompt) == ("identity", MXBAI_RERANK)
+    in_template = read(copy("mxbai-rerank-v2-in-template")).prompt
+    assert in_template == replace(MXBAI_RERANK, apart=False, longest=0)
+
+
 def test_a_decoder_needs_a_known_prompt(copy: Callable[..., Path]) -> None:
     folder = copy("qwen3-reranker-tied")
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("Judge whether", "Say if"))
-    with pytest.raises(ExportError, match="nothing says in which prompt"):
+    with pytest.raises(ExportError, match="a chat template says in which prompt"):
         read(folder)
     template.unlink()
     assert read(folder).prompt is not None  # by the folder's name
+    with pytest.raises(ExportError, match="nothing says in which prompt this decoder reads a pair"):
+        read(folder.rename(folder.with_name("other")))
 
 
 def test_an_encoder_without_a_written_head_is_refused_before_another_exporter_is_named(tmp_path: Path) -> None:
-    config = {"model_type": "deberta-v2", "architectures": ["DebertaV2ForSequenceClassification"]}
+    config = {"model_type": "roformer", "architectures": ["RoFormerForSequenceClassification"]}
     for name in ("model.safetensors", "tokenizer.json"):
         shutil.copy(REFERENCES / "bert" / name, tmp_path / name)
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ExportError, match="rerankers of DebertaV2ForSequenceClassification are not written"):
+    with pytest.raises(ExportError, match="rerankers of RoFormerForSequenceClassification are not written"):
         export(str(tmp_path), tmp_path / "model")
 
 

@@ -19,12 +19,16 @@ import numpy as np
 import torch
 import transformers
 from sentence_transformers import CrossEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.cross_encoder.modules import LogitScore
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     BertTokenizer,
+    DebertaV2Tokenizer,
+    DistilBertTokenizer,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
     XLMRobertaTokenizer,
@@ -53,6 +57,8 @@ SHAPE: dict[str, Any] = {
 _ROBERTA = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1}
 _MODERN = {"intermediate_size": 24, "cls_token_id": 2, "sep_token_id": 3}
 _DECODER = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "num_labels": 2}
+_MXBAI = {**_DECODER, "max_position_embeddings": 400}
+_SCORING = {**_DECODER, "num_labels": 1}
 IDENTITY = "torch.nn.modules.linear.Identity"
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", {"sentence_transformers": {"activation_fn": IDENTITY, "version": "4.1.0"}}),
@@ -77,6 +83,27 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "classifier_activation": "relu",
         },
     ),
+    "deberta-v3": (
+        "deberta-v2",
+        {
+            "relative_attention": True,
+            "pos_att_type": ["p2c", "c2p"],
+            "share_att_key": True,
+            "position_buckets": 32,
+            "norm_rel_ebd": "layer_norm",
+            "max_relative_positions": -1,
+            "position_biased_input": False,
+            "type_vocab_size": 0,
+            "layer_norm_eps": 1e-7,
+            "sbert_ce_default_activation_function": IDENTITY,
+        },
+    ),
+    "distilbert": ("distilbert", {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48}),
+    "electra": ("electra", {"embedding_size": 16}),
+    "mxbai-rerank-base-v2": ("qwen2", {**_MXBAI, "tie_word_embeddings": True}),
+    "mxbai-rerank-v2-in-template": ("qwen2", {**_MXBAI, "hidden_size": 24, "tie_word_embeddings": False}),
+    "qwen2-seq-cls": ("qwen2", _SCORING),
+    "qwen3-reranker-seq-cls": ("qwen3", {**_SCORING, "max_position_embeddings": 320}),
     "qwen3-reranker-tied": ("qwen3", {**_DECODER, "tie_word_embeddings": True, "max_position_embeddings": 320}),
     "qwen3-reranker-untied": (
         "qwen3",
@@ -93,6 +120,23 @@ CHAT = """{%- set ns = namespace(instruction="Given a web search query, retrieve
 {%- endfor -%}
 {{- '<|im_start|>system\\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\\n<|im_start|>user\\n<Instruct>: ' + ns.instruction + '\\n<Query>: ' + ns.query + '\\n<Document>: ' + ns.document + '<|im_end|>\\n<|im_start|>assistant\\n<think>\\n\\n</think>\\n\\n' -}}
 """  # noqa: E501 - a chat template has no line breaks but its own
+MXBAI_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+MXBAI_BEFORE = f"<|im_start|>system\n{MXBAI_SYSTEM}<|im_end|>\n<|im_start|>user\n"
+MXBAI_TASK = (
+    "You are a search relevance expert who evaluates how well documents match search queries. For each query-document "
+    "pair, carefully analyze the semantic relationship between them, then provide your binary relevance judgment "
+    "(0 for not relevant, 1 for relevant).\nRelevance:"
+)
+MXBAI_END = "<|im_end|>\n<|im_start|>assistant\n"
+MXBAI_CHAT = (
+    "{%- set ns = namespace() -%}{%- for message in messages -%}"
+    '{%- if message.role == "query" -%}{%- set ns.query = message.content -%}{%- endif -%}'
+    '{%- if message.role == "document" -%}{%- set ns.document = message.content -%}{%- endif -%}{%- endfor -%}'
+    f"{{{{- {MXBAI_BEFORE + 'query: '!r} + ns.query + {chr(10) + 'document: '!r} + ns.document "
+    f"+ {chr(10) + MXBAI_TASK + MXBAI_END!r} -}}}}"
+)
+MXBAI_LONGEST = 8192
+
 QWEN_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -120,9 +164,9 @@ def parts_of(made: Tokenizer) -> Any:  # noqa: ANN401 - JSON
     return json.loads(made.to_str())["model"]
 
 
-def tokenizer(model_type: str) -> Any:  # noqa: ANN401 - of several classes
+def tokenizer(model_type: str, limit: int) -> Any:  # noqa: ANN401 - of several classes, a return each
     """The tokenizer of a family, of the class that its published models have."""
-    if model_type == "bert":
+    if model_type in {"bert", "distilbert", "electra"}:
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
         trainer = trainers.WordPieceTrainer(
             vocab_size=WORDS, limit_alphabet=150, special_tokens=special, show_progress=False
@@ -130,7 +174,8 @@ def tokenizer(model_type: str) -> Any:  # noqa: ANN401 - of several classes
         made = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
         made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
         made.train_from_iterator(TEXTS, trainer)
-        return BertTokenizer(vocab=made.get_vocab(), do_lower_case=True, model_max_length=POSITIONS)
+        kind = DistilBertTokenizer if model_type == "distilbert" else BertTokenizer
+        return kind(vocab=made.get_vocab(), do_lower_case=True, model_max_length=POSITIONS)
     if model_type == "roberta":
         made = byte_level(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
         merges = [tuple(pair) for pair in parts_of(made)["merges"]]
@@ -145,6 +190,16 @@ def tokenizer(model_type: str) -> Any:  # noqa: ANN401 - of several classes
         )
         made = trained(models.Unigram(), pieces, pre_tokenizers.Metaspace())
         return XLMRobertaTokenizer(vocab=[tuple(x) for x in parts_of(made)["vocab"]], model_max_length=POSITIONS)
+    if model_type == "deberta-v2":
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        pieces = trainers.UnigramTrainer(
+            vocab_size=WORDS,
+            special_tokens=special,
+            unk_token="[UNK]",  # noqa: S106 - no password
+            show_progress=False,
+        )
+        made = trained(models.Unigram(), pieces, pre_tokenizers.Metaspace())
+        return DebertaV2Tokenizer(vocab=[tuple(x) for x in parts_of(made)["vocab"]], model_max_length=POSITIONS)
     if model_type == "modernbert":
         made = byte_level(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
         made.post_processor = processors.TemplateProcessing(
@@ -167,9 +222,14 @@ def tokenizer(model_type: str) -> Any:  # noqa: ANN401 - of several classes
         tokenizer_object=made,
         model_input_names=["input_ids", "attention_mask"],
         pad_token="<|endoftext|>",  # noqa: S106
-        model_max_length=320,
+        model_max_length=limit,
         padding_side="left",
     )
+
+
+def is_answering(name: str) -> bool:
+    """Tell if a family is a language model that answers yes or no."""
+    return FAMILIES[name][1].get("num_labels") == _DECODER["num_labels"]
 
 
 def random_model(name: str) -> Any:  # noqa: ANN401
@@ -177,7 +237,7 @@ def random_model(name: str) -> Any:  # noqa: ANN401
     torch.manual_seed(zlib.crc32(name.encode()))
     model_type, own = FAMILIES[name]
     config = AutoConfig.for_model(model_type, **{**SHAPE, **own})
-    kind = AutoModelForCausalLM if model_type == "qwen3" else AutoModelForSequenceClassification
+    kind = AutoModelForCausalLM if is_answering(name) else AutoModelForSequenceClassification
     model = kind.from_config(config)
     for values in model.parameters():
         spread = torch.randn_like(values) * 0.25
@@ -185,23 +245,57 @@ def random_model(name: str) -> Any:  # noqa: ANN401
     return model.to(torch.bfloat16)
 
 
+CHATS = {
+    "mxbai-rerank-v2-in-template": MXBAI_CHAT,
+    "qwen3-reranker-seq-cls": CHAT,
+    "qwen3-reranker-tied": CHAT,
+    "qwen3-reranker-untied": CHAT,
+}
+"""The template for pairs, by the name of the folder."""
+
+SAVED_AGAIN = {"deberta-v3", "electra", "modernbert", "mxbai-rerank-v2-in-template", "qwen3-reranker-tied"}
+
+
+def cross_encoder(name: str, folder: Path) -> CrossEncoder:
+    """The model as sentence-transformers loads it; mxbai-rerank-v2 answers by other words than its usual ones."""
+    single = {"dtype": torch.float32}
+    if not name.startswith("mxbai"):
+        return CrossEncoder(str(folder), device="cpu", model_kwargs=single)
+    transformer = Transformer(str(folder), transformer_task="text-generation", model_kwargs=single)
+    one, zero = (transformer.tokenizer.convert_tokens_to_ids(word) for word in "10")
+    return CrossEncoder(modules=[transformer, LogitScore(one, zero)], device="cpu", activation_fn=torch.nn.Identity())
+
+
+def package_ids(words: Any, pair: tuple[str, str]) -> list[int]:  # noqa: ANN401
+    """The token ids that the package mxbai-rerank makes of a pair: its parts on their own, the pair cut in between."""
+    before, query, line, document, task, end = (
+        words(part, add_special_tokens=False)["input_ids"]
+        for part in (MXBAI_BEFORE, f"query: {pair[0]}", "\n", f"document: {pair[1]}", MXBAI_TASK, MXBAI_END)
+    )
+    after = [*line, *task, *end]
+    room = min(MXBAI_LONGEST, words.model_max_length - len(before) - len(after))
+    query = query[: room * 3 // 4]
+    return [*before, *query, *[*line, *document][: room - len(query)], *after]
+
+
 def write(name: str) -> None:
     """Write one folder."""
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
     random_model(name).save_pretrained(folder)
-    words = tokenizer(FAMILIES[name][0])
+    words = tokenizer(FAMILIES[name][0], FAMILIES[name][1].get("max_position_embeddings", POSITIONS))
     words.save_pretrained(folder)
-    if FAMILIES[name][0] == "qwen3":
-        (folder / "chat_template.jinja").write_text(CHAT)
-    model = CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
-    model[0].processor = words if FAMILIES[name][0] != "qwen3" else model[0].processor
-    if name in {"modernbert", "qwen3-reranker-tied"}:  # as sentence-transformers saves it since version 6
+    if name in CHATS:
+        (folder / "chat_template.jinja").write_text(CHATS[name])
+    model = cross_encoder(name, folder)
+    if name not in CHATS:
+        model[0].processor = words
+    if name in SAVED_AGAIN:  # as sentence-transformers saves it since version 6
         weights = (folder / "model.safetensors").read_bytes()
         model.save_pretrained(str(folder))
         (folder / "model.safetensors").write_bytes(weights)
     save_results(model, folder)
-    if name == "qwen3-reranker-untied":  # as it was published, before there was a template for pairs
+    if name in CHATS and name not in SAVED_AGAIN:  # as it was published, before there was a template for pairs
         (folder / "chat_template.jinja").unlink()
     content = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps(content, separators=(",", ":")))
@@ -216,31 +310,37 @@ def write(name: str) -> None:
 
 
 def as_input(name: str, pair: tuple[str, str]) -> Any:  # noqa: ANN401
-    """A pair as the model reads it: a decoder as messages of a template, an encoder as two texts."""
-    if FAMILIES[name][0] != "qwen3":
+    """A pair as the model reads it: as messages of a template, or as two texts."""
+    if name not in CHATS:
         return list(pair)
     return [{"role": "query", "content": pair[0]}, {"role": "document", "content": pair[1]}]
 
 
+def result(model: CrossEncoder, name: str, pair: tuple[str, str]) -> tuple[list[int], list[int], float, float]:
+    """Token ids, segments, logit and score of a pair."""
+    if name == "mxbai-rerank-base-v2":  # which the package alone reads
+        ids, answers = package_ids(model.tokenizer, pair), model[1]
+        with torch.inference_mode():
+            logits = model[0].model(torch.tensor([ids])).logits[0, -1]
+        score = float(logits[answers.true_token_id] - logits[answers.false_token_id])
+        return ids, [0] * len(ids), score, score
+    given = as_input(name, pair)
+    read = model.preprocess([given])
+    ids = read["input_ids"][0].tolist()
+    segments = read["token_type_ids"][0].tolist() if "token_type_ids" in read else [0] * len(ids)
+    logit = model.predict([given], activation_fn=torch.nn.Identity(), show_progress_bar=False)[0]
+    return ids, segments, logit, model.predict([given], show_progress_bar=False)[0]
+
+
 def save_results(model: CrossEncoder, folder: Path) -> None:
     """Save token ids, segments, logits and scores of the pairs, each pair alone."""
-    ids: list[int] = []
-    segments: list[int] = []
-    lengths, logits, scores = [], [], []
-    for pair in PAIRS:
-        given = as_input(folder.name, pair)
-        read = model.preprocess([given])
-        row = read["input_ids"][0].tolist()
-        ids += row
-        segments += read["token_type_ids"][0].tolist() if "token_type_ids" in read else [0] * len(row)
-        lengths.append(len(row))
-        logits.append(model.predict([given], activation_fn=torch.nn.Identity(), show_progress_bar=False)[0])
-        scores.append(model.predict([given], show_progress_bar=False)[0])
+    results = [result(model, folder.name, pair) for pair in PAIRS]
+    ids, segments, logits, scores = zip(*results, strict=True)
     np.savez_compressed(
         folder / "pairs.npz",
-        ids=np.array(ids, np.int16),
-        segments=np.array(segments, np.int8),
-        lengths=np.array(lengths, np.int16),
+        ids=np.concatenate(ids).astype(np.int16),
+        segments=np.concatenate(segments).astype(np.int8),
+        lengths=np.array([len(row) for row in ids], np.int16),
         logits=np.array(logits, np.float32),
         scores=np.array(scores, np.float32),
     )

@@ -52,7 +52,7 @@ def build(config: ElectraConfig, weights: WeightSource, output: Output) -> onnx.
     graph, shape = GraphBuilder(), config.layers
     attention = Attention(shape.num_attention_heads)
     layers = PostNormLayers(graph, weights, LayerNames(), attention, shape.activation, shape.layer_norm_eps)
-    hidden = embed(layers, 0, shape.positions)
+    hidden = embed(layers, 0, shape.positions, reads_segments=output.reads_segments)
     if config.is_projected:
         hidden = layers.linear("embeddings_project", hidden)
     for index in range(shape.num_hidden_layers):
