@@ -56,6 +56,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "typer": "cli",
     "uvicorn": "serve",
     "webencodings": "ingest/read",
+    "yaml": "ingest/read",
 }
 """The one folder that imports an engine."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from embed_plugin import TextEncoder, Vectors
     from embed_plugin.ingest import Chunk, Rejected, Stored, StoredChunk
+    from embed_plugin.ingest.chunk.context import ContextRule
 
 
 class Nowhere:
@@ -33,6 +34,11 @@ class Nowhere:
     def sources(self) -> Mapping[str, str]:
         """None is known."""
         return {}
+
+    @property
+    def context(self) -> ContextRule:
+        """Nothing stands in front of a text."""
+        return "none"
 
     def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
         """Nothing to make."""

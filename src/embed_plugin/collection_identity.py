@@ -38,6 +38,7 @@ class CollectionIdentity:
             state none.
         late: The fingerprint of the model that makes a vector for each token, if the collection has those.
         late_dimension: Their length.
+        context: What is put in front of the text of each chunk; None for nothing.
         bulk_load: While a bulk load runs: the indexing threshold (kB) to restore when it ends.
         vector: The name of the dense vector; only a migrated collection has one.
         superseded: Names of the dense vectors that migrations replaced and did not remove.
@@ -58,6 +59,7 @@ class CollectionIdentity:
     sparse_settings: Mapping[str, Any] = field(default_factory=dict)
     late: str | None = None
     late_dimension: int | None = None
+    context: str | None = None
     bulk_load: int | None = None
     vector: str = ""
     superseded: Sequence[str] = ()

@@ -26,6 +26,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
         "tenacity",
         "tree_sitter_python",
         "webencodings",
+        "yaml",
     ),
     "edge": ("qdrant_edge",),
     "parquet": ("pyarrow",),

@@ -74,9 +74,23 @@ def test_every_layout_has_what_a_citation_needs(notes: Path, place: tuple[str, .
     hits = json.loads(run("search", "the dog ran fast", *place, "--limit", "9", "--json", "-").stdout)
     found = {hit["source_id"]: hit["metadata"] for hit in hits}
     cited = {"source": str(notes / "dog.txt"), "title": "dog.txt", "record_id": "dog.txt", "chunk": 0}
-    assert found["dog.txt"] == {**cited, "start": 0, "end": len((notes / "dog.txt").read_text())}
+    lines = {"first_line": 1, "last_line": 1}
+    assert found["dog.txt"] == {**cited, **lines, "start": 0, "end": len((notes / "dog.txt").read_text())}
+    assert found["cat.md"]["title"] == "The cat"
     assert (found["rows.jsonl#1"]["title"], found["rows.jsonl#1"]["record_id"]) == ("Mine", "rows.jsonl#1")
     assert {hit["source_name"] for hit in hits} == {"notes"}
+
+
+def test_a_hit_is_cited_by_line_and_headings_and_equal_ones_are_collapsed(notes: Path, place: tuple[str, ...]) -> None:
+    (notes / "long.md").write_text("# Cats\n\n" + "the cat sat\n\n" * 9 + "## Dogs\n\nthe dog ran fast\n")
+    (notes / "copy.txt").write_text("The dog ran fast!")
+    run("ingest", notes, *place, "--chunk-tokens", "12")
+    shown = run("search", "the dog ran fast", *place, "--context", "1", "--limit", "9").stdout
+    assert "long.md:21  Dogs" in shown
+    assert shown.index("the cat sat the cat sat") < shown.index("## Dogs")
+    hits = json.loads(run("search", "the dog ran fast", *place, "--json", "-", "--per-record", "1").stdout)
+    assert len({hit["source_id"] for hit in hits}) == len(hits) > 2
+    assert next(hit["citation"] for hit in hits if hit["source_id"] == "long.md").startswith("long.md:")
 
 
 def test_lines_from_stdin_are_ingested_and_summed_up_for_people(place: tuple[str, ...]) -> None:

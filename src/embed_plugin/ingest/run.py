@@ -81,8 +81,9 @@ def ingest(
         TargetError: the store cannot be reached or refuses.
     """
     settings = settings or IngestSettings()
-    chunker = settings.chunker(encoder)  # raises for impossible settings, before a collection is created
+    chunker = settings.chunker(encoder)  # raises for impossible settings, before the store is asked
     exists = sink.check(encoder)
+    chunker = chunker.with_context(sink.context)
     scopes = records.locate(sink.sources) if isinstance(records, LocatedRecords) else ()
     run = _Run(settings, observer or Observer(), scopes, sink if exists and not settings.dry_run else None)
     points = run.scan(sink) if settings.mirror and exists else None

@@ -33,7 +33,8 @@ class IngestSummary:
         chunks: Chunks of the records: the sum of the next four and of those that the store refused.
         embedded: Chunks stored with a new vector.
         kept: Chunks of changed records whose text was stored: they keep their vectors.
-        reused: Chunks stored with the vector of another point that has the same text; found with ``mirror`` only.
+        reused: Chunks stored with the vector of another point that has the same text: of the same record, or with
+            ``mirror`` of any.
         metadata_only: Chunks of records of which nothing but the metadata has changed.
         unchanged: Chunks that were stored already.
         removed: Stored chunks that a changed record no longer has, or whose record is gone.

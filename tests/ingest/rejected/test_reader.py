@@ -121,6 +121,18 @@ def test_a_record_that_was_refused_later_comes_back_whole_and_as_edited(docs: Pa
     assert list(read_dead_letters(path)) == [Record("a", "def g(): ...", {"n": 1}, syntax="python")]
 
 
+def test_what_was_left_out_of_a_record_s_file_is_known_again(docs: Path) -> None:
+    (docs / "a.md").write_text("---\ntitle: A\n---\nthe cat\n")
+    (read,) = RecordReader([docs / "a.md"])
+    assert isinstance(read, Record)
+    path = letters(docs, [Rejected.of(read, "no")])
+    (again,) = read_dead_letters(path)
+    assert isinstance(again, Record)
+    assert (again.left_out, again.metadata_hash) == ([(0, 17, 3)], read.metadata_hash)
+    edit(path, "[[0, 17, 3]]", "[[0, 17]]")
+    assert [one.left_out for one in read_dead_letters(path) if isinstance(one, Record)] == [None]
+
+
 def test_a_file_is_read_again_under_its_name(docs: Path) -> None:
     (docs / "b").mkdir()
     (docs / "b/a.txt").write_bytes(b"\xff")

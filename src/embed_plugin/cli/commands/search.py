@@ -15,6 +15,7 @@ from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model
 from embed_plugin.cli.options.other_models import HybridSearch
+from embed_plugin.cli.options.selection import Chosen
 from embed_plugin.cli.printable import printable
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.extras import import_part
@@ -48,6 +49,7 @@ def search(
     candidates: Annotated[
         int | None, typer.Option(min=1, help="With --rerank: chunks that it reads.", show_default="100")
     ] = None,
+    chosen: Chosen,
     json_file: JsonFile = None,
 ) -> None:
     """Find the chunks of a collection whose meaning is nearest to a text.
@@ -55,21 +57,24 @@ def search(
     Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
-    from embed_plugin.ingest import rerank_hits  # noqa: PLC0415 - after the check
+    from embed_plugin.ingest import rerank_hits, with_neighbours  # noqa: PLC0415 - after the check
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415 - after the check
 
     if candidates is not None and rerank is None:
         raise typer.BadParameter("--candidates says how many chunks --rerank reads: give a reranker as well")
     reranker = None if rerank is None else embed_plugin.Reranker.load(rerank)
-    found = limit if reranker is None else max(limit, candidates or CANDIDATES)
+    selection = chosen.selection()
+    wanted = selection.candidates(limit)
+    found = wanted if reranker is None else max(limit, candidates or CANDIDATES)
     fusion = hybrid_search.fusion()
     models = hybrid_search.models(model)
     with target.opened(settings=models.settings()) as sink:
         hits = search_chunks(text, models.encoder(), sink, limit=found, hybrid=fusion, instruction=instruction)
-    if reranker is not None:
-        hits = rerank_hits(text, hits, reranker, limit=limit)
+        if reranker is not None:
+            hits = rerank_hits(text, hits, reranker, limit=wanted)
+        hits = with_neighbours(selection.choose(hits, limit=limit), sink, chosen.context)
     if json_file:
-        write_json([asdict(hit) for hit in hits], json_file)
+        write_json([{**asdict(hit), "citation": hit.citation} for hit in hits], json_file)
     else:
         _print_hits(hits, Console(highlight=False))
 
@@ -78,14 +83,26 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
     if not hits:
         console.print("Nothing found: the collection is empty.")
     for rank, hit in enumerate(hits, start=1):
-        source = printable(hit.source_id or f"point {hit.point_id}")
-        source += f" [{hit.chunk_index}]" if hit.chunk_index else ""
-        head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (source, "bold"))
+        head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (printable(_cited(hit)), "bold"))
         console.print(head, overflow="ellipsis", no_wrap=True)
         if hit.places:
             console.print(Text(f"    {_in_words(hit)}", style="dim"), overflow="ellipsis", no_wrap=True)
-        for line in Text(printable(" ".join(hit.text.split()))).wrap(console, console.width - 11)[:_SHOWN_LINES]:
-            console.print(Text("    ") + line)
+        for text, style in (
+            *((one, "dim") for one in hit.before),
+            (hit.text, ""),
+            *((one, "dim") for one in hit.after),
+        ):
+            for line in Text(printable(" ".join(text.split())), style).wrap(console, console.width - 11)[:_SHOWN_LINES]:
+                console.print(Text("    ") + line)
+        if hit.duplicates:
+            also = Text(printable(f"    also: {', '.join(hit.duplicates)}"), "dim")
+            console.print(also, overflow="ellipsis", no_wrap=True)
+
+
+def _cited(hit: Hit) -> str:
+    """Return where a hit is; without a line or a page, with its position among the chunks of its record."""
+    is_placed = hit.first_line is not None or hit.page is not None
+    return hit.citation if is_placed or not hit.chunk_index else f"{hit.citation} [{hit.chunk_index}]"
 
 
 def _in_words(hit: Hit) -> str:

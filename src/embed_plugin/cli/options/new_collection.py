@@ -26,6 +26,12 @@ class NewCollection(OptionGroup, panel="How a new collection is made"):
         Literal["plain", "langchain", "llama-index"] | None,
         typer.Option(help="Whose QdrantVectorStore reads it.", show_default="plain"),
     ] = None
+    context: Annotated[
+        Literal["none", "title-and-headings"] | None,
+        typer.Option(
+            "--context-in-text", help="What is put in front of each text before it is embedded.", show_default="none"
+        ),
+    ] = None
     distance: Annotated[
         Literal["cosine", "dot", "euclid"] | None,
         typer.Option(help="How vectors are compared.", show_default="cosine"),

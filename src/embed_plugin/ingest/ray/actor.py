@@ -55,4 +55,6 @@ def start_here(encoder: LazyEncoder, sink: bytes, settings: IngestSettings) -> L
     if not exists and not settings.dry_run:
         message = f"the collection {opened.collection!r} is not there: make it first, with sink.prepare(encoder)"
         raise TargetError(message)
-    return LocalWorkers(RunContext(loaded, opened, settings, settings.chunker(loaded), exists))
+    return LocalWorkers(
+        RunContext(loaded, opened, settings, settings.chunker(loaded).with_context(opened.context), exists)
+    )

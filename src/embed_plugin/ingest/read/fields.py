@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from embed_plugin.ingest.read.settings import ReaderSettings
-    from embed_plugin.ingest.records import JSON
+    from embed_plugin.ingest.records import JSON, LeftOut
 
 
 class Origin(NamedTuple):
@@ -95,7 +95,13 @@ def fields_of_row(columns: Sequence[str], values: Iterable[JSON], settings: Read
 
 
 def checked_record(
-    source_id: str, text: str, metadata: dict[str, JSON] | None = None, *, syntax: str = "text", place: str
+    source_id: str,
+    text: str,
+    metadata: dict[str, JSON] | None = None,
+    *,
+    syntax: str = "text",
+    place: str,
+    left_out: Sequence[LeftOut] | None = None,
 ) -> Record:
     """Make a record of an id and a text.
 
@@ -108,7 +114,7 @@ def checked_record(
             "otherwise remove it, or leave the file out if it is no text"
         )
         raise RecordError(message)
-    return Record(source_id, text, metadata or {}, syntax=syntax, place=place)
+    return Record(source_id, text, metadata or {}, syntax=syntax, place=place, left_out=left_out)
 
 
 def _id(fields: dict[str, JSON], name: str, place: str) -> str:

@@ -16,7 +16,7 @@ from embed_plugin.ingest.read.formats.registry import AUTO
 from embed_plugin.ingest.read.settings import ReaderSettings
 from embed_plugin.ingest.read.skipped import STORED_SINCE, Skipped
 from embed_plugin.ingest.read.source_files import SourceFile, SourceFinder
-from embed_plugin.ingest.records import Record, Rejected, escaped
+from embed_plugin.ingest.records import LeftOut, Record, Rejected, escaped
 from embed_plugin.ingest.rejected.letter import NotALetterError, letter_of
 from embed_plugin.ingest.sources import Scope
 from embed_plugin.lines import Lines
@@ -205,6 +205,7 @@ def _record(letter: Rejected) -> Record | Rejected:
                     file=str(rest.get("file", "")),
                     path=str(rest.get("path", "")),
                     place=letter.place,
+                    left_out=_left_out(rest.get("left_out")),
                 )
             except RecordError as error:
                 reason = str(error)
@@ -212,6 +213,18 @@ def _record(letter: Rejected) -> Record | Rejected:
             found = "nothing to try again" if letter.record is None else "no record with id, text and metadata"
             reason = f"{letter.place}: {found}. Run again what it came from"
     return replace(letter, reason=reason, chunk_index=None)
+
+
+def _left_out(value: object) -> Sequence[LeftOut] | None:
+    """The parts that a dead letter says are left out of its record's file; None for what does not say so."""
+    found: list[LeftOut] = []
+    for part in value if isinstance(value, list) else [None]:
+        match part:
+            case [int(at), int(characters), int(lines)]:
+                found.append(LeftOut(at, characters, lines))
+            case _:
+                return None
+    return found
 
 
 def _lines(items: Iterator[Record | Rejected], path: str, numbers: set[int]) -> Iterator[Record | Rejected]:

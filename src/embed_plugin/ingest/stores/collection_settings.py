@@ -12,6 +12,7 @@ from embed_plugin.ingest.stores.bm25_settings import Bm25Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.stores.bm25_settings import Language
     from embed_plugin.ingest.stores.payload_layout import LayoutName
     from embed_plugin.protocols import TextLateInteractionEncoder, TextSparseEncoder
@@ -32,13 +33,13 @@ IndexKind: TypeAlias = Literal["keyword", "integer", "float", "bool", "datetime"
 SparseName: TypeAlias = Literal["bm25"]
 """The sparse vector that no model makes."""
 
-VECTOR_SETTINGS = frozenset({"sparse", "sparse_language", "bm25_k", "bm25_b", "bm25_mean_words", "late"})
-"""Names of the settings of the vectors beside the dense one, which every backend has."""
+VECTOR_SETTINGS = frozenset({"sparse", "sparse_language", "bm25_k", "bm25_b", "bm25_mean_words", "late", "context"})
+"""Names of the settings that every backend has: of the vectors beside the dense one, and of the texts."""
 
 
 @dataclass(frozen=True)
 class CollectionSettings:
-    """Settings of a new collection. Of an existing one, those down to ``late`` are checked if given.
+    """Settings of a new collection. Of an existing one, those down to ``context`` are checked if given.
 
     Attributes:
         distance: The distance of two vectors; cosine by default.
@@ -51,6 +52,8 @@ class CollectionSettings:
         bm25_mean_words: The length of a text that length does not count for or against; 256 by default.
         late: Stores a vector for each token of a text beside the dense one, which this model makes; queries are
             compared by max-sim. It is given again as a model of ``sparse`` is.
+        context: What is put in front of the text of each chunk before it is embedded and stored; nothing by default. It
+            is part of the collection's identity, and need not be given again.
         vectors_on_disk: Keep vectors on disk and in the page cache, instead of in memory.
         payload_on_disk: The same for payloads.
         datatype: The type of a component, of tokens' vectors too.
@@ -76,6 +79,7 @@ class CollectionSettings:
     bm25_b: float | None = None
     bm25_mean_words: float | None = None
     late: TextLateInteractionEncoder | None = None
+    context: ContextRule | None = None
     vectors_on_disk: bool | None = None
     payload_on_disk: bool | None = None
     datatype: Datatype | None = None

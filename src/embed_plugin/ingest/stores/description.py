@@ -128,9 +128,15 @@ def _identity_found(
     return [
         (found == fingerprint, other_space),
         (identity.layout == layout, Mismatch(f"the payload layout {identity.layout}", str(layout))),
+        _context_found(identity, settings),
         *_sparse_found(identity, settings),
         *_late_found(identity, settings),
     ]
+
+
+def _context_found(identity: CollectionIdentity, settings: CollectionSettings) -> tuple[bool, Mismatch]:
+    there, given = identity.context or "none", settings.context
+    return given in {None, there}, Mismatch(f"texts with the context {there!r} in front", f"the context {given!r}")
 
 
 def _sparse_found(identity: CollectionIdentity, settings: CollectionSettings) -> list[tuple[bool, Mismatch]]:
@@ -192,4 +198,5 @@ def new_identity(encoder: TextEncoder, settings: CollectionSettings, *, namespac
         sparse_settings=settings.bm25().for_identity() if settings.sparse == BM25 else {},
         late=settings.late.fingerprint if settings.late else None,
         late_dimension=settings.late.dimension if settings.late else None,
+        context=None if settings.context == "none" else settings.context,
     )

@@ -213,8 +213,14 @@ def _cited(chunk: Chunk) -> dict[str, JSON]:
     cited: dict[str, JSON] = {"record_id": chunk.source_id, "chunk": chunk.index}
     if chunk.path:
         cited |= {"source": chunk.path, "title": PurePosixPath(chunk.file).name}
+    if chunk.title:
+        cited["title"] = chunk.title
+    if chunk.headings:
+        cited["headings"] = list(chunk.headings)
+    if chunk.lines:
+        cited["first_line"], cited["last_line"] = chunk.lines
     if chunk.start is not None:
-        cited |= {"start": chunk.start, "end": chunk.start + len(chunk.text)}
+        cited |= {"start": chunk.start, "end": chunk.start + len(chunk.text) if chunk.end is None else chunk.end}
     return {**cited, **chunk.metadata}
 
 

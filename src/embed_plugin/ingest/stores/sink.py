@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.records import JSON, Chunk, Rejected
     from embed_plugin.protocols import TextEncoder
     from embed_plugin.types import Vectors
@@ -93,6 +94,10 @@ class Sink(Protocol):
     @property
     def sources(self) -> Mapping[str, str]:
         """The root of each source by its name, as the collection's identity had them at the last check."""
+
+    @property
+    def context(self) -> ContextRule:
+        """What is put in front of each chunk's text: the collection's at the last check, or as it will be made."""
 
     def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
         """Create the collection for this encoder's vectors, or check that the existing one holds them.

@@ -7,7 +7,7 @@ points to look up, and a record whose hash is on all its chunks is skipped befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from embed_plugin.ingest.records import Chunk, Record, Rejected
@@ -42,6 +42,7 @@ class Change:
         count: Chunks that it has now.
         embed: Those that need a vector.
         reuse: Those whose text another point has, with its vector.
+        moved: Indexes of the record's stored chunks that have the text of one in ``embed``, by the hash of the text.
         refresh: Those whose text is stored, and whose metadata, record or number of chunks has changed.
         stored_count: Chunks that are stored; those from ``count`` on are stale.
     """
@@ -53,6 +54,7 @@ class Change:
     refresh: tuple[Chunk, ...] = ()
     stored_count: int = 0
     reuse: tuple[Reused, ...] = ()
+    moved: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -126,7 +128,9 @@ def _change(record: Record, pieces: list[Chunk] | Rejected | None, stored: Mappi
         return Change(record, "unchanged", stored_count, stored_count=stored_count)
     embed = tuple(chunk for chunk in pieces if not _has_vector(chunk, stored))
     refresh = tuple(chunk for chunk in pieces if _has_vector(chunk, stored) and not _is_same(chunk, stored))
-    return Change(record, _status(pieces, stored), len(pieces), embed, refresh, stored_count)
+    indexes = {there.text_hash: index for index, there in stored.items()}
+    moved = {chunk.text_hash: indexes[chunk.text_hash] for chunk in embed if chunk.text_hash in indexes}
+    return Change(record, _status(pieces, stored), len(pieces), embed, refresh, stored_count, moved=moved)
 
 
 def _status(pieces: Sequence[Chunk], stored: Mapping[int, Stored]) -> Status:

@@ -1,4 +1,4 @@
-"""Find stored vectors of the texts that a window would embed, such as those of a renamed file."""
+"""Find stored vectors of the texts that a window would embed, such as those of a renamed file or a moved paragraph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.sink import Sink
 
 
-def reuse_vectors(changes: Sequence[Change], points: StoredPoints, sink: Sink, *, dimension: int) -> list[Change]:
+def reuse_vectors(
+    changes: Sequence[Change], points: StoredPoints | None, sink: Sink, *, dimension: int
+) -> list[Change]:
     """Move chunks whose text has a stored vector from the changes' ``embed`` to their ``reuse``.
 
     A vector depends on its text alone, so the stored one is the one that would be made, as the store keeps it. The
@@ -27,15 +29,16 @@ def reuse_vectors(changes: Sequence[Change], points: StoredPoints, sink: Sink, *
 
     Args:
         changes: One for each record of a window.
-        points: The collection's points.
+        points: The collection's points; None to look among those of the changes' own records alone.
         sink: The collection.
         dimension: The length of a vector.
     """
     wanted = dict.fromkeys(chunk.text_hash for change in changes for chunk in change.embed)
-    ids = points.with_text(list(wanted))
+    ids = points.with_text(list(wanted)) if points is not None else []
+    ids += [sink.id_of(change.key, index) for change in changes for index in change.moved.values()]
     known = {
         chunk.stored.text_hash: chunk.vector
-        for chunk in (sink.retrieve(ids, with_vectors=True) if ids else ())
+        for chunk in (sink.retrieve(list(dict.fromkeys(ids)), with_vectors=True) if ids else ())
         if chunk.vector is not None and chunk.vector.shape == (dimension,) and np.isfinite(chunk.vector).all()
     }
     return [_with_known(change, known) for change in changes] if known else list(changes)

@@ -43,7 +43,8 @@ class RunContext:
         settings: The run's settings.
         chunker: Cuts records for the encoder.
         exists: Whether the collection exists; in a dry run it may not.
-        stored: The collection's points before the run, whose vectors are taken for the same texts; None to embed all.
+        stored: The collection's points before the run, whose vectors are taken for the same texts; None to take
+            those of a record's own chunks alone.
     """
 
     encoder: TextEncoder
@@ -123,9 +124,8 @@ class LocalWorkers:
             found = find_changes(records, self._context.chunker, self._context.sink, exists=self._context.exists)
             changes = [result for result in found if isinstance(result, Change)]
             uncut = [result for result in found if isinstance(result, Rejected)]
-            if (stored := self._context.stored) is not None:
-                dimension = self._context.encoder.dimension
-                changes = reuse_vectors(changes, stored, self._context.sink, dimension=dimension)
+            dimension = self._context.encoder.dimension
+            changes = reuse_vectors(changes, self._context.stored, self._context.sink, dimension=dimension)
             if self._context.settings.dry_run:
                 done: Future[Outcome] = Future()
                 done.set_result(Outcome(changes, uncut))

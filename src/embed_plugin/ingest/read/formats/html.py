@@ -10,6 +10,7 @@ from embed_plugin.ingest.read.charsets import codec_of
 from embed_plugin.ingest.read.decoding import Encoding, decode, read_whole, split_mark
 from embed_plugin.ingest.read.fields import checked_record
 from embed_plugin.ingest.read.formats.visible_page import Page, parse_events, read_page
+from embed_plugin.ingest.read.left_out.clean import without_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
         html = _decode_page(read_whole(stream, path, limit=settings.max_record_bytes), path, settings.encoding)
         page = _page(html, path)
         metadata = {"title": page.title} if page.title else {}
-        yield checked_record(file.name, page.text, {**metadata}, syntax="markdown", place=path)
+        yield checked_record(file.name, without_blobs(page.text), {**metadata}, syntax="markdown", place=path)
     except RecordError as error:
         yield file.rejected(str(error), source_id=file.name)
 

@@ -8,6 +8,7 @@ from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.decoding import decode, keep, read_lines, read_whole, split_mark, take_again, too_long
 from embed_plugin.ingest.read.fields import Origin, checked_record
 from embed_plugin.ingest.read.formats.syntax import syntax_of
+from embed_plugin.ingest.read.left_out.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record | Rejected]:
-    """Read the file as it stands; of stdin, every line is a record."""
+    """Read the file as one record, without what is not embedded; of stdin, every line is a record."""
     if file.is_stdin:
         yield from _read_lines(stream, file, settings)
         return
@@ -28,9 +29,18 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
         encoding, content = split_mark(content, chosen=settings.encoding)
         text = decode(content, encoding, str(file.path), first_line=1)
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        yield checked_record(file.name, text, syntax=syntax_of(file.path), place=str(file.path))
+        yield _record_of_file(text, file, settings)
     except RecordError as error:
         yield file.rejected(str(error), source_id=file.name)
+
+
+def _record_of_file(text: str, file: SourceFile, settings: ReaderSettings) -> Record:
+    syntax = syntax_of(file.path)
+    cleaned = clean(text, syntax)
+    wanted = settings.metadata_fields
+    metadata = {name: value for name, value in cleaned.metadata.items() if wanted is None or name in wanted}
+    place = str(file.path)
+    return checked_record(file.name, cleaned.text, metadata, syntax=syntax, place=place, left_out=cleaned.left_out)
 
 
 def record_of_rejected(raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings) -> Record | Rejected | None:

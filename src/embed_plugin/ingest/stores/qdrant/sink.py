@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from embed_plugin.errors import InvalidInputError, SpaceMismatchError, TargetError
+from embed_plugin.ingest.chunk.context import context_rule
 from embed_plugin.ingest.ids import point_id
 from embed_plugin.ingest.records import escaped
 from embed_plugin.ingest.stores.collection_settings import CollectionSettings
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.records import Chunk, Rejected
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
@@ -122,6 +124,11 @@ class QdrantSink:
     def sources(self) -> Mapping[str, str]:
         """The root of each source by its name, as the collection's identity had them at the last check."""
         return self._identity.sources if self._identity else {}
+
+    @property
+    def context(self) -> ContextRule:
+        """What is put in front of each chunk's text: the collection's at the last check, or as it will be made."""
+        return context_rule(self._identity.context if self._identity else self._settings.context)
 
     def prepare(self, encoder: TextEncoder, *, sources: Mapping[str, str] | None = None) -> None:
         """Create the collection for this encoder's vectors, or check that the existing one holds them.
@@ -346,8 +353,7 @@ class QdrantSink:
 
     def id_of(self, key: str, index: int) -> str:
         """The id of a chunk's point in this collection."""
-        identity = self._known_identity()
-        return point_id((identity.namespace if identity else "") or self.collection, key, index)
+        return point_id((one.namespace if (one := self._known_identity()) else "") or self.collection, key, index)
 
     def _representations(self) -> Representations:
         return Representations(self._known_identity(), self._settings)
@@ -368,12 +374,10 @@ class QdrantSink:
 
     def _vector(self) -> str:
         """The name of the dense vector."""
-        identity = self._known_identity()
-        return identity.vector if identity else ""
+        return identity.vector if (identity := self._known_identity()) else ""
 
     def _layout(self) -> PayloadLayout:
-        identity = self._known_identity()
-        return LAYOUTS[identity.layout if identity else "plain"]
+        return LAYOUTS[identity.layout if (identity := self._known_identity()) else "plain"]
 
     def _start_bulk_load(self, identity: CollectionIdentity) -> None:
         description = self._backend.describe(self.collection)

@@ -1,0 +1,1 @@
+"""Choose among the hits of a search, and put their neighbours beside them."""
