@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from embed_plugin.ingest import Record, RecordReader
+from support.documents import workbook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(folder: Path, content: bytes) -> list[Record]:
+    (folder / "a.xlsx").write_bytes(content)
+    return [item for item in RecordReader([folder]) if isinstance(item, Record)]
+
+
+def test_a_sheet_is_a_record_with_its_rows_as_a_table(tmp_path: Path) -> None:
+    first, empty = read(tmp_path, workbook([["item", None, "price"], [], ["fish|big", None, 3], ["two\nlines", None, 0.5]]))
+    table = "| item | price |\n| --- | --- |\n| fish\\|big | 3 |\n| two lines | 0.5 |"
+    metadata = {"page": 1, "sheet": "Budget"}
+    assert first == Record("a.xlsx#sheet=Budget", f"# Budget\n\n{table}", metadata, syntax="markdown")
+    assert empty.is_empty
+    assert empty.metadata == {"page": 2, "sheet": "Empty"}  # the third is hidden
+
+
+def test_values_are_written_as_they_are_read(tmp_path: Path) -> None:
+    day, time = dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, 3, 4)  # noqa: DTZ001 - Excel has no time zones
+    (record, _) = read(tmp_path, workbook([["h"] * 6, [True, 2.0, 1e300, day, time, "=1+1"]]))
+    row = record.text.splitlines()[-1]
+    assert row.startswith("| TRUE | 2 | 1e+300 | 2026-01-02 | 2026-01-02T03:04:00 |")
