@@ -120,7 +120,9 @@ DOCUMENTS: Mapping[str, Callable[[], bytes]] = {
 }
 CHECKS: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "PDF": {
-        "pages": lambda text: [f"Page {n} begins." in part for n, part in enumerate(text.split("\f"), 1)] == [True] * 20,
+        "pages": lambda text: (
+            [f"Page {n} begins." in part for n, part in enumerate(text.split("\f"), 1)] == [True] * 20
+        ),
         "rows": lambda text: all(f"item {page} | {page * 7} pieces" in text for page in range(1, 21)),
     },
     "DOCX": {

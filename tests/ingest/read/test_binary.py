@@ -30,7 +30,19 @@ def test_what_is_no_text_is_known_by_its_first_bytes(head: bytes, kind: str) -> 
     assert str(binary_kind(head)).startswith(kind)
 
 
-@pytest.mark.parametrize("head", [b"", b"PK is short for primary key", b"a %PDF-1.4 file", b"MZ", b"\xff\xfea\x00", b"at 4ftyp", b"8 bytes WEBP", b"a" * 257 + b"ustar"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"PK is short for primary key",
+        b"a %PDF-1.4 file",
+        b"MZ",
+        b"\xff\xfea\x00",
+        b"at 4ftyp",
+        b"8 bytes WEBP",
+        b"a" * 257 + b"ustar",
+    ],
+)
 def test_text_is_not_taken_for_another_format(head: bytes) -> None:
     assert binary_kind(head) is None
 

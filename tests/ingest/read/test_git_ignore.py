@@ -80,8 +80,12 @@ def test_mirror_removes_what_is_newly_ignored_under_its_guards(tree: Path) -> No
         ingest(RecordReader([tree]), FakeEncoder(), sink)
         (tree / ".gitignore").write_text("*.txt\n*.md\n!a.md\n")
         (tree / "docs" / ".gitignore").unlink()
-        refused = ingest(RecordReader([tree]), FakeEncoder(), sink, settings=IngestSettings(mirror=True, max_delete_records=1))
+        refused = ingest(
+            RecordReader([tree]), FakeEncoder(), sink, settings=IngestSettings(mirror=True, max_delete_records=1)
+        )
         assert refused.removed == 0
         assert "3 records" in str(refused.mirror_refused)
-        allowed = ingest(RecordReader([tree]), FakeEncoder(), sink, settings=IngestSettings(mirror=True, max_delete=1.0))
+        allowed = ingest(
+            RecordReader([tree]), FakeEncoder(), sink, settings=IngestSettings(mirror=True, max_delete=1.0)
+        )
         assert allowed.removed == 3

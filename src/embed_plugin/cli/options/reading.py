@@ -74,7 +74,9 @@ class Reading(OptionGroup, panel="Reading"):
     ] = True
     records_path: Annotated[
         str | None,
-        typer.Option(help="Where the array of records is in a JSON file, such as data.items.", show_default="the whole"),
+        typer.Option(
+            help="Where the array of records is in a JSON file, such as data.items.", show_default="the whole"
+        ),
     ] = None
     max_record_mb: Annotated[int, typer.Option(min=1, help="Longest line, row or file that is read as one record.")] = (
         64
@@ -82,9 +84,7 @@ class Reading(OptionGroup, panel="Reading"):
     max_parse_seconds: Annotated[
         float, typer.Option(min=0.1, help="Longest time for a document (PDF, DOCX, ...) in its parser process.")
     ] = 30.0
-    max_parse_mb: Annotated[
-        int, typer.Option(min=16, help="Most memory for a document in its parser process.")
-    ] = 1024
+    max_parse_mb: Annotated[int, typer.Option(min=16, help="Most memory for a document in its parser process.")] = 1024
 
     def settings(self) -> ReaderSettings:
         r"""Make the settings; ``\t`` may stand for a tab."""

@@ -37,7 +37,7 @@ def test_a_notebook_of_version_3_is_read(tmp_path: Path) -> None:
         (b"[]", "not a notebook, which is a JSON object"),
         (b"{}", "a notebook without a list of cells"),
         (b'{"a":' * 100_000, "not a notebook, which is JSON"),
-        (b"\xff\xfe\x00", "not UTF-16"),
+        (b"\xff\xfe\x00", "not utf-16-le (byte 0x00)"),
     ],
 )
 def test_what_is_no_notebook_is_rejected(tmp_path: Path, content: bytes, reason: str) -> None:

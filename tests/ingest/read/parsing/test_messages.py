@@ -17,7 +17,9 @@ from embed_plugin.ingest.read.parsing.messages import (
 @pytest.mark.parametrize(
     "item",
     [
-        Record("a#1", "cät\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), {"n": [1, None, {"k": 0.5}]}),
+        Record(
+            "a#1", "cät\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), {"n": [1, None, {"k": 0.5}]}
+        ),
         Record("a", "# cat", syntax="markdown", place="a.pdf (page=1)", numbers_as_text=2),
         Rejected("no", "a.pdf", None, record={"path": "/a.pdf", "name": "a.pdf"}),
         Rejected("no", "a.pdf", "a.pdf"),

@@ -63,7 +63,9 @@ def _elements(value: JSON, path: str, settings: ReaderSettings) -> Sequence[JSON
         try:
             value = at_path(value, settings.records_path)
         except LookupError as error:
-            there = f"keys: {', '.join(map(repr, sorted(value))) or 'none'}" if isinstance(value, dict) else name_of(value)
+            there = (
+                f"keys: {', '.join(map(repr, sorted(value))) or 'none'}" if isinstance(value, dict) else name_of(value)
+            )
             message = f"{path}: nothing at {settings.records_path!r} ({there}). Choose another path with --records-path"
             raise RecordError(message) from error
     return value if isinstance(value, list) else [value]

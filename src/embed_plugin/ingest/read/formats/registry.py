@@ -31,7 +31,7 @@ class FileFormat:
         stdin: Whether it may be read from stdin.
         whole: Whether a file of it is one record.
         content: What its files are by their first bytes, as ``read/binary.py`` names it; None for text.
-        isolated: Whether its files are parsed in a child process: it reads what others made, with parsers that may fail.
+        isolated: Whether its files are parsed in a child process: others made them, and their parsers may fail.
         extra: The extra of this package that the module needs, besides ``ingest``.
         rejected_keys: Keys of a rejected record that only the module's ``record_of_rejected`` understands.
     """
@@ -63,8 +63,11 @@ FORMATS: Mapping[str, FileFormat] = {
     "ipynb": FileFormat("notebook", (".ipynb",), whole=True),
     "eml": FileFormat("documents.mail", (".eml",), isolated=True),
 }
-"""Every format by its name. text, html, docx, ipynb: one record per file. jsonl, csv, tsv, json, parquet: one per line, row
-or element. pdf, pptx, xlsx, epub: one per page, slide, sheet or chapter. eml: the mail, and those of its attachments."""
+"""Every format by its name.
+
+text, html, docx, ipynb: one record per file. jsonl, csv, tsv, json, parquet: one per line, row or element. pdf, pptx, xlsx,
+epub: one per page, slide, sheet or chapter. eml: the mail, and those of its attachments.
+"""
 
 UNREAD: Mapping[str, str] = {
     ".mbox": "mail",

@@ -196,7 +196,7 @@ class _Reader:
         return mains or self._page.markdown() or self._beside.markdown()
 
     def _enter(self, tag: str, attributes: Mapping[str, str], *, is_displayed: bool) -> MarkdownWriter | None:
-        """Choose the writer of an element that is the main content or stands beside it, and return the one around it."""
+        """Choose the writer of an element that is the main content or stands beside it; return the one around it."""
         role = attributes.get("role", "").strip().lower()
         outer = self.writer
         if not is_displayed or outer is self._beside:

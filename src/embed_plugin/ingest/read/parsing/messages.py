@@ -1,4 +1,4 @@
-"""Messages between a run and its parser process: JSON behind its length, so that nothing that is received is executed."""
+"""Messages between a run and its parser process: JSON behind its length. Nothing that is received is executed."""
 
 from __future__ import annotations
 

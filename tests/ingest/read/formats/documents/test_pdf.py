@@ -43,7 +43,7 @@ def test_a_page_without_text_is_an_empty_record(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (scan(), "no text on any of its 2 pages, as of a scan. Recognise its text with an OCR program first"),
-        (pdf("secret", password="cat"), "it is encrypted with a password. Save it without one"),
+        (pdf("secret", password="cat"), "it is encrypted with a password. Save it without one"),  # noqa: S106 - of the test
         (pdf("cut")[:300], "cannot be read as pdf"),
         (b"The cat sat", "cannot be read as pdf"),
     ],

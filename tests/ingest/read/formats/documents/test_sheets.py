@@ -16,7 +16,9 @@ def read(folder: Path, content: bytes) -> list[Record]:
 
 
 def test_a_sheet_is_a_record_with_its_rows_as_a_table(tmp_path: Path) -> None:
-    first, empty = read(tmp_path, workbook([["item", None, "price"], [], ["fish|big", None, 3], ["two\nlines", None, 0.5]]))
+    first, empty = read(
+        tmp_path, workbook([["item", None, "price"], [], ["fish|big", None, 3], ["two\nlines", None, 0.5]])
+    )
     table = "| item | price |\n| --- | --- |\n| fish\\|big | 3 |\n| two lines | 0.5 |"
     metadata = {"page": 1, "sheet": "Budget"}
     assert first == Record("a.xlsx#sheet=Budget", f"# Budget\n\n{table}", metadata, syntax="markdown")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_each_slide_is_a_record_with_title_levels_table_and_notes(tmp_path: Path) -> None:
     (tmp_path / "a.pptx").write_bytes(slides())
-    facts = {"title": "Deck", "author": "Steve Canny"}  # of the library's template
+    facts = {"title": "Deck"}
     first = "# Plan\n\nFeed the cat\n* with fish\n\nNotes: Smile."
     second = "# Costs\n\n| item | cost |\n| --- | --- |\n| fish | 3 |"
     assert list(RecordReader([tmp_path])) == [

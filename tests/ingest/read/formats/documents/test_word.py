@@ -82,7 +82,10 @@ def test_a_style_based_on_a_heading_is_one(tmp_path: Path) -> None:
     [
         (b"The cat sat", "found text, expected docx"),
         (b"", "found an empty file, expected docx"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "found a document of old Office (DOC, XLS, PPT, MSG), or one with a pass"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
+            "found a document of old Office (DOC, XLS, PPT, MSG), or one with a pass",
+        ),
         (word()[:2000], "cannot be read as docx (BadZipFile"),
         (workbook([["a"]]), "cannot be read as docx (ValueError"),
     ],

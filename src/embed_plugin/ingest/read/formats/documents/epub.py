@@ -27,7 +27,9 @@ _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = frozenset({"application/xhtml+xml", "text/html"})
 _CLOSED = re.compile(r"<([A-Za-z][\w:-]*)([^<>]*)/>")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
 _FIRST_HEADING = re.compile(r"^#{1,6} (.{1,200})$", re.MULTILINE)
 
 
@@ -54,7 +56,7 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     with zipfile.ZipFile(stream) as archive:
         package = _package(archive, file)
         if encrypted := _encrypted(archive) & set(package.pages):
-            found = f"{file.path}: its text is encrypted ({sorted(encrypted)[0]})"
+            found = f"{file.path}: its text is encrypted ({min(encrypted)})"
             raise RecordError(f"{found}, as of a bought book. Leave it out with --exclude")
         for number, name in enumerate(package.pages, 1):
             html = decode_page(archive.read(name), f"{file.path} ({name})", settings.encoding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from email import policy
 from email.parser import BytesParser
 from email.utils import parsedate_to_datetime
@@ -62,10 +63,8 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
 def _headers(message: EmailMessage) -> dict[str, JSON]:
     names = {"subject": "subject", "from": "from", "to": "to", "cc": "cc", "message_id": "message-id"}
     found = named_values(**{name: _header(message, header) for name, header in names.items()})
-    try:
+    with suppress(TypeError, ValueError, OverflowError):  # there is none, or none that can be read
         found["date"] = parsedate_to_datetime(_header(message, "date")).isoformat()
-    except (TypeError, ValueError, OverflowError):
-        pass  # there is none, or none that can be read
     return found
 
 

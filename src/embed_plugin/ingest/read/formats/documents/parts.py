@@ -1,7 +1,7 @@
 """Records of the parts of a document: its pages, slides, sheets or chapters.
 
-A part is a record of its own, so that its number is metadata of each of its chunks, that a change in one part leaves the
-others as they are stored, and that no chunk lies on two pages.
+A part is a record of its own, so that its number is metadata of each of its chunks, that a change in one part leaves
+the others as they are stored, and that no chunk lies on two pages.
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def _opened(stream: BinaryIO, file: SourceFile) -> pypdfium2.PdfDocument:
         return pypdfium2.PdfDocument(stream.read())
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            message = f"{file.path}: it is encrypted with a password. Save it without one, or leave it out with --exclude"
+            message = (
+                f"{file.path}: it is encrypted with a password. Save it without one, or leave it out with --exclude"
+            )
             raise RecordError(message) from error
         raise
 
