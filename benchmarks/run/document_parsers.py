@@ -148,7 +148,8 @@ def size_of(path: Path) -> int:
 def licence(package: str) -> str:
     """The licence that a package states."""
     facts = distribution(package).metadata
-    return str(facts.get("License-Expression") or facts.get("License") or "-").split("\n")[0][:40]
+    stated = next((facts[name] for name in ("License-Expression", "License") if name in facts), "-")
+    return stated.split("\n")[0][:40]
 
 
 def main() -> None:

@@ -17,9 +17,11 @@ def tree(tmp_path: Path) -> Path:
     files = {
         ".git/info/exclude": "private.txt\n",
         ".gitignore": "/build/\n*.txt\n!kept.txt\n# a comment\n",
-        "docs/.gitignore": "!notes.txt\ndraft.md\n",
+        "guide/.gitignore": "!notes.txt\ndraft.md\n",
     }
-    texts = "a.md a.txt kept.txt private.txt build/b.md docs/build/c.md docs/notes.txt docs/draft.md docs/deep/draft.md"
+    texts = (
+        "a.md a.txt kept.txt private.txt build/b.md guide/build/c.md guide/notes.txt guide/draft.md guide/deep/draft.md"
+    )
     for name, content in {**files, **dict.fromkeys(texts.split(), "cat")}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -32,13 +34,13 @@ def names(path: Path, **settings: bool) -> list[str]:
 
 def test_what_git_ignores_is_left_out_and_counted(tree: Path) -> None:
     reader = RecordReader([tree])
-    assert [item.source_id for item in reader] == ["a.md", "docs/build/c.md", "docs/notes.txt", "kept.txt"]
+    assert [item.source_id for item in reader] == ["a.md", "guide/build/c.md", "guide/notes.txt", "kept.txt"]
     assert reader.skipped.counts["ignored by git"] == {".txt": 2, ".md": 2, "": 1}  # build/ as a whole
 
 
 def test_the_rules_above_a_named_folder_hold_in_it(tree: Path) -> None:
-    (tree / "docs" / "other.txt").write_text("cat")
-    assert names(tree / "docs") == ["build/c.md", "notes.txt"]
+    (tree / "guide" / "other.txt").write_text("cat")
+    assert names(tree / "guide") == ["build/c.md", "notes.txt"]
 
 
 def test_a_named_folder_is_read_though_git_ignores_it(tree: Path) -> None:
@@ -55,7 +57,7 @@ def test_git_can_be_left_aside(tree: Path) -> None:
 
 def test_embedignore_has_the_last_word(tree: Path) -> None:
     (tree / ".embedignore").write_text("!a.txt\nkept.txt\n")
-    assert names(tree) == ["a.md", "a.txt", "docs/build/c.md", "docs/notes.txt"]
+    assert names(tree) == ["a.md", "a.txt", "guide/build/c.md", "guide/notes.txt"]
 
 
 def test_outside_a_work_tree_gitignore_files_mean_nothing(tree: Path) -> None:
@@ -64,22 +66,22 @@ def test_outside_a_work_tree_gitignore_files_mean_nothing(tree: Path) -> None:
 
 
 def test_a_work_tree_in_another_folder_has_its_own_rules_alone(tree: Path) -> None:
-    (tree / "docs" / ".git").write_text("gitdir: elsewhere")  # as in a submodule
-    (tree / "docs" / "other.txt").write_text("cat")
-    assert "docs/other.txt" in names(tree)
-    assert "docs/draft.md" not in names(tree)
+    (tree / "guide" / ".git").write_text("gitdir: elsewhere")  # as in a submodule
+    (tree / "guide" / "other.txt").write_text("cat")
+    assert "guide/other.txt" in names(tree)
+    assert "guide/draft.md" not in names(tree)
 
 
 def test_lines_that_are_no_patterns_are_passed_over_as_git_does(tree: Path) -> None:
-    (tree / "docs" / ".gitignore").write_bytes(b"!\n\xff\xfe\ndraft.md\n")
-    assert "docs/draft.md" not in names(tree)
+    (tree / "guide" / ".gitignore").write_bytes(b"!\n\xff\xfe\ndraft.md\n")
+    assert "guide/draft.md" not in names(tree)
 
 
 def test_mirror_removes_what_is_newly_ignored_under_its_guards(tree: Path) -> None:
     with open_sink(":memory:", "notes") as sink:
         ingest(RecordReader([tree]), FakeEncoder(), sink)
         (tree / ".gitignore").write_text("*.txt\n*.md\n!a.md\n")
-        (tree / "docs" / ".gitignore").unlink()
+        (tree / "guide" / ".gitignore").unlink()
         refused = ingest(
             RecordReader([tree]), FakeEncoder(), sink, settings=IngestSettings(mirror=True, max_delete_records=1)
         )

@@ -41,7 +41,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
         del found[start : start + length]
     elif kind == 2:
         found[start:start] = found[start : start + length]
-    for _ in range(chance.randrange(1, 20)):
+    for _ in range(chance.randrange(1, 20) if found else 0):
         found[chance.randrange(len(found))] = chance.randrange(256)
     return bytes(found)
 

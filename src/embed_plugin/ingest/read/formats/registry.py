@@ -65,8 +65,8 @@ FORMATS: Mapping[str, FileFormat] = {
 }
 """Every format by its name.
 
-text, html, docx, ipynb: one record per file. jsonl, csv, tsv, json, parquet: one per line, row or element. pdf, pptx, xlsx,
-epub: one per page, slide, sheet or chapter. eml: the mail, and those of its attachments.
+text, html, docx, ipynb: one record per file. jsonl, csv, tsv, json, parquet: one per line, row or element. pdf, pptx,
+xlsx, epub: one per page, slide, sheet or chapter. eml: the mail, and those of its attachments.
 """
 
 UNREAD: Mapping[str, str] = {

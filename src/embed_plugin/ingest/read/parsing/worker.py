@@ -119,4 +119,4 @@ def _settings(message: Message) -> ReaderSettings:
 
 def _problem(error: BaseException) -> str:
     """The name and the text of an error, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500].rstrip(": ")
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500].rstrip(": .")

@@ -20,8 +20,9 @@ def test_a_sheet_is_a_record_with_its_rows_as_a_table(tmp_path: Path) -> None:
         tmp_path, workbook([["item", None, "price"], [], ["fish|big", None, 3], ["two\nlines", None, 0.5]])
     )
     table = "| item | price |\n| --- | --- |\n| fish\\|big | 3 |\n| two lines | 0.5 |"
-    metadata = {"page": 1, "sheet": "Budget"}
-    assert first == Record("a.xlsx#sheet=Budget", f"# Budget\n\n{table}", metadata, syntax="markdown")
+    assert first == Record(
+        "a.xlsx#sheet=Budget", f"# Budget\n\n{table}", {"page": 1, "sheet": "Budget"}, syntax="markdown"
+    )
     assert empty.is_empty
     assert empty.metadata == {"page": 2, "sheet": "Empty"}  # the third is hidden
 

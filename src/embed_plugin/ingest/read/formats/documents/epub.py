@@ -48,7 +48,7 @@ class _Package(NamedTuple):
 def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -> Iterator[Record]:
     """Read each file in the reading order of the book, as a page of the web is read.
 
-    Metadata: ``part`` (its number), ``chapter`` (its first heading, or its title), ``title`` and ``author`` of the book.
+    Metadata: ``part`` (its number), ``chapter`` (its first heading, or its title), ``title`` and ``author``.
 
     Raises:
         RecordError: it is damaged, or its text is encrypted.
@@ -98,7 +98,7 @@ def _xml(archive: zipfile.ZipFile, name: str) -> etree._Element:
 
 
 def _elements(root: etree._Element, name: str) -> Iterator[etree._Element]:
-    return root.iter(f"{{*}}{name}")
+    yield from root.iter(f"{{*}}{name}")
 
 
 def _values(root: etree._Element, element: str, attribute: str) -> list[str]:

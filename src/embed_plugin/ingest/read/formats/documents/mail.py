@@ -24,12 +24,14 @@ from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from email.message import EmailMessage
+    from email.message import EmailMessage, MIMEPart
 
     from embed_plugin.ingest.read.settings import ReaderSettings
     from embed_plugin.ingest.read.skipped import SkippedItem
     from embed_plugin.ingest.records import JSON
 
+_INHERITED: tuple[str, ...] = ("subject", "from", "date")
+"""Metadata of a mail that its attachments have too."""
 _MOST_NESTED = 5
 """Mail in mail in mail is read to this depth."""
 _SUFFIXES: Mapping[str, str] = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html"}
@@ -55,7 +57,7 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     subject = facts.get("subject")
     text = paragraphs([f"# {subject}" if subject else "", _body(message)])
     yield part_record(file, "", text, metadata={**facts, **listed}, settings=settings)
-    inherited = {name: facts[name] for name in ("subject", "from", "date") if name in facts}
+    inherited: dict[str, JSON] = {name: facts[name] for name in _INHERITED if name in facts}
     for name, part in _attachments(message):
         yield from _records_of(part, name, file, {**inherited, "attachment": name}, settings)
 
@@ -80,11 +82,11 @@ def _body(message: EmailMessage) -> str:
     part = message.get_body(("plain", "html"))
     if part is None:
         return ""
-    text = _text(cast("EmailMessage", part))
+    text = _text(part)
     return read_page(text).text if part.get_content_type() == "text/html" else text.strip()
 
 
-def _text(part: EmailMessage) -> str:
+def _text(part: MIMEPart) -> str:
     """The text of a part, in its charset; what is not valid in it is replaced."""
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
@@ -98,14 +100,16 @@ def _text(part: EmailMessage) -> str:
 
 def _attachments(message: EmailMessage) -> Iterator[tuple[str, EmailMessage]]:
     """The attachments, each with a name that no other one has."""
-    seen: dict[str, int] = {}
-    for number, found in enumerate(message.iter_attachments(), 1):
-        part = cast("EmailMessage", found)
+    taken: set[str] = set()
+    for number, part in enumerate(message.iter_attachments(), 1):
         given = part.get_filename()
-        name = one_line(str(given)) if given else f"part-{number}{_SUFFIXES.get(part.get_content_type(), '')}"
-        seen[name] = seen.get(name, 0) + 1
-        path = PurePath(name)
-        yield name if seen[name] == 1 else f"{path.stem}-{seen[name]}{path.suffix}", part
+        first = name = one_line(str(given)) if given else f"part-{number}{_SUFFIXES.get(part.get_content_type(), '')}"
+        path, again = PurePath(first), 1
+        while name in taken:
+            again += 1
+            name = f"{path.stem}-{again}{path.suffix}"
+        taken.add(name)
+        yield name, part
 
 
 def _records_of(
