@@ -53,3 +53,9 @@ def test_no_file_outside_the_book_is_read(tmp_path: Path) -> None:
     (record,) = read(tmp_path, out.getvalue())
     assert isinstance(record, Record)
     assert "title" not in record.metadata
+
+
+def test_a_book_without_chapters_is_rejected(tmp_path: Path) -> None:
+    (rejected,) = read(tmp_path, book())
+    assert isinstance(rejected, Rejected)
+    assert "a.epub: no chapter in it" in rejected.reason

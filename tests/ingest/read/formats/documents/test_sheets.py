@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from typing import TYPE_CHECKING
 
-from embed_plugin.ingest import Record, RecordReader
+import openpyxl
+
+from embed_plugin.ingest import Record, RecordReader, Rejected
 from support.documents import workbook
 
 if TYPE_CHECKING:
@@ -32,3 +35,14 @@ def test_values_are_written_as_they_are_read(tmp_path: Path) -> None:
     (record, _) = read(tmp_path, workbook([["h"] * 6, [True, 2.0, 1e300, day, time, "=1+1"]]))
     row = record.text.splitlines()[-1]
     assert row.startswith("| TRUE | 2 | 1e+300 | 2026-01-02 | 2026-01-02T03:04:00 |")
+
+
+def test_a_workbook_without_a_sheet_that_is_shown_is_rejected(tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(workbook([["a"]])))
+    book.create_chartsheet("Chart")
+    for sheet in book.worksheets:
+        sheet.sheet_state = "hidden"
+    book.save(tmp_path / "a.xlsx")
+    (rejected,) = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert "a.xlsx: no sheet that is shown" in rejected.reason

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pptx
 from pptx.util import Inches
 
-from embed_plugin.ingest import Record, RecordReader
+from embed_plugin.ingest import Record, RecordReader, Rejected
 from support.documents import slides
 
 if TYPE_CHECKING:
@@ -35,3 +35,10 @@ def test_grouped_shapes_are_read(tmp_path: Path) -> None:
     (record,) = RecordReader([tmp_path])
     assert isinstance(record, Record)
     assert (record.text, "slide" in record.metadata) == ("inside", False)
+
+
+def test_a_presentation_without_slides_is_rejected(tmp_path: Path) -> None:
+    pptx.Presentation().save(str(tmp_path / "a.pptx"))
+    (rejected,) = RecordReader([tmp_path])
+    assert isinstance(rejected, Rejected)
+    assert "a.pptx: no slide in it" in rejected.reason

@@ -51,10 +51,12 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     Metadata: ``part`` (its number), ``chapter`` (its first heading, or its title), ``title`` and ``author``.
 
     Raises:
-        RecordError: it is damaged, or its text is encrypted.
+        RecordError: it is damaged, has no chapter, or its text is encrypted.
     """
     with zipfile.ZipFile(stream) as archive:
         package = _package(archive, file)
+        if not package.pages:
+            raise RecordError(f"{file.path}: no chapter in it. Repair it, or leave it out with --exclude")
         if encrypted := _encrypted(archive) & set(package.pages):
             found = f"{file.path}: its text is encrypted ({min(encrypted)})"
             raise RecordError(f"{found}, as of a bought book. Leave it out with --exclude")

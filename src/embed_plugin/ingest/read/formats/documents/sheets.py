@@ -29,17 +29,19 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     Metadata: ``page`` (the sheet's number) and ``sheet`` (its name).
 
     Raises:
-        RecordError: it has a password, or no sheet.
+        RecordError: it has a password, or no sheet that is shown.
     """
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(stream)
     except python_calamine.PasswordError as error:
         message = f"{file.path}: it is encrypted with a password. Save it without one, or leave it out with --exclude"
         raise RecordError(message) from error
-    for number, sheet in enumerate(book.sheets_metadata, 1):
-        is_shown = sheet.visible == python_calamine.SheetVisibleEnum.Visible
-        if not is_shown or sheet.typ != python_calamine.SheetTypeEnum.WorkSheet:
-            continue
+    shown = [(number, sheet) for number, sheet in enumerate(book.sheets_metadata, 1) if _is_shown(sheet)]
+    if not shown:
+        raise RecordError(
+            f"{file.path}: no sheet that is shown. Show one in its program, or leave it out with --exclude"
+        )
+    for number, sheet in shown:
         rows = book.get_sheet_by_index(number - 1).to_python(skip_empty_area=True)
         text = table([_text(value) for value in row] for row in rows)
         yield part_record(
@@ -49,6 +51,12 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
             metadata={"page": number, "sheet": one_line(sheet.name)},
             settings=settings,
         )
+
+
+def _is_shown(sheet: python_calamine.SheetMetadata) -> bool:
+    """Return whether it is a sheet of cells, and not hidden."""
+    is_visible = sheet.visible == python_calamine.SheetVisibleEnum.Visible
+    return is_visible and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pptx
 from pptx.shapes.group import GroupShape
 
+from embed_plugin.errors import RecordError
 from embed_plugin.ingest.read.formats.documents.markdown import heading, one_line, paragraphs, table
 from embed_plugin.ingest.read.formats.documents.parts import named_values, part_record
 
@@ -25,8 +26,13 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     """Read each slide: its title as a heading, its texts and tables in their order, its notes last.
 
     Metadata: ``page`` (the slide's number), ``slide`` (its title), ``title`` and ``author`` of the properties.
+
+    Raises:
+        RecordError: it has no slide.
     """
     presentation = pptx.Presentation(stream)
+    if not len(presentation.slides):
+        raise RecordError(f"{file.path}: no slide in it. Add one, or leave it out with --exclude")
     properties = presentation.core_properties
     facts = named_values(title=properties.title, author=properties.author)
     for number, slide in enumerate(presentation.slides, 1):
