@@ -121,7 +121,7 @@ class FileReader:
         except (EOFError, zlib.error) as error:
             yield file.rejected(f"{file.path}: its compressed data is damaged ({error}). Compress it anew")
         except MissingExtraError as error:
-            yield file.rejected(f"{file.path}: {error}")
+            yield file.rejected(f"{file.path}: {error}, or leave it out with --exclude")
 
     def read_stream(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a stream that is read once; none of a dead-letter file.
