@@ -84,7 +84,7 @@ class Reading(OptionGroup, panel="Reading"):
     max_parse_seconds: Annotated[
         float, typer.Option(min=0.1, help="Longest time for a document (PDF, DOCX, ...) in its parser process.")
     ] = 30.0
-    max_parse_mb: Annotated[int, typer.Option(min=16, help="Most memory for a document in its parser process.")] = 1024
+    max_parse_mb: Annotated[int, typer.Option(min=128, help="Most memory for a document in its parser process.")] = 1024
 
     def settings(self) -> ReaderSettings:
         r"""Make the settings; ``\t`` may stand for a tab."""

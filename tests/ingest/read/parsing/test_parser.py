@@ -99,14 +99,25 @@ def test_a_file_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path: P
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
-def test_a_file_that_needs_too_much_memory_is_rejected_and_the_next_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("megabytes", [50, 150, 300])
+def test_a_file_that_needs_too_much_memory_is_rejected_and_the_next_is_read(tmp_path: Path, megabytes: int) -> None:
     (tmp_path / "a.docx").write_bytes(bomb(60))
     (tmp_path / "b.docx").write_bytes(word())
-    big, small = RecordReader([tmp_path], settings=ReaderSettings(parse_memory_bytes=150 * 2**20))
+    big, small = RecordReader([tmp_path], settings=ReaderSettings(parse_memory_bytes=megabytes * 2**20))
     assert isinstance(big, Rejected)
-    assert "150 MB" in big.reason
-    assert "--max-parse-mb" in big.reason
+    assert f"a.docx: reading it needs more than {megabytes} MB. Allow more with --max-parse-mb" in big.reason
     assert isinstance(small, Record)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_a_damaged_file_after_a_large_one_is_not_said_to_be_large(tmp_path: Path) -> None:
+    large = file_of(tmp_path, "a.docx", bomb(4))
+    damaged = file_of(tmp_path, "b.docx", word()[:2000])
+    with closing(FileParser(ReaderSettings(parse_memory_bytes=250 * 2**20))) as parser:
+        assert isinstance(parser.read(large)[0], Record)
+        (rejected,) = parser.read(damaged)
+    assert isinstance(rejected, Rejected)
+    assert "b.docx: cannot be read as docx (BadZipFile" in rejected.reason
 
 
 def test_a_process_that_was_killed_between_two_files_is_started_anew(tmp_path: Path, parser: FileParser) -> None:

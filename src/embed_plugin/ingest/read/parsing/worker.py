@@ -68,9 +68,9 @@ def answer(request: Message, settings: ReaderSettings) -> bytes:
     except RecordError as error:
         rejected = file.rejected(str(error), source_id=file.name if found.whole else None)
         return encode_message({"items": [message_of(rejected)]})
-    except MemoryError:
-        return encode_message({"failed": "memory"})
     except BaseException as error:  # noqa: BLE001 - damaged files raise anything; a panic in Rust is no Exception
+        if isinstance(error, MemoryError) or _is_short_of_memory(settings.parse_memory_bytes):
+            return encode_message({"failed": "memory"})
         return encode_message({"failed": "damaged", "problem": _problem(error)})
 
 
@@ -86,6 +86,22 @@ def limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (used + memory_bytes, used + memory_bytes))
     except (OSError, ValueError):  # macOS has no /proc, and does not hold this limit
         return
+
+
+def _is_short_of_memory(memory_bytes: int) -> bool:
+    """Return whether more than half of the memory was used: libxml2 calls it an unknown error when it gets no more.
+
+    That may have been for an earlier file. The run tries such a failure again in a new process.
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+
+        status = Path("/proc/self/status").read_text("ascii")
+        peak = int(status.partition("VmPeak:")[2].split()[0]) * 1024
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    except (ImportError, OSError, ValueError, IndexError):
+        return False
+    return limit != resource.RLIM_INFINITY and limit - peak < memory_bytes / 2
 
 
 def _limit_processor_time(seconds: float) -> None:

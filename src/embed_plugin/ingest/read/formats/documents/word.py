@@ -40,6 +40,9 @@ _CHARACTERS: Mapping[str, str] = {
     qn("w:noBreakHyphen"): "-",
     qn("w:p"): "\n",
 }
+_PARAGRAPH, _PARAGRAPH_PROPERTIES = qn("w:p"), qn("w:pPr")
+_RUN, _TEXT = qn("w:r"), qn("w:t")
+_HIDDEN = f"{qn('w:rPr')}/{qn('w:vanish')}"
 _NOTES = ("footnotes", "endnotes")
 _MOST_BASES = 20
 
@@ -89,7 +92,7 @@ def _blocks(parent: BaseOxmlElement, levels: Mapping[str, int]) -> Iterator[str]
     """The paragraphs, headings and tables in an element, and in the content controls and insertions in it."""
     items: list[str] = []
     for element in parent.iterchildren():
-        if element.tag == qn("w:p"):
+        if element.tag == _PARAGRAPH:
             text, is_item = _paragraph(element, levels)
             if is_item:
                 items.append(text)
@@ -97,7 +100,7 @@ def _blocks(parent: BaseOxmlElement, levels: Mapping[str, int]) -> Iterator[str]
         if items:
             yield "\n".join(items)
             items = []
-        if element.tag == qn("w:p"):
+        if element.tag == _PARAGRAPH:
             yield text
         elif element.tag == qn("w:tbl"):
             yield table([_text(cell) for cell in _cells(row)] for row in element.iter(qn("w:tr")))
@@ -109,6 +112,8 @@ def _blocks(parent: BaseOxmlElement, levels: Mapping[str, int]) -> Iterator[str]
 def _paragraph(element: BaseOxmlElement, levels: Mapping[str, int]) -> tuple[str, bool]:
     """The Markdown of a paragraph, and whether it is an item of a list."""
     text = _text(element).strip()
+    if element.find(_PARAGRAPH_PROPERTIES) is None:
+        return text, False
     style = next(iter(element.xpath("./w:pPr/w:pStyle/@w:val")), "")
     level = _outline_level(element) or levels.get(str(style))
     if level is not None:
@@ -136,9 +141,9 @@ def _text(element: BaseOxmlElement) -> str:
 
 
 def _add_text(element: BaseOxmlElement, parts: list[str]) -> None:
-    if element.tag in _NOT_SHOWN or (element.tag == qn("w:r") and element.xpath("./w:rPr/w:vanish")):
+    if element.tag in _NOT_SHOWN or (element.tag == _RUN and element.find(_HIDDEN) is not None):
         return
-    if element.tag == qn("w:t"):
+    if element.tag == _TEXT:
         parts.append(element.text or "")
         return
     if parts:
