@@ -24,6 +24,7 @@ NOT_COUNTED = {"kernels"}
 
 ENGINES: dict[str, str | tuple[str, ...]] = {
     "charset_normalizer": "ingest/read",
+    "docx": "ingest/read/formats/documents/word.py",
     "fastapi": "serve",
     "h11": "serve/connections",
     "httptools": "serve/connections",
@@ -38,8 +39,11 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "optimum": "export/traced",
     "orjson": "serve",
     "pathspec": "ingest/read",
+    "pptx": "ingest/read/formats/documents/slides.py",
     "prometheus_client": "serve",
     "pyarrow": ("evaluate/read", "ingest/read/formats"),  # neither of these two parts imports the other
+    "pypdfium2": "ingest/read/formats/documents/pdf.py",
+    "python_calamine": "ingest/read/formats/documents/sheets.py",
     "qdrant_client": "ingest/stores/qdrant",
     "qdrant_edge": "ingest/stores/qdrant/edge",
     "ray": "ingest/ray",

@@ -28,6 +28,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
         "webencodings",
         "yaml",
     ),
+    "documents": ("docx", "pptx", "pypdfium2", "python_calamine"),
     "edge": ("qdrant_edge",),
     "parquet": ("pyarrow",),
     "ray": ("ray", "pandas", "pyarrow"),
@@ -45,8 +46,17 @@ def import_part(module: str, *, extra: str) -> ModuleType:
     Raises:
         MissingExtraError: a package of that extra is not installed; names it and the install command.
     """
+    check_extra(module, extra=extra)
+    return import_module(module)
+
+
+def check_extra(part: str, *, extra: str) -> None:
+    """Check that the packages of an extra are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one is not; names the part that needs it, and the install command.
+    """
     missing = [package for package in PACKAGES_OF_EXTRA[extra] if find_spec(package) is None]
     if missing:
-        message = f"{module} needs {', '.join(missing)}: run  pip install 'embed-plugin[{extra}]'"
+        message = f"{part} needs {', '.join(missing)}: run  pip install 'embed-plugin[{extra}]'"
         raise MissingExtraError(message, name=missing[0])
-    return import_module(module)

@@ -101,15 +101,15 @@ def test_an_old_text_is_not_brought_back_by_its_dead_letter(
 
 def test_a_folder_of_what_is_not_read_is_a_warning_with_suffixes(docs: Path, place: tuple[str, ...]) -> None:
     for number in range(9):
-        write(docs, **{f"a{number}__pdf": "%PDF-1.4", ".hidden": ""})
-    write(docs, b__DOCX=b"PK\x03\x04", c__docx=b"PK\x03\x04")
+        write(docs, **{f"a{number}__odt": "%PDF-1.4", ".hidden": ""})
+    write(docs, b__DOC=b"PK\x03\x04", c__doc=b"PK\x03\x04")
     done = run("ingest", docs, *place)
     assert done.returncode == 0
     assert f"nothing was read from {docs}: " in done.stderr
-    assert "(9 .pdf, 2 .docx; hidden 1). Reading .pdf, .docx is not supported" in done.stderr
-    assert "skipped files   12: 9 .pdf, 2 .docx; hidden 1" in done.stdout
+    assert "(9 .odt, 2 .doc; hidden 1). Reading .odt, .doc is not supported" in done.stderr
+    assert "skipped files   12: 9 .odt, 2 .doc; hidden 1" in done.stdout
     found = summary(docs, *place)
-    assert found["skipped_counts"] == {"hidden": {"": 1}, "other suffix": {".pdf": 9, ".docx": 2}}
+    assert found["skipped_counts"] == {"hidden": {"": 1}, "other suffix": {".odt": 9, ".doc": 2}}
     assert (found["skipped_files"], len(found["skipped"])) == (12, 12)
 
 
@@ -139,11 +139,11 @@ def test_verbose_names_what_is_left_out_and_json_has_the_same(
 
 
 def test_names_and_reasons_are_escaped_wherever_they_are_shown(docs: Path, place: tuple[str, ...]) -> None:
-    for name in ("\x1b[31mred.txt", "\x1b]0;x\x07.pdf", "\u202egpj.txt", "two\nlines.txt"):
+    for name in ("\x1b[31mred.txt", "\x1b]0;x\x07.odt", "\u202egpj.txt", "two\nlines.txt"):
         (docs / name).write_text("the cat\x1b[2J \x9b2J")
     (docs / "\x1b[31mbad.txt").write_text("%PDF-1.4")
     (docs / "\x1bempty.txt").touch()
-    Path(os.fsdecode(b"docs/caf\xe9.pdf")).touch()
+    Path(os.fsdecode(b"docs/caf\xe9.odt")).touch()
     shown = [run("ingest", docs, *place, *options) for options in (["--dry-run"], ["--verbose"], ["--recreate"])]
     shown += [
         run("search", "cat", *place),
@@ -156,10 +156,10 @@ def test_names_and_reasons_are_escaped_wherever_they_are_shown(docs: Path, place
         assert [one for one in text if not one.isprintable()] == []
         assert "\x1b" not in text
     assert r"\x1b[31mred.txt" in shown[0].stdout
-    assert r"skipped caf\udce9.pdf" in shown[1].stderr
+    assert r"skipped caf\udce9.odt" in shown[1].stderr
     assert r"\x1b[31mnowhere: no such file" in shown[5].stderr
     names = [one["name"] for one in summary(docs, *place)["skipped"]]
-    assert names == ["\x1b]0;x\x07.pdf", "caf\udce9.pdf", "\x1bempty.txt"]
+    assert names == ["\x1b]0;x\x07.odt", "caf\udce9.odt", "\x1bempty.txt"]
 
 
 def test_a_rate_is_told_only_of_what_was_embedded_and_one_is_one(docs: Path, place: tuple[str, ...]) -> None:

@@ -95,18 +95,19 @@ def test_a_missing_path_is_refused_before_anything_is_read(tmp_path: Path) -> No
         RecordReader([tmp_path, tmp_path / "nowhere"])
 
 
-def test_parquet_without_its_extra_is_refused_at_once_where_it_is_named_and_rejected_in_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "extra"), [("a.parquet", "parquet"), ("a.pdf", "documents")])
+def test_a_format_without_its_extra_is_refused_at_once_where_it_is_named_and_rejected_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, extra: str
 ) -> None:
-    monkeypatch.setitem(PACKAGES_OF_EXTRA, "parquet", ("a_package_that_is_not_there",))
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(PACKAGES_OF_EXTRA, extra, ("a_package_that_is_not_there",))
+    (tmp_path / name).write_bytes(b"%PDF-" if name == "a.pdf" else b"PAR1")
     (tmp_path / "b.txt").write_text("b")
-    with pytest.raises(MissingExtraError, match=r"pip install 'embed-plugin\[parquet\]'"):
-        RecordReader([tmp_path / "a.parquet"])
+    with pytest.raises(MissingExtraError, match=rf"pip install 'embed-plugin\[{extra}\]'"):
+        RecordReader([tmp_path / name])
     reader = RecordReader([tmp_path])
     rejected, record = reader
     assert isinstance(rejected, Rejected)
-    assert r"pip install 'embed-plugin[parquet]'" in rejected.reason
+    assert f"pip install 'embed-plugin[{extra}]', or leave it out with --exclude" in rejected.reason
     assert (rejected.source_id, record.source_id) == (None, "b.txt")
 
 

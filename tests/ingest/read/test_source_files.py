@@ -57,7 +57,7 @@ def test_files_left_out_of_a_folder_are_counted_by_suffix(tmp_path: Path) -> Non
 
 
 def test_each_thing_that_is_left_out_is_named_with_its_reason(tmp_path: Path) -> None:
-    fill(tmp_path, "a.txt", ".git/config", ".hidden", "b.pdf", "deep/c.csv", "deep/no.txt", "drafts/x.txt")
+    fill(tmp_path, "a.txt", ".git/config", ".hidden", "b.png", "deep/c.csv", "deep/no.txt", "drafts/x.txt")
     (tmp_path / "deep/.embedignore").write_text("no.txt\n")
     (tmp_path / "deep/back").symlink_to(tmp_path)
     found: list[tuple[str, str]] = []
@@ -66,7 +66,7 @@ def test_each_thing_that_is_left_out_is_named_with_its_reason(tmp_path: Path) ->
     assert found == [
         (".git/", "hidden"),
         (".hidden", "hidden"),
-        ("b.pdf", "other suffix"),
+        ("b.png", "other suffix"),
         ("deep/back/", "link to a folder around it"),
         ("deep/c.csv", "other format"),
         ("deep/no.txt", "excluded"),

@@ -53,8 +53,9 @@ def ingest(
 ) -> None:
     """Embed records into a Qdrant collection; run it again and only what is new or changed is embedded.
 
-    Files of text, Markdown, HTML and code are one record each, named by their path in the folder that was given; of
-    JSON lines, CSV, TSV and Parquet, each line or row is one. What cannot be read or stored is written to a file with
+    Files of text, Markdown, HTML, code, DOCX and notebooks are one record each, named by their path in the folder that
+    was given; of JSON, CSV, TSV and Parquet, each line, row or element is one; of PDF, PPTX, XLSX and EPUB each page,
+    slide, sheet or chapter; mail is read with its attachments. What cannot be read or stored is written to a file with
     the reason, and the run goes on. Ctrl-C finishes what is under way. Exit codes: 0 done, 1 failed, 2 wrong usage,
     3 some were rejected, 130 stopped.
 

@@ -66,9 +66,25 @@ class Reading(OptionGroup, panel="Reading"):
             "repeatable."
         ),
     ] = None
+    gitignore: Annotated[
+        bool,
+        typer.Option(
+            "--gitignore/--no-gitignore", help="Leave out what git ignores, in folders that are in a work tree."
+        ),
+    ] = True
+    records_path: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the array of records is in a JSON file, such as data.items.", show_default="the whole"
+        ),
+    ] = None
     max_record_mb: Annotated[int, typer.Option(min=1, help="Longest line, row or file that is read as one record.")] = (
         64
     )
+    max_parse_seconds: Annotated[
+        float, typer.Option(min=0.1, help="Longest time for a document (PDF, DOCX, ...) in its parser process.")
+    ] = 30.0
+    max_parse_mb: Annotated[int, typer.Option(min=128, help="Most memory for a document in its parser process.")] = 1024
 
     def settings(self) -> ReaderSettings:
         r"""Make the settings; ``\t`` may stand for a tab."""
@@ -77,4 +93,8 @@ class Reading(OptionGroup, panel="Reading"):
         values = self.given()
         if self.delimiter == r"\t":
             values["delimiter"] = "\t"
-        return ReaderSettings(max_record_bytes=values.pop("max_record_mb") * 2**20, **values)
+        sizes = {
+            "max_record_bytes": values.pop("max_record_mb") * 2**20,
+            "parse_memory_bytes": values.pop("max_parse_mb") * 2**20,
+        }
+        return ReaderSettings(parse_seconds=values.pop("max_parse_seconds"), **sizes, **values)

@@ -88,7 +88,7 @@ class LeftOut:
 
 
 def in_words(skipped: Skipped) -> str:
-    """Return the number of files by suffix where that is the reason, and by reason: ``9 .pdf, 1 .docx; hidden 2``."""
+    """Return the number of files by suffix where that is the reason, and by reason: ``9 .odt, 1 .png; hidden 2``."""
     files = _files(skipped)
     suffixes = files.pop(OTHER_SUFFIX, Counter())
     shown = suffixes.most_common(_SHOWN_SUFFIXES)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.json_values import at_path, without_path
 from embed_plugin.ingest.records import Record, Rejected
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def record_of_fields(fields: dict[str, JSON], origin: Origin, settings: ReaderSe
     """Make a record of fields, which it modifies, or reject it; the rejection does not hold the fields."""
     source_id = None
     place = origin.place
+    _take_paths(fields, settings.named_fields)
     try:
         source_id = origin.source_id if settings.id_field is None else _id(fields, settings.id_field, place)
         text = _joined_texts(fields, settings.text_fields, place)
@@ -115,6 +118,23 @@ def checked_record(
         )
         raise RecordError(message)
     return Record(source_id, text, metadata or {}, syntax=syntax, place=place, left_out=left_out)
+
+
+def _take_paths(fields: dict[str, JSON], names: Iterable[str]) -> None:
+    """Make fields of what stands at the named paths (``content.body``), and take it out of where it was."""
+    found: dict[str, JSON] = {}
+    for name in names:
+        if "." in name and name not in fields:
+            try:
+                found[name] = at_path(fields, name)
+            except LookupError:
+                continue
+    for name in found:
+        first, _, rest = name.partition(".")
+        with suppress(LookupError):  # a path inside another one that was taken out before
+            at_path(fields[first], rest)
+            fields[first] = without_path(fields[first], rest)
+    fields.update(found)
 
 
 def _id(fields: dict[str, JSON], name: str, place: str) -> str:

@@ -13,17 +13,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from embed_plugin.errors import MissingExtraError, RecordError
-from embed_plugin.extras import import_part
+from embed_plugin.extras import check_extra, import_part
 from embed_plugin.ingest.long_steps import named_if_long
 from embed_plugin.ingest.read import formats
-from embed_plugin.ingest.read.binary import binary_kind
+from embed_plugin.ingest.read.binary import PARQUET, PDF, binary_kind
 from embed_plugin.ingest.read.formats.registry import AUTO, FORMATS, UNREAD, is_gzipped
-from embed_plugin.ingest.read.skipped import DEAD_LETTERS, Skipped
+from embed_plugin.ingest.read.parsing.parser import FileParser
+from embed_plugin.ingest.read.skipped import DEAD_LETTERS, Skipped, SkippedItem
 from embed_plugin.ingest.records import Record, Rejected, escaped
 from embed_plugin.ingest.rejected.letter import begins_with_letters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
@@ -43,8 +44,8 @@ class FormatModule(Protocol):
 
     def read_records(
         self, stream: BinaryIO, file: SourceFile, settings: ReaderSettings, /
-    ) -> Iterator[Record | Rejected]:
-        """The records of a stream, in order."""
+    ) -> Iterator[Record | Rejected | SkippedItem]:
+        """The records of a stream, in order, or that the file is left out."""
 
     def record_of_rejected(
         self, raw: Mapping[str, JSON], origin: Origin, settings: ReaderSettings, /
@@ -69,6 +70,8 @@ class FileReader:
         skipped: Counts the dead-letter files, which are not read.
         written: Files that this run writes, which are not read either; they need not exist.
         on_read: Called with each file that was read to its end.
+
+    Close it when all is read: that ends the process in which documents are parsed.
     """
 
     def __init__(
@@ -84,6 +87,11 @@ class FileReader:
         self._skipped = skipped or Skipped()
         self._written = written
         self._on_read = on_read
+        self._parser = FileParser(settings)
+
+    def close(self) -> None:
+        """End the parser process, if there is one."""
+        self._parser.close()
 
     def read(self, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a file, which may be missing, unreadable or damaged."""
@@ -113,7 +121,7 @@ class FileReader:
         except (EOFError, zlib.error) as error:
             yield file.rejected(f"{file.path}: its compressed data is damaged ({error}). Compress it anew")
         except MissingExtraError as error:
-            yield file.rejected(f"{file.path}: {error}")
+            yield file.rejected(f"{file.path}: {error}, or leave it out with --exclude")
 
     def read_stream(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
         """The records of a stream that is read once; none of a dead-letter file.
@@ -141,7 +149,7 @@ class FileReader:
             RecordError: it is a dead-letter file.
             MissingExtraError: its format needs an extra that is not installed.
         """
-        module_of(file.format)
+        check_format(file.format)
         if file.path.is_file():
             # What cannot be read is rejected when it is its turn.
             with suppress(OSError, EOFError, zlib.error), _open(file.path, lambda _: None) as stream:
@@ -151,7 +159,10 @@ class FileReader:
     def _records(self, stream: BinaryIO, file: SourceFile) -> Iterator[Record | Rejected]:
         is_whole = True
         try:
-            for found in module_of(file.format).read_records(stream, file, self._settings):
+            for found in self._read_items(stream, file):
+                if isinstance(found, SkippedItem):
+                    self._skipped.add(*found)
+                    continue
                 is_whole = is_whole and not (isinstance(found, Rejected) and _is_of_file(found))
                 yield located(found, file)
             if is_whole and self._on_read and not file.is_stdin:
@@ -161,11 +172,21 @@ class FileReader:
                 f"{file.path}: not {error.encoding} ({error.reason}). Say with --encoding what it is in"
             )
 
+    def _read_items(self, stream: BinaryIO, file: SourceFile) -> Iterable[Record | Rejected | SkippedItem]:
+        """Read a file here, or in the parser process."""
+        if FORMATS[file.format].isolated:
+            check_format(file.format)
+            return self._parser.read(file)
+        return module_of(file.format).read_records(stream, file, self._settings)
+
     def _refusal(self, head: bytes, file: SourceFile) -> str | None:
-        """The reason for not reading a file that is no text, or whose text is of no use as it stands."""
-        kind = None if file.format == "parquet" else binary_kind(head)
-        if kind is not None:
-            return f"{file.path}: found {kind}, expected {file.format}. Convert it, or leave it out"
+        """The reason for not reading a file: it is in another format, or its text is of no use as it stands."""
+        kind, expected = binary_kind(head), FORMATS[file.format].content
+        if expected in {PDF, PARQUET} and kind is None:
+            kind = expected  # PDF may begin later, and its parser says more about what is damaged
+        if kind != expected:
+            found = kind or ("text" if head else "an empty file")
+            return f"{file.path}: found {found}, expected {file.format}. Convert it, or leave it out"
         suffix = file.path.suffix.lower()
         if suffix in UNREAD and self._settings.format == AUTO:
             problem = f"{file.path}: {suffix} files ({UNREAD[suffix]}) are not read yet"
@@ -223,6 +244,19 @@ def located(found: Record | Rejected, file: SourceFile) -> Record | Rejected:
     if file.absolute_path and isinstance(letter, dict) and "path" in letter:
         letter = {**letter, "path": file.absolute_path}  # a retry may start in another folder
     return replace(found, source_name=file.source_name, record=letter)
+
+
+def check_format(format_: Format) -> None:
+    """Check that a format can be read; what is parsed in a process of its own is not imported here.
+
+    Raises:
+        MissingExtraError: it needs an extra that is not installed.
+    """
+    found = FORMATS[format_]
+    if found.extra is not None and found.isolated:
+        check_extra(f"reading {format_}", extra=found.extra)
+    elif not found.isolated:
+        module_of(format_)
 
 
 def module_of(format_: Format) -> FormatModule:

@@ -43,6 +43,40 @@ def integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= _DIGITS_OF_64_BITS else Decimal(digits)
 
 
+def at_path(value: JSON, path: str) -> JSON:
+    """Return what stands at a path of keys and positions with dots between them: ``data.items``, ``authors.0.name``.
+
+    A key that holds the whole path, dots included, comes first.
+
+    Raises:
+        LookupError: there is nothing.
+    """
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    first, dot, rest = path.partition(".")
+    if isinstance(value, dict):
+        inner = value[first]
+    elif isinstance(value, list) and first.isdecimal() and len(first) <= _DIGITS_OF_64_BITS:
+        inner = value[int(first)]
+    else:
+        raise LookupError(path)
+    return at_path(inner, rest) if dot else inner
+
+
+def without_path(value: JSON, path: str) -> JSON:
+    """Return a copy of a value without what stands at a path, which is there."""
+    first, dot, rest = path.partition(".")
+    if isinstance(value, dict):
+        if path in value or not dot:
+            return {key: item for key, item in value.items() if key != path}
+        return {key: without_path(item, rest) if key == first else item for key, item in value.items()}
+    if isinstance(value, list):
+        number = int(first)
+        kept = [without_path(value[number], rest)] if dot else []
+        return [*value[:number], *kept, *value[number + 1 :]]
+    return value
+
+
 def as_json(value: object, *, levels: int = MAX_LEVELS) -> JSON:
     """Convert a value to JSON: dates and durations as ISO 8601, decimals, paths and UUIDs as strings, NaN as null.
 

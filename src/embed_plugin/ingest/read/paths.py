@@ -79,14 +79,10 @@ class RecordReader:
         return self._scopes
 
     def __iter__(self) -> Iterator[Record | Rejected]:
-        scopes = self._scopes or self.locate({})
-        read = set[Scope]()
-        for path, scope in zip(self._paths, scopes, strict=True):
-            is_stream = not (path.is_dir() or path.is_file())
-            if is_stream or scope not in read:
-                yield from self._read(path, scope)
-            if not is_stream:
-                read.add(scope)
+        try:
+            yield from self._read_all()
+        finally:
+            self._files.close()
 
     @property
     def bytes_read(self) -> int:
@@ -116,6 +112,16 @@ class RecordReader:
             raise RecordError(f"{path}: no such file or folder. Check the path, or give - to read stdin")
         elif not path.is_dir():
             self._files.check_named(self._finder.named(path, path.name, ""))
+
+    def _read_all(self) -> Iterator[Record | Rejected]:
+        scopes = self._scopes or self.locate({})
+        read = set[Scope]()
+        for path, scope in zip(self._paths, scopes, strict=True):
+            is_stream = not (path.is_dir() or path.is_file())
+            if is_stream or scope not in read:
+                yield from self._read(path, scope)
+            if not is_stream:
+                read.add(scope)
 
     def _read(self, path: Path, scope: Scope) -> Iterator[Record | Rejected]:
         """Read a path, but for what is named by another path too."""

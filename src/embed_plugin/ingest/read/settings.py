@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from embed_plugin.errors import InvalidInputError
@@ -28,6 +29,10 @@ class ReaderSettings:
             suffix decides.
         exclude: Patterns of files and folders to leave out.
         max_record_bytes: Maximum length of a line, row or file that is one record.
+        records_path: Path of the array of records in a JSON file, keys with dots between them; None for the whole.
+        gitignore: Whether files that git ignores are left out of folders in a git work tree.
+        parse_seconds: Maximum time for a document, such as a PDF, in the parser process.
+        parse_memory_bytes: Maximum memory for a document in the parser process.
 
     Raises:
         InvalidInputError: a setting that cannot be used.
@@ -43,6 +48,10 @@ class ReaderSettings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_record_bytes: int = 64 * 2**20
+    records_path: str | None = None
+    gitignore: bool = True
+    parse_seconds: float = 30.0
+    parse_memory_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         if self.format not in {AUTO, *FORMATS}:
@@ -58,8 +67,15 @@ class ReaderSettings:
             raise InvalidInputError(message)
         if self.max_record_bytes < 1:
             raise InvalidInputError(f"{self.max_record_bytes} bytes a record: allow at least 1")
+        self._check_limits()
         parse_patterns(self.include, "the patterns to include")
         parse_patterns(self.exclude, "the patterns to exclude")
+
+    def _check_limits(self) -> None:
+        if not 0 < self.parse_seconds <= threading.TIMEOUT_MAX:
+            raise InvalidInputError(f"{self.parse_seconds} seconds a document: expected a number above 0")
+        if self.parse_memory_bytes < 1:
+            raise InvalidInputError(f"{self.parse_memory_bytes} bytes of memory a document: allow at least 1")
 
     @property
     def fields(self) -> tuple[str, ...] | None:

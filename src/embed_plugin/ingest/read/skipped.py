@@ -25,6 +25,12 @@ CYCLE = "link to a folder around it"
 EMPTY = "empty"
 """A record of white space."""
 
+GITIGNORED = "ignored by git"
+"""By a ``.gitignore`` file, or by ``.git/info/exclude``."""
+
+NO_TEXT_FIELD = "JSON without a text field"
+"""A JSON file of which no element can be a record, such as the settings of a program."""
+
 DEAD_LETTERS = "dead-letter file"
 STORED_SINCE = "stored since"
 """A dead letter whose record was stored after it was written."""

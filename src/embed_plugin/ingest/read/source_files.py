@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embed_plugin.ingest.read.formats.registry import AUTO, format_of
-from embed_plugin.ingest.read.ignore_rules import IGNORE_FILE, IgnoreRules, parse_patterns, read_ignore_file
+from embed_plugin.ingest.read.ignore_rules import (
+    GIT,
+    GIT_IGNORE_FILE,
+    IGNORE_FILE,
+    IgnoreRules,
+    parse_patterns,
+    read_git_ignore_file,
+    read_ignore_file,
+    rules_of_git,
+)
 from embed_plugin.ingest.read.skipped import (
     CYCLE,
-    EXCLUDED,
     HIDDEN,
     NOT_INCLUDED,
     NOT_REGULAR,
@@ -71,8 +80,8 @@ class SourceFinder:
     """Finds the files to read; in memory are only the names in the folders on the way to the current one.
 
     Folders are searched recursively, in sorted order. Hidden files and folders are left out, and those that
-    ``.embedignore`` files and the settings exclude. Symlinks are followed unless they form a cycle; one that leads
-    nowhere is rejected, for there may be a folder behind it at another time.
+    ``.embedignore`` files, the settings and, in a work tree of git, its ignore files exclude. Symlinks are followed
+    unless they form a cycle; one that leads nowhere is rejected, for there may be a folder behind it at another time.
 
     Args:
         settings: The formats and patterns.
@@ -101,8 +110,7 @@ class SourceFinder:
         """
         if path.is_dir():
             inside = f"{scope.path}/" if scope.path else ""
-            rules = IgnoreRules(named=self._named_in(scope)).inside("", self._exclude)
-            for name, found in self._walk(path, "", (), rules):
+            for name, found in self._walk(path, "", (), self._rules(path, scope)):
                 if isinstance(found, Exception):
                     yield _rejected(path, name, found, scope)
                 elif isinstance(found, str):
@@ -124,6 +132,32 @@ class SourceFinder:
         below = (one.path for one in self._named if one.source_name == scope.source_name and one.path != scope.path)
         return frozenset(path.removeprefix(inside) for path in below if path.startswith(inside))
 
+    def _rules(self, path: Path, scope: Scope) -> IgnoreRules:
+        """The rules that hold in a named folder from above it, and from the settings."""
+        found = IgnoreRules()
+        if self._settings.gitignore:
+            with suppress(OSError):  # a folder above may not be readable
+                found = rules_of_git(path)
+        return replace(found, named=self._named_in(scope)).inside("", self._exclude)
+
+    def _with_own_rules(self, rules: IgnoreRules, folder: Path, prefix: str, names: list[str]) -> IgnoreRules:
+        """Add the rules of the ignore files among the names in a folder, and take those out of the names.
+
+        Raises:
+            InvalidInputError: a line of ``.embedignore`` is not a pattern.
+            OSError: an ignore file cannot be read.
+        """
+        if IGNORE_FILE in names:
+            names.remove(IGNORE_FILE)
+            rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
+        if not self._settings.gitignore:
+            return rules
+        if prefix and (GIT in names or f"{GIT}/" in names):
+            rules = rules.in_new_work_tree()
+        if rules.is_work_tree and GIT_IGNORE_FILE in names:
+            rules = rules.inside_git(prefix, read_git_ignore_file(folder / GIT_IGNORE_FILE))
+        return rules
+
     def _walk(
         self, folder: Path, prefix: str, inside: tuple[tuple[int, int], ...], rules: IgnoreRules
     ) -> Iterator[tuple[str, Path | str | Exception]]:
@@ -135,9 +169,7 @@ class SourceFinder:
                 yield prefix, CYCLE
                 return
             names, broken = _list(folder)
-            if IGNORE_FILE in names:
-                names.remove(IGNORE_FILE)
-                rules = rules.inside(prefix, read_ignore_file(folder / IGNORE_FILE))
+            rules = self._with_own_rules(rules, folder, prefix, names)
         except (OSError, ValueError) as error:
             yield prefix, error
             return
@@ -171,7 +203,7 @@ def _left_out(name: str, rules: IgnoreRules, *, is_broken: bool) -> str | None:
     """
     if name.rstrip("/").rpartition("/")[2].startswith("."):
         return HIDDEN
-    return EXCLUDED if rules.leave_out(name) or (is_broken and rules.leave_out(f"{name}/")) else None
+    return rules.reason_to_leave_out(name) or (rules.reason_to_leave_out(f"{name}/") if is_broken else None)
 
 
 def _rejected(root: Path, name: str, error: Exception, scope: Scope) -> Rejected:

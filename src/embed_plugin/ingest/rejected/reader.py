@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -165,7 +166,10 @@ class _Retry:
     def read_files(self) -> Iterator[Record | Rejected]:
         """Read the files on the list, each once."""
         finder = SourceFinder(self._settings)
-        reader = FileReader(self._settings)
+        with closing(FileReader(self._settings)) as reader:
+            yield from self._read_with(reader, finder)
+
+    def _read_with(self, reader: FileReader, finder: SourceFinder) -> Iterator[Record | Rejected]:
         for path, scope in self._folders.items():
             for found in finder.find(Path(path), scope):
                 yield from reader.read(found) if isinstance(found, SourceFile) else [found]

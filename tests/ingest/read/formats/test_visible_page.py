@@ -169,3 +169,33 @@ def test_every_word_is_there_once_and_in_order_however_tags_are_mixed(pieces: li
 @given(st.text(), st.text(alphabet="<>&;/!-=\"' aptdhs#x1\n\0\x1f\ufffe\U0010ffff"))
 def test_any_text_is_read(text: str, markup: str) -> None:
     assert isinstance(shown(text + markup), str)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<nav><a>Home</a></nav><header>Site</header><main><h1>yes</h1><nav>up</nav></main><aside>ad</aside>",
+        "<div role=Main><h1>yes</h1></div><p>no</p>",
+        "<nav>no</nav><div role=navigation>no</div><form role=search>no</form><h1>yes</h1><footer>no</footer>",
+        "<main> </main><h1>yes</h1>",
+        "<nav><main>no</main></nav><h1>yes</h1>",
+    ],
+)
+def test_the_main_content_is_read_without_what_every_page_of_a_site_has(html: str) -> None:
+    assert shown(html) == "# yes"
+
+
+def test_of_several_main_elements_all_are_read_and_one_in_another_is_part_of_it() -> None:
+    assert shown("a<main>b<main>c</main></main>d<main hidden>e</main><main>f</main>") == "b\n\nc\n\nf"
+
+
+def test_the_footer_of_a_section_is_read() -> None:
+    assert shown("<article>a<footer>b</footer></article><section>c<footer>d</footer></section>") == "a\n\nb\n\nc\n\nd"
+
+
+def test_a_page_of_navigation_alone_is_read() -> None:
+    assert shown("<nav><ul><li>one<li>two</ul></nav><footer>three</footer>") == "* one\n* two\n\nthree"
+
+
+def test_words_around_what_is_left_out_stand_apart() -> None:
+    assert shown("one<nav>no</nav>two") == "one\n\ntwo"

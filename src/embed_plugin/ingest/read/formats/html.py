@@ -28,7 +28,7 @@ def read_records(stream: BinaryIO, file: SourceFile, settings: ReaderSettings) -
     """Read a page as one record: its text as Markdown, its title in the metadata."""
     path = str(file.path)
     try:
-        html = _decode_page(read_whole(stream, path, limit=settings.max_record_bytes), path, settings.encoding)
+        html = decode_page(read_whole(stream, path, limit=settings.max_record_bytes), path, settings.encoding)
         page = _page(html, path)
         metadata = {"title": page.title} if page.title else {}
         yield checked_record(file.name, without_blobs(page.text), {**metadata}, syntax="markdown", place=path)
@@ -45,7 +45,7 @@ def _page(html: str, path: str) -> Page:
         raise RecordError(f"{path}: {error}") from error
 
 
-def _decode_page(content: bytes, path: str, chosen: str | None) -> str:
+def decode_page(content: bytes, path: str, chosen: str | None) -> str:
     """Decode by the byte order mark, else as the page declares, else as chosen, else as UTF-8.
 
     Raises:

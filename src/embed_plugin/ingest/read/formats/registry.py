@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from embed_plugin.ingest.read.binary import PARQUET, PDF, ZIP
 from embed_plugin.ingest.read.formats.syntax import SYNTAXES
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class FileFormat:
         gzip: Whether its files may be compressed (``.jsonl.gz``).
         stdin: Whether it may be read from stdin.
         whole: Whether a file of it is one record.
+        content: What its files are by their first bytes, as ``read/binary.py`` names it; None for text.
+        isolated: Whether its files are parsed in a child process: others made them, and their parsers may fail.
         extra: The extra of this package that the module needs, besides ``ingest``.
         rejected_keys: Keys of a rejected record that only the module's ``record_of_rejected`` understands.
     """
@@ -38,6 +41,8 @@ class FileFormat:
     gzip: bool = False
     stdin: bool = False
     whole: bool = False
+    content: str | None = None
+    isolated: bool = False
     extra: str | None = None
     rejected_keys: tuple[str, ...] = ()
 
@@ -48,13 +53,23 @@ FORMATS: Mapping[str, FileFormat] = {
     "jsonl": FileFormat("json_lines", (".jsonl", ".ndjson"), gzip=True, stdin=True, rejected_keys=("line",)),
     "csv": FileFormat("delimited", (".csv",), gzip=True, stdin=True, rejected_keys=("header", "cells")),
     "tsv": FileFormat("delimited", (".tsv",), gzip=True, stdin=True),
-    "parquet": FileFormat("parquet", (".parquet",), extra="parquet"),
+    "json": FileFormat("json_document", (".json",), gzip=True, stdin=True),
+    "parquet": FileFormat("parquet", (".parquet",), extra="parquet", content=PARQUET),
+    "pdf": FileFormat("documents.pdf", (".pdf",), extra="documents", content=PDF, isolated=True),
+    "docx": FileFormat("documents.word", (".docx",), whole=True, extra="documents", content=ZIP, isolated=True),
+    "pptx": FileFormat("documents.slides", (".pptx",), extra="documents", content=ZIP, isolated=True),
+    "xlsx": FileFormat("documents.sheets", (".xlsx", ".xlsm"), extra="documents", content=ZIP, isolated=True),
+    "epub": FileFormat("documents.epub", (".epub",), content=ZIP, isolated=True),
+    "ipynb": FileFormat("notebook", (".ipynb",), whole=True),
+    "eml": FileFormat("documents.mail", (".eml",), isolated=True),
 }
-"""Every format by its name. text, html: one record per file. jsonl, csv, tsv, parquet: one per line or row."""
+"""Every format by its name.
+
+text, html, docx, ipynb: one record per file. jsonl, csv, tsv, json, parquet: one per line, row or element. pdf, pptx,
+xlsx, epub: one per page, slide, sheet or chapter. eml: the mail, and those of its attachments.
+"""
 
 UNREAD: Mapping[str, str] = {
-    ".ipynb": "notebooks",
-    ".eml": "mail",
     ".mbox": "mail",
     ".mht": "saved pages",
     ".mhtml": "saved pages",

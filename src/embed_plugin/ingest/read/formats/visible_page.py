@@ -67,8 +67,11 @@ _KINDS_BY_DISPLAY: Mapping[str, str] = {
     **dict.fromkeys(["inline-block", "inline-flex", "inline-grid", "inline-table", "table-cell"], "space"),
 }
 _INPUTS_WITHOUT_TEXT = frozenset({"checkbox", "color", "file", "hidden", "image", "password", "radio", "range"})
-_COUNTED = ("svg", "ruby", "rt")
+_SECTIONS = ("article", "blockquote", "section")
+_COUNTED = ("svg", "ruby", "rt", *_SECTIONS)
 """Elements that matter to what is in them, at any depth."""
+_BESIDE_ROLES = frozenset({"contentinfo", "navigation", "search"})
+"""Roles of what stands beside the content of a page, on each page of a site."""
 _SOFT_HYPHEN = "\u00ad"
 
 
@@ -87,6 +90,8 @@ class Page(NamedTuple):
 def read_page(html: str) -> Page:
     """Read a page: what is hidden is left out, words stay whole, and blocks, items and cells stand apart.
 
+    Of a page with a ``main`` element that is read, else all but navigation and the page's footer, else what there is.
+
     Raises:
         RecordError: its elements are nested more than :data:`DEEPEST` deep.
     """
@@ -96,7 +101,7 @@ def read_page(html: str) -> Page:
     reader = _Reader()
     # "replace": a lone surrogate cannot be decoded from bytes, but any str may be passed.
     parse_events(content.encode("utf-8", "replace"), reader, encoding="utf-8")
-    return Page(" ".join("".join(reader.title).split()), reader.writer.markdown())
+    return Page(" ".join("".join(reader.title).split()), reader.text())
 
 
 def parse_events(content: bytes, target: etree.ParserTarget[None], *, encoding: str) -> None:
@@ -113,19 +118,23 @@ class _Element(NamedTuple):
         is_displayed: Whether it takes part in the page at all.
         is_visible: Whether its text can be seen.
         kind: What the writer was told to open; None for inline elements.
+        outer: The writer of what is around it, if it has one of its own.
     """
 
     tag: str
     is_displayed: bool
     is_visible: bool
     kind: str | None
+    outer: MarkdownWriter | None = None
 
 
 class _Reader:
     """Passes the visible text of a page to a writer."""
 
     def __init__(self) -> None:
-        self.writer = MarkdownWriter()
+        self.writer = self._page = MarkdownWriter()
+        self._mains: list[MarkdownWriter] = []
+        self._beside = MarkdownWriter()
         self.title: list[str] = []
         self._open = [_Element("", is_displayed=True, is_visible=True, kind=None)]
         self._titles = 0
@@ -144,7 +153,8 @@ class _Reader:
             is_visible = style["visibility"] not in {"hidden", "collapse"}
         is_displayed = parent.is_displayed and self._is_displayed(tag, attributes, style)
         kind = _kind(tag, style) if is_displayed else None
-        self._open.append(_Element(tag, is_displayed, is_visible, kind))
+        outer = self._enter(tag, attributes, is_displayed=is_displayed)
+        self._open.append(_Element(tag, is_displayed, is_visible, kind, outer))
         self._titles += tag == "title" and not self._depths["svg"]
         if tag in _COUNTED:
             self._depths[tag] += 1
@@ -160,6 +170,8 @@ class _Reader:
             self._write_end(tag)
         if element.kind is not None:
             self.writer.close(element.kind)
+        if element.outer is not None:
+            self.writer = element.outer
         if tag in _COUNTED:
             self._depths[tag] -= 1
 
@@ -177,6 +189,30 @@ class _Reader:
 
     def close(self) -> None:
         """End the page."""
+
+    def text(self) -> str:
+        """Return the content of the page, once it has ended."""
+        mains = "\n\n".join(filter(None, (main.markdown() for main in self._mains)))
+        return mains or self._page.markdown() or self._beside.markdown()
+
+    def _enter(self, tag: str, attributes: Mapping[str, str], *, is_displayed: bool) -> MarkdownWriter | None:
+        """Choose the writer of an element that is the main content or stands beside it; return the one around it."""
+        role = attributes.get("role", "").strip().lower()
+        outer = self.writer
+        if not is_displayed or outer is self._beside:
+            return None
+        if "main" in {tag, role} and outer is self._page:
+            self.writer = MarkdownWriter()
+            self._mains.append(self.writer)
+        elif tag == "nav" or role in _BESIDE_ROLES or self._is_footer_of_page(tag):
+            self.writer = self._beside
+        else:
+            return None
+        outer.space(Break.PARAGRAPH)
+        return outer
+
+    def _is_footer_of_page(self, tag: str) -> bool:
+        return tag == "footer" and not any(self._depths[section] for section in _SECTIONS)
 
     def _is_displayed(self, tag: str, attributes: Mapping[str, str], style: Mapping[str, str]) -> bool:
         if tag in {"html", "body"}:  # hidden until a script shows them

@@ -1,0 +1,1 @@
+"""Documents: each format is read by one module, in the parser process."""
