@@ -43,7 +43,7 @@ MXBAI_RERANK = PairPrompt(
     apart=True,
     longest=8192,
 )
-"""From the package mxbai-rerank, version 0.1, which tokenises the parts on their own and cuts a pair at 8192 tokens."""
+"""From the package mxbai-rerank 0.1.6, which tokenises the parts on their own and cuts a pair at 8192 tokens."""
 
 
 @dataclass(frozen=True)
