@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, search
+    from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, rescore_hits, search
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
     from embed_plugin.ingest.read.paths import RecordReader
@@ -83,6 +83,7 @@ __all__ = [
     "records_of_documents",
     "records_of_nodes",
     "rerank_hits",
+    "rescore_hits",
     "retrying",
     "search",
     "verify",
@@ -126,6 +127,7 @@ _MODULES = {
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
     "rerank_hits": "query",
+    "rescore_hits": "query",
     "retrying": "rejected.dead_letter",
     "search": "query",
     "verify": "upkeep.verify",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.ingest.records import JSON, Chunk, Rejected
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder
     from embed_plugin.types import Vectors
 
 
@@ -131,6 +131,13 @@ class Sink(Protocol):
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
     ) -> Mapping[str, Sequence[tuple[float, StoredChunk]]]:
         """The rankings that :meth:`search` fuses, by the name of their vectors, each best first."""
+
+    def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> Mapping[str, float]:
+        """The max-sim of a query and each of some points, by id; points without token vectors are left out.
+
+        Raises:
+            SpaceMismatchError: the collection has no token vectors of this model.
+        """
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> Mapping[str, Sequence[float] | None]:
         """The cosine of each chunk's stored vector and that of its text made again, by the name of the vectors.
