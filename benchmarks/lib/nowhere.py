@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from embed_plugin import TextEncoder, Vectors
+    from embed_plugin import TextEncoder, TextLateInteractionEncoder, Vectors
     from embed_plugin.ingest import Chunk, Rejected, Stored, StoredChunk
     from embed_plugin.ingest.chunk.context import ContextRule
 
@@ -86,6 +86,11 @@ class Nowhere:
     ) -> dict[str, list[tuple[float, StoredChunk]]]:
         """Nothing is stored."""
         del vector, limit, text
+        return {}
+
+    def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> dict[str, float]:
+        """Nothing is stored."""
+        del query, model, ids
         return {}
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> dict[str, list[float] | None]:

@@ -1,7 +1,8 @@
-"""Check pairs of a query and a text, and rank scores; shared by the reranker and its test double."""
+"""Scores of texts: pairs of a query and a text, the best of scores, and rankings fused by reciprocal rank."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,19 @@ from embed_plugin.errors import InvalidInputError, InvalidTextError
 from embed_plugin.texts import refuse_bad_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from embed_plugin.types import Scores
 
     Pairs = list[tuple[str, str]]
 
 _OF_A_PAIR = 2
+
+RRF_K = 10
+"""A ranking adds ``weight / (RRF_K + n)`` to the score of its place ``n``, counted from 0.
+
+10 and equal weights were the best of those tried on two kinds of questions: docs/measurements/ingest.md.
+"""
 
 
 def checked_query(query: object) -> str:
@@ -80,3 +87,35 @@ def best_first(scores: Scores, top_k: int | None = None) -> list[tuple[int, floa
     """Return (index, score) pairs, best first; of equal scores the lower index first."""
     order = np.argsort(-scores, kind="stable")[:top_k]
     return [(int(index), float(scores[index])) for index in order]
+
+
+def fuse_ranks(
+    rankings: Mapping[str, Sequence[str]], *, weights: Sequence[float] | None = None, k: float = RRF_K
+) -> dict[str, float]:
+    """Fuse rankings by reciprocal rank: ids with their scores, best first; of equal scores an earlier ranking's first.
+
+    Args:
+        rankings: Ids, best first, by the ranking's name.
+        weights: One for each ranking, in their order; all 1 if None.
+        k: Added to an id's place, which is counted from 0.
+
+    Raises:
+        InvalidInputError: there is not one weight for each ranking, one is no number from 0 on, or all are 0.
+    """
+    names = list(rankings)
+    factors = [1.0] * len(names) if weights is None else _checked(weights, names)
+    scores: dict[str, float] = {}
+    for ranked, factor in zip(rankings.values(), factors, strict=True):
+        for place, one in enumerate(ranked):
+            scores[one] = scores.get(one, 0.0) + factor / (k + place)
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+
+
+def _checked(weights: Sequence[float], names: Sequence[str]) -> Sequence[float]:
+    if len(weights) != len(names):
+        found = f"{len(weights)} weights for {len(names)} rankings"
+        raise InvalidInputError(f"{found}: give one for each of {', '.join(names)}, in this order")
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+        given = ", ".join(map(str, weights))
+        raise InvalidInputError(f"the weights {given}: expected numbers from 0 on, and one of them above 0")
+    return weights

@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embed_plugin import LateInteractionEncoder, SparseEncoder, maxsim
-from embed_plugin.export import ExportSettings, export
 from support.command_line import run
-from support.sparse_checkpoints import REFERENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 TEXTS = {"cat": "the cat sat", "dog": "a dog ran", "fox": "the red fox"}
-
-
-@pytest.fixture(scope="session")
-def late_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("late") / "model"
-    export(str(REFERENCES / "colbert"), folder, ExportSettings(precision="fp32"))
-    return folder
 
 
 @pytest.fixture
@@ -77,6 +68,34 @@ def test_weights_choose_between_the_rankings_and_a_reranker_reads_what_they_foun
     assert {"dense", "late"} <= set(reranked[0]["places"])
 
 
+def test_the_late_model_ranks_the_candidates_of_a_dense_search(
+    stored: Path, place: tuple[str | Path, ...], others: tuple[str | Path, ...]
+) -> None:
+    assert stored.exists()
+    late = LateInteractionEncoder.load(others[3])
+    (tokens,) = late.encode_queries(["the cat"])
+    exact = {text: float(maxsim(tokens, late.encode_documents([text]))[0]) for text in TEXTS.values()}
+    asked = ("search", "the cat", *place, "--rerank", others[3], "--json", "-")
+    hits = json.loads(run(*asked).stdout)
+    assert [hit["text"] for hit in hits] == sorted(exact, key=lambda text: -exact[text])
+    assert [hit["score"] for hit in hits] == pytest.approx(sorted(exact.values(), reverse=True), abs=1e-4)
+    few = json.loads(run(*asked, "--limit", "1", "--candidates", "1").stdout)
+    found = json.loads(run("search", "the cat", *place, "--limit", "1", "--json", "-").stdout)
+    assert [hit["text"] for hit in few] == [hit["text"] for hit in found]
+
+
+def test_a_late_model_ranks_nothing_of_a_collection_without_its_vectors(
+    tmp_path: Path, place: tuple[str | Path, ...], late_model: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("the cat")
+    assert run("ingest", tmp_path / "a.txt", *place).returncode == 0
+    refused = run("search", "a", *place, "--rerank", late_model)
+    assert (refused.returncode, "has no token vectors, expected token vectors of the model" in refused.stderr) == (
+        1,
+        True,
+    )
+
+
 def test_verify_checks_every_vector_whose_model_is_given(
     stored: Path, place: tuple[str | Path, ...], others: tuple[str | Path, ...]
 ) -> None:
@@ -99,6 +118,8 @@ def test_a_run_without_one_of_the_models_is_refused(
     [
         (("--explain",), "only for a search with --hybrid"),
         (("--sparse", "bm25", "--weights", "1,1"), "--sparse, --weights: only for a search with --hybrid"),
+        (("--late", "models/colbert"), "A second look at what was found is --rerank DIR"),
+        (("--candidates", "9"), "--candidates says how many chunks --rerank ranks"),
         (("--hybrid", "--weights", "1;1"), "expected numbers with commas between"),
     ],
 )

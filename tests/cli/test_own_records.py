@@ -180,7 +180,7 @@ def test_what_cannot_be_asked_is_named(
     [
         [],
         ["--dataset", "beir", "--from", "docs", "--to", "qdrant"],
-        ["--dataset", "beir", "--hybrid"],
+        ["--dataset", "beir", "--baseline-hybrid"],
         ["--dataset", "beir", "--questions", "50"],
         ["--from", "docs"],
         ["--from", "docs", "--to", "qdrant", "--baseline", "model"],

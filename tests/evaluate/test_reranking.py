@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from embed_plugin import InvalidInputError, RecordError
-from embed_plugin.evaluate import evaluate_reranker, find_candidates, read_retrieval_dataset, search_corpus
-from embed_plugin.testing import FakeEncoder, FakeReranker
+from embed_plugin.evaluate import (
+    FusedModels,
+    evaluate_late_interaction,
+    evaluate_max_sim_of,
+    evaluate_reranker,
+    find_candidates,
+    read_retrieval_dataset,
+    search_by_max_sim,
+    search_corpus,
+    search_fused,
+)
+from embed_plugin.testing import FakeEncoder, FakeLateInteractionEncoder, FakeReranker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,3 +66,21 @@ def test_a_corpus_that_cannot_be_searched_is_refused(beir: Path, corpus: str, sa
 def test_no_candidates_are_wrong_input(beir: Path) -> None:
     with pytest.raises(InvalidInputError, match="0 candidates"):
         find_candidates(read_retrieval_dataset(beir), depth=0)
+
+
+def test_fused_rankings_find_the_candidates(beir: Path) -> None:
+    dataset, models = read_retrieval_dataset(beir), FusedModels(FakeEncoder(), late=FakeLateInteractionEncoder(8))
+    assert find_candidates(dataset, models, depth=4).run == search_fused(models, dataset, depth=4)
+
+
+def test_token_vectors_rank_the_candidates_as_they_rank_everything(beir: Path) -> None:
+    dataset, late, done = read_retrieval_dataset(beir), FakeLateInteractionEncoder(8), list[int]()
+    every = search_by_max_sim(late, dataset.queries, dataset.documents())
+    candidates = find_candidates(dataset, FakeEncoder(), depth=4)
+    result = evaluate_max_sim_of(late, dataset, candidates, on_progress=done.append)
+    for query, found in candidates.run.items():
+        wanted = {document for document, _ in found}
+        assert list(result.first_ten[query]) == [document for document, _ in every[query] if document in wanted]
+    assert done == list(range(1, len(candidates.texts) + 1))
+    whole = evaluate_max_sim_of(late, dataset, find_candidates(dataset, FakeEncoder(), depth=12))
+    assert whole.means == evaluate_late_interaction(late, dataset).means

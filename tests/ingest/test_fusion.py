@@ -18,7 +18,7 @@ def ranking(*names: str) -> list[tuple[float, StoredChunk]]:
 def test_ranks_are_fused_and_every_place_is_told() -> None:
     found = fuse({"dense": ranking("a", "b", "c"), "late": ranking("b", "d")}, limit=3)
     assert [one.chunk.id for one in found] == ["b", "a", "d"]
-    assert [one.score for one in found] == pytest.approx([1 / 3 + 1 / 2, 1 / 2, 1 / 3])
+    assert [one.score for one in found] == pytest.approx([1 / 11 + 1 / 10, 1 / 10, 1 / 11])
     assert found[0].places == {"dense": Place(2, 0.5), "late": Place(1, 1.0)}
     assert found[2].places == {"late": Place(2, 0.5)}
 
@@ -27,7 +27,7 @@ def test_weights_scale_what_a_ranking_adds() -> None:
     rankings = {"dense": ranking("a", "b"), "sparse": ranking("b", "a")}
     assert fuse(rankings, limit=1, weights=[1, 0.9])[0].chunk.id == "a"
     assert fuse(rankings, limit=1, weights=[0.9, 1])[0].chunk.id == "b"
-    assert fuse(rankings, limit=9, weights=[0, 1])[-1].score == pytest.approx(1 / 3)
+    assert fuse(rankings, limit=9, weights=[0, 1])[-1].score == pytest.approx(1 / 11)
 
 
 def test_of_equal_scores_the_first_rankings_stays_first() -> None:

@@ -218,6 +218,7 @@ class _Points(PointsServicer):
                 asked.query,
                 using=asked.using,
                 prefetch=asked.prefetch,
+                query_filter=asked.filter,
                 limit=asked.limit or 10,
             )
         return messages.QueryResponse(result=[RestToGrpc.convert_scored_point(point) for point in found.points])

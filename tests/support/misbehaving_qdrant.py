@@ -305,7 +305,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _query(self, name: str, body: dict[str, Any]) -> Any:  # noqa: ANN401
         asked = models.QueryRequest.model_validate(body)
         found = self.engine.query_points(
-            name, asked.query, using=asked.using, prefetch=asked.prefetch, limit=asked.limit or 10
+            name,
+            asked.query,
+            using=asked.using,
+            prefetch=asked.prefetch,
+            query_filter=asked.filter,
+            limit=asked.limit or 10,
         )
         return _json(found)
 

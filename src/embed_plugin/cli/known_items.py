@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,26 +15,56 @@ from embed_plugin.extras import import_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from embed_plugin import Encoder
+    from embed_plugin.cli.options.first_stage import FusedRankings
     from embed_plugin.cli.options.own_records import OwnRecords
     from embed_plugin.evaluate.known_items import KnownItemResult, QuestionSet, StoredText
-    from embed_plugin.ingest import QdrantSink, StoredChunk
+    from embed_plugin.ingest import CollectionSettings, QdrantSink, StoredChunk
 
     Show = Callable[[Amount], None]
 
 _TITLE_KEYS = ("title", "heading", "headline", "subject")
 
 
+@dataclass(frozen=True)
+class OwnRun:
+    """A run over the records of a collection.
+
+    Attributes:
+        options: Collections, kinds of search, number of questions.
+        rankings: What a hybrid search fuses, and the weights.
+        quiet: Show no progress.
+    """
+
+    options: OwnRecords
+    rankings: FusedRankings
+    quiet: bool
+
+    def opened(self) -> AbstractContextManager[QdrantSink]:
+        """Open the collection, with the models of its vectors where a search of it needs them.
+
+        Raises:
+            ModelFolderError: a folder cannot be used.
+            TargetError: it cannot be opened.
+        """
+        own = self.options
+        is_hybrid = own.hybrid or (own.baseline_hybrid and own.baseline_from is None)
+        return own.opened(settings=self.settings(is_hybrid=is_hybrid))
+
+    def settings(self, *, is_hybrid: bool) -> CollectionSettings | None:
+        """Load the models of a collection that is searched by them; None for a dense search.
+
+        Raises:
+            ModelFolderError: a folder cannot be used.
+        """
+        return self.rankings.settings() if is_hybrid else None
+
+
 def evaluate_own_records(
-    folder: Path,
-    options: OwnRecords,
-    *,
-    baseline: Path | None,
-    max_drop: float | None,
-    json_target: str | None,
-    quiet: bool,
+    folder: Path, run: OwnRun, *, baseline: Path | None, max_drop: float | None, json_target: str | None
 ) -> None:
     """Make questions from a collection's records, ask them, and print or write what was found.
 
@@ -41,11 +72,11 @@ def evaluate_own_records(
         QualityFloorError: MRR@10 is lower by more than ``max_drop`` per cent of the baseline's.
     """
     encoders = [embed_plugin.Encoder.load(path) for path in (baseline, folder) if path is not None]
-    answers = ask_own_records(options, encoders, quiet=quiet)
+    answers = ask_own_records(run, encoders)
     from embed_plugin.evaluate import require_max_drop  # noqa: PLC0415 - loads numpy
     from embed_plugin.evaluate.known_items import compare_known_items  # noqa: PLC0415 - the same
 
-    differences = compare_known_items(*answers.results) if options.is_compared else ()
+    differences = compare_known_items(*answers.results) if run.options.is_compared else ()
     if json_target != "-":
         print_known_items(answers, differences)
     if json_target:
@@ -54,13 +85,12 @@ def evaluate_own_records(
         require_max_drop(differences[0], max_drop)
 
 
-def ask_own_records(options: OwnRecords, encoders: Sequence[Encoder], *, quiet: bool) -> Answers:
+def ask_own_records(run: OwnRun, encoders: Sequence[Encoder]) -> Answers:
     """Make questions from the records of a collection, and ask them on one side or two.
 
     Args:
-        options: Collections, kinds of search, number of questions.
+        run: The collections, and what is asked of them.
         encoders: The models, the baseline's first; one for both sides if there is only one.
-        quiet: Show no progress.
 
     Raises:
         OutputError: the folder for the questions is there already.
@@ -71,13 +101,11 @@ def ask_own_records(options: OwnRecords, encoders: Sequence[Encoder], *, quiet: 
     import_part("embed_plugin.ingest", extra="ingest")
     from embed_plugin.evaluate.known_items import require_new_folder, save_questions  # noqa: PLC0415 - loads numpy
 
+    options = run.options
     if options.save_questions:
         require_new_folder(options.save_questions)
-    with stoppable("Stopping"), options.opened() as sink, shown_progress("evaluate", quiet=quiet) as show:
-        sides = [Side(encoders[-1], sink, options.hybrid)]
-        if options.is_compared:
-            other = sink if options.baseline_from is None else sink.beside(options.baseline_from)
-            sides.insert(0, Side(encoders[0], other, options.baseline_hybrid))
+    with stoppable("Stopping"), run.opened() as sink, shown_progress("evaluate", quiet=run.quiet) as show:
+        sides = _sides(run, encoders, sink)
         for side in sides:
             _require_searchable(side)
         asked = _questions(sides, options, show)
@@ -87,11 +115,23 @@ def ask_own_records(options: OwnRecords, encoders: Sequence[Encoder], *, quiet: 
     return Answers(asked, sides, results)
 
 
+def _sides(run: OwnRun, encoders: Sequence[Encoder], sink: QdrantSink) -> list[Side]:
+    """The ways to search, the baseline's first."""
+    options, weights = run.options, run.rankings.numbers()
+    model = Side(encoders[-1], sink, options.hybrid, weights)
+    if not options.is_compared:
+        return [model]
+    other = sink
+    if options.baseline_from is not None:
+        other = sink.beside(options.baseline_from, settings=run.settings(is_hybrid=options.baseline_hybrid))
+    return [Side(encoders[0], other, options.baseline_hybrid, weights), model]
+
+
 def _require_searchable(side: Side) -> None:
     """Search once, so that what cannot be searched fails before the collection is read."""
     from embed_plugin.ingest import search  # noqa: PLC0415 - needs the extra
 
-    search("question", side.encoder, side.sink, limit=1, hybrid=side.hybrid)
+    search("question", side.encoder, side.sink, limit=1, hybrid=side.fusion)
 
 
 def _questions(sides: Sequence[Side], options: OwnRecords, show: Show) -> QuestionSet:
@@ -115,7 +155,7 @@ def _ask(side: Side, asked: QuestionSet, show: Show) -> KnownItemResult:
 
     questions, ranks = asked.questions, list[int]()
     pairs = [(question.text, question.record) for question in questions]
-    for rank in find_ranks(pairs, side.encoder, side.sink, hybrid=side.hybrid):
+    for rank in find_ranks(pairs, side.encoder, side.sink, hybrid=side.fusion):
         ranks.append(rank)
         show(Amount(len(ranks), len(questions), "question", side.name))
     return KnownItemResult(questions, ranks)

@@ -17,9 +17,10 @@ from embed_plugin.evaluate.bootstrap import (
 from embed_plugin.evaluate.comparison import Difference, compare_retrieval, compare_similarity, require_max_drop
 from embed_plugin.evaluate.datasets import Document, RetrievalDataset, read_retrieval_dataset
 from embed_plugin.evaluate.first_answers import Agreement, agreement
+from embed_plugin.evaluate.fused import FusedModels, evaluate_fused, fuse_runs, search_fused
 from embed_plugin.evaluate.metrics import Qrels, Run, ndcg, rank_documents, recall, reciprocal_rank, score_run, spearman
 from embed_plugin.evaluate.read.layout import holds_retrieval
-from embed_plugin.evaluate.reranking import Candidates, evaluate_reranker, find_candidates
+from embed_plugin.evaluate.reranking import Candidates, evaluate_max_sim_of, evaluate_reranker, find_candidates
 from embed_plugin.evaluate.retrieval import (
     RetrievalResult,
     evaluate_late_interaction,
@@ -36,6 +37,7 @@ __all__ = [
     "Candidates",
     "Difference",
     "Document",
+    "FusedModels",
     "Interval",
     "Qrels",
     "RetrievalDataset",
@@ -49,12 +51,15 @@ __all__ = [
     "bootstrap_spearman_difference",
     "compare_retrieval",
     "compare_similarity",
+    "evaluate_fused",
     "evaluate_late_interaction",
+    "evaluate_max_sim_of",
     "evaluate_reranker",
     "evaluate_retrieval",
     "evaluate_similarity",
     "evaluate_sparse_retrieval",
     "find_candidates",
+    "fuse_runs",
     "holds_retrieval",
     "ndcg",
     "rank_documents",
@@ -66,6 +71,7 @@ __all__ = [
     "score_run",
     "search_by_max_sim",
     "search_corpus",
+    "search_fused",
     "search_sparse_corpus",
     "spearman",
 ]

@@ -1,4 +1,4 @@
-"""Measure a reranker: it ranks anew the documents that a first stage found, BM25 or an embedding model."""
+"""Measure a second stage: a reranker or token vectors rank anew the documents that a first stage found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import numpy as np
 
 from embed_plugin.errors import InvalidInputError, RecordError
 from embed_plugin.evaluate.bm25 import Bm25Index
-from embed_plugin.evaluate.retrieval import refuse_repeated_ids, result_of_run, search_corpus
+from embed_plugin.evaluate.datasets import Document
+from embed_plugin.evaluate.fused import FusedModels, search_fused
+from embed_plugin.evaluate.retrieval import (
+    BLOCK_TOKENS,
+    encoded_blocks,
+    refuse_repeated_ids,
+    result_of_run,
+    search_corpus,
+)
+from embed_plugin.max_sim import score_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
     from embed_plugin.evaluate.datasets import RetrievalDataset
     from embed_plugin.evaluate.metrics import Run
     from embed_plugin.evaluate.retrieval import RetrievalResult
-    from embed_plugin.protocols import TextEncoder, TextReranker
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker
 
 CANDIDATES = 100
 """Documents that a reranker reads for a query, where nothing else is asked for."""
@@ -51,13 +60,13 @@ class Candidates:
 
 
 def find_candidates(
-    dataset: RetrievalDataset, first_stage: TextEncoder | None = None, *, depth: int = CANDIDATES
+    dataset: RetrievalDataset, first_stage: TextEncoder | FusedModels | None = None, *, depth: int = CANDIDATES
 ) -> Candidates:
     """Find the documents that a reranker is to read.
 
     Args:
         dataset: Queries, judgements and corpus.
-        first_stage: An embedding model; None: BM25.
+        first_stage: An embedding model, or several models whose rankings are fused; None: words alone.
         depth: Most documents of a query.
 
     Raises:
@@ -68,6 +77,8 @@ def find_candidates(
         raise InvalidInputError(f"{depth} candidates, expected 1 or more")
     if first_stage is None:
         run = _search_words(dataset, depth)
+    elif isinstance(first_stage, FusedModels):
+        run = search_fused(first_stage, dataset, depth=depth)
     else:
         run = search_corpus(first_stage, dataset.queries, dataset.documents(), depth=depth)
     wanted = {document for found in run.values() for document, _ in found}
@@ -134,3 +145,40 @@ def evaluate_reranker(
         if on_progress:
             on_progress(done)
     return result_of_run(run, dataset.qrels, candidates.documents, candidates.missing_documents)
+
+
+def evaluate_max_sim_of(
+    encoder: TextLateInteractionEncoder,
+    dataset: RetrievalDataset,
+    candidates: Candidates,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> RetrievalResult:
+    """Rank the candidates of every judged query anew by max-sim, and score the result.
+
+    Each document that is a candidate of some query is encoded once.
+
+    Args:
+        encoder: The late-interaction model.
+        dataset: Queries and judgements.
+        candidates: Of :func:`find_candidates`, on the same dataset.
+        on_progress: Called after each document with the number encoded so far.
+    """
+    queries = dict(zip(candidates.run, encoder.encode_queries(_texts_of(dataset, candidates)), strict=True))
+    wanted = {query: {document for document, _ in found} for query, found in candidates.run.items()}
+    scored: dict[str, list[tuple[str, float]]] = {query: [] for query in queries}
+    documents = [Document(id_, text) for id_, text in candidates.texts.items()]
+    blocks = encoded_blocks(
+        encoder.stream_documents, documents, on_progress, lambda held: sum(map(len, held)) >= BLOCK_TOKENS
+    )
+    for ids, block in blocks:
+        for query, tokens in queries.items():
+            rows = [row for row, id_ in enumerate(ids) if id_ in wanted[query]]
+            scores = score_all([tokens], [block[row] for row in rows])[0]
+            scored[query] += zip([ids[row] for row in rows], map(float, scores), strict=True)
+    run = {query: sorted(found, key=itemgetter(1, 0), reverse=True) for query, found in scored.items()}
+    return result_of_run(run, dataset.qrels, candidates.documents, candidates.missing_documents)
+
+
+def _texts_of(dataset: RetrievalDataset, candidates: Candidates) -> list[str]:
+    return [dataset.queries[query] for query in candidates.run]

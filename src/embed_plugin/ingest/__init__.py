@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.hits.neighbours import with_neighbours
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
-    from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, search
+    from embed_plugin.ingest.query import Fusion, Hit, rerank_hits, rescore_hits, search
     from embed_plugin.ingest.read.formats.registry import Format
     from embed_plugin.ingest.read.frameworks import records_of_documents, records_of_nodes
     from embed_plugin.ingest.read.paths import RecordReader
@@ -86,6 +86,7 @@ __all__ = [
     "records_of_documents",
     "records_of_nodes",
     "rerank_hits",
+    "rescore_hits",
     "retrying",
     "search",
     "verify",
@@ -131,6 +132,7 @@ _MODULES = {
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
     "rerank_hits": "query",
+    "rescore_hits": "query",
     "retrying": "rejected.dead_letter",
     "search": "query",
     "verify": "upkeep.verify",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from embed_plugin.errors import InvalidInputError
+from embed_plugin.scoring import fuse_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from embed_plugin.ingest.stores.sink import StoredChunk
-
-RRF_K = 2
-"""The point of the place ``n``, counted from 0, gets ``1 / (RRF_K + n)`` from a ranking: as Qdrant fuses."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +59,13 @@ def fuse(
     Raises:
         InvalidInputError: there is not one weight for each ranking, one is no number from 0 on, or all are 0.
     """
-    factors = _checked(weights, list(rankings)) if weights is not None else [1.0] * len(rankings)
     chunks: dict[str, StoredChunk] = {}
     places: dict[str, dict[str, Place]] = {}
-    scores: dict[str, float] = {}
-    for (name, found), factor in zip(rankings.items(), factors, strict=True):
-        for place, (score, chunk) in enumerate(found):
+    for name, found in rankings.items():
+        for rank, (score, chunk) in enumerate(found, 1):
             chunks.setdefault(chunk.id, chunk)
-            places.setdefault(chunk.id, {})[name] = Place(place + 1, score)
-            added = score if len(rankings) == 1 else factor / (RRF_K + place)
-            scores[chunk.id] = scores.get(chunk.id, 0.0) + added
-    best = sorted(scores, key=lambda one: -scores[one])[:limit]
-    return [Fused(scores[one], chunks[one], places[one]) for one in best]
-
-
-def _checked(weights: Sequence[float], names: Sequence[str]) -> Sequence[float]:
-    if len(weights) != len(names):
-        found = f"{len(weights)} weights for {len(names)} rankings"
-        raise InvalidInputError(f"{found}: give one for each of {', '.join(names)}, in this order")
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        given = ", ".join(map(str, weights))
-        raise InvalidInputError(f"the weights {given}: expected numbers from 0 on, and one of them above 0")
-    return weights
+            places.setdefault(chunk.id, {})[name] = Place(rank, score)
+    scores = fuse_ranks({name: [chunk.id for _, chunk in found] for name, found in rankings.items()}, weights=weights)
+    if len(rankings) == 1:
+        scores = {chunk.id: score for found in rankings.values() for score, chunk in found}
+    return [Fused(score, chunks[one], places[one]) for one, score in islice(scores.items(), limit)]

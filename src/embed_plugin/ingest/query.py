@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, TargetError
 from embed_plugin.ingest.fusion import fuse
+from embed_plugin.scoring import checked_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.records import JSON
     from embed_plugin.ingest.stores.sink import Sink, StoredChunk
-    from embed_plugin.protocols import TextEncoder, TextReranker
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Hit:
 
     Attributes:
         score: By the collection's distance, cosine similarity by default; in a hybrid search, of the fused ranking;
-            after reranking, the reranker's.
+            after reranking, the reranker's or the max-sim.
         source_id: The id of its record.
         chunk_index: Its position among the record's chunks.
         text: Its text.
@@ -140,6 +141,31 @@ def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limi
         raise InvalidInputError(f"a limit of {limit}, expected 1 or more")
     ranked = reranker.rank(query, [hit.text for hit in hits], top_k=limit)
     return [replace(hits[index], score=score) for index, score in ranked]
+
+
+def rescore_hits(
+    query: str, hits: Sequence[Hit], model: TextLateInteractionEncoder, sink: Sink, *, limit: int = 5
+) -> list[Hit]:
+    """Rank the chunks that a search found by max-sim of their stored token vectors; a hit's score is that then.
+
+    Args:
+        query: The text that was searched for.
+        hits: The candidates, some hundred; of equal scores the earlier stays first. Chunks without token vectors are
+            left out.
+        model: The model of the collection's token vectors.
+        sink: The collection, as the hits were found in it.
+        limit: Maximum number of chunks to return.
+
+    Raises:
+        InvalidInputError: the query is empty, or the limit is below 1.
+        SpaceMismatchError: the collection has no token vectors of this model.
+        TargetError: the store cannot be reached.
+    """
+    if limit < 1:
+        raise InvalidInputError(f"a limit of {limit}, expected 1 or more")
+    scores = sink.max_sim(checked_query(query), model, [hit.point_id for hit in hits])
+    scored = [replace(hit, score=scores[hit.point_id]) for hit in hits if hit.point_id in scores]
+    return sorted(scored, key=lambda hit: -hit.score)[:limit]
 
 
 def _hit(score: float, chunk: StoredChunk, places: Mapping[str, Place]) -> Hit:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from embed_plugin.ingest.fusion import fuse
 from embed_plugin.ingest.ids import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
 
+    from embed_plugin.ingest.query import Fusion
     from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
     from embed_plugin.ingest.stores.sink import Sink, StoredChunk
     from embed_plugin.protocols import TextEncoder
@@ -55,7 +58,7 @@ def _first_point(sink: Sink, record: str) -> str:
 
 
 def find_ranks(
-    questions: Sequence[tuple[str, str]], encoder: TextEncoder, sink: Sink, *, hybrid: bool = False
+    questions: Sequence[tuple[str, str]], encoder: TextEncoder, sink: Sink, *, hybrid: bool | Fusion = False
 ) -> Iterator[int]:
     """Search a collection for each question, and yield the rank of its record among the records found.
 
@@ -65,22 +68,32 @@ def find_ranks(
         questions: Each a text, and the record it asks for as :func:`record_of` names it.
         encoder: The encoder whose vectors the collection holds.
         sink: The collection; it must have been checked.
-        hybrid: Rank by the words too.
+        hybrid: Rank by the collection's other vectors too; a :class:`.Fusion` gives weights.
 
     Yields:
         The rank, from 1; 0 if the record is not among the first ten.
     """
     vectors = encoder.encode_queries([text for text, _ in questions])
+    weights = None if isinstance(hybrid, bool) else hybrid.weights
     for vector, (text, record) in zip(vectors, questions, strict=True):
-        yield _rank(sink, vector, record, text if hybrid else None)
+        yield _rank(record, partial(_search, sink, vector, text if hybrid else None, weights))
 
 
-def _rank(sink: Sink, vector: npt.NDArray[np.float32], record: str, text: str | None) -> int:
+def _search(
+    sink: Sink, vector: npt.NDArray[np.float32], text: str | None, weights: Sequence[float] | None, limit: int
+) -> list[StoredChunk]:
+    if weights is None:
+        return [chunk for _, chunk in sink.search(vector, limit=limit, text=text)]
+    rankings = sink.rankings(vector, limit=limit, text=text)
+    return [one.chunk for one in fuse(rankings, limit=limit, weights=weights)]
+
+
+def _rank(record: str, search: Callable[[int], list[StoredChunk]]) -> int:
     """The rank of a record; more chunks are searched for while those found are of fewer than ten records."""
     limit = _CHUNKS
     while True:
-        found = sink.search(vector, limit=limit, text=text)
-        records = list(dict.fromkeys(record_of(chunk) for _, chunk in found))
+        found = search(limit)
+        records = list(dict.fromkeys(map(record_of, found)))
         if record in records[:RECORDS]:
             return records.index(record) + 1
         if len(records) >= RECORDS or len(found) < limit or limit >= _MOST_CHUNKS:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore, RetrievalMode
 from qdrant_client import QdrantClient
-from qdrant_client.models import Modifier
+from qdrant_client.models import Modifier, Rrf, RrfQuery
 
 from embed_plugin import Bm25Encoder, SpaceMismatchError
 from langchain_embed_plugin import EmbedPluginEmbeddings, EmbedPluginSparseEmbeddings, check_collection
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TEXTS = ["the cat sat on the mat", "a dog ran fast", "open the file", "read a line of text", "fire and water"]
 GERMAN = ["Die Katzen schlafen auf dem Dach.", "Ein Hund lief schnell.", "Das Haus hat ein rotes Dach."]
+FUSION: Any = RrfQuery(rrf=Rrf(k=10))  # LangChain names its own default alone
 
 
 def ingested(target: Path, model: Path, texts: list[str], *options: str) -> Path:
@@ -74,11 +75,11 @@ def test_what_the_command_stored_is_found_as_it_finds_it(
     hybrid, dense = opened(client, embeddings), QdrantVectorStore(client, "docs", embeddings)
     changed = []
     for question in questions:
-        theirs = hybrid.similarity_search_with_score(question, k=10)
+        theirs = hybrid.similarity_search_with_score(question, k=10, hybrid_fusion=FUSION)
         assert [found.page_content for found, _ in theirs] == [text for text, _ in ours[question]]
         assert [score for _, score in theirs] == pytest.approx([score for _, score in ours[question]])
         assert [found.metadata["line"] for found, _ in theirs] == [texts.index(text) for text, _ in ours[question]]
-        assert asyncio.run(hybrid.asimilarity_search_with_score(question, k=10)) == theirs
+        assert asyncio.run(hybrid.asimilarity_search_with_score(question, k=10, hybrid_fusion=FUSION)) == theirs
         changed.append([found for found, _ in theirs] != dense.similarity_search(question, k=10))
     assert any(changed)
     client.close()
@@ -92,11 +93,12 @@ def test_the_first_few_of_more_are_the_commands(
     question = "reading water"
     ours, client = searched(target, folder, question, limit=2), QdrantClient(path=str(target))
     store = opened(client, embeddings)
-    theirs = store.similarity_search_with_score(question, k=100)[:2]
+    theirs = store.similarity_search_with_score(question, k=100, hybrid_fusion=FUSION)[:2]
     assert [(found.page_content, round(score, 5)) for found, score in theirs] == [
         (text, round(score, 5)) for text, score in ours
     ]
-    assert [score for _, score in store.similarity_search_with_score(question, k=2)] != [score for _, score in theirs]
+    few = store.similarity_search_with_score(question, k=2, hybrid_fusion=FUSION)
+    assert [score for _, score in few] != [score for _, score in theirs]
     client.close()
 
 

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import embed_plugin
-from embed_plugin.cli.any_encoder import load_any
-from embed_plugin.cli.known_items import evaluate_own_records
-from embed_plugin.cli.options.first_stage import FirstStage
+from embed_plugin.cli.any_encoder import load_any, load_second_stage
+from embed_plugin.cli.judged import measure_retrieval
+from embed_plugin.cli.known_items import OwnRun, evaluate_own_records
+from embed_plugin.cli.options.first_stage import FirstStage, FusedRankings
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.own_records import OwnRecords
 from embed_plugin.cli.options.progress import Quiet
 from embed_plugin.cli.reports.evaluate import Outcome, outcome_as_json, print_outcome
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.cli.reports.progress import Amount, shown_progress
-from embed_plugin.cli.reranking import is_reranker, measure_reranking
+from embed_plugin.cli.reranking import is_second_stage, measure_reranking
 from embed_plugin.cli.stopping import stoppable
 from embed_plugin.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from embed_plugin import Encoder, Reranker
-    from embed_plugin.cli.any_encoder import AnyEncoder
-    from embed_plugin.evaluate import RetrievalDataset, RetrievalResult, SentencePair
+    from embed_plugin import Encoder
+    from embed_plugin.cli.any_encoder import AnyEncoder, SecondStage
+    from embed_plugin.evaluate import RetrievalDataset, SentencePair
 
 
 @with_option_groups
@@ -62,6 +64,7 @@ def evaluate(
     ] = None,
     quiet: Quiet = False,
     first_stage: FirstStage,
+    rankings: FusedRankings,
     own_records: OwnRecords,
 ) -> None:
     """Measure retrieval (nDCG@10, recall@100, MRR@10) or similarity (Spearman), with exact search.
@@ -71,13 +74,18 @@ def evaluate(
 
     Of a reranker, the ranking of what BM25 or --first-stage finds for each query is measured. Sparse encoders are
     searched by the dot product, and late-interaction models by max-sim of every document with every query, which takes
-    a while; both need a dataset of queries and documents.
+    a while, or with --first-stage of what that finds. Both need a dataset of queries and documents.
+
+    With --hybrid, an embedding model's ranking (or that of --first-stage) is fused with those of BM25's words, --sparse
+    and --late, and with --baseline-hybrid the baseline's too. To see what that gains, give the model as its own
+    baseline.
 
     With --from, questions are made from the records of a collection and asked of it: MRR@10, success@1, success@10.
 
     Example:  embed-plugin evaluate models/minilm-int8 --dataset scifact --baseline models/minilm-fp32 --max-drop 1
     """
     own_records.check(dataset=dataset, baseline=baseline)
+    rankings.check(is_hybrid=own_records.hybrid or own_records.baseline_hybrid)
     _check_split(dataset, split, subset)
     if max_drop is not None and baseline is None and not own_records.is_compared:
         raise typer.BadParameter("--max-drop says how far below the baseline: give --baseline as well")
@@ -85,21 +93,22 @@ def evaluate(
         raise typer.BadParameter(f"--json: the folder of {json_target} is not there")
     if dataset is None:
         first_stage.refuse()
-        evaluate_own_records(
-            folder, own_records, baseline=baseline, max_drop=max_drop, json_target=json_target, quiet=quiet
-        )
+        run = OwnRun(own_records, rankings, quiet)
+        evaluate_own_records(folder, run, baseline=baseline, max_drop=max_drop, json_target=json_target)
         return
     folders = [path for path in (baseline, folder) if path is not None]
-    models: Sequence[AnyEncoder] | Sequence[Reranker]
+    models: Sequence[AnyEncoder] | Sequence[SecondStage]
     with stoppable("Stopping"), shown_progress("evaluate", quiet=quiet) as show:
-        if is_reranker(folder):
-            models = rerankers = [embed_plugin.Reranker.load(path) for path in folders]
-            judged = _read_judged(dataset, split=split, subset=subset)
-            outcome = measure_reranking(judged, rerankers, first_stage, show)
+        read = _Judged(dataset, split, subset)
+        if is_second_stage(folder, first_stage):
+            own_records.refuse_baseline_hybrid()
+            models = second_stages = [load_second_stage(path) for path in folders]
+            fused = rankings if own_records.hybrid else None
+            outcome = measure_reranking(read.retrieval(), second_stages, first_stage, show, rankings=fused)
         else:
             first_stage.refuse()
             models = encoders = [load_any(path) for path in folders]
-            outcome = _measure(dataset, encoders, show, split=split, subset=subset)
+            outcome = _measure(read, encoders, show, rankings=rankings, own_records=own_records)
     if json_target != "-":
         print_outcome(outcome)
     if json_target:
@@ -110,13 +119,38 @@ def evaluate(
         require_max_drop(outcome.differences[0], max_drop)
 
 
-def _read_judged(path: Path, *, split: str | None, subset: str | None) -> RetrievalDataset:
-    """Read a dataset of queries and documents, which alone a reranker can be measured on."""
-    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+@dataclass(frozen=True)
+class _Judged:
+    """A dataset on disk, and the part of it to take."""
 
-    if not path.is_dir():
-        raise typer.BadParameter(f"--dataset {path}: a reranker ranks documents; expected a BEIR folder")
-    return evaluation.read_retrieval_dataset(path, split=split, subset=subset)
+    path: Path
+    split: str | None
+    subset: str | None
+
+    @property
+    def is_retrieval(self) -> bool:
+        """True if it has queries and documents."""
+        from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+        return self.path.is_dir() and evaluation.holds_retrieval(self.path)
+
+    def retrieval(self) -> RetrievalDataset:
+        """Read queries, judgements and the place of the documents.
+
+        Raises:
+            typer.BadParameter: it is a file, which has none.
+        """
+        from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+        if not self.path.is_dir():
+            raise typer.BadParameter(f"--dataset {self.path}: what was found is ranked; expected a BEIR folder")
+        return evaluation.read_retrieval_dataset(self.path, split=self.split, subset=self.subset)
+
+    def pairs(self) -> Sequence[SentencePair]:
+        """Read sentence pairs."""
+        from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
+
+        return evaluation.read_sentence_pairs(self.path, split=self.split, subset=self.subset)
 
 
 def _check_split(dataset: Path | None, split: str | None, subset: str | None) -> None:
@@ -130,51 +164,24 @@ def _check_split(dataset: Path | None, split: str | None, subset: str | None) ->
 
 
 def _measure(
-    path: Path,
+    judged: _Judged,
     encoders: Sequence[AnyEncoder],
     show: Callable[[Amount], None],
     *,
-    split: str | None,
-    subset: str | None,
+    rankings: FusedRankings,
+    own_records: OwnRecords,
 ) -> Outcome:
-    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
-
-    if path.is_dir() and evaluation.holds_retrieval(path):
-        return _measure_retrieval(evaluation.read_retrieval_dataset(path, split=split, subset=subset), encoders, show)
+    fused = [own_records.baseline_hybrid, own_records.hybrid][-len(encoders) :]
+    if judged.is_retrieval:
+        return measure_retrieval(judged.retrieval(), encoders, show, rankings=rankings, fused_sides=fused)
+    found = f"{judged.path} has pairs of sentences"
+    remedy = "give a folder of queries, documents and judgements (BEIR)"
+    if any(fused):
+        raise InvalidInputError(f"{found}, and --hybrid fuses rankings of documents: {remedy}")
     dense = [encoder for encoder in encoders if isinstance(encoder, embed_plugin.Encoder)]
     if len(dense) < len(encoders):
-        found = f"{path} has pairs of sentences, and only embedding models are measured by similarity"
-        raise InvalidInputError(f"{found}: give a folder of queries, documents and judgements (BEIR)")
-    return _measure_similarity(evaluation.read_sentence_pairs(path, split=split, subset=subset), dense, show)
-
-
-def _measure_retrieval(
-    dataset: RetrievalDataset, encoders: Sequence[AnyEncoder], show: Callable[[Amount], None]
-) -> Outcome:
-    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
-
-    results = []
-    for encoder in encoders:
-        on_progress = _shown(encoder, dataset.count_documents(), show)
-        results.append(_evaluate(encoder, dataset, on_progress))
-    differences = evaluation.compare_retrieval(*results) if len(results) > 1 else ()
-    agreements = evaluation.agreement(*results) if len(results) > 1 else ()
-    sizes = {
-        "queries": len(dataset.queries),
-        "documents": results[0].documents,
-        "missing_documents": results[0].missing_documents,
-    }
-    return Outcome([result.means for result in results], differences, agreements, sizes, dataset.split)
-
-
-def _evaluate(encoder: AnyEncoder, dataset: RetrievalDataset, on_progress: Callable[[int], None]) -> RetrievalResult:
-    from embed_plugin import evaluate as evaluation  # noqa: PLC0415 - loads numpy
-
-    if isinstance(encoder, embed_plugin.SparseEncoder):
-        return evaluation.evaluate_sparse_retrieval(encoder, dataset, on_progress=on_progress)
-    if isinstance(encoder, embed_plugin.LateInteractionEncoder):
-        return evaluation.evaluate_late_interaction(encoder, dataset, on_progress=on_progress)
-    return evaluation.evaluate_retrieval(encoder, dataset, on_progress=on_progress)
+        raise InvalidInputError(f"{found}, and only embedding models are measured by similarity: {remedy}")
+    return _measure_similarity(judged.pairs(), dense, show)
 
 
 def _measure_similarity(

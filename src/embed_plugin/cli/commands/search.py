@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import embed_plugin
+from embed_plugin.cli.any_encoder import load_second_stage
 from embed_plugin.cli.options.collection import CollectionOptions, JsonFile
 from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model
@@ -23,11 +24,12 @@ from embed_plugin.extras import import_part
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embed_plugin.ingest import Hit
+    from embed_plugin.cli.any_encoder import SecondStage
+    from embed_plugin.ingest import Hit, QdrantSink
 
 _SHOWN_LINES = 2
 CANDIDATES = 100
-"""Chunks that a reranker reads, where nothing else is asked for."""
+"""Chunks that a second model ranks, where nothing else is asked for."""
 
 
 @with_option_groups
@@ -44,39 +46,57 @@ def search(
     ] = None,
     rerank: Annotated[
         Path | None,
-        typer.Option(help="A reranker's model folder, which ranks the candidates.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="A reranker, or the model of the collection's token vectors: it ranks the candidates.",
+            show_default=False,
+        ),
     ] = None,
     candidates: Annotated[
-        int | None, typer.Option(min=1, help="With --rerank: chunks that it reads.", show_default="100")
+        int | None,
+        typer.Option(min=1, help="With --rerank: chunks found first, which it ranks.", show_default="100"),
     ] = None,
     chosen: Chosen,
     json_file: JsonFile = None,
 ) -> None:
     """Find the chunks of a collection whose meaning is nearest to a text.
 
+    With --rerank, the chunks found are candidates, which a second model ranks: a reranker reads them, and a
+    late-interaction model compares the query with the token vectors that are stored of them (max-sim). With --hybrid,
+    the candidates are those of the fused ranking.
+
     Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
     """
     import_part("embed_plugin.ingest", extra="ingest")
-    from embed_plugin.ingest import rerank_hits, with_neighbours  # noqa: PLC0415 - after the check
     from embed_plugin.ingest import search as search_chunks  # noqa: PLC0415 - after the check
+    from embed_plugin.ingest import with_neighbours  # noqa: PLC0415 - after the check
 
     if candidates is not None and rerank is None:
-        raise typer.BadParameter("--candidates says how many chunks --rerank reads: give a reranker as well")
-    reranker = None if rerank is None else embed_plugin.Reranker.load(rerank)
+        raise typer.BadParameter("--candidates says how many chunks --rerank ranks: give a model for it as well")
+    second = None if rerank is None else load_second_stage(rerank)
     selection = chosen.selection()
     wanted = selection.candidates(limit)
-    found = wanted if reranker is None else max(limit, candidates or CANDIDATES)
+    found = wanted if second is None else max(limit, candidates or CANDIDATES)
     fusion = hybrid_search.fusion()
     models = hybrid_search.models(model)
     with target.opened(settings=models.settings()) as sink:
         hits = search_chunks(text, models.encoder(), sink, limit=found, hybrid=fusion, instruction=instruction)
-        if reranker is not None:
-            hits = rerank_hits(text, hits, reranker, limit=wanted)
+        if second is not None:
+            hits = _ranked_anew(text, hits, second, sink, wanted)
         hits = with_neighbours(selection.choose(hits, limit=limit), sink, chosen.context)
     if json_file:
         write_json([{**asdict(hit), "citation": hit.citation} for hit in hits], json_file)
     else:
         _print_hits(hits, Console(highlight=False))
+
+
+def _ranked_anew(text: str, hits: Sequence[Hit], second: SecondStage, sink: QdrantSink, limit: int) -> list[Hit]:
+    """Rank the candidates by the second model."""
+    from embed_plugin.ingest import rerank_hits, rescore_hits  # noqa: PLC0415 - needs the extra
+
+    if isinstance(second, embed_plugin.Reranker):
+        return rerank_hits(text, hits, second, limit=limit)
+    return rescore_hits(text, hits, second, sink, limit=limit)
 
 
 def _print_hits(hits: Sequence[Hit], console: Console) -> None:

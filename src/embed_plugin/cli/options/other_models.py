@@ -90,6 +90,19 @@ class MovedModels(OptionGroup, panel="Other vectors than the dense one"):
             raise typer.BadParameter(str(error)) from error
 
 
+def parse_weights(weights: str) -> list[float]:
+    """Return the numbers of the option --weights.
+
+    Raises:
+        typer.BadParameter: they are none.
+    """
+    try:
+        return [float(weight) for weight in weights.split(",")]
+    except ValueError as error:
+        expected = "expected numbers with commas between, such as 1,0.5"
+        raise typer.BadParameter(f"{weights!r}: {expected}", param_hint="--weights") from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class HybridSearch(OptionGroup, panel="Other vectors than the dense one"):
     """Options of a search that fuses several rankings."""
@@ -121,7 +134,8 @@ class HybridSearch(OptionGroup, panel="Other vectors than the dense one"):
         """
         given = [name for name in ("sparse", "late", "weights", "explain") if getattr(self, name)]
         if given and not self.hybrid:
-            raise typer.BadParameter(f"--{', --'.join(given)}: only for a search with --hybrid")
+            second = ". A second look at what was found is --rerank DIR" if "late" in given else ""
+            raise typer.BadParameter(f"--{', --'.join(given)}: only for a search with --hybrid{second}")
         return ModelFolders(model, self.sparse, self.late)
 
     def fusion(self) -> bool | Fusion:
@@ -134,9 +148,4 @@ class HybridSearch(OptionGroup, panel="Other vectors than the dense one"):
 
         if self.weights is None and not self.explain:
             return self.hybrid
-        try:
-            weights = None if self.weights is None else [float(weight) for weight in self.weights.split(",")]
-        except ValueError as error:
-            expected = "expected numbers with commas between, such as 1,0.5"
-            raise typer.BadParameter(f"{self.weights!r}: {expected}", param_hint="--weights") from error
-        return Fusion(weights, self.explain)
+        return Fusion(None if self.weights is None else parse_weights(self.weights), self.explain)

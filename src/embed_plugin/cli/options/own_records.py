@@ -14,7 +14,7 @@ from embed_plugin.cli.options.groups import OptionGroup
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from embed_plugin.ingest import QdrantSink
+    from embed_plugin.ingest import CollectionSettings, QdrantSink
 
 _QUESTIONS, _SEED = 200, 7
 
@@ -31,12 +31,18 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
     ] = None
     api_key: ApiKey = field(default=None, repr=False)
     ca_file: CaFile = None
-    hybrid: Annotated[bool, typer.Option("--hybrid", help="Rank by the words too, as search --hybrid does.")] = False
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Fuse the ranking with those by words, --sparse and --late, as search does."),
+    ] = False
     baseline_from: Annotated[
         str | None, typer.Option(help="Compare with this collection: other chunks, or --baseline's vectors.")
     ] = None
     baseline_hybrid: Annotated[
-        bool, typer.Option("--baseline-hybrid", help="Compare with a hybrid search (of the same collection).")
+        bool,
+        typer.Option(
+            "--baseline-hybrid", help="Compare with a hybrid search (of the same collection, or of --baseline)."
+        ),
     ] = False
     questions: Annotated[
         int | None,
@@ -74,10 +80,11 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
             raise typer.BadParameter(message)
         if dataset is not None:
             given = [name for name in ("to", "baseline_from", "questions", "seed", "save_questions") if self._has(name)]
-            given += [name for name in ("hybrid", "baseline_hybrid") if getattr(self, name)]
             if given:
                 named = ", ".join("--" + name.replace("_", "-") for name in given)
                 raise typer.BadParameter(f"{named}: only for questions from a collection (--from)")
+            if self.baseline_hybrid and baseline is None:
+                raise typer.BadParameter("--baseline-hybrid on a --dataset: give the model to compare with, --baseline")
             return
         if self.to is None:
             raise typer.BadParameter("--from names a collection: say with --to where it is")
@@ -88,15 +95,30 @@ class OwnRecords(OptionGroup, panel="Questions from your own records"):
         if self.is_compared and other == self.collection and self.hybrid == self.baseline_hybrid:
             raise typer.BadParameter("both sides are the same: name another --baseline-from, or make one side --hybrid")
 
-    def opened(self) -> AbstractContextManager[QdrantSink]:
+    def refuse_baseline_hybrid(self) -> None:
+        """Refuse a baseline that is fused by itself, where both models rank the same candidates.
+
+        Raises:
+            typer.BadParameter: one is asked for.
+        """
+        if self.baseline_hybrid:
+            message = "--baseline-hybrid: both models rank what one first stage found; --hybrid fuses that"
+            raise typer.BadParameter(message)
+
+    def opened(self, *, settings: CollectionSettings | None = None) -> AbstractContextManager[QdrantSink]:
         """Open the collection; needs the extra ``ingest``.
+
+        Args:
+            settings: The models of its other vectors than the dense one; None for a dense search.
 
         Raises:
             TargetError: it cannot be opened.
         """
         from embed_plugin.ingest import open_sink  # noqa: PLC0415 - needs the extra
 
-        return open_sink(self.to or "", self.collection or "", api_key=self.api_key, ca_file=self.ca_file, create=False)
+        target, collection = self.to or "", self.collection or ""
+        key, file = self.api_key, self.ca_file
+        return open_sink(target, collection, api_key=key, ca_file=file, create=False, settings=settings)
 
     def _has(self, name: str) -> bool:
         return getattr(self, name) is not None

@@ -10,8 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from embed_plugin import Reranker
-    from embed_plugin.cli.any_encoder import AnyEncoder
+    from embed_plugin.cli.any_encoder import AnyEncoder, SecondStage
     from embed_plugin.evaluate import Agreement, Difference, Interval
 
 SHOWN_NAMES = {
@@ -34,7 +33,8 @@ class Outcome:
         agreements: The shares of answers in common; empty without a baseline, and where nothing is searched.
         sizes: Counts of what was measured on.
         split: The name of the judgements, where they have one.
-        first_stage: Name, candidates and metrics of what found the documents that a reranker ranked.
+        first_stage: Name, candidates and metrics of what found the documents that were ranked anew.
+        fused: The weight of each ranking that was fused, by name.
     """
 
     values: Sequence[Mapping[str, float]]
@@ -43,9 +43,10 @@ class Outcome:
     sizes: Mapping[str, int]
     split: str = ""
     first_stage: Mapping[str, Any] = field(default_factory=dict)
+    fused: Mapping[str, float] = field(default_factory=dict)
 
 
-def outcome_as_json(outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[Reranker]) -> dict[str, object]:
+def outcome_as_json(outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[SecondStage]) -> dict[str, object]:
     """Return the outcome for JSON: metrics from 0 to 1, drops in per cent of the baseline."""
     models = [
         {"folder": str(encoder.folder), "fingerprint": encoder.fingerprint, "metrics": dict(metrics)}
@@ -53,6 +54,7 @@ def outcome_as_json(outcome: Outcome, encoders: Sequence[AnyEncoder] | Sequence[
     ]
     split: dict[str, object] = {"split": outcome.split} if outcome.split else {}
     split |= {"first_stage": outcome.first_stage} if outcome.first_stage else {}
+    split |= {"fused": dict(outcome.fused)} if outcome.fused else {}
     facts = {**split, **outcome.sizes, "model": models[-1], "baseline": models[0] if outcome.differences else None}
     shares = {each.measure: {"value": each.value, "interval": asdict(each.interval)} for each in outcome.agreements}
     return {**facts, "differences": differences_as_json(outcome.differences), **shares}
@@ -80,7 +82,8 @@ def print_outcome(outcome: Outcome) -> None:
         typer.echo(f"{row[0]:<12}" + "".join(f"{cell:>12}" for cell in row[1:4]) + "".join(f"{x:>18}" for x in row[4:]))
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in outcome.sizes.items() if count]
     typer.echo(", ".join([*counts, *([f"split {outcome.split}"] if outcome.split not in {"", "test"} else [])]))
-
+    if outcome.fused:
+        typer.echo("fused: " + ", ".join(f"{name} {weight:.3g}" for name, weight in outcome.fused.items()))
     if outcome.first_stage:
         name, found = outcome.first_stage["name"], outcome.first_stage["metrics"]
         metrics = ", ".join(f"{SHOWN_NAMES[metric]} {100 * value:.2f}" for metric, value in found.items())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embed_plugin import Encoder
     from embed_plugin.evaluate import Difference, Interval
     from embed_plugin.evaluate.known_items import KnownItemResult, QuestionSet
-    from embed_plugin.ingest import QdrantSink
+    from embed_plugin.ingest import Fusion, QdrantSink
 
 _SHOWN = {"mrr@10": "MRR@10", "success@1": "success@1", "success@10": "success@10"}
 _EXAMPLES = 3
@@ -25,11 +25,26 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Side:
-    """One way to search: a model, the collection with its vectors, and whether the words count too."""
+    """One way to search: a model, the collection with its vectors, and whether other rankings count too.
+
+    Attributes:
+        encoder: The embedding model.
+        sink: The collection.
+        hybrid: Whether its other rankings are fused with the dense one.
+        weights: Of the rankings; all 1 if None.
+    """
 
     encoder: Encoder
     sink: QdrantSink
     hybrid: bool
+    weights: Sequence[float] | None = None
+
+    @property
+    def fusion(self) -> bool | Fusion:
+        """How a search of this side fuses rankings."""
+        from embed_plugin.ingest import Fusion  # noqa: PLC0415 - needs the extra
+
+        return Fusion(self.weights) if self.hybrid and self.weights is not None else self.hybrid
 
     @property
     def name(self) -> str:
@@ -68,6 +83,7 @@ def _side_facts(side: Side, result: KnownItemResult) -> dict[str, object]:
         "fingerprint": side.encoder.fingerprint,
         "collection": side.sink.collection,
         "hybrid": side.hybrid,
+        **({"weights": list(side.weights)} if side.hybrid and side.weights is not None else {}),
         **_measured(result),
         "kinds": [{"kind": kind, **_measured(result.of_kind(kind))} for kind in result.kinds],
     }

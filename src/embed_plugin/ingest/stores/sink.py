@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.records import JSON, Chunk, Rejected
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder
     from embed_plugin.types import Vectors
 
 
@@ -137,6 +137,13 @@ class Sink(Protocol):
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
     ) -> Mapping[str, Sequence[tuple[float, StoredChunk]]]:
         """The rankings that :meth:`search` fuses, by the kind of their vectors, each best first."""
+
+    def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> Mapping[str, float]:
+        """The max-sim of a query and each of some points, by id; points without token vectors are left out.
+
+        Raises:
+            SpaceMismatchError: the collection has no token vectors of this model.
+        """
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> Mapping[str, Sequence[float] | None]:
         """The cosine of each chunk's stored vector and that of its text made again, by the kind of the vectors.

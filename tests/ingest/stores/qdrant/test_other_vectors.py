@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from embed_plugin import maxsim
 from embed_plugin.errors import InvalidInputError, InvalidTextError, SpaceMismatchError
 from embed_plugin.ingest import (
     CollectionSettings,
@@ -19,6 +20,7 @@ from embed_plugin.ingest import (
     ingest,
     migrate,
     rerank_hits,
+    rescore_hits,
     search,
     verify,
 )
@@ -112,7 +114,7 @@ def test_explain_tells_the_place_in_every_ranking(sink: QdrantSink) -> None:
     assert best.places["sparse"].score == pytest.approx(query.dot(document))
     assert best.places["late"].score == pytest.approx(2.0, abs=1e-3)
     assert [best.places[name].rank for name in ("sparse", "late")] == [1, 1]
-    assert best.score == pytest.approx(sum(1 / (1 + place.rank) for place in best.places.values()))
+    assert best.score == pytest.approx(sum(1 / (9 + place.rank) for place in best.places.values()))
 
 
 def test_equal_weights_fuse_as_the_backend_does(sink: QdrantSink) -> None:
@@ -261,6 +263,58 @@ def test_many_token_vectors_go_in_several_requests(sink: QdrantSink, monkeypatch
     ingest(records(*texts), ENCODER, sink, settings=IngestSettings(chunk_tokens=40))
     assert sum(sent) == 8
     assert max(sent) == 2
+
+
+def test_token_vectors_rank_the_candidates_as_every_max_sim_does(sink: QdrantSink) -> None:
+    texts = [f"a {one} {other} fox" for one in ("quick", "slow", "red") for other in ("small", "old", "quick")]
+    ingest(records(*texts, "nothing alike"), ENCODER, sink)
+    late = FakeLateInteractionEncoder(8)
+    candidates = search("the quick old fox", ENCODER, beside(sink, None), limit=6)
+    ranked = rescore_hits("the quick old fox", candidates, late, sink, limit=6)
+    (tokens,) = late.encode_queries(["the quick old fox"])
+    exact = maxsim(tokens, late.encode_documents([hit.text for hit in candidates])).tolist()
+    scores = dict(zip([hit.text for hit in candidates], exact, strict=True))
+    assert [scores[hit.text] for hit in ranked] == pytest.approx(sorted(exact, reverse=True), abs=1e-5)
+    assert [hit.score for hit in ranked] == pytest.approx(sorted(exact, reverse=True), abs=1e-5)
+    assert {hit.text for hit in ranked} == scores.keys()
+    assert rescore_hits("the quick old fox", candidates, late, sink, limit=1) == ranked[:1]
+
+
+def test_of_equal_max_sims_the_earlier_candidate_stays_first(sink: QdrantSink) -> None:
+    ingest(records("fox one", "fox two", "fox three"), ENCODER, sink)
+    candidates = search("one", ENCODER, beside(sink, None))
+    ranked = rescore_hits("fox", candidates, FakeLateInteractionEncoder(8), sink)
+    assert [hit.text for hit in ranked] == [hit.text for hit in candidates]
+
+
+def test_a_fused_list_is_ranked_by_tokens_too_and_places_stay(sink: QdrantSink) -> None:
+    ingest(records("the quick fox", "a slow dog"), ENCODER, sink)
+    words = beside(sink, CollectionSettings(sparse=FakeSparseEncoder()))
+    hits = search("quick fox", ENCODER, words, hybrid=Fusion(explain=True))
+    ranked = rescore_hits("quick fox", hits, FakeLateInteractionEncoder(8), words)
+    assert ranked[0].text == "the quick fox"
+    assert ranked[0].score == pytest.approx(2.0, abs=1e-3)
+    assert set(ranked[0].places) == {"dense", "sparse"}
+
+
+def test_token_vectors_of_another_model_rank_nothing(sink: QdrantSink) -> None:
+    ingest(records("a"), ENCODER, sink)
+    hits = search("a", ENCODER, sink)
+    with pytest.raises(SpaceMismatchError, match=r"token vectors of the model fake-late, expected token vectors .* y"):
+        rescore_hits("a", hits, FakeLateInteractionEncoder(8, fingerprint="y"), sink)
+    with pytest.raises(InvalidInputError, match="the query is empty"):
+        rescore_hits(" ", hits, FakeLateInteractionEncoder(8), sink)
+    with pytest.raises(InvalidInputError, match="a limit of 0"):
+        rescore_hits("a", hits, FakeLateInteractionEncoder(8), sink, limit=0)
+    assert rescore_hits("a", [], FakeLateInteractionEncoder(8), sink) == []
+
+
+def test_a_chunk_without_token_vectors_is_left_out(sink: QdrantSink) -> None:
+    late = Mute(8)
+    silent = beside(sink, CollectionSettings(late=late))
+    ingest(records("good", "mute"), ENCODER, silent)
+    hits = search("good", ENCODER, silent)
+    assert (len(hits), [hit.text for hit in rescore_hits("good", hits, late, silent)]) == (2, ["good"])
 
 
 def test_a_reranker_reads_the_fused_list(sink: QdrantSink) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embed_plugin import SparseVector
     from llama_index.core.schema import BaseNode
 
-_RANK_CONSTANT = 2
+_RANK_CONSTANT = 10
 """Qdrant's own constant of reciprocal ranks."""
 
 
@@ -107,9 +107,9 @@ def reciprocal_rank_fusion(
     top_k: int = 2,
     **_: object,
 ) -> VectorStoreQueryResult:
-    """Fuse two rankings by their ranks, as Qdrant and `embed-plugin search --hybrid` do: a `hybrid_fusion_fn`.
+    """Fuse two rankings by their ranks, as `embed-plugin search --hybrid` does: a `hybrid_fusion_fn`.
 
-    A node's score is the sum of `weight / (2 + rank)` over the rankings that it is in, with ranks from 0 and the
+    A node's score is the sum of `weight / (10 + rank)` over the rankings that it is in, with ranks from 0 and the
     weights `2 alpha` and `2 (1 - alpha)`; with 0.5 both weigh 1. LlamaIndex's own fusion compares the scores
     themselves, and gives the last of a ranking none.
 

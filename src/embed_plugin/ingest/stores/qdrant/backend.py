@@ -246,6 +246,9 @@ class Backend(Protocol):
     def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
         """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
 
+    def scores_of(self, collection: str, ranking: Ranking, ids: Sequence[str]) -> dict[str, float]:
+        """The score of each of some points in a ranking, by id; points without a vector of its name are left out."""
+
     def fused_points(self, collection: str, limit: int) -> int:
         """Number of points of each ranking that are fused for so many results."""
 

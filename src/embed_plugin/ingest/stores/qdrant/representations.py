@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from embed_plugin.collection_identity import BM25
-from embed_plugin.errors import InvalidTextError
+from embed_plugin.errors import InvalidTextError, SpaceMismatchError, TargetError
 from embed_plugin.ingest.stores.description import sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.qdrant.backend import (
     BM25_VECTOR,
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from embed_plugin.types import SparseVector as ModelVector
 
 T = TypeVar("T")
+
+GIVE_MODELS = "Give the model: --sparse DIR for sparse vectors, --late DIR for token vectors"
 
 
 class Refused(NamedTuple):
@@ -84,8 +86,22 @@ class Representations:
         columns = [[(kind, one) for one in column] for kind, column in self.columns(texts, kinds=kinds)]
         return [self._point(cells) for cells in zip(*columns, strict=True)]
 
-    def rankings(self, text: str) -> dict[str, Ranking]:
-        """The queries of a text, by the kind of vector, one for each that there is a model for."""
+    def rankings(self, text: str, collection_has: str) -> dict[str, Ranking]:
+        """The queries of a text, by the kind of vector, one for each that there is a model for.
+
+        Args:
+            text: The query.
+            collection_has: The begin of a message about what the collection has.
+
+        Raises:
+            SpaceMismatchError: the collection has other vectors than the dense one, and no model of them was given.
+            TargetError: it has none.
+        """
+        if len(self.unmade) == len(self._names):
+            if unmade := self.unmade_vectors:
+                raise SpaceMismatchError(f"{collection_has} {unmade}, and no model of them was given. {GIVE_MODELS}")
+            remedy = "Search without --hybrid, or add them with  embed-plugin migrate --sparse bm25"
+            raise TargetError(f"{collection_has} no sparse vectors. {remedy}")
         found: dict[str, Ranking] = {}
         if self._bm25:
             found[BM25_VECTOR] = Ranking(self._bm25.query(text), self._names[BM25_VECTOR])

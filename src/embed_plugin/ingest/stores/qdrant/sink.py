@@ -15,12 +15,13 @@ from embed_plugin.ingest.stores.collection_settings import CollectionSettings
 from embed_plugin.ingest.stores.description import new_identity, sparse_vectors_of, token_vectors_of
 from embed_plugin.ingest.stores.payload_layout import LAYOUT_KEYS, LAYOUTS, LEDGER_KEYS, chunk_of, stored_of
 from embed_plugin.ingest.stores.qdrant.adoption import Adoption, QdrantAdoption
-from embed_plugin.ingest.stores.qdrant.backend import Page, Ranking, pages, require_support
+from embed_plugin.ingest.stores.qdrant.backend import Page, pages, require_support
 from embed_plugin.ingest.stores.qdrant.copying import QdrantCopy
 from embed_plugin.ingest.stores.qdrant.migration import QdrantMigration, give_up
 from embed_plugin.ingest.stores.qdrant.point_writer import PointSpace, PointWriter
-from embed_plugin.ingest.stores.qdrant.representations import Representations, likeness
+from embed_plugin.ingest.stores.qdrant.representations import GIVE_MODELS, Representations, likeness
 from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, requests
+from embed_plugin.ingest.stores.qdrant.searching import Searching
 from embed_plugin.ingest.stores.sink import Stored
 
 if TYPE_CHECKING:
@@ -35,15 +36,11 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.sink import Migration, StoredChunk
-    from embed_plugin.protocols import TextEncoder
+    from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder
     from embed_plugin.types import Vectors
 
 _NO_INDEXING = 0
-_GIVE_MODELS = "Give the model: --sparse DIR for sparse vectors, --late DIR for token vectors"
 _USUAL_THRESHOLD = 10_000  # kB; Qdrant's own default, where a collection does not say what it had
-
-DENSE = "dense"
-"""The name of the ranking by the dense vector, which has no name itself."""
 
 
 class QdrantSink:
@@ -167,9 +164,9 @@ class QdrantSink:
         elif not self._settings.bulk_load:
             self.end_bulk_load()
 
-    def beside(self, collection: str) -> QdrantSink:
+    def beside(self, collection: str, *, settings: CollectionSettings | None = None) -> QdrantSink:
         """Another collection of the same Qdrant, which is closed with this one and not by the other."""
-        return QdrantSink(self._backend, collection)
+        return QdrantSink(self._backend, collection, settings=settings)
 
     def drop(self, *, dry_run: bool = False) -> None:
         """Drop the collection with all its points, if it exists; in a dry run, only check that this may be done.
@@ -293,7 +290,7 @@ class QdrantSink:
             TargetError: a hybrid search of a collection without other vectors, or without their models; also as every
                 method.
         """
-        return self._found(list(self._rankings(vector, text).values()), limit)
+        return self._searching().search(vector, text, limit)
 
     def rankings(
         self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
@@ -308,9 +305,24 @@ class QdrantSink:
         Raises:
             TargetError: as :meth:`search`.
         """
-        each = limit if text is None else self._backend.fused_points(self.collection, limit)
-        asked = self._rankings(vector, text)
-        return {kind: self._found([one], each) for kind, one in asked.items()}
+        return self._searching().rankings(vector, text, limit)
+
+    def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> dict[str, float]:
+        """The max-sim of a query and each of some points, by id; points without token vectors are left out.
+
+        Args:
+            query: The query.
+            model: The model of the collection's token vectors.
+            ids: The ids of the points.
+
+        Raises:
+            SpaceMismatchError: the collection has no token vectors of this model.
+        """
+        found = identity.late if (identity := self._known_identity()) else None
+        if found != model.fingerprint:
+            raise self._mismatch(token_vectors_of(found), token_vectors_of(model.fingerprint))
+        (tokens,) = model.encode_queries([query])
+        return self._searching().max_sim(tokens, ids)
 
     def compare_others(self, chunks: Sequence[StoredChunk]) -> dict[str, list[float] | None]:
         """The cosine of each chunk's stored vector and that of its text made again, by the kind of the vectors.
@@ -325,24 +337,6 @@ class QdrantSink:
             found[kind] = [likeness(stored.get(one), again) for one, again in zip(ids, made, strict=True)]
         return found
 
-    def _rankings(self, vector: npt.NDArray[np.float32], text: str | None) -> dict[str, Ranking]:
-        dense = Ranking(vector, self._vector())
-        if text is None:
-            return {DENSE: dense}
-        representations = self._representations()
-        if len(representations.unmade) == len(representations.names):
-            found = f"collection {self.collection!r} in {self.target} has"
-            if unmade := representations.unmade_vectors:
-                raise SpaceMismatchError(f"{found} {unmade}, and no model of them was given. {_GIVE_MODELS}")
-            remedy = "Search without --hybrid, or add them with  embed-plugin migrate --sparse bm25"
-            raise TargetError(f"{found} no sparse vectors. {remedy}")
-        return {DENSE: dense, **representations.rankings(text)}
-
-    def _found(self, asked: Sequence[Ranking], limit: int) -> list[tuple[float, StoredChunk]]:
-        layout = self._layout()
-        found = self._backend.query(self.collection, asked, limit=limit)
-        return [(score, chunk_of(layout, point.id, point.payload)) for score, point in found]
-
     def count(self, *, exact: bool = True) -> int:
         """Number of points in the collection; approximate if that is enough, or if the server forbids to count."""
         return self._backend.count(self.collection, exact=exact)
@@ -355,6 +349,9 @@ class QdrantSink:
         """The id of a chunk's point in this collection."""
         return point_id((one.namespace if (one := self._known_identity()) else "") or self.collection, key, index)
 
+    def _searching(self) -> Searching:
+        return Searching(self._backend, self.collection, self._known_identity(), self._representations)
+
     def _representations(self) -> Representations:
         return Representations(self._known_identity(), self._settings)
 
@@ -363,7 +360,7 @@ class QdrantSink:
         if unmade := self._representations().unmade_vectors:
             raise SpaceMismatchError(
                 f"collection {self.collection!r} in {self.target} has {unmade}, and no model of them was given. "
-                f"{_GIVE_MODELS}, or name another collection"
+                f"{GIVE_MODELS}, or name another collection"
             )
 
     def _known_identity(self) -> CollectionIdentity | None:

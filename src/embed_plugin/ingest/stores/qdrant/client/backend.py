@@ -50,6 +50,7 @@ from embed_plugin.ingest.stores.qdrant.client.points import (
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
 from embed_plugin.ingest.stores.qdrant.client.strict_mode import Limits, limits_of
 from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
+from embed_plugin.scoring import RRF_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -281,7 +282,7 @@ class ClientBackend:
         if len(queries) > 1:
             each = self.fused_points(collection, limit)
             fused = [models.Prefetch(**query, limit=each) for query in queries]
-            asked = {"prefetch": fused, "query": models.FusionQuery(fusion=models.Fusion.RRF), "limit": limit}
+            asked = {"prefetch": fused, "query": models.RrfQuery(rrf=models.Rrf(k=RRF_K)), "limit": limit}
         found = self._read(
             lambda: self.client.query_points(collection, **asked).points,
             over_http=lambda: deep_payloads.query(
@@ -289,6 +290,21 @@ class ClientBackend:
             ),
         )
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def scores_of(self, collection: str, ranking: Ranking, ids: Sequence[str]) -> dict[str, float]:
+        """The score of each of some points in a ranking, by id; points without a vector of its name are left out.
+
+        A server compares the vectors themselves, by no index and no quantised copy, unless its strict mode forbids it.
+        """
+        limits = self._limits(collection)
+        asked: dict[str, Any] = {"query": rest_vector(ranking.vector), "using": ranking.name or None}
+        asked |= {"search_params": models.SearchParams(exact=True)} if limits.exact and not self._local else {}
+        scores = dict[str, float]()
+        for some in batched(ids, limits.page):
+            among = models.Filter(must=[models.HasIdCondition(has_id=plain_ids(some))])
+            query = partial(self.client.query_points, collection, query_filter=among, limit=len(some), **asked)
+            scores |= {str(point.id): point.score for point in self._call(partial(query, with_payload=False)).points}
+        return scores
 
     def fused_points(self, collection: str, limit: int) -> int:
         """Number of points of each ranking that are fused for so many results: no more than a server allows."""

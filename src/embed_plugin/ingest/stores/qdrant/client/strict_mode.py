@@ -15,7 +15,7 @@ class Limits(NamedTuple):
     Attributes:
         page: Most points that a request may ask for.
         batch: Most points that a request may write.
-        exact: Whether an exact count is allowed.
+        exact: Whether exact counts and searches are allowed.
     """
 
     page: int = sys.maxsize

@@ -17,7 +17,6 @@ from uuid import uuid4
 import qdrant_edge as edge
 
 from embed_plugin.errors import RefusedContentError, TargetError
-from embed_plugin.ingest.fusion import RRF_K
 from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS
 from embed_plugin.ingest.stores.description import Description, VectorShape
 from embed_plugin.ingest.stores.qdrant.backend import (
@@ -47,6 +46,7 @@ from embed_plugin.ingest.stores.qdrant.edge.points import (
     size_of,
 )
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
+from embed_plugin.scoring import RRF_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -264,6 +264,18 @@ class EdgeBackend:
         with self._lock, self._translated():
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
+
+    def scores_of(self, collection: str, ranking: Ranking, ids: Sequence[str]) -> dict[str, float]:
+        """The score of each of some points in a ranking, by id; points without a vector of its name are left out."""
+        if not ids:
+            return {}
+        query = edge.Query.Nearest(edge_vector(ranking.vector), using=ranking.name or None)
+        among = edge.Filter(must=[edge.HasIdCondition(set(plain_ids(ids)))])
+        exact = edge.SearchParams(exact=True)  # no index, no quantised copy
+        request = edge.QueryRequest(limit=len(ids), query=query, filter=among, params=exact)
+        with self._lock, self._translated():
+            found = self._shard(collection).query(request)
+        return {str(point.id): point.score for point in found}
 
     def fused_points(self, collection: str, limit: int) -> int:
         """Number of points of each ranking that are fused for so many results."""
