@@ -7,9 +7,7 @@ from functools import partial
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import models
-from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest.stores.collection_settings import VECTOR_SETTINGS, CollectionSettings
@@ -33,6 +31,7 @@ from embed_plugin.ingest.stores.qdrant.client import errors as qdrant_errors
 from embed_plugin.ingest.stores.qdrant.client.address import address_of
 from embed_plugin.ingest.stores.qdrant.client.collection import (
     collection_arguments,
+    create_once,
     payload_indexes,
     vector_config,
     vector_shape,
@@ -175,7 +174,7 @@ class ClientBackend:
             self.client.close()
             self.client, self._create_folder = self._create_folder(), None
         arguments = collection_arguments(identity, settings)
-        self._call(lambda: self._create_once(collection, metadata=identity.metadata(), **arguments))
+        self._call(lambda: create_once(self.client, collection, metadata=identity.metadata(), **arguments))
         for key, schema in {} if self._local else payload_indexes(settings).items():
             self._call(partial(self.client.create_payload_index, collection, key, schema))
 
@@ -339,12 +338,9 @@ class ClientBackend:
         except TargetError as error:
             if not (self._local and isinstance(error.__cause__, ValueError)):
                 raise
-            found = (
-                f"this release of qdrant-client cannot remove the vectors {name!r} of {collection!r} in {self.target}"
-            )
-            raise TargetError(
-                f"{found}. Upgrade it and run it again, or let them stay: no search reads them"
-            ) from error
+            found = f"this release of qdrant-client cannot remove the vectors {name!r} of {collection!r}"
+            remedy = "Upgrade it and run it again, or let them stay: no search reads them"
+            raise TargetError(f"{found} in {self.target}. {remedy}") from error
 
     def _vector_names(self, collection: str) -> set[str]:
         params = self._config(collection).params
@@ -371,16 +367,6 @@ class ClientBackend:
             raise TargetError(
                 f"{self.target} was busy, and the wait for it was ended. Run the same command again to go on"
             )
-
-    def _create_once(self, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
-        """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed, or another run."""
-        if self.client.collection_exists(collection):
-            return
-        try:
-            self.client.create_collection(collection, **arguments)
-        except (UnexpectedResponse, RpcError, ValueError):
-            if not self.client.collection_exists(collection):
-                raise
 
     def _config(self, collection: str) -> models.CollectionConfig:
         config = self._call(lambda: self.client.get_collection(collection)).config

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grpc import RpcError  # type: ignore[import-untyped]
 from qdrant_client import models
+from qdrant_client.http.exceptions import UnexpectedResponse
 
 from embed_plugin.collection_identity import BM25
 from embed_plugin.ingest.stores.description import VectorShape
@@ -12,6 +14,8 @@ from embed_plugin.ingest.stores.qdrant.backend import sparse_vector_name, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qdrant_client import QdrantClient
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
@@ -30,6 +34,17 @@ _QUANTISATIONS: Mapping[str | None, models.QuantizationConfig | None] = {
     ),
     "binary": models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True)),
 }
+
+
+def create_once(client: QdrantClient, collection: str, **arguments: Any) -> None:  # noqa: ANN401 - qdrant-client's own
+    """Create a collection if it does not exist: an earlier attempt may have succeeded unnoticed, or another run."""
+    if client.collection_exists(collection):
+        return
+    try:
+        client.create_collection(collection, **arguments)
+    except (UnexpectedResponse, RpcError, ValueError):
+        if not client.collection_exists(collection):
+            raise
 
 
 def collection_arguments(identity: CollectionIdentity, settings: CollectionSettings) -> dict[str, Any]:
