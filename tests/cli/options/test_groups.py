@@ -20,6 +20,7 @@ from embed_plugin.cli.options.run import Run
 from embed_plugin.export import ExportSettings
 from embed_plugin.export.choose_exporter import ExporterName
 from embed_plugin.ingest import CollectionSettings, Format, IngestSettings, LayoutName, ReaderSettings
+from embed_plugin.ingest.chunk.context import ContextRule
 from embed_plugin.ingest.partition import Shard
 from embed_plugin.ingest.stores.bm25_settings import Language
 from embed_plugin.protocols import TextLateInteractionEncoder, TextSparseEncoder
@@ -27,7 +28,7 @@ from embed_plugin.serve import ServeSettings
 from embed_plugin.types import Precision
 
 GROUPS: dict[type[Any], tuple[type[Any], set[str]]] = {
-    Reading: (ReaderSettings, {"max_record_bytes"}),  # --max-record-mb
+    Reading: (ReaderSettings, {"max_record_bytes", "max_parse_bytes"}),  # in MB
     NewCollection: (CollectionSettings, set()),
     Run: (IngestSettings, {"window_records", "window_characters"}),
     ExportOptions: (ExportSettings, set()),
@@ -53,6 +54,7 @@ CONVERTED = {
 
 PROTOCOLS = (TextSparseEncoder, TextLateInteractionEncoder)
 NAMES = {each.__name__: each for each in (Mapping, Path, Shard, *PROTOCOLS)} | {
+    "ContextRule": ContextRule,
     "ExporterName": ExporterName,
     "Format": Format,
     "Language": Language,
@@ -64,7 +66,7 @@ NAMES = {each.__name__: each for each in (Mapping, Path, Shard, *PROTOCOLS)} | {
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_setting_is_an_option(group: type[Any]) -> None:
     settings, others = GROUPS[group]
-    options = {each.name for each in fields(group)} - {"max_record_mb"}
+    options = {each.name for each in fields(group)} - {"max_record_mb", "max_parse_mb"}
     assert options == {each.name for each in fields(settings)} - others
 
 

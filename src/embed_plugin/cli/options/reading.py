@@ -95,6 +95,6 @@ class Reading(OptionGroup, panel="Reading"):
             values["delimiter"] = "\t"
         sizes = {
             "max_record_bytes": values.pop("max_record_mb") * 2**20,
-            "parse_memory_bytes": values.pop("max_parse_mb") * 2**20,
+            "max_parse_bytes": values.pop("max_parse_mb") * 2**20,
         }
-        return ReaderSettings(parse_seconds=values.pop("max_parse_seconds"), **sizes, **values)
+        return ReaderSettings(**sizes, **values)

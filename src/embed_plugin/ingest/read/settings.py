@@ -31,8 +31,8 @@ class ReaderSettings:
         max_record_bytes: Maximum length of a line, row or file that is one record.
         records_path: Path of the array of records in a JSON file, keys with dots between them; None for the whole.
         gitignore: Whether files that git ignores are left out of folders in a git work tree.
-        parse_seconds: Maximum time for a document, such as a PDF, in the parser process.
-        parse_memory_bytes: Maximum memory for a document in the parser process.
+        max_parse_seconds: Maximum time for a document, such as a PDF, in the parser process.
+        max_parse_bytes: Maximum memory for a document in the parser process.
 
     Raises:
         InvalidInputError: a setting that cannot be used.
@@ -50,8 +50,8 @@ class ReaderSettings:
     max_record_bytes: int = 64 * 2**20
     records_path: str | None = None
     gitignore: bool = True
-    parse_seconds: float = 30.0
-    parse_memory_bytes: int = 2**30
+    max_parse_seconds: float = 30.0
+    max_parse_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         if self.format not in {AUTO, *FORMATS}:
@@ -72,10 +72,10 @@ class ReaderSettings:
         parse_patterns(self.exclude, "the patterns to exclude")
 
     def _check_limits(self) -> None:
-        if not 0 < self.parse_seconds <= threading.TIMEOUT_MAX:
-            raise InvalidInputError(f"{self.parse_seconds} seconds a document: expected a number above 0")
-        if self.parse_memory_bytes < 1:
-            raise InvalidInputError(f"{self.parse_memory_bytes} bytes of memory a document: allow at least 1")
+        if not 0 < self.max_parse_seconds <= threading.TIMEOUT_MAX:
+            raise InvalidInputError(f"{self.max_parse_seconds} seconds a document: expected a number above 0")
+        if self.max_parse_bytes < 1:
+            raise InvalidInputError(f"{self.max_parse_bytes} bytes of memory a document: allow at least 1")
 
     @property
     def fields(self) -> tuple[str, ...] | None:

@@ -91,7 +91,7 @@ def test_a_run_without_documents_starts_no_process(tmp_path: Path, monkeypatch: 
 def test_a_file_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.docx").write_bytes(bomb(60))
     (tmp_path / "b.txt").write_text("cat")
-    slow, text = RecordReader([tmp_path], settings=ReaderSettings(parse_seconds=0.2))
+    slow, text = RecordReader([tmp_path], settings=ReaderSettings(max_parse_seconds=0.2))
     assert isinstance(slow, Rejected)
     assert "a.docx: reading it took longer than 0.2 seconds. Allow more with --max-parse-seconds" in slow.reason
     assert slow.source_id == "a.docx"  # mirror keeps what is stored of it
@@ -103,7 +103,7 @@ def test_a_file_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path: P
 def test_a_file_that_needs_too_much_memory_is_rejected_and_the_next_is_read(tmp_path: Path, megabytes: int) -> None:
     (tmp_path / "a.docx").write_bytes(bomb(60))
     (tmp_path / "b.docx").write_bytes(word())
-    big, small = RecordReader([tmp_path], settings=ReaderSettings(parse_memory_bytes=megabytes * 2**20))
+    big, small = RecordReader([tmp_path], settings=ReaderSettings(max_parse_bytes=megabytes * 2**20))
     assert isinstance(big, Rejected)
     assert f"a.docx: reading it needs more than {megabytes} MB. Allow more with --max-parse-mb" in big.reason
     assert isinstance(small, Record)
@@ -113,7 +113,7 @@ def test_a_file_that_needs_too_much_memory_is_rejected_and_the_next_is_read(tmp_
 def test_a_damaged_file_after_a_large_one_is_not_said_to_be_large(tmp_path: Path) -> None:
     large = file_of(tmp_path, "a.docx", bomb(4))
     damaged = file_of(tmp_path, "b.docx", word()[:2000])
-    with closing(FileParser(ReaderSettings(parse_memory_bytes=250 * 2**20))) as parser:
+    with closing(FileParser(ReaderSettings(max_parse_bytes=250 * 2**20))) as parser:
         assert isinstance(parser.read(large)[0], Record)
         (rejected,) = parser.read(damaged)
     assert isinstance(rejected, Rejected)

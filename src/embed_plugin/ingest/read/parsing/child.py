@@ -56,7 +56,7 @@ class Child:
                 return started
             self._is_ready = True
         self.files += 1
-        return self._exchange(request, self._settings.parse_seconds)
+        return self._exchange(request, self._settings.max_parse_seconds)
 
     def end(self) -> int:
         """Kill the process if it is still there, and return its exit code."""
@@ -95,7 +95,7 @@ class Child:
         requests = cast("BinaryIO", self._process.stdin)
         requests.write(encode_message(request))
         requests.flush()
-        return read_message(cast("BinaryIO", self._process.stdout), most_bytes=self._settings.parse_memory_bytes)
+        return read_message(cast("BinaryIO", self._process.stdout), most_bytes=self._settings.max_parse_bytes)
 
 
 def _as_message(settings: ReaderSettings) -> Message:

@@ -77,9 +77,9 @@ class FileParser:
         return self._failure("memory" if isinstance(reply, dict) else reply, child.end())
 
     def _failure(self, kind: str, exit_code: int) -> _Failed:
-        megabytes = f"{self._settings.parse_memory_bytes / 2**20:,.0f} MB"
+        megabytes = f"{self._settings.max_parse_bytes / 2**20:,.0f} MB"
         if kind == "time":
-            took = f"reading it took longer than {self._settings.parse_seconds:g} seconds"
+            took = f"reading it took longer than {self._settings.max_parse_seconds:g} seconds"
             return _Failed(f"{took}. Allow more with --max-parse-seconds, or leave it out with --exclude")
         if kind == "ended":
             ended = f"its parser ended (exit code {exit_code}), perhaps because it needed more than {megabytes}"

@@ -48,11 +48,11 @@ def main() -> None:
     threading.Thread(target=_receive, args=(sys.stdin.buffer, requests), daemon=True).start()
     first = requests.get()
     settings = _settings(first)
-    limit_memory(settings.parse_memory_bytes)
+    limit_memory(settings.max_parse_bytes)
     _send(replies, encode_message({"ready": True}))
     while True:
         request = requests.get()
-        _limit_processor_time(settings.parse_seconds)
+        _limit_processor_time(settings.max_parse_seconds)
         _send(replies, answer(request, settings))
 
 
@@ -69,7 +69,7 @@ def answer(request: Message, settings: ReaderSettings) -> bytes:
         rejected = file.rejected(str(error), source_id=file.name if found.whole else None)
         return encode_message({"items": [message_of(rejected)]})
     except BaseException as error:  # noqa: BLE001 - damaged files raise anything; a panic in Rust is no Exception
-        if isinstance(error, MemoryError) or _is_short_of_memory(settings.parse_memory_bytes):
+        if isinstance(error, MemoryError) or _is_short_of_memory(settings.max_parse_bytes):
             return encode_message({"failed": "memory"})
         return encode_message({"failed": "damaged", "problem": _problem(error)})
 
