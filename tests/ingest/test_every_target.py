@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
     (root / "a\x1b[31mred.txt").write_text("named in red")
     (root / "\u8868.txt").write_bytes("\u8868 \U0001f600".encode("utf-16"))
     (root / SURROGATE).write_text("named in bytes")
-    (root / "report.pdf").write_bytes(b"%PDF-1.7")
+    (root / "report.doc").write_bytes(b"\xd0\xcf\x11\xe0")
     return root
 
 
