@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.run import Observer, ingest
     from embed_plugin.ingest.settings import IngestSettings
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.filter import Condition, parse_condition
     from embed_plugin.ingest.stores.open import open_sink
     from embed_plugin.ingest.stores.payload_layout import LayoutName
     from embed_plugin.ingest.stores.qdrant.adoption import Adoption
@@ -54,6 +55,7 @@ __all__ = [
     "Chunk",
     "Chunker",
     "CollectionSettings",
+    "Condition",
     "DeadLetterFile",
     "Estimate",
     "Estimator",
@@ -81,6 +83,7 @@ __all__ = [
     "migrate",
     "open_client",
     "open_sink",
+    "parse_condition",
     "point_id",
     "read_dead_letters",
     "records_of_documents",
@@ -99,6 +102,7 @@ _MODULES = {
     "Chunk": "records",
     "Chunker": "chunk.chunker",
     "CollectionSettings": "stores.collection_settings",
+    "Condition": "stores.filter",
     "DeadLetterFile": "rejected.dead_letter",
     "Estimate": "estimate",
     "Estimator": "estimate",
@@ -127,6 +131,7 @@ _MODULES = {
     "migrate": "upkeep.migrate",
     "open_client": "stores.qdrant.client.target",
     "open_sink": "stores.open",
+    "parse_condition": "stores.filter",
     "point_id": "ids",
     "read_dead_letters": "rejected.reader",
     "records_of_documents": "read.frameworks",
