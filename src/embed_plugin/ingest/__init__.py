@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.estimate import Estimate, Estimator
     from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.hits.distinct import Selection
+    from embed_plugin.ingest.hits.empty_answer import reasons_for_nothing
     from embed_plugin.ingest.hits.neighbours import with_neighbours
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
@@ -86,6 +87,7 @@ __all__ = [
     "parse_condition",
     "point_id",
     "read_dead_letters",
+    "reasons_for_nothing",
     "records_of_documents",
     "records_of_nodes",
     "rerank_hits",
@@ -134,6 +136,7 @@ _MODULES = {
     "parse_condition": "stores.filter",
     "point_id": "ids",
     "read_dead_letters": "rejected.reader",
+    "reasons_for_nothing": "hits.empty_answer",
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
     "rerank_hits": "query",
