@@ -89,3 +89,27 @@ def test_a_whole_text_is_shown_with_its_lines(tmp_path: Path, place: tuple[str, 
     assert "mat 8" not in run("search", "the cat", *place).stdout
     shown = run("search", "the cat", *place, "--full").stdout.splitlines()[1:]
     assert [line.strip() for line in shown] == [lines[0].expandtabs(), "", *(line.expandtabs() for line in lines[1:])]
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_second_model_ranks_only_what_fulfils_the_filter(
+    place: tuple[str, ...], tiny_reranker: Callable[..., Path]
+) -> None:
+    rerank = (*place, "--rerank", str(tiny_reranker("int8")), "--filter", "lang:any(de,en)")
+    assert found(*rerank) == ["a", "b"]
+    hits = json.loads(run("search", "the dog", *rerank, "--json", "-").stdout)
+    assert found(*rerank, "--min-score", str(hits[0]["score"])) == [hits[0]["source_id"]]
+
+
+def test_token_vectors_score_only_what_fulfils_the_filter(
+    tmp_path: Path, place: tuple[str, ...], late_model: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(ROWS)
+    assert run("ingest", tmp_path / "rows.csv", *place, "--id-field", "id", "--late", late_model).returncode == 0
+    assert found(*place, "--rerank", str(late_model), "--filter", "lang != de") == ["b", "c"]
+    hybrid = ("--hybrid", "--late", str(late_model), "--explain", "--filter", "lang != de")
+    hits = json.loads(run("search", "the dog", *place, *hybrid, "--json", "-").stdout)
+    assert [hit["source_id"] for hit in hits if hit["places"].keys() == {"dense", "late"}] == [
+        hit["source_id"] for hit in hits
+    ]
+    assert sorted(hit["source_id"] for hit in hits) == ["b", "c"]

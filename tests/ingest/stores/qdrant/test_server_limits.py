@@ -120,7 +120,9 @@ def test_a_run_a_mirror_a_search_and_a_check_keep_to_strict_mode(kind: str) -> N
 
 
 INDEXED = StrictModeConfigOutput(enabled=True, unindexed_filtering_retrieve=False)
-YEARS = [Record(str(year), f"text {year}", {"year": year, "lang": "de", "day": f"202{year}-05-31"}) for year in range(5)]
+YEARS = [
+    Record(str(year), f"text {year}", {"year": year, "lang": "de", "day": f"202{year}-05-31"}) for year in range(5)
+]
 
 
 def years(sink: QdrantSink, *forms: str, hybrid: bool = False) -> list[str]:
