@@ -219,6 +219,7 @@ class _Points(PointsServicer):
         self._keep_strict(context, limit=request.limit, prefetch=[{"limit": one.limit} for one in request.prefetch])
         asked = GrpcToRest.convert_query_points(request)
         for one in (asked, *(asked.prefetch or ())):
+            one.filter = _without_empty(one.filter) if one.filter else None
             found = one.filter.model_dump(mode="json", exclude_none=True) if one.filter else None
             if reason := unindexed(self.behaviour, found):
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
@@ -242,8 +243,16 @@ class _Points(PointsServicer):
 
 
 def _filter(request: Any) -> models.Filter | None:  # noqa: ANN401 - a message
-    """Return the filter of a request; an empty ``should``, which old local modes take for unfulfilled, is none."""
-    if not request.HasField("filter"):
-        return None
-    found = GrpcToRest.convert_filter(request.filter)
-    return found.model_copy(update={"should": found.should or None})
+    """Return the filter of a request."""
+    return _without_empty(GrpcToRest.convert_filter(request.filter)) if request.HasField("filter") else None
+
+
+def _without_empty(one: models.Filter) -> models.Filter:
+    """Return a filter without empty lists: an empty ``should`` is none, but old local modes take it for unfulfilled."""
+    lists = {name: getattr(one, name) for name in ("must", "should", "must_not")}
+    inner: dict[str, Any] = {
+        name: [_without_empty(each) if isinstance(each, models.Filter) else each for each in found]
+        for name, found in lists.items()
+        if found
+    }
+    return models.Filter(**inner)
