@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from embed_plugin import TextEncoder, TextLateInteractionEncoder, Vectors
     from embed_plugin.ingest import Chunk, Rejected, Stored, StoredChunk
     from embed_plugin.ingest.chunk.context import ContextRule
+    from embed_plugin.ingest.stores.filter import Conditions
 
 
 class Nowhere:
@@ -75,17 +76,17 @@ class Nowhere:
         return iter(())
 
     def search(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> list[tuple[float, StoredChunk]]:
         """Nothing is stored."""
-        del vector, limit, text
+        del vector, limit, text, conditions
         return []
 
     def rankings(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> dict[str, list[tuple[float, StoredChunk]]]:
         """Nothing is stored."""
-        del vector, limit, text
+        del vector, limit, text, conditions
         return {}
 
     def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc, grpc_to
 from qdrant_client.grpc.collections_service_pb2_grpc import CollectionsServicer, add_CollectionsServicer_to_server
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
 
-from support.misbehaving_qdrant import Misbehaviour, beyond
+from support.misbehaving_qdrant import Misbehaviour, beyond, unindexed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,10 @@ class _Collections(CollectionsServicer):
         with self.lock:
             info = self.engine.get_collection(request.collection_name)
         info.config.strict_mode_config = self.behaviour.strict
+        info.payload_schema = {
+            key: models.PayloadIndexInfo(data_type=models.PayloadSchemaType(kind), points=0)
+            for key, kind in self.behaviour.indexes.items()
+        }
         return messages.GetCollectionInfoResponse(result=RestToGrpc.convert_collection_info(info))
 
     def ListAliases(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
@@ -171,7 +175,9 @@ class _Points(PointsServicer):
             self.engine.update_vectors(request.collection_name, points)
         return DONE
 
-    def CreateFieldIndex(self, _request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+    def CreateFieldIndex(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
+        kind = messages.FieldType.Name(request.field_type).removeprefix("FieldType").lower()
+        self.behaviour.indexes[request.field_name] = kind
         return DONE
 
     def Delete(self, request: Any, _context: Any) -> Any:  # noqa: ANN401, N802
@@ -212,6 +218,11 @@ class _Points(PointsServicer):
     def Query(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
         self._keep_strict(context, limit=request.limit, prefetch=[{"limit": one.limit} for one in request.prefetch])
         asked = GrpcToRest.convert_query_points(request)
+        for one in (asked, *(asked.prefetch or ())):
+            one.filter = _without_empty(one.filter) if one.filter else None
+            found = one.filter.model_dump(mode="json", exclude_none=True) if one.filter else None
+            if reason := unindexed(self.behaviour, found):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
         with self.lock:
             found = self.engine.query_points(
                 request.collection_name,
@@ -232,8 +243,16 @@ class _Points(PointsServicer):
 
 
 def _filter(request: Any) -> models.Filter | None:  # noqa: ANN401 - a message
-    """Return the filter of a request; an empty ``should``, which old local modes take for unfulfilled, is none."""
-    if not request.HasField("filter"):
-        return None
-    found = GrpcToRest.convert_filter(request.filter)
-    return found.model_copy(update={"should": found.should or None})
+    """Return the filter of a request."""
+    return _without_empty(GrpcToRest.convert_filter(request.filter)) if request.HasField("filter") else None
+
+
+def _without_empty(one: models.Filter) -> models.Filter:
+    """Return a filter without empty lists: an empty ``should`` is none, but old local modes take it for unfulfilled."""
+    lists = {name: getattr(one, name) for name in ("must", "should", "must_not")}
+    inner: dict[str, Any] = {
+        name: [_without_empty(each) if isinstance(each, models.Filter) else each for each in found]
+        for name, found in lists.items()
+        if found
+    }
+    return models.Filter(**inner)

@@ -24,7 +24,7 @@ from qdrant_client import QdrantClient, models
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 Fault: TypeAlias = "Refuse | Reset | Slow | None"
 
@@ -194,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
         if writes and reason is not None:
             told.writes.append((time.monotonic(), 0, 0))
         reason = reason or beyond(told.strict, path, body)
+        for one in (body, *(body.get("prefetch") or ())) if path.endswith(("/query", "/scroll")) else ():
+            reason = reason or unindexed(told, one.get("filter"))
         status = 403 if writes and told.forbidden else 400
         return None if reason is None else (status, {"status": {"error": reason}, "time": 0.0})
 
@@ -240,6 +242,9 @@ class _Handler(BaseHTTPRequestHandler):
             found = _json(self.engine.get_collection(name))
             if self.behaviour.indexing_threshold is not None:
                 found["config"]["optimizer_config"]["indexing_threshold"] = self.behaviour.indexing_threshold
+            found["payload_schema"] = {
+                key: {"data_type": kind, "points": 0} for key, kind in self.behaviour.indexes.items()
+            }
             if self.behaviour.strict is not None:
                 found["config"]["strict_mode_config"] = _json(self.behaviour.strict)
             return 200, found
@@ -346,6 +351,33 @@ def beyond(strict: models.StrictModeConfigOutput | None, path: str, body: dict[s
     if strict.search_allow_exact is False and body.get("exact"):
         return 'Forbidden: Exact search is not allowed. Help: Set "exact" to false.'
     return None
+
+
+def unindexed(behaviour: Misbehaviour, asked: Mapping[str, Any] | None) -> str | None:
+    """What a strict mode says to a filter by a field without an index of the kind that is needed."""
+    if behaviour.strict is None or behaviour.strict.unindexed_filtering_retrieve is not False:
+        return None
+    for key, kinds in _needed_indexes(asked or {}):
+        kind = behaviour.indexes.get(key)
+        if kind is None or (kinds and kind not in kinds):
+            needed = f'"{key}" of one of the following types: [{", ".join(kinds)}]'
+            return f"Bad request: Index required but not found for {needed}. Help: Create an index for this key"
+    return None
+
+
+def _needed_indexes(asked: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """The keys of a filter with the kinds of index that each condition needs; without any, all will do."""
+    for condition in [one for name in ("must", "should", "must_not") for one in asked.get(name) or ()]:
+        if "is_empty" in condition:
+            yield condition["is_empty"]["key"], []
+        elif "key" in condition:
+            ends = (condition.get("range") or {}).values()
+            kinds = ["datetime"] if any(isinstance(end, str) for end in ends) else ["float", "integer"]
+            if value := condition.get("match"):
+                kinds = [{str: "keyword", bool: "bool", int: "integer"}[type(value["value"])]]
+            yield condition["key"], kinds
+        else:
+            yield from _needed_indexes(condition)
 
 
 def _json(answer: Any) -> Any:  # noqa: ANN401

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.estimate import Estimate, Estimator
     from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.hits.distinct import Selection
+    from embed_plugin.ingest.hits.empty_answer import reasons_for_nothing
     from embed_plugin.ingest.hits.neighbours import with_neighbours
     from embed_plugin.ingest.ids import point_id
     from embed_plugin.ingest.partition import Shard
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.run import Observer, ingest
     from embed_plugin.ingest.settings import IngestSettings
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.filter import Condition, parse_condition
     from embed_plugin.ingest.stores.open import open_sink
     from embed_plugin.ingest.stores.payload_layout import LayoutName
     from embed_plugin.ingest.stores.qdrant.adoption import Adoption
@@ -54,6 +56,7 @@ __all__ = [
     "Chunk",
     "Chunker",
     "CollectionSettings",
+    "Condition",
     "DeadLetterFile",
     "Estimate",
     "Estimator",
@@ -81,8 +84,10 @@ __all__ = [
     "migrate",
     "open_client",
     "open_sink",
+    "parse_condition",
     "point_id",
     "read_dead_letters",
+    "reasons_for_nothing",
     "records_of_documents",
     "records_of_nodes",
     "rerank_hits",
@@ -99,6 +104,7 @@ _MODULES = {
     "Chunk": "records",
     "Chunker": "chunk.chunker",
     "CollectionSettings": "stores.collection_settings",
+    "Condition": "stores.filter",
     "DeadLetterFile": "rejected.dead_letter",
     "Estimate": "estimate",
     "Estimator": "estimate",
@@ -127,8 +133,10 @@ _MODULES = {
     "migrate": "upkeep.migrate",
     "open_client": "stores.qdrant.client.target",
     "open_sink": "stores.open",
+    "parse_condition": "stores.filter",
     "point_id": "ids",
     "read_dead_letters": "rejected.reader",
+    "reasons_for_nothing": "hits.empty_answer",
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
     "rerank_hits": "query",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from embed_plugin.errors import InvalidInputError, TargetError
 from embed_plugin.ingest.fusion import fuse
+from embed_plugin.ingest.stores.filter import checked_conditions
 from embed_plugin.scoring import checked_query
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.ingest.fusion import Place
     from embed_plugin.ingest.records import JSON
+    from embed_plugin.ingest.stores.filter import Condition
     from embed_plugin.ingest.stores.sink import Sink, StoredChunk
     from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder, TextReranker
 
@@ -83,7 +85,7 @@ class Fusion:
     explain: bool = False
 
 
-def search(
+def search(  # noqa: PLR0913 - each is one choice about a query
     query: str,
     encoder: TextEncoder,
     sink: Sink,
@@ -91,6 +93,7 @@ def search(
     limit: int = 5,
     hybrid: bool | Fusion = False,
     instruction: str | None = None,
+    filter: Sequence[Condition] = (),  # noqa: A002 - the word of Qdrant and both frameworks
 ) -> list[Hit]:
     """Find the chunks nearest to a query, best first.
 
@@ -103,10 +106,11 @@ def search(
             words in a collection with BM25, and by the vectors of the models that the sink was opened with. A
             :class:`Fusion` gives weights, or asks for each hit's places.
         instruction: One line that says what the query is for, in place of what the model's query prefix says.
+        filter: Only chunks that fulfil all these conditions are ranked; :func:`.parse_condition` reads one.
 
     Raises:
-        InvalidInputError: the query is empty, the limit is below 1, the encoder takes no instruction, or there is not
-            one weight for each ranking.
+        InvalidInputError: the query is empty, the limit is below 1, the encoder takes no instruction, there is not one
+            weight for each ranking, or the filter is made of anything but conditions.
         SpaceMismatchError: the collection holds vectors of another space than the encoder's.
         TargetError: there is no such collection, or the store cannot be reached.
     """
@@ -114,15 +118,18 @@ def search(
         raise InvalidInputError("the query is empty. Ask for something")
     if limit < 1:
         raise InvalidInputError(f"a limit of {limit}, expected 1 or more")
+    conditions = checked_conditions(filter)
     if not sink.check(encoder):
         there = ", ".join(sink.collections()) or "none"
         message = f"{sink.target} has no collection {sink.collection!r} (found: {there}). Ingest into it first"
         raise TargetError(message)
     vector = encoder.encode_queries([query], instruction=instruction)[0]
     if isinstance(hybrid, Fusion):
-        fused = fuse(sink.rankings(vector, limit=limit, text=query), limit=limit, weights=hybrid.weights)
+        rankings = sink.rankings(vector, limit=limit, text=query, conditions=conditions)
+        fused = fuse(rankings, limit=limit, weights=hybrid.weights)
         return [_hit(one.score, one.chunk, one.places if hybrid.explain else {}) for one in fused]
-    return [_hit(score, chunk, {}) for score, chunk in sink.search(vector, limit=limit, text=query if hybrid else None)]
+    found = sink.search(vector, limit=limit, text=query if hybrid else None, conditions=conditions)
+    return [_hit(score, chunk, {}) for score, chunk in found]
 
 
 def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limit: int = 5) -> list[Hit]:

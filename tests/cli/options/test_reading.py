@@ -34,6 +34,7 @@ def show(*, reading: Reading) -> None:
             "--encoding cp1252 --include *.log --exclude tmp/ --exclude *.bak",
             ReaderSettings(encoding="cp1252", include=("*.log",), exclude=("tmp/", "*.bak")),
         ),
+        ("--infer-types", ReaderSettings(infer_types=True)),
         ("--max-record-mb 1", ReaderSettings(max_record_bytes=2**20)),
     ],
 )

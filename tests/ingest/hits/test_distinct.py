@@ -66,3 +66,18 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         Selection(per_record=0)
     with pytest.raises(InvalidInputError, match="a limit of 0"):
         Selection().choose([], limit=0)
+
+
+def test_hits_below_the_least_score_are_left_out() -> None:
+    found = hits("one", "two", "three", "One!")
+    assert chosen(Selection(min_score=0.9), found) == ["one", "two"]
+    assert Selection(min_score=0.9).choose(found, limit=5)[0].duplicates == ()
+    assert chosen(Selection(min_score=2), found) == []
+    assert chosen(Selection(min_score=2), []) == []
+
+
+def test_a_least_score_is_a_number_and_of_scores_that_are_no_distances() -> None:
+    with pytest.raises(InvalidInputError, match="expected a finite number"):
+        Selection(min_score=float("nan"))
+    with pytest.raises(InvalidInputError, match="the scores of this collection are distances"):
+        Selection(min_score=0.5).choose(hits("one", "two")[::-1], limit=5)

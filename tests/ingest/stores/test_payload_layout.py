@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embed_plugin.ingest.records import JSON, Chunk
-from embed_plugin.ingest.stores.payload_layout import LAYOUTS, LEDGER_KEYS, LayoutName, chunk_of, layout_of
+from embed_plugin.ingest.stores.payload_layout import (
+    LAYOUTS,
+    LEDGER_KEYS,
+    LayoutName,
+    chunk_of,
+    layout_of,
+    payload_path,
+)
 
 NAMES = get_args(LayoutName)
 VALUES = st.recursive(
@@ -137,3 +144,25 @@ def test_a_template_in_a_payload_is_filled_and_not_run() -> None:
 @pytest.mark.parametrize("payload", [{}, {"text": None}, {"text": 3}, {"_node_content": "[]"}])
 def test_a_payload_without_a_text_has_none(payload: dict[str, object]) -> None:
     assert [LAYOUTS[name].embedded_text(payload) for name in NAMES] == [None, None, None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_condition_names_what_the_payload_has(name: LayoutName) -> None:
+    layout = LAYOUTS[name]
+    own: dict[str, JSON] = {"year": 1, "source": "own", "metadata": 2, "of": {"source": 3}, "record": "mine"}
+    payload = layout.write(chunk(metadata=own), "id")
+    paths: dict[tuple[str, ...], JSON] = {
+        ("year",): 1,
+        ("metadata", "year"): 1,
+        ("metadata", "source"): "own",
+        ("metadata", "record"): "mine",
+        ("metadata",): 2,
+        ("of", "source"): 3,
+        ("record",): "notes.md",
+        ("source",): "",
+    }
+    for path, value in paths.items():
+        found: Any = payload
+        for key in payload_path(layout, path):
+            found = found[key]
+        assert found == value

@@ -17,7 +17,7 @@ from embed_plugin.cli.options.groups import with_option_groups
 from embed_plugin.cli.options.model import Model
 from embed_plugin.cli.options.other_models import HybridSearch
 from embed_plugin.cli.options.selection import Chosen
-from embed_plugin.cli.printable import printable
+from embed_plugin.cli.printable import printable, say
 from embed_plugin.cli.reports.output import write_json
 from embed_plugin.extras import import_part
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embed_plugin.cli.any_encoder import SecondStage
-    from embed_plugin.ingest import Hit, QdrantSink
+    from embed_plugin.ingest import Condition, Hit, QdrantSink
+    from embed_plugin.protocols import TextEncoder
 
 _SHOWN_LINES = 2
 CANDIDATES = 100
@@ -63,7 +64,7 @@ def search(
 
     With --rerank, the chunks found are candidates, which a second model ranks: a reranker reads them, and a
     late-interaction model compares the query with the token vectors that are stored of them (max-sim). With --hybrid,
-    the candidates are those of the fused ranking.
+    the candidates are those of the fused ranking. With --filter, every ranking is one of those chunks alone.
 
     Example: embed-plugin search "stop a process" --model models/minilm-int8 --to qdrant --collection docs
     """
@@ -74,20 +75,28 @@ def search(
     if candidates is not None and rerank is None:
         raise typer.BadParameter("--candidates says how many chunks --rerank ranks: give a model for it as well")
     second = None if rerank is None else load_second_stage(rerank)
-    selection = chosen.selection()
+    selection, conditions = chosen.selection(), chosen.conditions()
     wanted = selection.candidates(limit)
     found = wanted if second is None else max(limit, candidates or CANDIDATES)
     fusion = hybrid_search.fusion()
     models = hybrid_search.models(model)
     with target.opened(settings=models.settings()) as sink:
-        hits = search_chunks(text, models.encoder(), sink, limit=found, hybrid=fusion, instruction=instruction)
+        encoder = models.encoder()
+        hits = search_chunks(
+            text, encoder, sink, limit=found, hybrid=fusion, instruction=instruction, filter=conditions
+        )
         if second is not None:
             hits = _ranked_anew(text, hits, second, sink, wanted)
-        hits = with_neighbours(selection.choose(hits, limit=limit), sink, chosen.context)
+        shown = with_neighbours(selection.choose(hits, limit=limit), sink, chosen.context)
+        reasons = [] if shown else _reasons(text, encoder, sink, conditions, hits)
     if json_file:
-        write_json([{**asdict(hit), "citation": hit.citation} for hit in hits], json_file)
+        write_json([{**asdict(hit), "citation": hit.citation} for hit in shown], json_file)
+        for reason in reasons:
+            say(f"nothing found: {reason}")
     else:
-        _print_hits(hits, Console(highlight=False))
+        _print_hits(shown, Console(highlight=False), full=chosen.full)
+        for reason in reasons:
+            print(f"Nothing found: {printable(reason)}.")  # noqa: T201 - the command's output
 
 
 def _ranked_anew(text: str, hits: Sequence[Hit], second: SecondStage, sink: QdrantSink, limit: int) -> list[Hit]:
@@ -99,9 +108,18 @@ def _ranked_anew(text: str, hits: Sequence[Hit], second: SecondStage, sink: Qdra
     return rescore_hits(text, hits, second, sink, limit=limit)
 
 
-def _print_hits(hits: Sequence[Hit], console: Console) -> None:
-    if not hits:
-        console.print("Nothing found: the collection is empty.")
+def _reasons(
+    text: str, encoder: TextEncoder, sink: QdrantSink, conditions: Sequence[Condition], hits: Sequence[Hit]
+) -> list[str]:
+    """Return why no hit is shown."""
+    from embed_plugin.ingest import reasons_for_nothing  # noqa: PLC0415 - needs the extra
+
+    if hits:
+        return [f"the best score is {hits[0].score:.3f}, below --min-score"]
+    return reasons_for_nothing(text, encoder, sink, filter=conditions) or ["no chunk that was found has token vectors"]
+
+
+def _print_hits(hits: Sequence[Hit], console: Console, *, full: bool) -> None:
     for rank, hit in enumerate(hits, start=1):
         head = Text.assemble(f"{rank:>2}  ", (f"{hit.score:.3f}", "cyan"), "  ", (printable(_cited(hit)), "bold"))
         console.print(head, overflow="ellipsis", no_wrap=True)
@@ -112,11 +130,20 @@ def _print_hits(hits: Sequence[Hit], console: Console) -> None:
             (hit.text, ""),
             *((one, "dim") for one in hit.after),
         ):
-            for line in Text(printable(" ".join(text.split())), style).wrap(console, console.width - 11)[:_SHOWN_LINES]:
+            for line in _lines(text, style, console, full=full):
                 console.print(Text("    ") + line)
         if hit.duplicates:
             also = Text(printable(f"    also: {', '.join(hit.duplicates)}"), "dim")
             console.print(also, overflow="ellipsis", no_wrap=True)
+
+
+def _lines(text: str, style: str, console: Console, *, full: bool) -> list[Text]:
+    """Return the lines of a text that are shown, as wide as the console."""
+    lines = text.splitlines() if full else [" ".join(text.split())]
+    wrapped = [
+        part for line in lines for part in Text(printable(line.expandtabs()), style).wrap(console, console.width - 11)
+    ]
+    return wrapped if full else wrapped[:_SHOWN_LINES]
 
 
 def _cited(hit: Hit) -> str:

@@ -52,6 +52,10 @@ class Reading(OptionGroup, panel="Reading"):
     delimiter: Annotated[
         str | None, typer.Option(help="What stands between two cells of CSV or TSV.", show_default="comma, tab")
     ] = None
+    infer_types: Annotated[
+        bool,
+        typer.Option("--infer-types", help="Store numbers, true and false of CSV and TSV as such, and not as texts."),
+    ] = False
     include: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,7 +1,8 @@
-"""Collapse equal and nearly equal hits, and limit those of one record."""
+"""Collapse equal and nearly equal hits, limit those of one record, and leave out those of low scores."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -35,18 +36,22 @@ class Selection:
         duplicates: Keep equal and nearly equal hits.
         per_record: Maximum hits of a record; None for any number, or with ``group_by`` for 1.
         group_by: ``record`` puts the hits of a record together, and the limit is one of records.
+        min_score: Least score of a hit, of the last ranking: after reranking the reranker's; None for any.
 
     Raises:
-        InvalidInputError: ``per_record`` is below 1.
+        InvalidInputError: ``per_record`` is below 1, or ``min_score`` is no finite number.
     """
 
     duplicates: bool = False
     per_record: int | None = None
     group_by: Grouping | None = None
+    min_score: float | None = None
 
     def __post_init__(self) -> None:
         if self.per_record is not None and self.per_record < 1:
             raise InvalidInputError(f"{self.per_record} hits a record, expected 1 or more")
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise InvalidInputError(f"a least score of {self.min_score}, expected a finite number")
 
     def choose(self, hits: Sequence[Hit], *, limit: int) -> list[Hit]:
         """Choose hits, in their order; with ``group_by`` those of a record follow its best one.
@@ -58,10 +63,14 @@ class Selection:
         Args:
             hits: Best first.
             limit: Maximum number of hits, or of records with ``group_by``.
+
+        Raises:
+            InvalidInputError: the limit is below 1; or there is a least score, and the scores are distances.
         """
         if limit < 1:
             raise InvalidInputError(f"a limit of {limit}, expected 1 or more")
-        distinct = list(hits) if self.duplicates else _collapsed(hits)
+        enough = self._of_enough_score(hits)
+        distinct = list(enough) if self.duplicates else _collapsed(enough)
         most = self.per_record or (1 if self.group_by else len(distinct))
         records: dict[str, list[Hit]] = {}
         kept = []
@@ -73,6 +82,16 @@ class Selection:
         if self.group_by is None:
             return kept[:limit]
         return [hit for some in list(records.values())[:limit] for hit in some]
+
+    def _of_enough_score(self, hits: Sequence[Hit]) -> Sequence[Hit]:
+        if self.min_score is None:
+            return hits
+        if hits and hits[0].score < hits[-1].score:  # best first: less is better
+            raise InvalidInputError(
+                "the scores of this collection are distances (euclid), of which the least is best: leave out the least "
+                "score, or choose by each hit's score"
+            )
+        return [hit for hit in hits if hit.score >= self.min_score]
 
     def candidates(self, limit: int) -> int:
         """The number of hits to search for, to have ``limit`` after the choice."""

@@ -29,6 +29,8 @@ class ReaderSettings:
             suffix decides.
         exclude: Patterns of files and folders to leave out.
         max_record_bytes: Maximum length of a line, row or file that is one record.
+        infer_types: Whether cells of CSV and TSV that are written as numbers, true or false are stored as such in the
+            metadata; see :func:`.typed_cell`.
         records_path: Path of the array of records in a JSON file, keys with dots between them; None for the whole.
         gitignore: Whether files that git ignores are left out of folders in a git work tree.
         max_parse_seconds: Maximum time for a document, such as a PDF, in the parser process.
@@ -45,6 +47,7 @@ class ReaderSettings:
     metadata_fields: tuple[str, ...] | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    infer_types: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_record_bytes: int = 64 * 2**20

@@ -27,6 +27,9 @@ LEDGER_KEYS = ("source_name", "source_file", "source_id", "chunk_index", *Stored
 _FIELDS = "prefix_fields"
 """A further one where fields were filled into the document prefix before the text: their values by name."""
 
+_NAMED_FIELDS = {("source",): ("source_name",), ("record",): ("source_id",)}
+"""The keys of the ledger that conditions name, as :func:`payload_path` reads them."""
+
 _MARKS = ("text_hash", "record_hash", "metadata_hash")
 """The keys of the ledger that no other program's payload has; it may well have a ``source_id`` of its own."""
 
@@ -42,6 +45,9 @@ class PayloadLayout(Protocol):
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         """The record's metadata; empty if there is none."""
+
+    def metadata_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys in the payload of a field of the metadata."""
 
     def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
         """The text that a point of another program has the vector of; None if the payload has none."""
@@ -76,6 +82,10 @@ class KeyedLayout:
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, JSON]:
         """The record's metadata, and what a citation needs; empty if there is none."""
         return _object(payload.get("metadata"))
+
+    def metadata_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys in the payload of a field of the metadata."""
+        return ("metadata", *path)
 
     def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
         """The text that a point of another program has the vector of; None if the payload has none."""
@@ -123,6 +133,10 @@ class NodeLayout:
         """The record's metadata; empty if there is none."""
         return _object(self._node(payload).get("metadata"))
 
+    def metadata_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys in the payload of a field of the metadata, which is at the top there."""
+        return path
+
     def embedded_text(self, payload: Mapping[str, Any]) -> str | None:
         """The text that a point of another program has the vector of; None if the payload has none.
 
@@ -168,6 +182,13 @@ LAYOUTS: Mapping[str, PayloadLayout] = {
 
 LAYOUT_KEYS: Mapping[str, LayoutName] = {"_node_content": "llama-index", "page_content": "langchain", "text": "plain"}
 """The key that tells each layout; LlamaIndex's store has metadata at the top, where any of the others may be a key."""
+
+
+def payload_path(layout: PayloadLayout, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys in the payload of the field that a condition names; see :class:`.Condition`."""
+    if path in _NAMED_FIELDS:
+        return _NAMED_FIELDS[path]
+    return layout.metadata_path(path[1:] if path[0] == "metadata" and len(path) > 1 else path)
 
 
 def layout_of(payload: Mapping[str, Any]) -> LayoutName | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.records import JSON, Chunk, Rejected
+    from embed_plugin.ingest.stores.filter import Conditions
     from embed_plugin.protocols import TextEncoder, TextLateInteractionEncoder
     from embed_plugin.types import Vectors
 
@@ -129,12 +130,15 @@ class Sink(Protocol):
         """Every point of the collection, a page at a time."""
 
     def search(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> list[tuple[float, StoredChunk]]:
-        """Score and chunk of the nearest points, best first; with ``text``, the query's words count too."""
+        """Score and chunk of the nearest points that fulfil all conditions, best first.
+
+        With ``text``, the query's words count too.
+        """
 
     def rankings(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> Mapping[str, Sequence[tuple[float, StoredChunk]]]:
         """The rankings that :meth:`search` fuses, by the kind of their vectors, each best first."""
 

@@ -6,9 +6,13 @@ import pytest
 
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest import ReaderSettings, Record, RecordReader, Rejected
+from embed_plugin.ingest.read.fields import Origin
+from embed_plugin.ingest.read.formats.delimited import record_of_rejected
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from embed_plugin.ingest import JSON
 
 
 def read(tmp_path: Path, content: str | bytes, settings: ReaderSettings | None = None) -> list[Record | Rejected]:
@@ -186,3 +190,17 @@ def test_a_carriage_return_outside_quotes_is_told_in_words_for_the_file_s_owner(
     assert "a.csv:2: not a row (a carriage return outside quotes). Quote its cells" in rejected.reason
     assert isinstance(record, Record)
     assert record.text == "good\rcell"
+
+
+def test_numbers_are_numbers_if_asked_for_but_never_the_id_or_the_text(tmp_path: Path) -> None:
+    settings = ReaderSettings(id_field="key", infer_types=True)
+    found = read(tmp_path, "key,text,year,price,new,day,zip\n7,12,1999,1.50,true,2024-05-31,007\n", settings)
+    metadata: dict[str, JSON] = {"year": 1999, "price": 1.5, "new": True, "day": "2024-05-31", "zip": "007"}
+    assert found == [Record("7", "12", metadata)]
+    assert read(tmp_path, "text,n\na,1\n") == [Record("a.csv#2", "a", {"n": "1"})]
+
+
+def test_a_rejected_row_has_numbers_when_it_is_tried_again() -> None:
+    raw: dict[str, JSON] = {"header": ["text", "n"], "cells": ["a", "1"]}
+    found = record_of_rejected(raw, Origin("a.csv", "a.csv", 2), ReaderSettings(infer_types=True))
+    assert found == Record("a.csv#2", "a", {"n": 1})

@@ -18,6 +18,8 @@ from embed_plugin.ingest import (
     Record,
     ingest,
     migrate,
+    parse_condition,
+    search,
     verify,
 )
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qdrant_client import QdrantClient
+
+    from embed_plugin.ingest.stores.collection_settings import IndexKind
 
 ENCODER = FakeEncoder()
 HYBRID = CollectionSettings(sparse="bm25")
@@ -113,6 +117,44 @@ def test_a_run_a_mirror_a_search_and_a_check_keep_to_strict_mode(kind: str) -> N
         assert sink.search(query, limit=5, text="text 7")
         assert sink.rankings(query, limit=5, text="text 7").keys() == {"dense", "bm25"}
         assert len(sink.lookup([sink.id_of(one.key, 0) for one in RECORDS])) == 57
+
+
+INDEXED = StrictModeConfigOutput(enabled=True, unindexed_filtering_retrieve=False)
+YEARS = [
+    Record(str(year), f"text {year}", {"year": year, "lang": "de", "day": f"202{year}-05-31"}) for year in range(5)
+]
+
+
+def years(sink: QdrantSink, *forms: str, hybrid: bool = False) -> list[str]:
+    found = search("text", ENCODER, sink, filter=list(map(parse_condition, forms)), hybrid=hybrid)
+    return sorted(hit.source_id for hit in found)
+
+
+@both
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_filter_by_indexed_fields_asks_strict_mode_for_their_kind_alone(kind: str, *, hybrid: bool) -> None:
+    kinds: dict[str, IndexKind] = {"metadata.year": "integer", "metadata.lang": "keyword", "metadata.day": "datetime"}
+    with server(kind, CollectionSettings(sparse="bm25", payload_indexes=kinds)) as (sink, seen, _):
+        seen.strict = INDEXED
+        ingest(YEARS, ENCODER, sink)
+        assert years(sink, "year = 3", "lang != 3", hybrid=hybrid) == ["3"]
+        assert years(sink, "year >= 3", "lang = de", "record:any(1,4)", hybrid=hybrid) == ["4"]
+        assert years(sink, "day = 2023-05-31", hybrid=hybrid) == ["3"]
+
+
+@both
+def test_a_refused_filter_says_how_its_field_is_indexed(kind: str) -> None:
+    with server(kind) as (sink, seen, _):
+        seen.strict = INDEXED
+        ingest(YEARS, ENCODER, sink)
+        says = r'required but not found for "metadata.year".*--payload-index metadata.year:integer'
+        with pytest.raises(TargetError, match=says) as found:
+            years(sink, "year >= 3")
+        assert not isinstance(found.value, RefusedContentError)
+        with pytest.raises(
+            TargetError, match=r"--payload-index metadata.lang:keyword --payload-index metadata.day:datetime"
+        ):
+            years(sink, "lang = de", "day > 2023-01-01")
 
 
 def test_a_migration_keeps_to_strict_mode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from embed_plugin.errors import RecordError
+from embed_plugin.ingest.read.cell_types import with_types
 from embed_plugin.ingest.read.decoding import (
     Encoding,
     as_bytes,
@@ -100,6 +101,8 @@ def _record_of_row(
     """Make a record of a row, whose cells are bytes as :func:`as_string` writes them."""
     try:
         fields = fields_of_row(header, _decoded(header, cells, origin, encoding), settings)
+        if settings.infer_types:
+            fields = with_types(fields, but={settings.id_field, *settings.text_fields})
         found = record_of_fields(fields, origin, settings)
     except RecordError as error:
         found = Rejected(str(error), origin.place, origin.source_id if settings.id_field is None else None)

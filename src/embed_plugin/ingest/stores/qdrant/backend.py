@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.description import Description
+    from embed_plugin.ingest.stores.filter import Condition
     from embed_plugin.ingest.stores.qdrant.bm25 import SparseVector
     from embed_plugin.max_sim import TokenVectors
     from embed_plugin.types import Vectors
@@ -243,8 +244,13 @@ class Backend(Protocol):
     def scroll(self, collection: str, page: Page) -> tuple[list[FoundPoint], str | None]:
         """Return a page of the collection and the offset of the next one, None after the last."""
 
-    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
-        """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
+    def query(
+        self, collection: str, rankings: Sequence[Ranking], *, limit: int, among: Sequence[Condition] = ()
+    ) -> list[tuple[float, FoundPoint]]:
+        """Score and point of the best by one ranking, best first; several are fused by reciprocal rank.
+
+        Only points that fulfil all conditions, whose paths are those of the payload, are in any of the rankings.
+        """
 
     def scores_of(self, collection: str, ranking: Ranking, ids: Sequence[str]) -> dict[str, float]:
         """The score of each of some points in a ranking, by id; points without a vector of its name are left out."""

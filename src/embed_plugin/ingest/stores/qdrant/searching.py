@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of
+from embed_plugin.ingest.stores.payload_layout import LAYOUTS, chunk_of, payload_path
 from embed_plugin.ingest.stores.qdrant.backend import TOKENS_VECTOR, Ranking
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from embed_plugin.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.filter import Condition
     from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.qdrant.representations import Representations
     from embed_plugin.ingest.stores.sink import StoredChunk
@@ -33,6 +35,7 @@ class Searching:
         collection: Its name.
         identity: Its identity; None for one of another program.
         representations: Make the queries of a hybrid search.
+        conditions: Only points that fulfil all of them are found.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class Searching:
         collection: str,
         identity: CollectionIdentity | None,
         representations: Callable[[], Representations],
+        conditions: Sequence[Condition] = (),
     ) -> None:
         self._backend = backend
         self._collection = collection
         self._vector = identity.vector if identity else ""
         self._layout = LAYOUTS[identity.layout if identity else "plain"]
         self._representations = representations
+        self._among = [replace(one, path=payload_path(self._layout, one.path)) for one in conditions]
 
     def search(self, vector: npt.NDArray[np.float32], text: str | None, limit: int) -> list[Scored]:
         """See :meth:`.QdrantSink.search`."""
@@ -73,5 +78,5 @@ class Searching:
         return {DENSE: dense, **self._representations().rankings(text, found)}
 
     def _found(self, asked: Sequence[Ranking], limit: int) -> list[Scored]:
-        found = self._backend.query(self._collection, asked, limit=limit)
+        found = self._backend.query(self._collection, asked, limit=limit, among=self._among)
         return [(score, chunk_of(self._layout, point.id, point.payload)) for score, point in found]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.chunk.context import ContextRule
     from embed_plugin.ingest.records import Chunk, Rejected
+    from embed_plugin.ingest.stores.filter import Conditions
     from embed_plugin.ingest.stores.payload_layout import PayloadLayout
     from embed_plugin.ingest.stores.qdrant.backend import Backend
     from embed_plugin.ingest.stores.sink import Migration, StoredChunk
@@ -276,7 +277,7 @@ class QdrantSink:
             yield [chunk_of(layout, point.id, point.payload, point.vector) for point in points]
 
     def search(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> list[tuple[float, StoredChunk]]:
         """Score and chunk of the nearest points, best first.
 
@@ -284,16 +285,16 @@ class QdrantSink:
             vector: The query's, ``(dimension,)``.
             limit: Maximum number of points.
             text: The query's text, for a hybrid search: the ranking by vectors is fused with those by the other vectors
-                whose models were given, BM25 among them, and the score is that of the fused rank.
+                whose models were given, BM25 among them.
+            conditions: Only points that fulfil all of them are found.
 
         Raises:
-            TargetError: a hybrid search of a collection without other vectors, or without their models; also as every
-                method.
+            TargetError: a hybrid search of a collection without other vectors, or without their models.
         """
-        return self._searching().search(vector, text, limit)
+        return self._searching(conditions).search(vector, text, limit)
 
     def rankings(
-        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None
+        self, vector: npt.NDArray[np.float32], *, limit: int, text: str | None = None, conditions: Conditions = ()
     ) -> dict[str, list[tuple[float, StoredChunk]]]:
         """The rankings that :meth:`search` fuses, each by itself, by the kind of its vectors: ``dense``, ``bm25``, ...
 
@@ -301,11 +302,9 @@ class QdrantSink:
             vector: The query's, ``(dimension,)``.
             limit: Maximum number of points to return of the fused ones; of each ranking there are as many as are fused.
             text: The query's text, for a hybrid search.
-
-        Raises:
-            TargetError: as :meth:`search`.
+            conditions: As in :meth:`search`, which tells the errors too.
         """
-        return self._searching().rankings(vector, text, limit)
+        return self._searching(conditions).rankings(vector, text, limit)
 
     def max_sim(self, query: str, model: TextLateInteractionEncoder, ids: Sequence[str]) -> dict[str, float]:
         """The max-sim of a query and each of some points, by id; points without token vectors are left out.
@@ -349,8 +348,8 @@ class QdrantSink:
         """The id of a chunk's point in this collection."""
         return point_id((one.namespace if (one := self._known_identity()) else "") or self.collection, key, index)
 
-    def _searching(self) -> Searching:
-        return Searching(self._backend, self.collection, self._known_identity(), self._representations)
+    def _searching(self, conditions: Conditions = ()) -> Searching:
+        return Searching(self._backend, self.collection, self._known_identity(), self._representations, conditions)
 
     def _representations(self) -> Representations:
         return Representations(self._known_identity(), self._settings)

@@ -46,10 +46,10 @@ from embed_plugin.ingest.stores.qdrant.client.points import (
     rest_vector,
     upsert_request,
 )
+from embed_plugin.ingest.stores.qdrant.client.queries import naming_indexes, query_arguments, rest_filter
 from embed_plugin.ingest.stores.qdrant.client.retry import Retry, RetrySettings
 from embed_plugin.ingest.stores.qdrant.client.strict_mode import Limits, limits_of
 from embed_plugin.ingest.stores.qdrant.client.target import MEMORY, own_warnings_only
-from embed_plugin.scoring import RRF_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
     from embed_plugin.collection_identity import CollectionIdentity
+    from embed_plugin.ingest.stores.filter import Condition
 
 T = TypeVar("T")
 
@@ -274,20 +275,20 @@ class ClientBackend:
         ]
         return points, None if following is None else str(following)
 
-    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
+    def query(
+        self, collection: str, rankings: Sequence[Ranking], *, limit: int, among: Sequence[Condition] = ()
+    ) -> list[tuple[float, FoundPoint]]:
         """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
-        queries = [{"query": rest_vector(one.vector), "using": one.name or None} for one in rankings]
-        asked: dict[str, Any] = {**queries[0], "limit": limit}
-        if len(queries) > 1:
-            each = self.fused_points(collection, limit)
-            fused = [models.Prefetch(**query, limit=each) for query in queries]
-            asked = {"prefetch": fused, "query": models.RrfQuery(rrf=models.Rrf(k=RRF_K)), "limit": limit}
-        found = self._read(
-            lambda: self.client.query_points(collection, **asked).points,
-            over_http=lambda: deep_payloads.query(
-                self.client, collection, models.QueryRequest(**asked, with_payload=True)
-            ),
-        )
+        only = rest_filter(among, self._limits(collection).indexes) if among else None
+        each = self.fused_points(collection, limit) if len(rankings) > 1 else limit
+        asked = query_arguments(rankings, only, limit=limit, each=each)
+        with naming_indexes(among):
+            found = self._read(
+                lambda: self.client.query_points(collection, query_filter=only, **asked).points,
+                over_http=lambda: deep_payloads.query(
+                    self.client, collection, models.QueryRequest(filter=only, **asked, with_payload=True)
+                ),
+            )
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
 
     def scores_of(self, collection: str, ranking: Ranking, ids: Sequence[str]) -> dict[str, float]:
@@ -369,9 +370,9 @@ class ClientBackend:
             )
 
     def _config(self, collection: str) -> models.CollectionConfig:
-        config = self._call(lambda: self.client.get_collection(collection)).config
-        self._known_limits[collection] = limits_of(config)
-        return config
+        found = self._call(lambda: self.client.get_collection(collection))
+        self._known_limits[collection] = limits_of(found)
+        return found.config
 
     def _limits(self, collection: str) -> Limits:
         if not self._local and collection not in self._known_limits:

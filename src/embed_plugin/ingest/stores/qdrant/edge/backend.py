@@ -45,8 +45,8 @@ from embed_plugin.ingest.stores.qdrant.edge.points import (
     other_vector,
     size_of,
 )
+from embed_plugin.ingest.stores.qdrant.edge.queries import query_request
 from embed_plugin.ingest.stores.qdrant.edge.shard import open_shard
-from embed_plugin.scoring import RRF_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
+    from embed_plugin.ingest.stores.filter import Condition
 
 _SHARD = "shard"
 _FACTS = "collection.json"
@@ -252,15 +253,11 @@ class EdgeBackend:
         ]
         return points, None if following is None else str(following)
 
-    def query(self, collection: str, rankings: Sequence[Ranking], *, limit: int) -> list[tuple[float, FoundPoint]]:
+    def query(
+        self, collection: str, rankings: Sequence[Ranking], *, limit: int, among: Sequence[Condition] = ()
+    ) -> list[tuple[float, FoundPoint]]:
         """Score and point of the best by one ranking, best first; several are fused by reciprocal rank."""
-        queries = [edge.Query.Nearest(edge_vector(one.vector), using=one.name or None) for one in rankings]
-        if len(queries) == 1:
-            request = edge.QueryRequest(limit=limit, query=queries[0], with_payload=True)
-        else:
-            fused = [edge.Prefetch(limit=self.fused_points(collection, limit), query=query) for query in queries]
-            fusion: Any = edge.Fusion.Rrf(k=RRF_K)  # its stub has another type
-            request = edge.QueryRequest(limit=limit, query=fusion, prefetches=fused, with_payload=True)
+        request = query_request(rankings, among, limit=limit, each=self.fused_points(collection, limit))
         with self._lock, self._translated():
             found = self._shard(collection).query(request)
         return [(point.score, FoundPoint(str(point.id), point.payload or {})) for point in found]
