@@ -24,7 +24,12 @@ RECORDS = [
     ),
     Record("b", "the second fox", {"year": 2020, "lang": "en", "day": "2024-06-01T10:00:00Z", "tags": ["p", "q"]}),
     Record("c", "the third fox", {"year": 2021.5, "lang": "fr", "zip": "007", "full name": "n", "source": "own"}),
-    Record("d", "the fourth fox", {"year": "2020", "n": 2**53 + 1, "draft": False, "one": 1}, source_name="notes"),
+    Record(
+        "d",
+        "the fourth fox",
+        {"year": "2020", "n": 2**53 + 1, "draft": False, "one": 1, "größe": 3, "a.b-c d": "x"},
+        source_name="notes",
+    ),
 ]
 FOUND = {
     "year = 2020": "bd",
@@ -43,6 +48,9 @@ FOUND = {
     "draft = true": "a",
     "draft != true": "d",
     "one:any(true,1)": "d",
+    "größe >= 3": "d",
+    '"a.b-c d" != y': "d",
+    "a.b-c = x": "",
     'of.who = "x y"': "a",
     "tags = q": "b",
     "tags != q": "",

@@ -18,6 +18,27 @@ if TYPE_CHECKING:
 OPERATORS: list[Operator] = ["=", "!=", ">=", "<=", ">", "<"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 KEYS = st.text(st.characters(exclude_characters='"\0', exclude_categories=["Cs"]), min_size=1)
+PARTS = [
+    "a",
+    "b.c",
+    ".",
+    " ",
+    ":any",
+    "(",
+    ")",
+    ",",
+    *OPERATORS,
+    '"',
+    "\\",
+    "1",
+    "-",
+    "e5",
+    "true",
+    "2024-01-01",
+    "T10:00",
+    "Z",
+]
+LIKE_FORMS = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 MAY = datetime(2024, 5, 31, tzinfo=UTC)
 
 
@@ -78,6 +99,8 @@ def test_any_texts_are_read_from_a_list(texts: list[str]) -> None:
 @given(
     st.sampled_from(OPERATORS[2:]), st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
+@example(">", -(2**63))
+@example(">", 2**63 - 1)
 def test_any_number_is_read_with_its_type(operator: Operator, number: float) -> None:
     (found,) = parse_condition(f"a {operator} {number!r}").values
     assert (type(found), found) == (type(number), number)
@@ -88,7 +111,7 @@ def test_any_date_is_read_in_utc(date: datetime, operator: Operator) -> None:
     assert parse_condition(f"a {operator} {date.isoformat()}") == Condition(("a",), operator, (date,))
 
 
-@given(st.text())
+@given(st.text() | LIKE_FORMS)
 @example('"')
 @example('a = "\\')
 @example("a:any(((")

@@ -202,7 +202,7 @@ def _values_of(quoted: str | None, bare: str | None) -> tuple[Value, ...]:
 def _meanings(bare: str) -> tuple[Value, ...]:
     if bare in {"true", "false"}:
         return (bare == "true",)
-    if _WHOLE.fullmatch(bare) and abs(int(bare)) <= MOST_WHOLE:
+    if _WHOLE.fullmatch(bare) and _is_usable(int(bare)):
         return (int(bare),)
     if _NUMBER.fullmatch(bare):
         number = float(bare)
