@@ -36,14 +36,24 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.run import Observer, ingest
     from embed_plugin.ingest.settings import IngestSettings
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
-    from embed_plugin.ingest.stores.open import open_sink
+    from embed_plugin.ingest.stores.open import open_collections, open_sink
     from embed_plugin.ingest.stores.payload_layout import LayoutName
     from embed_plugin.ingest.stores.qdrant.adoption import Adoption
     from embed_plugin.ingest.stores.qdrant.client.target import open_client
     from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+    from embed_plugin.ingest.stores.qdrant.stored_collections import StoredCollections
     from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
     from embed_plugin.ingest.summary import IngestSummary
+    from embed_plugin.ingest.upkeep.conditions import Condition, OfSources, WithIds
+    from embed_plugin.ingest.upkeep.contents import Contents, read_contents
+    from embed_plugin.ingest.upkeep.delete import Deletion, delete
     from embed_plugin.ingest.upkeep.migrate import MigrationSummary, migrate
+    from embed_plugin.ingest.upkeep.status import (
+        CollectionEntry,
+        CollectionStatus,
+        collection_status,
+        list_collections,
+    )
     from embed_plugin.ingest.upkeep.verify import Verification, verify
     from embed_plugin.ingest.window.compare import Change
 
@@ -53,8 +63,13 @@ __all__ = [
     "Change",
     "Chunk",
     "Chunker",
+    "CollectionEntry",
     "CollectionSettings",
+    "CollectionStatus",
+    "Condition",
+    "Contents",
     "DeadLetterFile",
+    "Deletion",
     "Estimate",
     "Estimator",
     "Format",
@@ -65,6 +80,7 @@ __all__ = [
     "LayoutName",
     "MigrationSummary",
     "Observer",
+    "OfSources",
     "Place",
     "QdrantSink",
     "ReaderSettings",
@@ -76,12 +92,19 @@ __all__ = [
     "Sink",
     "Stored",
     "StoredChunk",
+    "StoredCollections",
     "Verification",
+    "WithIds",
+    "collection_status",
+    "delete",
     "ingest",
+    "list_collections",
     "migrate",
     "open_client",
+    "open_collections",
     "open_sink",
     "point_id",
+    "read_contents",
     "read_dead_letters",
     "records_of_documents",
     "records_of_nodes",
@@ -98,8 +121,13 @@ _MODULES = {
     "Change": "window.compare",
     "Chunk": "records",
     "Chunker": "chunk.chunker",
+    "CollectionEntry": "upkeep.status",
     "CollectionSettings": "stores.collection_settings",
+    "CollectionStatus": "upkeep.status",
+    "Condition": "upkeep.conditions",
+    "Contents": "upkeep.contents",
     "DeadLetterFile": "rejected.dead_letter",
+    "Deletion": "upkeep.delete",
     "Estimate": "estimate",
     "Estimator": "estimate",
     "Format": "read.formats.registry",
@@ -111,6 +139,7 @@ _MODULES = {
     "LayoutName": "stores.payload_layout",
     "MigrationSummary": "upkeep.migrate",
     "Observer": "run",
+    "OfSources": "upkeep.conditions",
     "Place": "fusion",
     "QdrantSink": "stores.qdrant.sink",
     "ReaderSettings": "read.settings",
@@ -122,12 +151,19 @@ _MODULES = {
     "Sink": "stores.sink",
     "Stored": "stores.sink",
     "StoredChunk": "stores.sink",
+    "StoredCollections": "stores.qdrant.stored_collections",
     "Verification": "upkeep.verify",
+    "WithIds": "upkeep.conditions",
+    "collection_status": "upkeep.status",
+    "delete": "upkeep.delete",
     "ingest": "run",
+    "list_collections": "upkeep.status",
     "migrate": "upkeep.migrate",
     "open_client": "stores.qdrant.client.target",
+    "open_collections": "stores.open",
     "open_sink": "stores.open",
     "point_id": "ids",
+    "read_contents": "upkeep.contents",
     "read_dead_letters": "rejected.reader",
     "records_of_documents": "read.frameworks",
     "records_of_nodes": "read.frameworks",
