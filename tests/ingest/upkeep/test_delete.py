@@ -97,7 +97,7 @@ def test_points_of_another_program_stay() -> None:
 def test_it_needs_a_condition_and_a_collection_of_ingests(stored: StoredCollections) -> None:
     with pytest.raises(InvalidInputError, match="at least one"):
         delete(stored, "notes", [])
-    with pytest.raises(TargetError, match="has no collection 'nots'. Name one of those that are there: 'notes'"):
+    with pytest.raises(TargetError, match=r"has no collection 'nots'. Name one of those that are there: 'notes'"):
         delete(stored, "nots", [WithIds(["r0"])])
 
 
@@ -105,7 +105,7 @@ def test_a_migration_under_way_is_ended_first() -> None:
     with open_sink(":memory:", "notes") as sink:
         ingest(RECORDS, FakeEncoder(), sink)
         sink.migration(FakeEncoder(fingerprint="other")).start()
-        with pytest.raises(TargetError, match="has a migration under way. Finish it first"):
+        with pytest.raises(TargetError, match=r"has a migration under way. Finish it first"):
             delete(StoredCollections(sink._backend), "notes", [WithIds(["r0"])])
         assert sink.count() == 8
 

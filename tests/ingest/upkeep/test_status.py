@@ -95,7 +95,7 @@ def test_a_folder_that_is_not_there_has_no_collections_and_is_not_made(tmp_path:
     for target in (str(tmp_path / "absent"), f"edge:{tmp_path / 'absent'}"):
         with open_collections(target) as stored:
             assert list_collections(stored) == []
-            with pytest.raises(TargetError, match="has no collection 'c'. It has none: ingest into it first"):
+            with pytest.raises(TargetError, match=r"has no collection 'c'. It has none: ingest into it first"):
                 collection_status(stored, "c")
     assert list(tmp_path.iterdir()) == []
 

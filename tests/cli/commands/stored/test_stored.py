@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conftest import HANG_SECONDS
 from embed_plugin.ingest import IngestSettings, Record, ingest, open_sink
 from embed_plugin.testing import FakeEncoder
 from support.command_line import run
@@ -88,23 +93,33 @@ def test_delete_says_how_much_and_names_what_it_did_not_find(target: str) -> Non
     done = run("delete", *place, "--id", "long", "--yes")
     assert (done.returncode, done.stdout) == (0, "4 chunks of 1 record of the source 'a' removed\n")
     found = command("delete", target, "--collection", "notes", "--source", "a", "--source", "b", "--yes")
-    assert found == {
-        **{"collection": "notes", "records": 4, "chunks": 4, "sources": ["a", "b"]},
-        **{"missing": [], "removed": True, "dry_run": False},
-    }
+    assert (found["records"], found["chunks"], found["sources"]) == (4, 4, ["a", "b"])
+    assert (found["missing"], found["removed"], found["dry_run"]) == ([], True, False)
     assert run("list", *place).stdout == "No records.\n"
 
 
-def test_delete_asks_first_or_is_told_yes(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = ("--to", target, "--collection", "notes", "--quiet")
-    refused = run("delete", *place, "--source", "a")
-    assert (refused.returncode, "Add --yes if that is meant" in refused.stderr.replace("\n", " ")) == (2, True)
-    assert run("delete", *place, "--yes").returncode == 2
-    monkeypatch.setattr("embed_plugin.cli.commands.stored.delete._can_ask", lambda: True)
-    no = run("delete", *place, "--source", "a", stdin="n\n")
+def answered(answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with a terminal as its stdin, on which this is typed."""
+    keyboard, stdin = pty.openpty()
+    os.write(keyboard, answer.encode())
+    command = [sys.executable, "-m", "embed_plugin.cli", *arguments]
+    done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
+    for end in (keyboard, stdin):
+        os.close(end)
+    return done
+
+
+def test_delete_asks_on_a_terminal_and_refuses_where_nobody_can_be_asked(tmp_path: Path) -> None:
+    with open_sink(str(tmp_path / "store"), "notes") as sink:
+        ingest(RECORDS, FakeEncoder(), sink)
+    arguments = ("delete", "--to", str(tmp_path / "store"), "--collection", "notes", "--quiet", "--source", "a")
+    refused = run(*arguments)
+    assert (refused.returncode, "Add --yes" in refused.stderr) == (2, True)
+    assert run(*arguments[:-2], "--yes").returncode == 2
+    no = answered("n\n", *arguments)
     assert (no.returncode, no.stdout) == (1, "7 chunks of 4 records of the source 'a' found, and not removed\n")
     assert "Remove 7 chunks of 4 records of the source 'a'? [y/N]" in no.stderr
-    yes = run("delete", *place, "--source", "a", stdin="y\n")
+    yes = answered("y\n", *arguments)
     assert (yes.returncode, yes.stdout) == (0, "7 chunks of 4 records of the source 'a' removed\n")
 
 

@@ -50,7 +50,7 @@ def delete(
     """
     if not source and not record:
         raise typer.BadParameter("say what to remove: --source NAME, --id RECORD, or both")
-    if not (dry_run or yes or _can_ask()):
+    if not (dry_run or yes or sys.stdin.isatty()):
         raise typer.BadParameter("removes records, and nobody can be asked here. Add --yes if that is meant")
     import_part("embed_plugin.ingest", extra="ingest")
     from embed_plugin.ingest import delete as delete_records  # noqa: PLC0415 - after the check
@@ -73,10 +73,6 @@ def delete(
         say(f"not found in collection {found.collection!r}: {', '.join(found.missing)}")
     if found.missing or not (found.removed or dry_run):
         raise typer.Exit(FAILED)
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty()
 
 
 def _conditions(sources: list[str] | None, ids: list[str] | None) -> list[Condition]:
