@@ -86,7 +86,9 @@ def _conditions(sources: list[str] | None, ids: list[str] | None) -> list[Condit
 def _is_confirmed(progress: ExitStack, found: Deletion) -> bool:
     """Ask on the terminal, when the progress is off it."""
     progress.close()
-    return typer.confirm(f"Remove {_amount(found)}?", err=True)
+    sys.stderr.write(f"Remove {_amount(found)}? [y/N] ")  # not typer's question, which writes a space to stdout
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _in_words(found: Deletion, *, dry_run: bool) -> str:
