@@ -83,7 +83,7 @@ def test_an_error_in_the_projects_table_names_both(tmp_path: Path) -> None:
         read_settings(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["[project", "[tool.other]\nto = 3\n"])
+@pytest.mark.parametrize("content", ["[project", "[tool.other]\nto = 3\n", 'tool = "embed-plugin"\n'])
 def test_a_projects_file_without_the_table_is_none_of_ours(tmp_path: Path, content: str) -> None:
     (tmp_path / "pyproject.toml").write_text(content)
     assert read_settings(tmp_path) == {}

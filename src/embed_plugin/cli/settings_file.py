@@ -56,8 +56,8 @@ def read_settings(folder: Path) -> dict[str, str]:
         return _checked(_tables(own), str(own))
     if not project.is_file() or _TABLE not in _text(project):  # a project's file may be wrong in what others read
         return {}
-    table = _tables(project).get("tool", {}).get(_TABLE, {})
-    return _checked(table, f"{project}, [tool.{_TABLE}]")
+    tools = _tables(project).get("tool")
+    return _checked(tools.get(_TABLE, {}), f"{project}, [tool.{_TABLE}]") if isinstance(tools, dict) else {}
 
 
 def _checked(table: object, where: str) -> dict[str, str]:
