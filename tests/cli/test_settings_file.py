@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from embed_plugin.cli.settings_file import read_settings
+from embed_plugin.cli.settings_file import FileSettings, read_settings
 from embed_plugin.errors import InvalidInputError
 from embed_plugin.ingest import Record, ingest, open_sink
 from embed_plugin.testing import FakeEncoder
@@ -61,7 +61,10 @@ def test_the_model_may_come_from_the_file_or_a_variable(here: Path, monkeypatch:
     ("content", "message"),
     [
         ('colection = "x"', "embed-plugin.toml: the key 'colection' is unknown, .*did you mean 'collection'?"),
-        ('modle = "x"', "the key 'modle' is unknown, expected one of model, to, collection; did you mean 'model'?"),
+        (
+            'modle = "x"',
+            "the key 'modle' is unknown, expected one of model, to, collection, jobs; did you mean 'model'?",
+        ),
         ("to = 3", 'to is 3, expected text in quotes: to = "..."'),
         ('to = ""', "to is '', expected text"),
         ("to = ", "embed-plugin.toml is not TOML"),
@@ -86,7 +89,7 @@ def test_an_error_in_the_projects_table_names_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["[project", "[tool.other]\nto = 3\n", 'tool = "embed-plugin"\n'])
 def test_a_projects_file_without_the_table_is_none_of_ours(tmp_path: Path, content: str) -> None:
     (tmp_path / "pyproject.toml").write_text(content)
-    assert read_settings(tmp_path) == {}
+    assert read_settings(tmp_path) == FileSettings()
 
 
 def test_a_wrong_file_stops_the_commands_that_read_it_and_no_others(here: Path) -> None:
