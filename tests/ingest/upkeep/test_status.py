@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,9 @@ from embed_plugin.ingest import (
     CollectionSettings,
     Record,
     StoredCollections,
+    WithIds,
     collection_status,
+    delete,
     ingest,
     list_collections,
     open_collections,
@@ -80,6 +83,20 @@ def test_a_collection_of_another_program_is_described_by_its_vectors() -> None:
     found = collection_status(StoredCollections(ClientBackend(client)), "theirs")
     assert (found.origin, found.points, found.records, found.foreign_points) == ("another program", 1, 0, 1)
     assert [(one.name, one.dimension, one.distance) for one in found.vectors] == [("text", 4, "dot")]
+
+
+def test_a_collection_of_another_release_is_told_from_that_of_another_program() -> None:
+    with open_sink(":memory:", "notes") as sink:
+        ingest(RECORDS, FakeEncoder(), sink)
+        stored = StoredCollections(sink._backend)
+        identity = stored.describe("notes").identity
+        assert identity
+        sink._backend.update("notes", replace(identity, schema=99))
+        (entry,) = list_collections(stored)
+        found = collection_status(stored, "notes")
+        with pytest.raises(TargetError, match="was not made by this release of ingest"):
+            delete(stored, "notes", [WithIds(["r0"])])
+    assert (entry.origin, entry.fingerprint, found.origin) == ("another release", None, "another release")
 
 
 def test_an_alias_stands_for_its_collection() -> None:

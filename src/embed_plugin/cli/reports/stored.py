@@ -113,7 +113,7 @@ def _under_way(found: CollectionStatus) -> Iterator[str]:
 
 def _collection_line(one: CollectionEntry) -> str:
     amount = f"{one.points:,} points" if one.points is not None else f"not counted ({one.problem})"
-    made_by = f"ingest, space {one.fingerprint[:_SHOWN_DIGITS]}" if one.fingerprint else "another program"
+    made_by = f"{one.origin}, space {one.fingerprint[:_SHOWN_DIGITS]}" if one.fingerprint else one.origin
     alias = f", alias {', '.join(one.aliases)}" if one.aliases else ""
     return f"{amount}, dimension {one.dimension or 'unknown'}, made by {made_by}{alias}"
 

@@ -30,7 +30,8 @@ class CollectionEntry:
         name: Its name.
         points: The number of its points; None if they could not be counted.
         dimension: Of its dense vectors; None if it has none.
-        fingerprint: The space of its vectors; None if ingest did not make it.
+        fingerprint: The space of its vectors; None if this release of ingest did not make it.
+        origin: ``ingest``, ``another release``, or ``another program``.
         aliases: Names that stand for it.
         problem: The reason why its points could not be counted; empty if they were.
     """
@@ -39,6 +40,7 @@ class CollectionEntry:
     points: int | None
     dimension: int | None
     fingerprint: str | None
+    origin: str
     aliases: Sequence[str] = ()
     problem: str = ""
 
@@ -229,6 +231,7 @@ def _entry(collections: StoredCollections, name: str) -> CollectionEntry:
         points,
         dense.dimension if dense else None,
         identity.fingerprint if identity else None,
+        _origin(description),
         collections.aliases(name),
         problem,
     )
