@@ -12,7 +12,15 @@ import pytest
 from embed_plugin import Encoder
 from embed_plugin.errors import ModelFolderError, SourceError
 from embed_plugin.export.checkpoint.source import resolve
-from embed_plugin.model.cache import MODELS_VARIABLE, find_model_folder, is_hub_id, prepared_folder
+from embed_plugin.model.cache import (
+    MODELS_VARIABLE,
+    find_model_folder,
+    is_hub_id,
+    name_of_prepared,
+    prepared_folder,
+)
+from embed_plugin.model.folder import read_model_folder
+from embed_plugin.model.identity import fingerprint_of_cut
 from support.command_line import run
 
 if TYPE_CHECKING:
@@ -164,3 +172,18 @@ def test_without_a_home_no_checkpoint_is_looked_for_in_one(
     with pytest.raises(SourceError, match=message):
         resolve(source)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("prepared")
+def test_the_name_of_a_prepared_model_is_found_by_its_space(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = read_model_folder(tiny_model())
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "embed_plugin.json").write_text("{}")
+    assert name_of_prepared(spec.fingerprint, spec.dimension) == spec.source
+    cut = fingerprint_of_cut(spec.fingerprint, 8, layer_norm=False)
+    assert name_of_prepared(cut, 8) == f"{spec.source}, cut to 8"
+    assert name_of_prepared("another space", spec.dimension) is None
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "absent"))
+    assert name_of_prepared(spec.fingerprint, spec.dimension) is None

@@ -26,7 +26,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file's name may be no UTF-8
     try:
-        import_part("embed_plugin.cli.app", extra="cli").app()
+        import_part("embed_plugin.cli.app", extra="cli").run()
     except EmbedPluginError as error:
         say(error)
         sys.exit(FAILED)

@@ -5,6 +5,9 @@ Commands import the engine and the extras when they run, so that ``--help`` is f
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import typer
 
 from embed_plugin.cli.commands.adopt import adopt
@@ -19,7 +22,11 @@ from embed_plugin.cli.commands.models import models
 from embed_plugin.cli.commands.rerank import rerank
 from embed_plugin.cli.commands.search import search
 from embed_plugin.cli.commands.serve import serve
+from embed_plugin.cli.commands.stored.delete import delete
+from embed_plugin.cli.commands.stored.listing import list_stored
+from embed_plugin.cli.commands.stored.status import status
 from embed_plugin.cli.commands.verify import verify
+from embed_plugin.cli.settings_file import defaults_of
 
 app = typer.Typer(
     name="embed-plugin",
@@ -29,5 +36,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, export, info, encode, evaluate, ingest, search, rerank, verify, adopt, migrate, serve, cost):
+for command in (models, export, info, encode, evaluate, ingest, search, rerank):
     app.command()(command)
+app.command("list")(list_stored)
+for command in (status, delete, verify, adopt, migrate, serve, cost):
+    app.command()(command)
+
+
+def run() -> None:
+    """Run the command of ``sys.argv``, with the defaults of the settings file.
+
+    Raises:
+        InvalidInputError: that file cannot be used.
+    """
+    group: Any = typer.main.get_command(app)  # the group of typer's own copy of click, or of click
+    group(default_map=defaults_of(group.commands, sys.argv[1:]))

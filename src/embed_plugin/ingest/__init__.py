@@ -38,14 +38,24 @@ if TYPE_CHECKING:
     from embed_plugin.ingest.settings import IngestSettings
     from embed_plugin.ingest.stores.collection_settings import CollectionSettings
     from embed_plugin.ingest.stores.filter import Condition, parse_condition
-    from embed_plugin.ingest.stores.open import open_sink
+    from embed_plugin.ingest.stores.open import open_collections, open_sink
     from embed_plugin.ingest.stores.payload_layout import LayoutName
     from embed_plugin.ingest.stores.qdrant.adoption import Adoption
     from embed_plugin.ingest.stores.qdrant.client.target import open_client
     from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+    from embed_plugin.ingest.stores.qdrant.stored_collections import StoredCollections
     from embed_plugin.ingest.stores.sink import Sink, Stored, StoredChunk
     from embed_plugin.ingest.summary import IngestSummary
+    from embed_plugin.ingest.upkeep.conditions import OfSources, RecordCondition, WithIds
+    from embed_plugin.ingest.upkeep.contents import Contents, read_contents
+    from embed_plugin.ingest.upkeep.delete import Deletion, delete
     from embed_plugin.ingest.upkeep.migrate import MigrationSummary, migrate
+    from embed_plugin.ingest.upkeep.status import (
+        CollectionEntry,
+        CollectionStatus,
+        collection_status,
+        list_collections,
+    )
     from embed_plugin.ingest.upkeep.verify import Verification, verify
     from embed_plugin.ingest.window.compare import Change
 
@@ -55,9 +65,13 @@ __all__ = [
     "Change",
     "Chunk",
     "Chunker",
+    "CollectionEntry",
     "CollectionSettings",
+    "CollectionStatus",
     "Condition",
+    "Contents",
     "DeadLetterFile",
+    "Deletion",
     "Estimate",
     "Estimator",
     "Format",
@@ -68,10 +82,12 @@ __all__ = [
     "LayoutName",
     "MigrationSummary",
     "Observer",
+    "OfSources",
     "Place",
     "QdrantSink",
     "ReaderSettings",
     "Record",
+    "RecordCondition",
     "RecordReader",
     "Rejected",
     "Selection",
@@ -79,13 +95,20 @@ __all__ = [
     "Sink",
     "Stored",
     "StoredChunk",
+    "StoredCollections",
     "Verification",
+    "WithIds",
+    "collection_status",
+    "delete",
     "ingest",
+    "list_collections",
     "migrate",
     "open_client",
+    "open_collections",
     "open_sink",
     "parse_condition",
     "point_id",
+    "read_contents",
     "read_dead_letters",
     "reasons_for_nothing",
     "records_of_documents",
@@ -103,9 +126,13 @@ _MODULES = {
     "Change": "window.compare",
     "Chunk": "records",
     "Chunker": "chunk.chunker",
+    "CollectionEntry": "upkeep.status",
     "CollectionSettings": "stores.collection_settings",
+    "CollectionStatus": "upkeep.status",
     "Condition": "stores.filter",
+    "Contents": "upkeep.contents",
     "DeadLetterFile": "rejected.dead_letter",
+    "Deletion": "upkeep.delete",
     "Estimate": "estimate",
     "Estimator": "estimate",
     "Format": "read.formats.registry",
@@ -117,10 +144,12 @@ _MODULES = {
     "LayoutName": "stores.payload_layout",
     "MigrationSummary": "upkeep.migrate",
     "Observer": "run",
+    "OfSources": "upkeep.conditions",
     "Place": "fusion",
     "QdrantSink": "stores.qdrant.sink",
     "ReaderSettings": "read.settings",
     "Record": "records",
+    "RecordCondition": "upkeep.conditions",
     "RecordReader": "read.paths",
     "Rejected": "records",
     "Selection": "hits.distinct",
@@ -128,13 +157,20 @@ _MODULES = {
     "Sink": "stores.sink",
     "Stored": "stores.sink",
     "StoredChunk": "stores.sink",
+    "StoredCollections": "stores.qdrant.stored_collections",
     "Verification": "upkeep.verify",
+    "WithIds": "upkeep.conditions",
+    "collection_status": "upkeep.status",
+    "delete": "upkeep.delete",
     "ingest": "run",
+    "list_collections": "upkeep.status",
     "migrate": "upkeep.migrate",
     "open_client": "stores.qdrant.client.target",
+    "open_collections": "stores.open",
     "open_sink": "stores.open",
     "parse_condition": "stores.filter",
     "point_id": "ids",
+    "read_contents": "upkeep.contents",
     "read_dead_letters": "rejected.reader",
     "reasons_for_nothing": "hits.empty_answer",
     "records_of_documents": "read.frameworks",

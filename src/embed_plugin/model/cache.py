@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from embed_plugin.errors import ModelFolderError
-from embed_plugin.model.folder import MANIFEST
+from embed_plugin.model.folder import MANIFEST, read_manifest
+from embed_plugin.model.identity import fingerprint_of_cut
 
 CHECKPOINT_CONFIG = "config.json"
 """A checkpoint has this file, a model folder does not."""
@@ -29,15 +30,42 @@ def prepared_folder(hub_id: str) -> Path:
     Raises:
         ModelFolderError: this user has no home folder, and ``EMBED_PLUGIN_MODELS`` is not set.
     """
-    named = os.environ.get(MODELS_VARIABLE)
-    try:
-        models = Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
-    except RuntimeError:  # no HOME, and no entry in passwd: a container that runs as a bare user id
+    models = _models_folder()
+    if models is None:
         raise ModelFolderError(
             f"{hub_id} has no folder here, and this user no home where prepared models could be: "
             f"set {MODELS_VARIABLE} to their folder, or name the model's own folder"
-        ) from None
+        )
     return models / hub_id.replace("/", "--")
+
+
+def _models_folder() -> Path | None:
+    """The folder of prepared models; None if this user has no home."""
+    if named := os.environ.get(MODELS_VARIABLE):
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "embed-plugin" / "models"
+    except RuntimeError:  # no HOME, and no entry in passwd: a container that runs as a bare user id
+        return None
+
+
+def name_of_prepared(fingerprint: str, dimension: int) -> str | None:
+    """Return the name of the prepared model that gives the vectors of a space; None if no prepared one does.
+
+    Args:
+        fingerprint: Of the space.
+        dimension: Of its vectors; they may be cut.
+    """
+    models = _models_folder()
+    for manifest in sorted(models.glob(f"*/{MANIFEST}")) if models else ():
+        try:
+            spec = read_manifest(manifest)
+        except ModelFolderError:  # of another release, or damaged: it is no model that could be used here
+            continue
+        cut = {fingerprint_of_cut(spec.fingerprint, dimension, layer_norm=one) for one in (False, True)}
+        if fingerprint in {spec.fingerprint, *cut}:
+            return spec.source if fingerprint == spec.fingerprint else f"{spec.source}, cut to {dimension}"
+    return None
 
 
 def find_model_folder(model: str | os.PathLike[str]) -> Path:

@@ -47,6 +47,10 @@ def ingest(
     rejections: Rejections,
     engine: Engine,
     new_collection: NewCollection,
+    job: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Take what is not given here from [jobs.NAME] of the file of settings."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Name each file that is left out.")] = False,
     quiet: Quiet = False,
     json_file: JsonFile = None,
@@ -61,6 +65,7 @@ def ingest(
 
     Example: embed-plugin ingest docs/ --model models/minilm-int8 --to qdrant --collection docs
     """
+    del job  # its options are defaults of the others: see embed_plugin.cli.settings_file
     recreate = recreation.confirmed()
     if bool(paths) == bool(rejections.retry_rejected) or (rejections.retry_rejected and run.mirror):
         raise typer.BadParameter("give paths, or --retry-rejected FILE without paths and --mirror")

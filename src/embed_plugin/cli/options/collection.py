@@ -13,7 +13,7 @@ from embed_plugin.cli.options.groups import OptionGroup
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from embed_plugin.ingest import CollectionSettings, QdrantSink
+    from embed_plugin.ingest import CollectionSettings, QdrantSink, StoredCollections
 
 JsonFile: TypeAlias = Annotated[
     str | None, typer.Option("--json", help="Write the result as JSON to this file, or - for stdout.")
@@ -29,17 +29,25 @@ CaFile: TypeAlias = Annotated[
         metavar="FILE", help="Certificate (PEM) of the CA that signed an https:// server's.", show_default=False
     ),
 ]
+To: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        envvar="EMBED_PLUGIN_TO",
+        help="Folder of embedded Qdrant, edge:FOLDER, URL of a server, or :memory:.",
+        show_default=False,
+    ),
+]
+COLLECTION_VARIABLE = "EMBED_PLUGIN_COLLECTION"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollectionOptions(OptionGroup, panel="Collection"):
     """Options that name a collection."""
 
-    to: Annotated[
-        str,
-        typer.Option(help="Folder of embedded Qdrant, edge:FOLDER, URL of a server, or :memory:.", show_default=False),
+    to: To
+    collection: Annotated[
+        str, typer.Option(envvar=COLLECTION_VARIABLE, help="Name of the collection.", show_default=False)
     ]
-    collection: Annotated[str, typer.Option(help="Name of the collection.", show_default=False)]
     api_key: ApiKey = field(default=None, repr=False)
     ca_file: CaFile = None
 
@@ -61,6 +69,43 @@ class CollectionOptions(OptionGroup, panel="Collection"):
             create=create,
             settings=settings,
         )
+
+    def stored(self) -> AbstractContextManager[StoredCollections]:
+        """Open the collections of the target; needs the extra ``ingest``.
+
+        Raises:
+            TargetError: it cannot be opened.
+        """
+        return _stored(self.to, self.api_key, self.ca_file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions(OptionGroup, panel="Collection"):
+    """Options that name a target, and a collection in it or none."""
+
+    to: To
+    collection: Annotated[
+        str | None,
+        typer.Option(
+            envvar=COLLECTION_VARIABLE, help="Name of a collection; without one, all are listed.", show_default=False
+        ),
+    ] = None
+    api_key: ApiKey = field(default=None, repr=False)
+    ca_file: CaFile = None
+
+    def stored(self) -> AbstractContextManager[StoredCollections]:
+        """Open the collections of the target; needs the extra ``ingest``.
+
+        Raises:
+            TargetError: it cannot be opened.
+        """
+        return _stored(self.to, self.api_key, self.ca_file)
+
+
+def _stored(to: str, api_key: str | None, ca_file: Path | None) -> AbstractContextManager[StoredCollections]:
+    from embed_plugin.ingest import open_collections  # noqa: PLC0415 - needs the extra
+
+    return open_collections(to, api_key=api_key, ca_file=ca_file)
 
 
 @dataclass(frozen=True, kw_only=True)

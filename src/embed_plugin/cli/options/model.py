@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Model: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--model", help="Model folder, or URL of an embedding service (its key: EMBED_PLUGIN_KEY).", show_default=False
+        "--model",
+        envvar="EMBED_PLUGIN_MODEL",
+        help="Model folder, or URL of an embedding service (its key: EMBED_PLUGIN_KEY).",
+        show_default=False,
     ),
 ]
 

@@ -13,6 +13,7 @@ from embed_plugin.extras import import_part
 from embed_plugin.ingest.stores.qdrant.client.backend import ClientBackend
 from embed_plugin.ingest.stores.qdrant.client.target import (
     MEMORY,
+    collection_folder,
     edge_folder,
     is_local_folder,
     is_server,
@@ -20,6 +21,7 @@ from embed_plugin.ingest.stores.qdrant.client.target import (
     require_tls,
 )
 from embed_plugin.ingest.stores.qdrant.sink import QdrantSink
+from embed_plugin.ingest.stores.qdrant.stored_collections import StoredCollections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,21 +57,41 @@ def open_sink(
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
-    if ca_file is not None:
-        require_tls(target)
-    folder = edge_folder(target)
-    backend: Backend
-    if folder is not None:
-        backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
-    else:
-        missing = not (is_server(target) or target == MEMORY or is_local_folder(target))
-        backend = ClientBackend(
-            open_client(MEMORY if missing else target, api_key=api_key, ca_file=ca_file),
-            target=target,
-            create_folder=partial(open_client, target) if create and missing else None,
-        )
+    backend = _backend(target, api_key=api_key, ca_file=ca_file, create=create)
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:
         backend.close()
         raise
+
+
+def open_collections(
+    target: str, *, api_key: str | None = None, ca_file: str | Path | None = None
+) -> StoredCollections:
+    """Open the collections of a target, for what needs no model; a missing folder has none, and is not made.
+
+    Args:
+        target: As :func:`open_sink` takes it.
+        api_key: The key of a server; ``QDRANT_API_KEY`` of the environment if None.
+        ca_file: Certificates of the CA that an ``https://`` server's certificate is signed by.
+
+    Raises:
+        InvalidInputError, MissingExtraError, TargetError: as :func:`open_sink`.
+    """
+    backend = _backend(target, api_key=api_key, ca_file=ca_file, create=False)
+    return StoredCollections(backend, folder_of=partial(collection_folder, target))
+
+
+def _backend(target: str, *, api_key: str | None, ca_file: str | Path | None, create: bool) -> Backend:
+    if ca_file is not None:
+        require_tls(target)
+    folder = edge_folder(target)
+    if folder is not None:
+        edge: Backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
+        return edge
+    missing = not (is_server(target) or target == MEMORY or is_local_folder(target))
+    return ClientBackend(
+        open_client(MEMORY if missing else target, api_key=api_key, ca_file=ca_file),
+        target=target,
+        create_folder=partial(open_client, target) if create and missing else None,
+    )

@@ -8,6 +8,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from qdrant_client import QdrantClient
 
@@ -69,6 +70,26 @@ def edge_folder(target: str) -> Path | None:
         return None
     folder = Path(_path_of(target, target))
     return folder if (folder / EDGE_MARK).exists() else None
+
+
+def edge_collection_folder(folder: Path, collection: str) -> Path:
+    """The folder of a collection in a folder of qdrant-edge's."""
+    return folder / quote(collection, safe="").replace(".", "%2E")
+
+
+def collection_folder(target: str, collection: str) -> Path | None:
+    """The folder that a collection of a target is kept in; None for one of a server or in memory.
+
+    Raises:
+        InvalidInputError: the target is no folder, no server and not in memory.
+        TargetError: the folder is not Qdrant's.
+    """
+    edge = edge_folder(target)
+    if edge is not None:
+        return edge_collection_folder(edge, collection)
+    if is_server(target) or target == MEMORY:
+        return None
+    return Path(_path_of(target, target)) / "collection" / collection
 
 
 def open_client(

@@ -11,7 +11,7 @@ from functools import partial
 from shutil import rmtree
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 from uuid import uuid4
 
 import qdrant_edge as edge
@@ -34,7 +34,7 @@ from embed_plugin.ingest.stores.qdrant.backend import (
     tokens_vector_name,
     wanted_vectors,
 )
-from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK
+from embed_plugin.ingest.stores.qdrant.client.target import EDGE_MARK, edge_collection_folder
 from embed_plugin.ingest.stores.qdrant.edge.collection import edge_config, payload_indexes, vector_creation
 from embed_plugin.ingest.stores.qdrant.edge.disk_room import DiskRoom, taken
 from embed_plugin.ingest.stores.qdrant.edge.points import (
@@ -356,7 +356,7 @@ class EdgeBackend:
         return self._open[collection]
 
     def _path(self, collection: str) -> Path:
-        return self._folder / quote(collection, safe="").replace(".", "%2E")
+        return edge_collection_folder(self._folder, collection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
