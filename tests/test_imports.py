@@ -32,6 +32,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "huggingface_hub": "export/checkpoint",
     "lxml": "ingest/read/formats",
     "matplotlib": "cost",
+    "mcp": "mcp",
     "mmh3": "ingest/stores/qdrant",
     "mteb": "evaluate",
     "onnx": "export",
@@ -58,7 +59,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "tqdm": "evaluate",
     "transformers": "export/traced",
     "typer": "cli",
-    "uvicorn": "serve",
+    "uvicorn": ("serve", "mcp"),
     "webencodings": "ingest/read",
     "yaml": "ingest/read",
 }

@@ -14,6 +14,7 @@ from embed_plugin.cli.commands.evaluate import evaluate
 from embed_plugin.cli.commands.export import export
 from embed_plugin.cli.commands.info import info
 from embed_plugin.cli.commands.ingest import ingest
+from embed_plugin.cli.commands.mcp import mcp
 from embed_plugin.cli.commands.migrate import migrate
 from embed_plugin.cli.commands.models import models
 from embed_plugin.cli.commands.rerank import rerank
@@ -29,5 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, export, info, encode, evaluate, ingest, search, rerank, verify, adopt, migrate, serve, cost):
+for command in (
+    models,
+    export,
+    info,
+    encode,
+    evaluate,
+    ingest,
+    search,
+    rerank,
+    verify,
+    adopt,
+    migrate,
+    serve,
+    mcp,
+    cost,
+):
     app.command()(command)

@@ -29,15 +29,22 @@ def prepared_folder(hub_id: str) -> Path:
     Raises:
         ModelFolderError: this user has no home folder, and ``EMBED_PLUGIN_MODELS`` is not set.
     """
-    named = os.environ.get(MODELS_VARIABLE)
-    try:
-        models = Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
-    except RuntimeError:  # no HOME, and no entry in passwd: a container that runs as a bare user id
+    models = folder_of_prepared()
+    if models is None:  # no HOME, and no entry in passwd: a container that runs as a bare user id
         raise ModelFolderError(
             f"{hub_id} has no folder here, and this user no home where prepared models could be: "
             f"set {MODELS_VARIABLE} to their folder, or name the model's own folder"
-        ) from None
+        )
     return models / hub_id.replace("/", "--")
+
+
+def folder_of_prepared() -> Path | None:
+    """Return the folder of prepared models, which may not exist; None if this user has no home and none is named."""
+    named = os.environ.get(MODELS_VARIABLE)
+    try:
+        return Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
+    except RuntimeError:
+        return None
 
 
 def find_model_folder(model: str | os.PathLike[str]) -> Path:

@@ -55,21 +55,27 @@ def open_sink(
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
-    if ca_file is not None:
-        require_tls(target)
-    folder = edge_folder(target)
-    backend: Backend
-    if folder is not None:
-        backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
-    else:
-        missing = not (is_server(target) or target == MEMORY or is_local_folder(target))
-        backend = ClientBackend(
-            open_client(MEMORY if missing else target, api_key=api_key, ca_file=ca_file),
-            target=target,
-            create_folder=partial(open_client, target) if create and missing else None,
-        )
+    backend = open_backend(target, api_key=api_key, ca_file=ca_file, create=create)
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:
         backend.close()
         raise
+
+
+def open_backend(
+    target: str, *, api_key: str | None = None, ca_file: str | Path | None = None, create: bool = True
+) -> Backend:
+    """Open a target without naming a collection in it; the arguments and errors are those of :func:`open_sink`."""
+    if ca_file is not None:
+        require_tls(target)
+    folder = edge_folder(target)
+    if folder is not None:
+        edge: Backend = import_part("embed_plugin.ingest.stores.qdrant.edge.backend", extra="edge").EdgeBackend(folder)
+        return edge
+    missing = not (is_server(target) or target == MEMORY or is_local_folder(target))
+    return ClientBackend(
+        open_client(MEMORY if missing else target, api_key=api_key, ca_file=ca_file),
+        target=target,
+        create_folder=partial(open_client, target) if create and missing else None,
+    )
