@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import anyio
 from mcp import Client, StdioServerParameters, stdio_client
@@ -28,23 +28,29 @@ def over_stdio(
     talk: Callable[[Client], Awaitable[T]],
     mode: str = "auto",
     environment: Mapping[str, str] | None = None,
+    log: TextIO | None = None,
+    on_message: Callable[[Any], Awaitable[None]] | None = None,
 ) -> T:
     """Start the server, connect a client, and return what the talk with it returns."""
-    parameters = StdioServerParameters(
-        command=sys.executable, args=command_of(*options), env={**os.environ, **(environment or {})}
-    )
-    return _talk(stdio_client(parameters), talk, mode)
+    environment = {**os.environ, **(environment or {})}
+    parameters = StdioServerParameters(command=sys.executable, args=command_of(*options), env=environment)
+    return _talk(stdio_client(parameters, errlog=log or sys.__stderr__), talk, mode, on_message)
 
 
 def over_http(url: str, *, talk: Callable[[Client], Awaitable[T]], mode: str = "auto") -> T:
     """Connect a client to a server that listens, and return what the talk with it returns."""
-    return _talk(url, talk, mode)
+    return _talk(url, talk, mode, None)
 
 
-def _talk(server: Any, talk: Callable[[Client], Awaitable[T]], mode: str) -> T:  # noqa: ANN401 - a URL or a transport
+def _talk(
+    server: Any,  # noqa: ANN401 - a URL or a transport
+    talk: Callable[[Client], Awaitable[T]],
+    mode: str,
+    on_message: Callable[[Any], Awaitable[None]] | None,
+) -> T:
     async def connected() -> T:
         with anyio.fail_after(HANG_SECONDS):
-            async with Client(server, mode=mode) as client:
+            async with Client(server, mode=mode, message_handler=on_message) as client:
                 return await talk(client)
 
     return anyio.run(connected)
@@ -60,6 +66,6 @@ async def answer(client: Client, tool: str, /, **arguments: object) -> dict[str,
 
 async def refusal(client: Client, tool: str, /, **arguments: object) -> str:
     """Call a tool that fails; return the message."""
-    result = await client.call_tool(tool, arguments)
+    result: Any = await client.call_tool(tool, arguments)
     assert result.is_error
-    return str(result.content[0].text)  # type: ignore[union-attr,unused-ignore] # the server sends nothing but texts
+    return str(result.content[0].text)

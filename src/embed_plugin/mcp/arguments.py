@@ -50,19 +50,22 @@ class Argument:
         Raises:
             InvalidInputError: it is of another type, or out of range.
         """
-        if self.kind == "string" and isinstance(value, str) and value.strip():
-            if self.choices and value not in self.choices:
-                raise InvalidInputError(f"{self.name} is {value!r}, expected one of: {', '.join(self.choices)}")
+        if self.kind == "string" and isinstance(value, str) and (value in self.choices or self._is_free(value)):
             return value
         if self.kind == "integer" and (number := _whole(value)) is not None and self._has(number):
             return number
         raise InvalidInputError(f"{self.name} is {value!r}, expected {self.expected()}")
+
+    def _is_free(self, value: str) -> bool:
+        return not self.choices and bool(value.strip())
 
     def _has(self, number: int) -> bool:
         return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
 
     def expected(self) -> str:
         """Return what a value has to be, for messages."""
+        if self.choices:
+            return f"one of: {', '.join(self.choices)}"
         if self.kind == "string":
             return "a text that is not empty"
         return f"a whole number from {self.least} on" if self.most is None else f"{self.least} to {self.most}"

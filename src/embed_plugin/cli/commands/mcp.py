@@ -75,12 +75,15 @@ def mcp(
     settings = options.settings()
     if port is not None and transport != "http":
         raise typer.BadParameter("is for --transport http", param_hint="--port")
-    for extra in ("ingest", "mcp"):
-        check_extra("embed_plugin.mcp", extra=extra)
-    from embed_plugin.mcp.server import McpServer  # noqa: PLC0415 - needs the extra
-    from embed_plugin.mcp.transports import run_http, run_stdio  # noqa: PLC0415 - the same
+    from embed_plugin.mcp.stdout import prints_go_to_stderr  # noqa: PLC0415 - other commands do without
 
-    server = McpServer(settings)
+    with prints_go_to_stderr():
+        for extra in ("ingest", "mcp"):
+            check_extra("embed_plugin.mcp", extra=extra)
+        from embed_plugin.mcp.server import McpServer  # noqa: PLC0415 - needs the extra
+        from embed_plugin.mcp.transports import run_http, run_stdio  # noqa: PLC0415 - the same
+
+        server = McpServer(settings)
     if transport == "stdio":
         run_stdio(server)
     else:
