@@ -202,6 +202,13 @@ def test_what_runs_no_model_loads_no_engine(module: str) -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_the_command_line_loads_no_numpy() -> None:
+    """A server for agents answers before it; every command starts without."""
+    code = "import sys, embed_plugin.cli.app, embed_plugin.mcp.tools; print('numpy' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
 def test_every_name_of_the_package_is_there() -> None:
     for name in embed_plugin.__all__:
         assert getattr(embed_plugin, name) is not None

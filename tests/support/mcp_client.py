@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from mcp.client.session import MessageHandlerFnT
+
 T = TypeVar("T")
 
 
@@ -29,12 +31,12 @@ def over_stdio(
     mode: str = "auto",
     environment: Mapping[str, str] | None = None,
     log: TextIO | None = None,
-    on_message: Callable[[Any], Awaitable[None]] | None = None,
+    on_message: MessageHandlerFnT | None = None,
 ) -> T:
     """Start the server, connect a client, and return what the talk with it returns."""
     environment = {**os.environ, **(environment or {})}
     parameters = StdioServerParameters(command=sys.executable, args=command_of(*options), env=environment)
-    return _talk(stdio_client(parameters, errlog=log or sys.__stderr__), talk, mode, on_message)
+    return _talk(stdio_client(parameters, errlog=log or sys.stderr), talk, mode, on_message)
 
 
 def over_http(url: str, *, talk: Callable[[Client], Awaitable[T]], mode: str = "auto") -> T:
@@ -46,7 +48,7 @@ def _talk(
     server: Any,  # noqa: ANN401 - a URL or a transport
     talk: Callable[[Client], Awaitable[T]],
     mode: str,
-    on_message: Callable[[Any], Awaitable[None]] | None,
+    on_message: MessageHandlerFnT | None,
 ) -> T:
     async def connected() -> T:
         with anyio.fail_after(HANG_SECONDS):
