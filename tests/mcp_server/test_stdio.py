@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +16,13 @@ pytest.importorskip("mcp.server", reason="needs the extra mcp")
 
 import anyio
 
+from conftest import HANG_SECONDS
 from embed_plugin.encode import Encoder
 from embed_plugin.errors import TargetError
 from embed_plugin.ingest import RecordReader, ingest, open_sink, verify
-from support.mcp_client import answer, over_stdio, refusal
+from support.mcp_client import answer, command_of, over_stdio, refusal
+from support.processes import killed_on_failure
+from support.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,6 +253,31 @@ def test_a_model_that_is_not_here_is_said_with_the_remedy(store: tuple[str, ...]
     assert refused.startswith("no model of collection 'notes' (fingerprint ")
     assert "embed-plugin export HUB_ID" in refused
     assert (listed["problem"], listed["chunks"] > 4) == (refused, True)
+
+
+def test_the_server_asks_for_nobody_and_leaves_nothing_at_home(store: tuple[str, ...], tmp_path: Path) -> None:
+    watched = Watched(tmp_path / "watched")
+
+    async def talk(client: Client) -> int:
+        return len((await answer(client, "search", query=DOG))["hits"])
+
+    assert over_stdio(*store, talk=talk, environment=watched.environment) > 1
+    assert (watched.asked, watched.files) == ([], [])
+
+
+def test_it_ends_when_its_client_closes_stdin_or_it_is_interrupted(store: tuple[str, ...]) -> None:
+    command = [sys.executable, *command_of(*store)]
+    done = subprocess.run(command, input="", capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with killed_on_failure(subprocess.Popen(command, text=True, **pipes)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write('{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        assert '"id":1' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(HANG_SECONDS) == 130
 
 
 MIXED_CALLS = 400
