@@ -7,7 +7,7 @@ from qdrant_client import models
 
 from embed_plugin.encode import Encoder
 from embed_plugin.errors import InvalidInputError, TargetError
-from embed_plugin.ingest import RecordReader, ingest, open_client, open_sink
+from embed_plugin.ingest import CollectionSettings, RecordReader, ingest, open_client, open_sink
 from embed_plugin.mcp.calls import MOST_CHUNKS, fetch
 from embed_plugin.mcp.collections import Collections
 from embed_plugin.mcp.settings import McpSettings
@@ -16,6 +16,8 @@ from embed_plugin.mcp.tools import tools_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from embed_plugin.ingest import LayoutName
 
 
 class Clock:
@@ -72,6 +74,18 @@ def test_a_record_of_two_sources_has_to_be_told_apart(opened: Collections) -> No
         fetch(opened, given)
     (chunk,) = fetch(opened, {**given, "source": "others"})["chunks"]
     assert (chunk["text"], chunk["source"]) == ("a slow cat", "others")
+
+
+@pytest.mark.parametrize("layout", ["plain", "langchain", "llama-index"])
+def test_every_layout_has_what_is_cited(tmp_path: Path, notes: Path, model: Path, layout: LayoutName) -> None:
+    place = str(tmp_path / "store")
+    with open_sink(place, "notes", settings=CollectionSettings(layout=layout)) as sink:
+        ingest(RecordReader([notes / "dog.md"]), Encoder.load(model), sink)
+    collections = Collections(McpSettings(place, ("notes",)))
+    (chunk,) = fetch(collections, {"record": "dog.md", "neighbours": 1})["chunks"]
+    collections.release()
+    assert (chunk["citation"], chunk["title"], chunk["last_line"]) == ("dog.md:1  Fast", "The dog", 5)
+    assert chunk["text"].startswith("# The dog")
 
 
 def test_a_long_record_is_read_in_parts(opened: Collections) -> None:

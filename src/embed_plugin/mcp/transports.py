@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -27,8 +28,11 @@ _SHORTEST_WAIT_SECONDS = 0.05
 def run_stdio(server: McpServer) -> None:
     """Serve the process that started this one, until it closes stdin.
 
-    While it runs, what anything prints goes to stderr: stdout is the protocol's.
+    While it runs, what anything prints goes to stderr: stdout is the protocol's. SIGINT ends the process at once, as
+    SIGTERM does: the SDK's thread that reads stdin cannot be interrupted, and a server that only reads has nothing to
+    finish.
     """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def serve() -> None:
         async with stdio_server() as (read, write):
