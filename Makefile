@@ -15,6 +15,7 @@ LLAMA_INDEX := integrations/llama-index-embeddings-embed-plugin
 REFERENCES := $(addprefix references-,embeddings rerankers sparse m3 sentencepiece late)
 
 .PHONY: demo test test-server test-oldest test-optimum test-mteb test-mteb-oldest test-cluster test-cluster-oldest
+.PHONY: test-mcp-oldest
 .PHONY: lint types bench clean test-sanitizers references $(REFERENCES)
 .PHONY: test-langchain test-langchain-oldest test-llama-index test-llama-index-oldest test-haystack bench-frameworks
 
@@ -87,6 +88,12 @@ test-cluster-oldest:
 	$(PYTHON) -m venv .venv-cluster-oldest
 	.venv-cluster-oldest/bin/python -m pip install -q -e '.[dev-cluster]' -c tests/cluster/oldest.txt
 	.venv-cluster-oldest/bin/python -m pytest -n 0 -m cluster tests/cluster
+
+# The newest SDK is tried by `make test`.
+test-mcp-oldest:
+	$(PYTHON) -m venv .venv-mcp-oldest
+	.venv-mcp-oldest/bin/python -m pip install -q -e '.[dev-mcp]' -c tests/mcp_server/oldest.txt
+	.venv-mcp-oldest/bin/python -m pytest -n 0 tests/mcp_server
 
 # Each adapter has its tests, and mypy, in an environment of its own with its framework.
 test-langchain: .venv-langchain/dev

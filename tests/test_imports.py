@@ -32,6 +32,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "huggingface_hub": "export/checkpoint",
     "lxml": "ingest/read/formats",
     "matplotlib": "cost",
+    "mcp": "mcp",
     "mmh3": "ingest/stores/qdrant",
     "mteb": "evaluate",
     "onnx": "export",
@@ -58,7 +59,7 @@ ENGINES: dict[str, str | tuple[str, ...]] = {
     "tqdm": "evaluate",
     "transformers": "export/traced",
     "typer": "cli",
-    "uvicorn": "serve",
+    "uvicorn": ("serve", "mcp"),
     "webencodings": "ingest/read",
     "yaml": "ingest/read",
 }
@@ -199,6 +200,13 @@ def test_what_runs_no_model_loads_no_engine(module: str) -> None:
     code = f"import sys, embed_plugin{module}; print({loaded})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_command_line_loads_no_numpy() -> None:
+    """A server for agents answers before it; every command starts without."""
+    code = "import sys, embed_plugin.cli.app, embed_plugin.mcp.tools; print('numpy' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -30,6 +30,7 @@ PACKAGES_OF_EXTRA: dict[str, tuple[str, ...]] = {
     ),
     "documents": ("docx", "pptx", "pypdfium2", "python_calamine"),
     "edge": ("qdrant_edge",),
+    "mcp": ("anyio", "mcp", "uvicorn"),
     "parquet": ("pyarrow",),
     "ray": ("ray", "pandas", "pyarrow"),
     "mteb": ("mteb",),

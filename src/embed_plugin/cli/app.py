@@ -17,6 +17,7 @@ from embed_plugin.cli.commands.evaluate import evaluate
 from embed_plugin.cli.commands.export import export
 from embed_plugin.cli.commands.info import info
 from embed_plugin.cli.commands.ingest import ingest
+from embed_plugin.cli.commands.mcp import mcp
 from embed_plugin.cli.commands.migrate import migrate
 from embed_plugin.cli.commands.models import models
 from embed_plugin.cli.commands.rerank import rerank
@@ -39,7 +40,7 @@ app = typer.Typer(
 for command in (models, export, info, encode, evaluate, ingest, search, rerank):
     app.command()(command)
 app.command("list")(list_stored)
-for command in (status, delete, verify, adopt, migrate, serve, cost):
+for command in (status, delete, verify, adopt, migrate, serve, mcp, cost):
     app.command()(command)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from embed_plugin.cost.amounts import require_amounts
 from embed_plugin.cost.storage import BYTES_OF_A_LEDGER
-from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, REQUEST_POINTS
 
 GRPC_BYTES_OF_A_NUMBER = 4
 HTTP_BYTES_OF_A_NUMBER = 21
@@ -59,4 +58,7 @@ class Load:
     @property
     def requests(self) -> int:
         """Upserts and look-ups."""
+        # Here, for that module loads numpy, which every command would wait for.
+        from embed_plugin.ingest.stores.qdrant.requests import LOOKUP_POINTS, REQUEST_POINTS  # noqa: PLC0415
+
         return math.ceil(self.chunks / REQUEST_POINTS) + math.ceil(self.chunks / LOOKUP_POINTS)

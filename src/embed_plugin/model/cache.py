@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embed_plugin.errors import ModelFolderError
 from embed_plugin.model.folder import MANIFEST, read_manifest
-from embed_plugin.model.identity import fingerprint_of_cut
+from embed_plugin.model.matryoshka import gives_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embed_plugin.model.spec import ModelSpec
 
 CHECKPOINT_CONFIG = "config.json"
 """A checkpoint has this file, a model folder does not."""
@@ -30,8 +37,8 @@ def prepared_folder(hub_id: str) -> Path:
     Raises:
         ModelFolderError: this user has no home folder, and ``EMBED_PLUGIN_MODELS`` is not set.
     """
-    models = _models_folder()
-    if models is None:
+    models = folder_of_prepared()
+    if models is None:  # no HOME, and no entry in passwd: a container that runs as a bare user id
         raise ModelFolderError(
             f"{hub_id} has no folder here, and this user no home where prepared models could be: "
             f"set {MODELS_VARIABLE} to their folder, or name the model's own folder"
@@ -39,14 +46,21 @@ def prepared_folder(hub_id: str) -> Path:
     return models / hub_id.replace("/", "--")
 
 
-def _models_folder() -> Path | None:
-    """The folder of prepared models; None if this user has no home."""
-    if named := os.environ.get(MODELS_VARIABLE):
-        return Path(named)
+def folder_of_prepared() -> Path | None:
+    """Return the folder of prepared models, which may not exist; None if this user has no home and none is named."""
+    named = os.environ.get(MODELS_VARIABLE)
     try:
-        return Path.home() / ".cache" / "embed-plugin" / "models"
-    except RuntimeError:  # no HOME, and no entry in passwd: a container that runs as a bare user id
+        return Path(named) if named else Path.home() / ".cache" / "embed-plugin" / "models"
+    except RuntimeError:
         return None
+
+
+def prepared_models() -> Iterator[tuple[Path, ModelSpec]]:
+    """The folder and the facts of each prepared model; those of another release, or damaged, are passed over."""
+    models = folder_of_prepared()
+    for manifest in sorted(models.glob(f"*/{MANIFEST}")) if models else ():
+        with suppress(ModelFolderError):
+            yield manifest.parent, read_manifest(manifest)
 
 
 def name_of_prepared(fingerprint: str, dimension: int) -> str | None:
@@ -56,14 +70,8 @@ def name_of_prepared(fingerprint: str, dimension: int) -> str | None:
         fingerprint: Of the space.
         dimension: Of its vectors; they may be cut.
     """
-    models = _models_folder()
-    for manifest in sorted(models.glob(f"*/{MANIFEST}")) if models else ():
-        try:
-            spec = read_manifest(manifest)
-        except ModelFolderError:  # of another release, or damaged: it is no model that could be used here
-            continue
-        cut = {fingerprint_of_cut(spec.fingerprint, dimension, layer_norm=one) for one in (False, True)}
-        if fingerprint in {spec.fingerprint, *cut}:
+    for _, spec in prepared_models():
+        if gives_space(spec, fingerprint, dimension):
             return spec.source if fingerprint == spec.fingerprint else f"{spec.source}, cut to {dimension}"
     return None
 

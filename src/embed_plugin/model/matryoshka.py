@@ -92,3 +92,11 @@ def cut_spec(spec: ModelSpec, dimension: int | None) -> ModelSpec:
         facts={CUT_FROM: spec.dimension, LAYER_NORM: layer_norm},
         fingerprint=fingerprint_of_cut(spec.fingerprint, dimension, layer_norm=layer_norm),
     )
+
+
+def gives_space(spec: ModelSpec, fingerprint: str, dimension: int) -> bool:
+    """Return whether a model's vectors, cut to a length if it is another than theirs, are of a space."""
+    try:
+        return cut_spec(spec, dimension).fingerprint == fingerprint
+    except InvalidInputError:  # they may not be cut to it
+        return False

@@ -57,7 +57,7 @@ def open_sink(
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
-    backend = _backend(target, api_key=api_key, ca_file=ca_file, create=create)
+    backend = open_backend(target, api_key=api_key, ca_file=ca_file, create=create)
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:
@@ -78,11 +78,14 @@ def open_collections(
     Raises:
         InvalidInputError, MissingExtraError, TargetError: as :func:`open_sink`.
     """
-    backend = _backend(target, api_key=api_key, ca_file=ca_file, create=False)
+    backend = open_backend(target, api_key=api_key, ca_file=ca_file, create=False)
     return StoredCollections(backend, folder_of=partial(collection_folder, target))
 
 
-def _backend(target: str, *, api_key: str | None, ca_file: str | Path | None, create: bool) -> Backend:
+def open_backend(
+    target: str, *, api_key: str | None = None, ca_file: str | Path | None = None, create: bool = True
+) -> Backend:
+    """Open a target without naming a collection in it; the arguments and errors are those of :func:`open_sink`."""
     if ca_file is not None:
         require_tls(target)
     folder = edge_folder(target)

@@ -232,8 +232,8 @@ class QdrantSink:
         return self._retrieved(ids, LEDGER_KEYS, self._vector() if with_vectors else None)
 
     def retrieve_texts(self, ids: Sequence[str]) -> list[StoredChunk]:
-        """The points with these ids, with their texts and without metadata; ids that are not stored are left out."""
-        return self._retrieved(ids, (*LEDGER_KEYS, *LAYOUT_KEYS), None)
+        """The points with these ids, with their texts and metadata; ids that are not stored are left out."""
+        return self._retrieved(ids, (*LEDGER_KEYS, *LAYOUT_KEYS, "metadata"), None)
 
     def _retrieved(self, ids: Sequence[str], keys: Sequence[str], vector: str | None) -> list[StoredChunk]:
         layout = self._layout()

@@ -1,0 +1,1 @@
+"""Serve collections to agents by the Model Context Protocol, read-only."""
