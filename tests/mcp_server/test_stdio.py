@@ -271,6 +271,7 @@ def test_it_ends_when_its_client_closes_stdin(store: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_though_stdin_is_open(store: tuple[str, ...], stop: signal.Signals) -> None:
     command, pipe = [sys.executable, *command_of(*store)], subprocess.PIPE
