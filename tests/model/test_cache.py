@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conftest import make_checkpoint
 from embed_plugin import Encoder
 from embed_plugin.errors import ModelFolderError, SourceError
+from embed_plugin.export import ExportSettings, export
 from embed_plugin.export.checkpoint.source import resolve
 from embed_plugin.model.cache import (
     MODELS_VARIABLE,
@@ -183,7 +185,11 @@ def test_the_name_of_a_prepared_model_is_found_by_its_space(
     (tmp_path / "damaged" / "embed_plugin.json").write_text("{}")
     assert name_of_prepared(spec.fingerprint, spec.dimension) == spec.source
     cut = fingerprint_of_cut(spec.fingerprint, 8, layer_norm=False)
-    assert name_of_prepared(cut, 8) == f"{spec.source}, cut to 8"
+    assert name_of_prepared(cut, 8) is None  # nothing says that its vectors may be cut
+    checkpoint = make_checkpoint(tmp_path / "checkpoint", matryoshka_dimensions=[8, 16, 32])
+    export(str(checkpoint), tmp_path / "some--shorter", ExportSettings(min_cosine=0.9))
+    cut = Encoder.load(tmp_path / "some--shorter", dimension=8).fingerprint
+    assert name_of_prepared(cut, 8) == f"{checkpoint.name}, cut to 8"
     assert name_of_prepared("another space", spec.dimension) is None
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "absent"))
     assert name_of_prepared(spec.fingerprint, spec.dimension) is None

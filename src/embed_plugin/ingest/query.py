@@ -127,9 +127,9 @@ def search(  # noqa: PLR0913 - each is one choice about a query
     if isinstance(hybrid, Fusion):
         rankings = sink.rankings(vector, limit=limit, text=query, conditions=conditions)
         fused = fuse(rankings, limit=limit, weights=hybrid.weights)
-        return [_hit(one.score, one.chunk, one.places if hybrid.explain else {}) for one in fused]
+        return [hit_of(one.score, one.chunk, one.places if hybrid.explain else {}) for one in fused]
     found = sink.search(vector, limit=limit, text=query if hybrid else None, conditions=conditions)
-    return [_hit(score, chunk, {}) for score, chunk in found]
+    return [hit_of(score, chunk, {}) for score, chunk in found]
 
 
 def rerank_hits(query: str, hits: Sequence[Hit], reranker: TextReranker, *, limit: int = 5) -> list[Hit]:
@@ -175,7 +175,8 @@ def rescore_hits(
     return sorted(scored, key=lambda hit: -hit.score)[:limit]
 
 
-def _hit(score: float, chunk: StoredChunk, places: Mapping[str, Place]) -> Hit:
+def hit_of(score: float, chunk: StoredChunk, places: Mapping[str, Place]) -> Hit:
+    """Return a stored chunk as a hit; metadata of another type than a place has is left out of its place."""
     about = chunk.metadata
     headings, title = about.get("headings"), about.get("title")
     return Hit(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embed_plugin.ingest.query import Hit
+from embed_plugin.ingest.query import hit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from embed_plugin.ingest.query import Hit
     from embed_plugin.ingest.stores.sink import StoredChunk
 
-_KINDS = {"title": str, "headings": list, "first_line": int, "last_line": int, "page": int}
+_PLACE = ("title", "headings", "first_line", "last_line", "page")
 
 
 def hit_as_json(hit: Hit) -> dict[str, Any]:
@@ -21,11 +22,11 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
 
 def stored_as_json(chunk: StoredChunk) -> dict[str, Any]:
     """Return a stored chunk, and where it is."""
-    return _chunk_as_json(_as_hit(chunk))
+    return _chunk_as_json(hit_of(0.0, chunk, {}))
 
 
 def _chunk_as_json(hit: Hit) -> dict[str, Any]:
-    place = {name: getattr(hit, name) for name in _KINDS}
+    place = {name: getattr(hit, name) for name in _PLACE}
     place["headings"] = list(hit.headings)
     record = {"record": hit.source_id, "source": hit.source_name}
     return {"citation": hit.citation, **_given(record), "chunk": hit.chunk_index, **_given(place), "text": hit.text}
@@ -33,15 +34,3 @@ def _chunk_as_json(hit: Hit) -> dict[str, Any]:
 
 def _given(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, "", [])}
-
-
-def _as_hit(chunk: StoredChunk) -> Hit:
-    """Return a stored chunk as a hit without a score; metadata of another type by such a name is left out."""
-    place: dict[str, Any] = {
-        name: value for name, value in chunk.metadata.items() if name in _KINDS and isinstance(value, _KINDS[name])
-    }
-    place["headings"] = tuple(map(str, place.get("headings", ())))
-    return Hit(
-        *(0.0, chunk.source_id, chunk.index, chunk.text, chunk.metadata, chunk.source_name, chunk.id),
-        **place,
-    )
