@@ -11,7 +11,8 @@ QUERY = Argument("query", "string", "What to look for.", required=True)
 LIMIT = Argument("limit", "integer", "Most.", default=5, least=1, most=50)
 CHUNK = Argument("chunk", "integer", "Which.", least=0)
 PLACE = Argument("place", "string", "Where.", choices=("here", "there"))
-EVERY = (QUERY, LIMIT, CHUNK, PLACE)
+FILTER = Argument("filter", "strings", "Conditions.")
+EVERY = (QUERY, LIMIT, CHUNK, PLACE, FILTER)
 
 
 def test_what_is_left_out_has_its_default_or_is_absent() -> None:
@@ -31,7 +32,9 @@ def test_what_is_left_out_has_its_default_or_is_absent() -> None:
         ({"query": "a", "limit": float("inf")}, "limit is inf, expected 1 to 50"),
         ({"query": "a", "chunk": -1}, "chunk is -1, expected a whole number from 0 on"),
         ({"query": "a", "place": "nowhere"}, "place is 'nowhere', expected one of: here, there"),
-        ({"query": "a", "querry": "b"}, "unknown argument querry, expected query, limit, chunk, place"),
+        ({"query": "a", "filter": "b"}, "filter is 'b', expected a list of texts"),
+        ({"query": "a", "filter": ["b", " "]}, "filter is ['b', ' '], expected a list of texts"),
+        ({"query": "a", "querry": "b"}, "unknown argument querry, expected query, limit, chunk, place, filter"),
     ],
 )
 def test_wrong_arguments_are_named_with_what_is_expected(wrong: dict[str, object], message: str) -> None:
@@ -51,6 +54,11 @@ def test_the_schema_says_what_is_checked() -> None:
     assert schema["properties"]["limit"] == limit
     assert schema["properties"]["place"]["enum"] == ["here", "there"]
     assert schema["properties"]["chunk"]["minimum"] == 0
+    assert schema["properties"]["filter"]["items"] == {"type": "string", "minLength": 1}
+
+
+def test_a_list_of_texts_is_taken() -> None:
+    assert check_arguments((FILTER,), {"filter": ["a = b", "c"]}) == {"filter": ("a = b", "c")}
 
 
 @given(st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.integers()))

@@ -57,6 +57,19 @@ def test_a_hit_says_where_it_is(store: tuple[str, ...], mode: str) -> None:
     assert {second["record"], *second["duplicates"]} in ({"cat.md", "again.md:1"}, {"again.md", "cat.md:1"})
 
 
+def test_conditions_narrow_a_search(store: tuple[str, ...]) -> None:
+    async def talk(client: Client) -> list[dict[str, Any]]:
+        return [
+            await answer(client, "search", query=DOG, filter=["record = cat.md", "source = notes"]),
+            await answer(client, "search", query=DOG, filter=["nowhere = 1"]),
+        ]
+
+    found, nothing = over_stdio(*store, talk=talk)
+    assert [hit["record"] for hit in found["hits"]] == ["cat.md"]
+    assert nothing["hits"] == []
+    assert nothing["reasons"][0].startswith("no chunk has the field nowhere")
+
+
 def test_a_hit_is_read_with_its_neighbours(store: tuple[str, ...]) -> None:
     async def talk(client: Client) -> list[dict[str, Any]]:
         return [
@@ -88,6 +101,7 @@ def test_the_collection_is_described(store: tuple[str, ...], notes: Path) -> Non
     ("tool", "arguments", "message"),
     [
         ("search", {"query": " "}, "query is ' ', expected a text that is not empty"),
+        ("search", {"query": "a", "filter": ["b"]}, "the filter 'b' cannot be read"),
         ("search", {"query": "cat", "limit": 51}, "limit is 51, expected 1 to 50"),
         ("search", {"query": "cat", "collection": "notse"}, "collection is 'notse', expected one of: notes"),
         ("search", {}, "query is missing"),

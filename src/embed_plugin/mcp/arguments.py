@@ -10,7 +10,7 @@ from embed_plugin.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Value: TypeAlias = "str | int"
+Value: TypeAlias = "str | int | tuple[str, ...]"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Argument:
 
     Attributes:
         name: Its name.
-        kind: The JSON type.
+        kind: The JSON type; ``strings`` is an array of strings.
         description: What the model that calls the tool reads.
         required: Whether a call must give it.
         default: Its value where a call does not; None: it is left out then.
@@ -29,7 +29,7 @@ class Argument:
     """
 
     name: str
-    kind: Literal["string", "integer"]
+    kind: Literal["string", "integer", "strings"]
     description: str
     required: bool = False
     default: Value | None = None
@@ -39,6 +39,9 @@ class Argument:
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of its value."""
+        if self.kind == "strings":
+            items = {"type": "string", "minLength": 1}
+            return {"type": "array", "items": items, "description": self.description}
         facts = {"default": self.default, "minimum": self.least, "maximum": self.most, "enum": list(self.choices)}
         given = {name: value for name, value in facts.items() if value not in (None, [])}
         shortest = {"minLength": 1} if self.kind == "string" and not self.choices else {}
@@ -54,10 +57,12 @@ class Argument:
             return value
         if self.kind == "integer" and (number := _whole(value)) is not None and self._has(number):
             return number
+        if self.kind == "strings" and isinstance(value, list) and all(map(_is_text, value)):
+            return tuple(value)
         raise InvalidInputError(f"{self.name} is {value!r}, expected {self.expected()}")
 
     def _is_free(self, value: str) -> bool:
-        return not self.choices and bool(value.strip())
+        return not self.choices and _is_text(value)
 
     def _has(self, number: int) -> bool:
         return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
@@ -68,6 +73,8 @@ class Argument:
             return f"one of: {', '.join(self.choices)}"
         if self.kind == "string":
             return "a text that is not empty"
+        if self.kind == "strings":
+            return "a list of texts that are not empty"
         return f"a whole number from {self.least} on" if self.most is None else f"{self.least} to {self.most}"
 
 
@@ -100,6 +107,10 @@ def check_arguments(arguments: Sequence[Argument], given: Mapping[str, object]) 
         elif one.default is not None:
             values[one.name] = one.default
     return values
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _whole(value: object) -> int | None:

@@ -10,32 +10,35 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from embed_plugin.ingest import StoredChunk
-    from embed_plugin.mcp.arguments import Value
     from embed_plugin.mcp.collections import Collections, OpenCollection
 
 MOST_CHUNKS = 100
 """Chunks of a record that one call returns."""
 
 
-def search(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any]:
-    """Return the chunks nearest to ``query``, equal and nearly equal ones once.
+def search(collections: Collections, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the chunks nearest to ``query`` that fulfil every condition of ``filter``, equal ones once.
+
+    An answer without hits says in ``reasons`` what the collection has of the fields.
 
     Raises:
+        InvalidInputError: a condition cannot be read.
         EmbedPluginError: the collection or its model cannot be opened.
     """
-    from embed_plugin.ingest import Selection  # noqa: PLC0415 - loads numpy
+    from embed_plugin.ingest import Selection, parse_condition, reasons_for_nothing  # noqa: PLC0415 - loads numpy
     from embed_plugin.ingest import search as nearest  # noqa: PLC0415 - the same
     from embed_plugin.mcp.answers import hit_as_json  # noqa: PLC0415 - the same
 
+    query, conditions = given["query"], [parse_condition(one) for one in given.get("filter", ())]
     found = _opened(collections, given)
-    limit, selection = int(given["limit"]), Selection()
+    limit, selection = given["limit"], Selection()
     encoder = collections.encoder_of(found)
-    hits = nearest(str(given["query"]), encoder, found.sink, limit=selection.candidates(limit))
-    chosen = selection.choose(hits, limit=limit)
-    return {"collection": found.name, "hits": [hit_as_json(hit) for hit in chosen]}
+    hits = nearest(query, encoder, found.sink, limit=selection.candidates(limit), filter=conditions)
+    answer = {"collection": found.name, "hits": [hit_as_json(hit) for hit in selection.choose(hits, limit=limit)]}
+    return answer if hits else answer | {"reasons": reasons_for_nothing(query, encoder, found.sink, filter=conditions)}
 
 
-def fetch(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any]:
+def fetch(collections: Collections, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the chunks of ``record`` from its first on, or ``chunk`` and its ``neighbours``.
 
     Raises:
@@ -45,12 +48,12 @@ def fetch(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any
     from embed_plugin.mcp.answers import stored_as_json  # noqa: PLC0415 - loads numpy
 
     found = _opened(collections, given)
-    middle, beside = given.get("chunk"), int(given["neighbours"])
+    middle, beside = given.get("chunk"), given["neighbours"]
     if middle is None:
         chunks = _chunks(found, given, range(MOST_CHUNKS))
     else:
-        chunks = _chunks(found, given, range(max(0, int(middle) - beside), int(middle) + beside + 1))
-    if middle is not None and int(middle) not in [chunk.index for chunk in chunks]:
+        chunks = _chunks(found, given, range(max(0, middle - beside), middle + beside + 1))
+    if middle is not None and middle not in [chunk.index for chunk in chunks]:
         raise InvalidInputError(_no_such_chunk(found, given))
     if not chunks:
         raise InvalidInputError(
@@ -65,7 +68,7 @@ def fetch(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any
     }
 
 
-def list_sources(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any]:
+def list_sources(collections: Collections, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return name and root of each source that was ingested into the collection.
 
     Raises:
@@ -76,13 +79,13 @@ def list_sources(collections: Collections, given: Mapping[str, Value]) -> dict[s
     return {"collection": found.name, "sources": sources}
 
 
-def list_collections(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any]:
+def list_collections(collections: Collections, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the collections that the server shows, each with its size and model, or with what is wrong with it."""
     del given
     return {"collections": [_described(collections, name) for name in collections.settings.collections]}
 
 
-def count(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any]:
+def count(collections: Collections, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the number of chunks of the collection.
 
     Raises:
@@ -92,7 +95,7 @@ def count(collections: Collections, given: Mapping[str, Value]) -> dict[str, Any
     return {"collection": found.name, "chunks": found.sink.count()}
 
 
-def _opened(collections: Collections, given: Mapping[str, Value]) -> OpenCollection:
+def _opened(collections: Collections, given: Mapping[str, Any]) -> OpenCollection:
     return collections.open(str(given.get("collection", collections.settings.collections[0])))
 
 
@@ -109,7 +112,7 @@ def _described(collections: Collections, name: str) -> dict[str, Any]:
     return described
 
 
-def _chunks(found: OpenCollection, given: Mapping[str, Value], indexes: range) -> Sequence[StoredChunk]:
+def _chunks(found: OpenCollection, given: Mapping[str, Any], indexes: range) -> Sequence[StoredChunk]:
     """The stored chunks of a record at some positions, in their order.
 
     Raises:
@@ -128,7 +131,7 @@ def _chunks(found: OpenCollection, given: Mapping[str, Value], indexes: range) -
     return sorted(chunks, key=lambda chunk: chunk.index)
 
 
-def _no_such_chunk(found: OpenCollection, given: Mapping[str, Value]) -> str:
+def _no_such_chunk(found: OpenCollection, given: Mapping[str, Any]) -> str:
     first = _chunks(found, given, range(1))
     record = f"record {given['record']!r}{_in_source(given)}"
     if not first:
@@ -136,5 +139,5 @@ def _no_such_chunk(found: OpenCollection, given: Mapping[str, Value]) -> str:
     return f"{record} has no chunk {given['chunk']}, expected 0 to {first[0].stored.chunk_count - 1}"
 
 
-def _in_source(given: Mapping[str, Value]) -> str:
+def _in_source(given: Mapping[str, Any]) -> str:
     return f" in source {given['source']!r}" if "source" in given else ""

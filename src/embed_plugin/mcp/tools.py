@@ -11,7 +11,6 @@ from embed_plugin.mcp.arguments import Argument, check_arguments, schema_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from embed_plugin.mcp.arguments import Value
     from embed_plugin.mcp.collections import Collections
 
 
@@ -30,7 +29,7 @@ class Tool:
     name: str
     title: str
     description: str
-    answer: Callable[[Collections, Mapping[str, Value]], dict[str, Any]]
+    answer: Callable[[Collections, Mapping[str, Any]], dict[str, Any]]
     arguments: tuple[Argument, ...] = ()
 
     @property
@@ -50,6 +49,12 @@ class Tool:
 
 _QUERY = Argument("query", "string", "What to look for, as a question or a few words.", required=True)
 _LIMIT = Argument("limit", "integer", "Most chunks to return.", default=5, least=1, most=50)
+_FILTER = Argument(
+    "filter",
+    "strings",
+    'Conditions on metadata that all have to hold: "year >= 2020", "lang:any(de,en)", "source = notes". Operators: = '
+    '!= >= <= > <; "published by" = "two words" with double quotes around what has spaces.',
+)
 _RECORD = Argument("record", "string", "The record, as a hit of search names it.", required=True)
 _SOURCE = Argument("source", "string", "The record's source, where a hit has one.")
 _CHUNK = Argument("chunk", "integer", "Position of a chunk in the record; left out: from the first on.", least=0)
@@ -66,7 +71,7 @@ _TOOLS = (
         "text, its score, and a citation (file and line or page, headings) to quote. Passages with the same text are "
         "one hit.",
         calls.search,
-        (_QUERY, _LIMIT, _COLLECTION),
+        (_QUERY, _LIMIT, _FILTER, _COLLECTION),
     ),
     Tool(
         "fetch",
