@@ -50,7 +50,7 @@ COMMON: dict[str, Any] = {
     "sep_token_id": 3,
 }
 
-_DEBERTA_V3: dict[str, Any] = {
+DEBERTA_V3: dict[str, Any] = {
     "relative_attention": True,
     "pos_att_type": ["p2c", "c2p"],
     "share_att_key": True,
@@ -159,7 +159,7 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     "deberta-v2-plain": Family("deberta-v2", {"pos_att_type": ["p2c"], "layer_norm_eps": 1e-5}),
-    "deberta-v3": Family("deberta-v2", _DEBERTA_V3),
+    "deberta-v3": Family("deberta-v2", DEBERTA_V3),
     "distilbert": Family(
         "distilbert",
         {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "sinusoidal_pos_embds": True},

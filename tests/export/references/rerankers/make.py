@@ -37,6 +37,7 @@ from transformers import (
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[2]))
 
+from export.references.families import DEBERTA_V3  # noqa: E402 - this file is run as a program
 from export.references.rerankers.pairs import PAIRS, POSITIONS  # noqa: E402 - this file is run as a program
 
 LARGEST = 100_000
@@ -86,15 +87,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "deberta-v3": (
         "deberta-v2",
         {
-            "relative_attention": True,
-            "pos_att_type": ["p2c", "c2p"],
-            "share_att_key": True,
-            "position_buckets": 32,
-            "norm_rel_ebd": "layer_norm",
-            "max_relative_positions": -1,
-            "position_biased_input": False,
-            "type_vocab_size": 0,
-            "layer_norm_eps": 1e-7,
+            **DEBERTA_V3,
             "sbert_ce_default_activation_function": IDENTITY,
         },
     ),
