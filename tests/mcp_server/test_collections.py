@@ -60,7 +60,7 @@ def test_an_idle_store_is_closed_and_opened_by_the_next_call(opened: Collections
     before = count.call(opened, {"collection": "second"})
     clock.now = 59.0
     opened.release_if_idle()
-    assert opened._backend is not None
+    assert opened._stored is not None
     clock.now = 60.0
     opened.release_if_idle()
     with open_sink(opened.settings.target, "second") as sink:

@@ -233,7 +233,7 @@ def test_a_collection_that_is_not_there_yet_is_found_when_it_is(tmp_path: Path, 
         return refused, (await answer(client, "count"))["chunks"]
 
     refused, chunks = over_stdio("--to", place, *options, talk=talk)
-    assert (refused, chunks) == (f"{place} has no collection 'notes' (found: none). Ingest into it first", 1)
+    assert (refused, chunks) == (f"{place} has no collection 'notes'. It has none: ingest into it first", 1)
 
 
 def test_each_collection_has_its_own_model_found_by_fingerprint(

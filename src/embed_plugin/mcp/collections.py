@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from embed_plugin.collection_identity import CollectionIdentity
     from embed_plugin.encode import Encoder
-    from embed_plugin.ingest import QdrantSink
-    from embed_plugin.ingest.stores.qdrant.backend import Backend
+    from embed_plugin.ingest import QdrantSink, StoredCollections
     from embed_plugin.mcp.models import FoundModel
     from embed_plugin.mcp.settings import McpSettings
 
@@ -44,7 +43,7 @@ class Collections:
         self.settings = settings
         self._clock = clock
         self._used = clock()
-        self._backend: Backend | None = None
+        self._stored: StoredCollections | None = None
         self._encoders: dict[FoundModel, Encoder] = {}
 
     def open(self, name: str) -> OpenCollection:
@@ -53,20 +52,15 @@ class Collections:
         Raises:
             TargetError: the store cannot be opened, or is in use; the collection is missing, or is another program's.
         """
-        from embed_plugin.ingest import QdrantSink  # noqa: PLC0415 - loads the store's packages
-
-        backend = self._opened()
-        resolved = backend.resolve(name)
-        description = backend.describe(resolved)
-        if description is None:
-            there = ", ".join(backend.collections()) or "none"
-            raise TargetError(f"{backend.target} has no collection {name!r} (found: {there}). Ingest into it first")
-        if description.identity is None:
+        stored = self._opened()
+        resolved = stored.resolve(name)
+        identity = stored.describe(resolved).identity
+        if identity is None:
             raise TargetError(
-                f"collection {name!r} in {backend.target} has no identity that this release reads. Take it over with  "
+                f"collection {name!r} in {stored.target} has no identity that this release reads. Take it over with  "
                 "embed-plugin adopt , or ingest into another collection"
             )
-        return OpenCollection(name, QdrantSink(backend, resolved), description.identity)
+        return OpenCollection(name, stored.sink(resolved), identity)
 
     def model_of(self, collection: OpenCollection) -> FoundModel:
         """Find the model of a collection, without loading it.
@@ -93,9 +87,9 @@ class Collections:
 
     def release(self) -> None:
         """Close the store, so that another process may open it; the next call opens it again."""
-        backend, self._backend = self._backend, None
-        if backend is not None:
-            backend.close()
+        stored, self._stored = self._stored, None
+        if stored is not None:
+            stored.close()
 
     def release_if_idle(self) -> None:
         """Close the store if it was not used for as long as the settings say."""
@@ -106,10 +100,10 @@ class Collections:
         """Note that the store was used now."""
         self._used = self._clock()
 
-    def _opened(self) -> Backend:
-        from embed_plugin.ingest.stores.open import open_backend  # noqa: PLC0415 - loads the store's packages
+    def _opened(self) -> StoredCollections:
+        from embed_plugin.ingest import open_collections  # noqa: PLC0415 - loads the store's packages
 
-        if self._backend is None:
+        if self._stored is None:
             made = self.settings
-            self._backend = open_backend(made.target, api_key=made.api_key, ca_file=made.ca_file, create=False)
-        return self._backend
+            self._stored = open_collections(made.target, api_key=made.api_key, ca_file=made.ca_file)
+        return self._stored

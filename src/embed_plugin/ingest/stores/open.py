@@ -57,7 +57,7 @@ def open_sink(
         MissingExtraError: qdrant-edge is not installed.
         TargetError: the server does not answer, or the folder is in use, damaged or not Qdrant's.
     """
-    backend = open_backend(target, api_key=api_key, ca_file=ca_file, create=create)
+    backend = _opened(target, api_key=api_key, ca_file=ca_file, create=create)
     try:
         return QdrantSink(backend, collection, settings=settings)
     except InvalidInputError:
@@ -78,14 +78,11 @@ def open_collections(
     Raises:
         InvalidInputError, MissingExtraError, TargetError: as :func:`open_sink`.
     """
-    backend = open_backend(target, api_key=api_key, ca_file=ca_file, create=False)
+    backend = _opened(target, api_key=api_key, ca_file=ca_file, create=False)
     return StoredCollections(backend, folder_of=partial(collection_folder, target))
 
 
-def open_backend(
-    target: str, *, api_key: str | None = None, ca_file: str | Path | None = None, create: bool = True
-) -> Backend:
-    """Open a target without naming a collection in it; the arguments and errors are those of :func:`open_sink`."""
+def _opened(target: str, *, api_key: str | None, ca_file: str | Path | None, create: bool) -> Backend:
     if ca_file is not None:
         require_tls(target)
     folder = edge_folder(target)
